@@ -58,6 +58,7 @@ from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
 from kjerne.services.exports.asking import Kickoffs
 from kjerne.services.exports.files import Files
+from kjerne.services.exports.filters import Filters
 from kjerne.services.exports.groups import GroupsApi
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
@@ -312,9 +313,12 @@ class House:
         types = (*(name for name, service in SERVICE_BY_TYPE.items() if service in EXPORTED), PERSON)
         checked = [name for name in SERVICES if name in IN_USE]
         every = (*(name for name, service in SERVICE_BY_TYPE.items() if service in IN_USE), PERSON)
-        kickoffs = Kickoffs(types, every, parse_json, self.store.ids, self.identify)
+        filters = Filters(self.parse_search)
+        kickoffs = Kickoffs(types, every, parse_json, self.store.ids, self.identify, filters)
         sealer = Sealer(self.store.keys.derived("export"))
-        files = Files(self.store.pool, self.reader, self.patients, self.store.ids, sealer, services, checked)
+        files = Files(
+            self.store.pool, self.reader, self.patients, self.store.ids, sealer, services, checked, filters, self.finder
+        )  # fmt: skip
         groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
         return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
 

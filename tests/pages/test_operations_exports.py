@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pages.browser import Browser, later, text
@@ -75,3 +77,12 @@ async def test_who_asked_is_offered_no_form_and_an_old_page_decides_nothing(brow
 async def test_what_is_no_export_is_no_page(browser: Browser, path: str) -> None:
     await browser.operator()
     assert (await browser.get(path)).status_code == 404
+
+
+async def test_who_approves_sees_which_records_of_a_type_it_is_of(browser: Browser, house: FakeHouse) -> None:
+    await browser.operator()
+    assert "<code>" not in (await browser.get("/operations/exports/4001")).text
+    house.asked_for[0] = replace(house.asked_for[0], filters=("Observation?code=a&status=final",))
+    page = await browser.get("/operations/exports/4001")
+    assert "svarer på ett av disse søkene" in text(page)
+    assert "<code>Observation?code=a&amp;status=final</code>" in page.text

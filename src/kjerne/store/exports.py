@@ -69,6 +69,8 @@ class Export:
     """The sandbox's test client's: it waits for nobody, and is of people who are made up."""
     checking: bool = False
     """Its records are held against the rules of today, and none of them leaves."""
+    filters: tuple[str, ...] = ()
+    """Searches (`Observation?code=...`) that say which records of a type leave, as they were written."""
 
 
 class Asked(NamedTuple):
@@ -85,6 +87,7 @@ class Asked(NamedTuple):
     people: int
     testing: bool
     checking: bool = False
+    filters: Sequence[str] = ()
 
 
 _ROWS = f"""
@@ -96,7 +99,7 @@ SELECT * FROM (SELECT e.number, e.at, e.client, e.asked_by, e.author, e.ground, 
     END AS state,
   (SELECT coalesce(array_agg(ROW(a.person, a.name, a.at, a.why) ORDER BY a.at), '{{}}')
     FROM export_approval a WHERE a.export = e.number),
-  e.request, e.since, e.cohort, e.people, e.testing, e.checking
+  e.request, e.since, e.cohort, e.people, e.testing, e.checking, e.filters
   FROM export e) one"""
 _ONE = f"{_ROWS} WHERE number = $3"
 _LISTED = f"{_ROWS} WHERE $3 = '' OR state = $3 ORDER BY at DESC, number LIMIT $4 OFFSET $5"
@@ -109,10 +112,10 @@ async def add(conn: Connection, caller: Caller, asked: Asked, at: datetime) -> i
     await conn.execute(_FORGET_OLD, at, LIFE)
     await conn.execute(
         "INSERT INTO export (number, at, client, asked_by, asked_hpr, author, ground, recipient, types, request, since, cohort, "
-        "people, testing, checking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "people, testing, checking, filters) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         number, at, caller.client, caller.digest, caller.hpr, asked.author, asked.ground, asked.recipient,
         list(asked.types), asked.request, asked.since, asked.cohort, asked.people, asked.testing,
-        asked.checking,
+        asked.checking, list(asked.filters),
     )  # fmt: skip
     if asked.testing:
         await conn.execute(_OPEN, number, at, PATIENTS_IN_A_FILE)
@@ -224,9 +227,10 @@ async def named(conn: Connection, cohort: Sequence[PatientRef], file: int) -> li
 
 
 def _typed(row: tuple[Any, ...]) -> Export:
-    *values, approvals, request, since, cohort, people, testing, checking = row
+    *values, approvals, request, since, cohort, people, testing, checking, filters = row
     values[7] = tuple(values[7])
     found = Export(*values, tuple(Approval(*one) for one in approvals))  # type: ignore[call-arg]  # as many as it has
     return replace(
-        found, request=request, since=since, cohort=cohort, people=people, testing=testing, checking=checking
-    )
+        found, request=request, since=since, cohort=cohort, people=people, testing=testing, checking=checking,
+        filters=tuple(filters),
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
@@ -69,6 +70,7 @@ _LINES: Final = f"""{_BEGIN}, r AS MATERIALIZED (
       AND r.at >= $7 ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
 ){_NAMED}
 SELECT s.ok, {_COLUMNS} FROM s LEFT JOIN r ON true"""
+_LINES_OF: Final = _LINES.replace("AND r.at >= $7", f"AND r.at >= $7 AND r.id = ANY(${16 + len(_SHARED)}::uuid[])")
 
 # What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`. What was taken from a
 # wrong person is gone too: when, her log says.
@@ -99,6 +101,8 @@ class Errand:
     ground: str
     most: int
     since: datetime = EARLIEST
+    only: Sequence[UUID] | None = None
+    """Of the types only the records with these ids; None: all."""
 
 
 async def lines(
@@ -112,7 +116,7 @@ async def lines(
     await conn.execute(MEMORY)
     found: list[bytes] = []
     for some in _alike(grants):
-        rows = await _fetched(conn, reader, _LINES, some, errand)
+        rows = await _fetched(conn, reader, _LINES if errand.only is None else _LINES_OF, some, errand)
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
         keys = {patient: of_whom[patient][patient] for patient in {row[1] for row in rows}}
         hers = {key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys}
@@ -155,6 +159,7 @@ async def _fetched(
         [one.subject.stamp for one in grants],
         *([row[_NAMES.index(name)] for row in own] for name in _OWN[1:]),
         errand.about, errand.ground, *(own[0][place] for place in _SHARED),
+        *([list(errand.only)] if errand.only is not None else []),
     )  # fmt: skip
     text, all_values = limits.narrowed(first, reader.unwrapped(first), statement, ALLOWED, values)
     rows = await conn.fetch(text, *all_values)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -385,8 +386,91 @@ async def test_scopes_that_leave_some_records_leave_those_alone_in_a_file(ward: 
     assert [json.loads(line)["id"] for one in answers for line in one.content.splitlines()] == [id_]
 
 
+async def test_a_filter_lets_out_what_answers_one_of_its_searches_and_the_log_names_that_alone(ward: Ward) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    code = [{"coding": [{"system": "urn:c", "code": one}]} for one in ("x", "y", "z")]
+    first, second, third = [await record(ward, number, code=one, status="final") for one in code]
+    met = await encounter(ward, number)
+    her = {"reference": address(ward, key)}
+    for written, left in (
+        ("Observation?code=urn:c|x", {first, met}),
+        ("Observation?code=urn:c|x,urn:c|y", {first, second, met}),
+        ("Observation?code=urn:c|x,Observation?code=urn:c|z&status=final", {first, third, met}),
+        ("Observation?code=urn:c|x&status=amended,Encounter?status=finished", {met}),
+        ("Observation?code:not=urn:c|x,Encounter?status=planned", {second, third}),
+        ("Observation?_id=" + third, {third, met}),
+    ):
+        manifest = await opened(ward, "Patient/$export", her, _type="Observation,Encounter", _typeFilter=written)
+        assert {one["id"] for one in await in_files(ward, manifest["output"])} == left, written
+        about = f"export/{manifest['output'][0]['url'].split('/')[-3]}"
+        rows = await ward.house.store.pool.fetch(
+            "SELECT service, ids FROM audit WHERE patient = $1 AND about = $2", key, about
+        )
+        assert {str(id_) for row in rows for id_ in row["ids"]} == left
+        assert sorted(row["service"] for row in rows) == ["record", "results"]
+
+
+async def test_a_filter_opens_nothing_that_the_law_or_the_token_shuts(ward: Ward) -> None:
+    number = fresh_number()
+    key = await ward.person(number)
+    code = {"coding": [{"system": "urn:c", "code": "x"}]}
+    await record(ward, number, code=code)
+    said = {"_type": "Observation", "_typeFilter": "Observation?code=urn:c|x"}
+    await shut(ward, key, "results")
+    manifest = await opened(ward, "Patient/$export", {"reference": address(ward, key)}, **said)
+    assert await in_files(ward, manifest["output"]) == []
+    other = fresh_number()
+    her = {"reference": address(ward, await ward.person(other))}
+    id_ = await record(ward, other, code=code)
+    answers = []
+    for scope in ("system/Observation.r?code=urn:c|x", "system/Observation.r?code=urn:c|z"):
+        narrow = replace(ASKING, limits=limits([scope], "system"))
+        place = (await kicked(ward, "Patient/$export", her, caller=narrow, **said)).headers["content-location"]
+        for one in (FIRST, SECOND):
+            await decided(ward, one, place)
+        (file,) = (await call(ward, narrow, "GET", place)).json()["output"]
+        answers.append((await call(ward, narrow, "GET", file["url"])).content.splitlines())
+    assert [[json.loads(line)["id"] for line in lines] for lines in answers] == [[id_], []]
+
+
+async def test_who_approves_an_export_sees_its_filters(ward: Ward) -> None:
+    written = "Observation?code=urn:c|x", "Encounter?status=finished"
+    answer = await kicked(ward, "$export", _type="Observation,Encounter", _typeFilter=",".join(written))
+    number = int(answer.headers["content-location"].rpartition("/")[2])
+    listed = (await call(ward, FIRST, "GET", "/exports")).json()["exports"]
+    assert [one["filters"] for one in listed if one["number"] == number] == [list(written)]
+    said = "ground=" + quote(GROUND) + "&recipient=Folkehelseinstituttet&_type=Observation"
+    path = f"/fhir/R4/$export?{said}&_typeFilter=" + quote("Observation?code=a&status=final")
+    got = await call(ward, ASKING, "GET", path, prefer="respond-async")
+    assert got.status_code == 202, got.text
+    newest = (await call(ward, FIRST, "GET", "/exports")).json()["exports"]
+    assert ["Observation?code=a&status=final"] in [one.get("filters") for one in newest]
+
+
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [("Observation", 400), ("Observation?", 400), ("?code=x", 422), ("Observation?code", 400), ("Observation?nonsense=x", 400),
+     ("Encounter?status=finished", 422), ("Patient?family=x", 400), ("Observation?code=x&_sort=date", 400),
+     ("Observation?code=x&_include=Observation:specimen", 400), ("Observation?specimen.type=x", 400),
+     ("Observation?_has:DiagnosticReport:result:status=final", 400), ("Observation?patient=Patient/1", 400),
+     ("Observation?identifier=NUMBER", 422), ("Observation?_count=1", 400), ("Nonsense?code=x", 422),
+     ("Observation?code=x,Encounter?status=finished", 422), ("Observation?code=" + "x" * 1_000, 400),
+     (",".join(f"Observation?code={place}" for place in range(21)), 400)],
+)  # fmt: skip
+async def test_a_filter_that_cannot_be_carried_out_is_refused_before_anything_is_asked_for(
+    ward: Ward, written: str, status: int
+) -> None:
+    before = await ward.house.store.pool.fetchval("SELECT count(*) FROM export")
+    answer = await kicked(
+        ward, "$export", _type="Observation,Patient", _typeFilter=written.replace("NUMBER", fresh_number())
+    )
+    assert answer.status_code == status, answer.text
+    assert await ward.house.store.pool.fetchval("SELECT count(*) FROM export") == before
+
+
 UNDERSTOOD_BY_NOBODY: tuple[tuple[str, dict[str, str], int, str], ...] = (
-    ("$export?_typeFilter=Observation%3Fcode%3Dx", {}, 400, "query"), ("$export", {"_typeFilter": "x"}, 400, "parameter"),
+    ("$export?_typeFilter=Observation%3Fcode%3Dx", {}, 400, "query"), ("$export", {"_elements": "x"}, 400, "parameter"),
     ("$export", {"_since": "in the spring"}, 400, "_since"), ("$export", {"_outputFormat": "csv"}, 400, "_outputFormat"),
     ("$export", {"patient": "Patient/1"}, 400, "parameter"), ("$export", {"ground": "§"}, 422, "ground"),
     ("Patient/$export", {"patient": "Patient/1"}, 422, "parameter[2]"),

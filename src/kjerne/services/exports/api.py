@@ -197,6 +197,7 @@ def _told(row: Export) -> dict[str, Any]:
         "request": row.request,
         "people": row.people if row.cohort is not None else "",
         "types": [type_name(type_) for type_ in row.types],
+        "filters": list(row.filters) or "",
         "purpose": CHECK if row.checking else PURPOSES[0],
         "approvals": [one.name for one in row.approvals],
         "state": row.state,

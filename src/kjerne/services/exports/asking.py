@@ -19,6 +19,8 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import preferred
 from kjerne.registries.identifiers import numbers_in
 from kjerne.registries.naming import in_address, is_national
+from kjerne.services.exports import filters
+from kjerne.services.exports.filters import Filters
 from kjerne.store.exports import Asked
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import key_of
@@ -28,7 +30,8 @@ TEXT_CHARACTERS: Final = (8, 500)
 BODY_LIMIT_BYTES: Final = 2_000_000
 PEOPLE_LIMIT: Final = 10_000
 """As many may be named, in a kick-off or on a list."""
-TAKES: Final = ("_outputFormat", "_since", "_type", "ground", "purpose", "recipient")
+TAKES: Final = ("_outputFormat", "_since", "_type", filters.NAME, "ground", "purpose", "recipient")
+REPEATED: Final = ("_type", filters.NAME)
 CHECK: Final = "check"
 PURPOSES: Final = ("export", CHECK)
 """What the records are for: to leave, or to be held against the rules of today, by which their ids alone leave."""
@@ -49,6 +52,7 @@ class Said:
     people: tuple[PatientRef, ...] | None
     request: str
     checking: bool = False
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Kickoffs:
     parse_json: Callable[[bytes], dict[str, Any]]
     ids: SealedIds
     identify: Callable[[str], PatientRef]
+    filters: Filters
 
     def read(self, call: Call, *, of_patients: bool, testing: bool) -> Said:
         """`Refusal` for what is not understood, whatever the handling: what narrows an export and is passed over would give more
@@ -77,10 +82,11 @@ class Kickoffs:
         checking = _is_check(said, testing=testing)
         named_types = [value for name, value in pairs if name == "_type"]
         types = _types(named_types, self.checked if checking else self.types)
+        chosen = self.filters.read([value for name, value in pairs if name == filters.NAME], types, call.at)
         query = urlencode([pair for pair in pairs if pair[0] not in OF_A_WRITE]) if call.method == "GET" else ""
         return Said(
             types, _moment(said.get("_since")), ground(said, testing=testing), recipient(said, testing=testing), named,
-            f"{call.path}?{query}" if query else call.path, checking,
+            f"{call.path}?{query}" if query else call.path, checking, chosen,
         )  # fmt: skip
 
     def _in_body(self, call: Call, *, of_patients: bool) -> tuple[Pairs, tuple[PatientRef, ...] | None]:
@@ -138,10 +144,10 @@ def _is_check(said: Mapping[str, str], *, testing: bool) -> bool:
 
 
 def _alone(pairs: Pairs, *, in_body: bool) -> Mapping[str, str]:
-    """The parameters by name. `Refusal` 400 for one that is not taken, and for one beside `_type` that comes twice."""
+    """The parameters by name. `Refusal` 400 for one that is not taken, and for one that comes twice and may not."""
     said: dict[str, str] = {}
     for name, value in pairs:
-        if name not in TAKES or (name in said and name != "_type"):
+        if name not in TAKES or (name in said and name not in REPEATED):
             raise _not_taken("parameter" if in_body else name[:64], of_patients=False)
         said[name] = value
     return said
@@ -150,7 +156,7 @@ def _alone(pairs: Pairs, *, in_body: bool) -> Mapping[str, str]:
 def _not_taken(where: str, *, of_patients: bool) -> Refusal:
     names = (*TAKES, "patient") if of_patients else TAKES
     return Refusal(
-        400, f"an export takes {', '.join(names)}, each once; _type and patient may be repeated", where=where,
+        400, f"an export takes {', '.join(names)}, each once; _type, _typeFilter and patient may be repeated", where=where,
         code="not-supported", todo="Leave the others out: what is passed over would give more than was asked for.",
     )  # fmt: skip
 
@@ -193,7 +199,7 @@ def asked(said: Said, sealer: Sealer, author: str, people: Sequence[PatientRef] 
     named = None if people is None else sealer.seal(msgspec.msgpack.encode([(one.digest, one.key) for one in people]))
     return Asked(
         author, said.ground, said.recipient, [type_number(name) for name in said.types], said.request, said.since,
-        named, len(people or ()), testing, said.checking,
+        named, len(people or ()), testing, said.checking, said.filters,
     )  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from xxhash import xxh3_128_digest
 
@@ -14,10 +16,13 @@ from kjerne.exchange import ATTEMPTS, Answer, Call, Denied, PatientRef, Stale, u
 from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
+from kjerne.fhir.search import Search
 from kjerne.registries.homes import KEPT, PERSON, row_number, types_of
 from kjerne.services.exports.asking import NDJSON, people_of
+from kjerne.services.exports.filters import Filters
 from kjerne.store import audit, exports, handing_out, patients
 from kjerne.store.exports import Export
+from kjerne.store.finding import Finder
 from kjerne.store.handing_out import Errand
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import ref
@@ -55,6 +60,8 @@ class Files:
     sealer: Sealer
     services: Sequence[str]
     checked: Sequence[str]
+    filters: Filters
+    finder: Finder
 
     def place(self, export: Export, text: str) -> Place:
         """The file of that name. `Refusal` 404 where the export has no such file."""
@@ -72,8 +79,10 @@ class Files:
         if place.name == GONE:
             return await self._deletions(call, export, people)
         found: list[bytes] = []
+        searches = self.filters.of(export.filters, place.name)
+        use = partial(self._filtered, searches) if searches else self._records
         for service in (of for name, of in KEPT if name == place.name):
-            found += await self._used(call, export, people, (place.name,), self._records, service)
+            found += await self._used(call, export, people, (place.name,), use, service)
         return found
 
     async def _people(self, export: Export, number: int) -> list[PatientRef]:
@@ -123,6 +132,16 @@ class Files:
 
     async def _records(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
         return await handing_out.lines(conn, self.reader, self.ids, grants, errand)
+
+    async def _filtered(
+        self, searches: Sequence[Search], conn: Connection, grants: Sequence[Grant], errand: Errand
+    ) -> list[bytes]:
+        """As `_records`, of what one of the searches finds: what they find besides is neither given nor in the log."""
+        found = set[UUID]()
+        for grant in grants:
+            for search in searches:
+                found |= {id_ for _, _, id_ in await self.finder.matching(conn, grant, search, "r")}
+        return await handing_out.lines(conn, self.reader, self.ids, grants, replace(errand, only=tuple(sorted(found))))
 
     async def _gone(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[str]:
         return await handing_out.gone(conn, self.reader, grants, errand)

@@ -170,7 +170,7 @@ _EXPORTS: Final[Mapping[str, Operation]] = {
         )
         for at, refuses in (("/fhir/R4", ()), ("/fhir/R4/Patient", ()), (f"{_GROUP}/{{id}}", (404, 410)))
         for method, query, body in (
-            ("GET", ("_type", "_since", "_outputFormat", "ground", "purpose", "recipient", *_PLAIN), ()),
+            ("GET", ("_type", "_typeFilter", "_since", "_outputFormat", "ground", "purpose", "recipient", *_PLAIN), ()),
             ("POST", _PLAIN, _PARAMETERS),
         )
     },

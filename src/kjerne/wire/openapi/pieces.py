@@ -115,6 +115,7 @@ _QUERY: Final[Mapping[str, str]] = {
     "_at": "what stood at that time",
     "_outputFormat": "application/fhir+ndjson, of the files",
     "_type": "the types that are wanted, with commas between",
+    "_typeFilter": "searches with commas between (Observation?code=...): which records of a type are wanted",
     "ground": "the provision of law on which it leaves; it stands in the log",
     "purpose": "export, or check: the records are held against the rules of today and none leaves",
     "recipient": "who is to have it; it stands in the log",
