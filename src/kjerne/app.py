@@ -69,7 +69,7 @@ from kjerne.services.participation.api import ParticipationApi
 from kjerne.services.participation.register import Register
 from kjerne.services.patients import READS as READS_OF_PERSONS
 from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
-from kjerne.services.patients import Everybody, PatientsApi
+from kjerne.services.patients import Everybody, PatientsApi, ReadPatch
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
 from kjerne.services.results.api import TYPES, ResultsApi
@@ -249,7 +249,7 @@ class House:
         patches = PatchApi(*shared, *kept, parse_list, parse_xml, self.identify, writes, self.guides)
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries, terms = self._about_nobody(patches, anything)
-        persons = self._of_persons(anything, of_tests.patients if of_tests else None)
+        persons = self._of_persons(anything, patches.read, of_tests.patients if of_tests else None)
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         access_log, disclosures = self._of_the_log(sent_in)
@@ -340,13 +340,13 @@ class House:
         asked = (self.store.pool, parse_json, self.parse_search, most, f"{anything} {READS}", self.guides)
         return registries, Terminology(*asked)
 
-    def _of_persons(self, anything: str, everybody: Everybody | None) -> PatientsApi:
+    def _of_persons(self, anything: str, read_patch: ReadPatch, everybody: Everybody | None) -> PatientsApi:
         """Patient: a person of the register, seen under the law of whichever service opens her."""
         opens = {name: SERVICES[name].scopes for name in sorted(IN_USE, key=list(SERVICES).index)}
         by_citizens = tuple(name for name in opens if name in seen_by("own"))
         return PatientsApi(
             self.store.pool, self.store.ids, self.patients, self.parse_search, self.identify, opens, by_citizens, anything,
-            everybody,
+            read_patch, everybody,
         )  # fmt: skip
 
     def _bundles(self, routes: list[Route], conditional: ConditionalApi, needs: str, writes: str) -> list[Route]:

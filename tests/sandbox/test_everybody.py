@@ -325,6 +325,120 @@ def test_people_come_in_order_too(platform: Standing, mrn: str) -> None:
     assert [made[id_][3] for id_ in by_name.ids()] == sorted(day[3] for day in born)
 
 
+PATCHES: dict[str, tuple[str, Any]] = {
+    "json": ("application/json-patch+json", [{"op": "replace", "path": "/birthDate", "value": "1972-03-04"}]),
+    "xml": (
+        "application/xml-patch+xml",
+        '<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Patient/f:birthDate/@value">1972-03-04</replace></diff>',
+    ),
+    "fhirpath": (
+        FHIR,
+        {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+            {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.birthDate"},
+            {"name": "value", "valueDate": "1972-03-04"},
+        ]}]},
+    ),
+}  # fmt: skip
+
+
+def patched(platform: Standing, path: str, kind: str, patch: Any, **headers: str) -> Answered:
+    body = patch.encode() if isinstance(patch, str) else json.dumps(patch).encode()
+    sent = {"content-type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answered(platform.client.call("PATCH", f"/fhir/R4/{path}", as_="all-patients", body=body, headers=sent))
+
+
+@pytest.mark.parametrize("way", list(PATCHES))
+def test_a_patch_changes_whom_it_has_registered_and_what_the_register_says_of_her(
+    platform: Standing, made: str, mrn: str, way: str
+) -> None:
+    kind, patch = PATCHES[way]
+    assert patched(platform, made, kind, patch, if_match='W/"9"').status == 412
+    answer = patched(platform, made, kind, patch, if_match='W/"1"')
+    assert (answer.status, answer.tree["birthDate"], answer.tree["meta"]["versionId"]) == (200, "1972-03-04", "2")
+    assert [one["resource"]["birthDate"] for one in get(platform, "Patient", family=f"Fam{mrn}").tree["entry"]] == [
+        "1972-03-04"
+    ]
+    assert [row["rule"] for row in platform.audited(answer.response)] != []
+    other = get(platform, "Patient", _count="1").ids()[0]
+    if other != made.partition("/")[2]:
+        assert patched(platform, f"Patient/{other}", kind, patch).status == 403
+    assert patched(platform, f"Patient/{uuid4()}", kind, patch).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "status"),
+    [("/resourceType", "Person", 422), ("/id", "another", 422), ("/gender", "nonsense", 422), ("/nonsense", 1, 422)],
+)  # fmt: skip
+def test_a_patch_that_makes_no_patient_of_hers_changes_nothing(
+    platform: Standing, made: str, path: str, value: Any, status: int
+) -> None:
+    operation = {"op": "add", "path": path, "value": value}
+    assert patched(platform, made, "application/json-patch+json", [operation]).status == status
+    number = person_number(Random(7), date(1990, 5, 5), "male", set())
+    named = {"op": "add", "path": "/identifier/-", "value": {"system": FNR, "value": number}}
+    assert patched(platform, made, "application/json-patch+json", [named]).status == 422
+    assert get(platform, made).tree["meta"]["versionId"] == "1"
+
+
+def test_a_condition_changes_makes_and_takes_away_a_patient(platform: Standing, mrn: str) -> None:
+    at = f"Patient?identifier={quote(f'{MRN}|{mrn}')}"
+    new = call(platform, "PUT", at, person(mrn))
+    assert new.status == 201, new.response.text
+    id_ = new.tree["id"]
+    changed = call(platform, "PUT", at, person(mrn, gender="female"))
+    assert (changed.status, changed.tree["id"], changed.tree["meta"]["versionId"]) == (200, id_, "2")
+    assert call(platform, "PUT", at, person(mrn), if_match='W/"1"').status == 412
+    assert call(platform, "PUT", at, person(mrn, id="another")).status == 400
+    assert call(platform, "PUT", at, person(mrn, id=id_), if_match='W/"2"').tree["meta"]["versionId"] == "3"
+    gone = call(platform, "DELETE", at)
+    assert (gone.status, gone.response.headers["location"].endswith(f"Patient/{id_}/_history/4")) == (204, True)
+    assert get(platform, f"Patient/{id_}").status == 410
+    assert call(platform, "DELETE", at).status == 204
+    for wrong in (
+        "Patient?",
+        f"Patient?family=Fam{mrn}&_count=1",
+        f"Patient?family=Fam{mrn}&_sort=family",
+        "Patient?nonsense=x",
+    ):
+        assert call(platform, "DELETE", wrong).status == 400, wrong
+        assert call(platform, "PUT", wrong, person(mrn)).status == 400, wrong
+
+
+def test_a_condition_that_means_several_patients_or_another_s_changes_none(platform: Standing, mrn: str) -> None:
+    two = [call(platform, "POST", "Patient", person(mrn)).tree["id"] for _ in range(2)]
+    for answer in (
+        call(platform, "PUT", f"Patient?family=Fam{mrn}", person(mrn)), call(platform, "DELETE", f"Patient?family=Fam{mrn}")
+    ):  # fmt: skip
+        assert (answer.status, answer.issue["expression"]) == (412, ["query"])
+    assert [get(platform, f"Patient/{id_}").tree["meta"]["versionId"] for id_ in two] == ["1", "1"]
+    of_register = next(
+        one for one in get(platform, "Patient", _count="50").resources() if one["meta"]["versionId"] not in "123"
+    )
+    assert call(platform, "DELETE", f"Patient?_id={of_register['id']}").status == 403
+    for method in ("PUT", "DELETE"):
+        sent = {"content-type": FHIR}
+        body = json.dumps(person(mrn)).encode()
+        answer = platform.client.call(method, f"/fhir/R4/Patient?_id={two[0]}", as_="lab", body=body, headers=sent)
+        assert answer.status_code == 405
+
+
+def test_a_transaction_changes_a_patient_by_condition_once(platform: Standing, mrn: str) -> None:
+    def entry(method: str, resource: Any = None) -> Tree:
+        asked = {"request": {"method": method, "url": f"Patient?identifier={MRN}|{mrn}"}}
+        return asked if resource is None else asked | {"resource": resource}
+
+    def sent(*entries: Tree) -> Answered:
+        return call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)})
+
+    made = sent(entry("PUT", person(mrn)))
+    assert [one["response"]["status"] for one in made.tree["entry"]] == ["201 Created"], made.response.text
+    twice = sent(entry("DELETE"), entry("PUT", person(mrn)))
+    assert (twice.status, twice.tree["issue"][0]["code"]) == (400, "duplicate"), twice.response.text
+    changed = sent(entry("PUT", person(mrn, gender="female")))
+    assert [one["response"]["status"] for one in changed.tree["entry"]] == ["200 OK"]
+    assert [one["response"]["status"][:3] for one in sent(entry("DELETE")).tree["entry"]] == ["204"]
+
+
 def test_its_own_records_are_changed_without_saying_which_version_was_seen(platform: Standing, made: str) -> None:
     filed = call(platform, "POST", "Observation", observation(made)).tree
     changed = call(platform, "PUT", f"Observation/{filed['id']}", {**filed, "status": "amended"})

@@ -202,8 +202,9 @@ def test_metadata_says_what_a_patient_knows(platform: Standing) -> None:
     assert "Location:subject" not in place["searchInclude"]
     codes: list[Tree] = patient["interaction"]
     assert {one["code"] for one in codes} == {
-        "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "delete"
+        "read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete"
     }  # fmt: skip
+    assert (patient["conditionalUpdate"], patient["conditionalDelete"]) == (True, "single")
 
 
 async def test_where_no_choice_may_be_told_she_is_who_she_is_and_nothing_of_hers_is_there(

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from random import Random
 from typing import Any, Final, cast
 
@@ -19,22 +20,37 @@ import msgspec
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, Joined, Pairs
+from kjerne.exchange import Answer, Before, Call, Joined, Pairs
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
-from kjerne.fhir.interaction import Made, absent, answer_of, criteria_in, deleted, hidden_as_absent, sent_version
+from kjerne.fhir.interaction import (
+    OF_A_WRITE,
+    Made,
+    absent,
+    answer_of,
+    criteria_in,
+    deleted,
+    hidden_as_absent,
+    known,
+    sent_version,
+)
 from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.patching import outcome
 from kjerne.fhir.patient import born_on, died_on, name_of
+from kjerne.fhir.search import plan
 from kjerne.policy.people import norwegian_day
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import SYSTEM_BY_KIND
+from kjerne.registries.naming import in_address
 from kjerne.sandbox.everybody import SERVICE, Everybody
 from kjerne.sandbox.numbers import DayFull, person_number
-from kjerne.services.patients import BASE, PatientsApi
-from kjerne.store.changing import checked
+from kjerne.services.patients import BASE, PatientsApi, ReadPatch
+from kjerne.store.changing import check_valid, checked, in_thread
 from kjerne.store.limits import must_hold
+from kjerne.store.matching import check_apart
 from kjerne.store.patient_ids import key_of, ref
 from kjerne.store.patients import TYPE, Held, Patients
 from kjerne.store.people import FIRST_STAMP, Identifier, NewPerson
@@ -53,7 +69,7 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class Newcomers:
-    """What changes the register: handlers of create, update and delete of Patient."""
+    """What changes the register: handlers of create, update, patch and delete of Patient, by id and by conditions."""
 
     everybody: Everybody
     parse_json: Callable[[bytes], Tree]
@@ -83,7 +99,55 @@ class Newcomers:
         tree, advice = await self._checked(call, "u")
         if tree.get("id") != call.parameters["id"]:
             raise Refusal(400, "the id in the body is not the id in the address", where=f"{TYPE}.id")
-        numbers, expected = _national(tree), sent_version(call.headers)
+        written = await self._over(call, call.parameters["id"], lambda _: (tree, call.body), sent_version(call.headers))
+        return _told(call, written, 200, advice)
+
+    async def update_found(self, call: Call) -> Answer:
+        """A new version of the Patient that answers the criteria of the address, or a new person where none does."""
+        tree, advice = await self._checked(call, "u")
+        pairs, expected = self._criteria(call), sent_version(call.headers)
+        async with self._in_turn(call) as conn:
+            there = await self._the_one(call, pairs, "query")
+            if there is None:
+                expect(expected, 0)
+                if "id" in tree:
+                    says, todo = (
+                        "no Patient answers the criteria, and the server makes the id of a new one",
+                        "Leave the id out.",
+                    )
+                    raise Refusal(400, says, where=f"{TYPE}.id", todo=todo)
+                return _told(call, await self._registered(call, conn, tree, _national(tree)), 201, advice)
+            if tree.get("id", str(there.id)) != str(there.id):
+                says = "the id in the body is not that of the Patient who answers the criteria"
+                raise Refusal(400, says, where=f"{TYPE}.id")
+            # What was found is what is changed: whoever wrote her in between is not overwritten.
+            written = await self._over(
+                call, str(there.id), lambda _: (tree, call.body), there.version if expected is None else expected
+            )
+        return _told(call, written, 200, advice)
+
+    async def patch(self, call: Call, read: ReadPatch) -> Answer:
+        """A new version made of the one before, and the register after it. `If-Match` may be left out."""
+        check_accepted(call)
+        known(call, call.query, OF_A_WRITE)
+        smart.demand(call.caller, TYPE, "u")
+        patch, id_, advice = read(call), call.parameters["id"], list[Fault]()
+
+        def make(before: Held) -> tuple[Tree, bytes]:
+            raw = outcome(before.served, patch)
+            tree = self.parse_json(raw)
+            if tree.get("resourceType") != TYPE or tree.get("id") != str(before.id):
+                raise Refusal(422, "a patch changes neither type nor id of a record", where=f"{TYPE}.id")
+            advice[:] = check_valid(raw, tree, TYPE, self.guides)
+            must_hold(call.caller, type_number(TYPE), index(tree).tokens, "u")
+            return tree, raw
+
+        return _told(call, await self._over(call, id_, make, sent_version(call.headers)), 200, advice)
+
+    async def _over(
+        self, call: Call, id_: str, make: Callable[[Held], tuple[Tree, bytes]], expected: int | None
+    ) -> Held:
+        """The version that `make` makes of the one before, and the register after it."""
 
         async def use(grant: Grant) -> Held:
             async with call.connection(self.everybody.store.pool) as conn, conn.transaction():
@@ -91,14 +155,16 @@ class Newcomers:
                 if before.raw is None:
                     raise Refusal(410, "the Patient was deleted", where="id")
                 expect(expected, before.version)
-                if any(self._digest(number) not in grant.subject.digests for number in numbers):
+                _keep(call, before)
+                tree, raw = await in_thread(partial(make, before))
+                if any(self._digest(number) not in grant.subject.digests for number in _national(tree)):
                     raise Refusal(422, "the body names another person than the one before", where=f"{TYPE}.identifier")
                 detail = _detail(tree, await self.patients.detail(conn, grant), norwegian_day(call.at))
-                written = await self.patients.write(conn, grant, before.version, call.body, detail)
+                written = await self.patients.write(conn, grant, before.version, raw, detail)
                 await _tell(conn, call.joined, grant)
                 return written
 
-        return _told(call, await self._changed(call, "u", use), 200, advice)
+        return await self._changed(call, id_, "u", use)
 
     async def delete(self, call: Call) -> Answer:
         """Takes the Patient away; what is filed on her stays, and is found by her number. Once more is the same."""
@@ -106,7 +172,22 @@ class Newcomers:
         smart.demand(call.caller, TYPE, "d")
         if call.query:
             raise Refusal(400, "a deletion by id has no parameter", where="query", code="not-supported")
-        expected = sent_version(call.headers)
+        return deleted(call, await self._taken_away(call, call.parameters["id"], sent_version(call.headers)))
+
+    async def delete_found(self, call: Call) -> Answer:
+        """Takes away the Patient that answers the criteria of the address; where none does there is nothing to do."""
+        check_accepted(call)
+        smart.demand(call.caller, TYPE, "d")
+        pairs, expected = self._criteria(call), sent_version(call.headers)
+        async with self._in_turn(call):
+            there = await self._the_one(call, pairs, "query")
+            if there is None:
+                return deleted(call, 0)
+            version = await self._taken_away(call, str(there.id), there.version if expected is None else expected)
+        return deleted(call, version, f"{BASE}/{TYPE}/{there.id}")
+
+    async def _taken_away(self, call: Call, id_: str, expected: int | None) -> int:
+        """The version that the deletion made; 0 where there was nothing to delete any more."""
 
         async def use(grant: Grant) -> Held | None:
             async with call.connection(self.everybody.store.pool) as conn, conn.transaction():
@@ -114,12 +195,21 @@ class Newcomers:
                 if before.raw is None:
                     return before._replace(version=0)
                 expect(expected, before.version)
+                _keep(call, before)
                 return await self.patients.write(conn, grant, before.version, None)
 
-        return deleted(call, (await self._changed(call, "d", use)).version)
+        return (await self._changed(call, id_, "d", use)).version
 
-    async def _changed(self, call: Call, letter: str, use: Callable[[Grant], Any]) -> Held:
-        key = key_of(self.everybody.store.ids, call.parameters["id"])
+    def _criteria(self, call: Call) -> Pairs:
+        """The criteria of the address; `Refusal` 400 for none, and for what only shapes an answer."""
+        pairs = in_address(call)
+        search = self.everybody.parse_search(TYPE, pairs, False)
+        if not search.criteria or len(search.criteria) != len(pairs):
+            raise Refusal(400, "a condition has criteria, and has them alone", where="query", code="required")
+        return pairs
+
+    async def _changed(self, call: Call, id_: str, letter: str, use: Callable[[Grant], Any]) -> Held:
+        key = key_of(self.everybody.store.ids, id_)
         done = await hidden_as_absent(call, ref(key or 0), SERVICE, "correct", letter, use)
         if done is None:
             raise absent(call)
@@ -158,12 +248,17 @@ class Newcomers:
             await conn.execute("SELECT pg_advisory_xact_lock($1)", REGISTERING)
             yield conn
 
-    async def _the_one(self, call: Call, pairs: Pairs) -> Held | None:
+    async def _the_one(self, call: Call, pairs: Pairs, where: str = "If-None-Exist") -> Held | None:
         """The Patient that answers a condition, opened under a grant of hers; `Refusal` 412 where several do."""
-        _, had, _ = await self.everybody.of_people(call, pairs, None)
+        search, had, _ = await self.everybody.of_people(call, pairs, None)
+        if where == "query":
+            check_apart(call.joined, plan(search, at=call.at), type_number(TYPE))
         if len(had.matches) > 1:
             says = "several Patients answer the criteria"
-            raise Refusal(412, says, where="If-None-Exist", code="multiple-matches", todo="Ask for one of them.")
+            raise Refusal(412, says, where=where, code="multiple-matches", todo="Ask for one of them.")
+        if had.after is not None:
+            says = "more people would have to be asked about than one request may"
+            raise Refusal(422, says, where=where, code="too-costly", todo="Ask by an identifier.")
         return had.matches[0] if had.matches else None
 
     async def _registered(self, call: Call, conn: Connection, tree: Tree, numbers: Sequence[str]) -> Held:
@@ -222,8 +317,17 @@ class TestClient:
     async def update(self, call: Call) -> Answer:
         return await self.newcomers.update(call)
 
+    async def update_found(self, call: Call) -> Answer:
+        return await self.newcomers.update_found(call)
+
+    async def patch(self, call: Call, read: ReadPatch) -> Answer:
+        return await self.newcomers.patch(call, read)
+
     async def delete(self, call: Call) -> Answer:
         return await self.newcomers.delete(call)
+
+    async def delete_found(self, call: Call) -> Answer:
+        return await self.newcomers.delete_found(call)
 
 
 def _national(tree: Mapping[str, Any]) -> list[str]:
@@ -256,6 +360,13 @@ def _detail(tree: Tree, before: PersonDetail, today: date) -> PersonDetail:
         address=str(addresses[0].get("text", "") or line),
         died_on=died_on(tree, today),
     )
+
+
+def _keep(call: Call, before: Held) -> None:
+    """Tells the transaction who is changed in it: a condition of another entry may mean her too."""
+    if call.joined is not None and before.raw is not None:
+        place = type_number(TYPE), before.id, before.version
+        call.joined.changes(Before(*place, before.at, decode(before.raw), frozenset()))
 
 
 async def _tell(conn: Connection, joined: Joined | None, grant: Grant) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from kjerne.access import PORTAL, Action, Caller, Grant
 from kjerne.errors import Refusal
@@ -44,8 +44,10 @@ from kjerne.store.sealed_id import SealedIds
 BASE: Final = "/fhir/R4"
 READS: Final = frozenset({"read", "vread", "history-instance", "history-type", "search-type"})
 """What a Patient knows everywhere, as a CapabilityStatement calls it."""
-WRITES: Final = frozenset({"create", "update", "delete"})
-"""What the test client may do beside."""
+WRITES: Final = frozenset({"create", "update", "patch", "delete", "T"})
+"""What the test client may do beside; `T` is the address of the type, where conditions change and delete."""
+ReadPatch = Callable[[Call], Callable[[dict[str, Any]], Any]]
+"""Reads the patch of a request."""
 RESOURCE_LIMIT_BYTES: Final = 2_000_000
 
 
@@ -60,7 +62,13 @@ class Everybody(Protocol):
 
     async def update(self, call: Call) -> Answer: ...
 
+    async def update_found(self, call: Call) -> Answer: ...
+
+    async def patch(self, call: Call, read: ReadPatch) -> Answer: ...
+
     async def delete(self, call: Call) -> Answer: ...
+
+    async def delete_found(self, call: Call) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class PatientsApi:
     opens: Mapping[str, frozenset[str]]
     by_citizens: tuple[str, ...]
     reads: str
+    read_patch: ReadPatch
     everybody: Everybody | None = None
 
     def beside(self, route: Route) -> Route:
@@ -89,7 +98,10 @@ class PatientsApi:
             ("GET", at + "/{id}/_history/{version}"): self.vread,
             ("POST", at): self.create,
             ("PUT", at + "/{id}"): self.update,
+            ("PUT", at): self.update_found,
+            ("PATCH", at + "/{id}"): self.patch,
             ("DELETE", at + "/{id}"): self.delete,
+            ("DELETE", at): self.delete_found,
         }
         if not route.path.startswith(at):
             return route
@@ -167,8 +179,17 @@ class PatientsApi:
     async def update(self, call: Call) -> Answer:
         return await self._changing(call).update(call)
 
+    async def update_found(self, call: Call) -> Answer:
+        return await self._changing(call).update_found(call)
+
+    async def patch(self, call: Call) -> Answer:
+        return await self._changing(call).patch(call, self.read_patch)
+
     async def delete(self, call: Call) -> Answer:
         return await self._changing(call).delete(call)
+
+    async def delete_found(self, call: Call) -> Answer:
+        return await self._changing(call).delete_found(call)
 
     def _changing(self, call: Call) -> Everybody:
         """Who changes the register: the test client alone. `Refusal` 405 for anybody else."""
