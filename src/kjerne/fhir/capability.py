@@ -235,6 +235,7 @@ def _resource(
     if "search-type" in interactions:
         of_a_patient = PERSON in types and types.get(type, "") not in ("", PERSON)
         named = [one for one in parameters(type).values() if one.code in SUBJECT_CODES] if of_a_patient else []
+        searched = {one.code for one in searched_by(type)}
         brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(beside)]
         brought += [f"{type}:{one.code}" for one in named]
         bringing = [f"{source}:{one.code}" for source in beside for one in _references(source) if type in one.targets]
@@ -245,22 +246,25 @@ def _resource(
             resource["searchInclude"] = sorted(brought)
         if type in types and bringing:
             resource["searchRevInclude"] = sorted(bringing)
-        only = ONLY.get(type)
         if type in types:
             refused = sorted(one.code for one in parameters(type).values() if not answered(one) and one not in named)
             resource["documentation"] = (
                 f"Refused by name: the search parameters {', '.join((*refused, *NOT_ANSWERED))}."
             )
         resource["searchParam"] = [
-            _parameter(one)
-            for one in parameters(type).values()
-            if one in named or (answered(one) and (only is None or one.code in only))
+            _parameter(one) for one in parameters(type).values() if one in named or one.code in searched
         ]
     return resource
 
 
 def _references(type: str) -> list[SearchParameter]:
     return [one for one in parameters(type).values() if one.kind == "reference" and answered(one)]
+
+
+def searched_by(type: str) -> list[SearchParameter]:
+    """The parameters that a search of a type is answered by; whom it is about is named by none of them."""
+    only = ONLY.get(type)
+    return [one for one in parameters(type).values() if answered(one) and (only is None or one.code in only)]
 
 
 def answered(parameter: SearchParameter) -> bool:

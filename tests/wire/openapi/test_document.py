@@ -95,6 +95,26 @@ def test_every_reference_leads_to_a_piece_and_every_piece_is_used(told: Tree) ->
     assert kept == used
 
 
+def test_what_a_type_is_searched_by_is_told_as_the_capability_statement_tells_it(
+    platform: Standing, told: Tree
+) -> None:
+    statement = platform.http.get(f"{platform.url}/fhir/R4/metadata").json()["rest"][0]["resource"]
+    searched = [one for one in statement if "searchParam" in one and one["type"] in told["x-criteria"]]
+    assert len(searched) > 100
+    for one in searched:
+        schema = resolved(told, told["x-criteria"][one["type"]])
+        kinds = {name: resolved(told, value)["description"] for name, value in schema.get("properties", {}).items()}
+        of_whom = {"patient", "subject"} & {each["name"] for each in one["searchParam"]} - kinds.keys()
+        names = {each["name"] for each in one["searchParam"] if not each["name"].startswith("_")}
+        assert names - of_whom == kinds.keys(), one["type"]
+    observation = told["components"]["schemas"]["ObservationCriteria"]["properties"]
+    assert observation["code"] == {"$ref": "#/components/schemas/SearchToken"}
+    assert observation["code-value-quantity"] == {"$ref": "#/components/schemas/SearchComposite"}
+    assert {"patient", "subject"}.isdisjoint(observation)
+    last = {one["name"]: one for one in told["paths"]["/fhir/R4/Observation/$lastn"]["get"]["parameters"]}
+    assert last["criteria"]["schema"] == {"$ref": "#/components/schemas/ObservationCriteria"}
+
+
 def test_every_part_of_a_path_is_a_parameter_and_no_parameter_stands_twice(told: Tree) -> None:
     for line, operation in operations(told):
         places = [(one["in"], one["name"]) for one in operation.get("parameters", ())]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kjerne import __version__
 from kjerne.exchange import PUBLIC, Answer, Call, Route
+from kjerne.fhir.capability import searched_by
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
@@ -24,8 +25,8 @@ _SAYS: Final = (
     "Made from the route table of this installation. Pages and, in a sandbox, the provider of tokens (/sts) are not in it. "
     "A request that is not public brings `Authorization: DPoP` with an access token and `DPoP` with a proof made for this one "
     "request (RFC 9449), or `Authorization: SAML` with an XUA assertion. The scopes of an operation are alternatives; where "
-    "it is about a type, `x-needs` tells which scopes open which types. HEAD is answered wherever GET is. 500 is a fault of "
-    "ours and is told in the shape of any refusal."
+    "it is about a type, `x-needs` tells which scopes open which types; by what each type is searched stands under `x-criteria`. "
+    "HEAD is answered wherever GET is. 500 is a fault of ours and is told in the shape of any refusal."
 )
 _TAGS: Final = (
     ("/fhir/R4", "FHIR R4"),
@@ -70,10 +71,12 @@ def document(routes: Iterable[Route], types: tuple[str, ...], of_results: tuple[
         "openapi": "3.1.0",
         "info": {"title": "kjerne", "version": __version__, "description": _SAYS},
         "servers": [{"url": "/"}],
+        "x-criteria": {name: pieces.named("schemas", _criteria(name)) for name in sorted({*types, *of_results})},
         "paths": paths,
         "components": {
             "schemas": {
                 **pieces.SCHEMAS,
+                **_criteria_schemas(types, of_results),
                 "ServedType": {"enum": sorted(types)},
                 "ResultsType": {"enum": sorted(of_results)},
                 "AnyType": {"enum": sorted(TYPES)},
@@ -103,19 +106,43 @@ def _operation(route: Route, shape: str) -> Tree:
     if route.path.endswith("/$validate"):
         types = "AnyType"
     parts = [pieces.in_path(name, types) for name in re.findall(r"{(\w+)}", route.path)]
-    parameters = [*parts, *map(pieces.in_query, told.query), *map(pieces.in_header, told.headers)]
+    criteria = partial(pieces.in_query, criteria=_criteria_of(route))
+    parameters = [*parts, *map(criteria, told.query), *map(pieces.in_header, told.headers)]
     operation: Tree = {
         "operationId": _name(route),
         "tags": [next((tag for beginning, tag in _TAGS if route.path.startswith(beginning)), "Operations")],
         **({"summary": said[0], "description": "\n\n".join(said)} if said else {}),
         **({"parameters": parameters} if parameters else {}),
     }
-    if body := _body(told):
+    if body := _body(told, _criteria_of(route)):
         operation["requestBody"] = body
     good = {str(status): _given(route, given) for status, given in told.gives.items()}
     bad = {str(status): pieces.named("responses", f"{shape}{status}") for status in _refused(route)}
     operation["responses"] = dict(sorted((good | bad).items()))
     return operation | _security(route)
+
+
+def _criteria_of(route: Route) -> str:
+    """The schema of what an address may be searched by: its own type's, or that of any type that it may name."""
+    name = route.path.removeprefix("/fhir/R4/").partition("/")[0]
+    return _criteria(name) if name in TYPES else _criteria("")
+
+
+def _criteria_schemas(types: Sequence[str], of_results: Sequence[str]) -> Tree:
+    """What each type is searched by; what every type has is a parameter of its own. An address of any type refers to no one of
+    them: a choice among so many is more than programs take that read this."""
+    own = {
+        name: {one.code: one.kind for one in searched_by(name) if not one.code.startswith("_")}
+        for name in sorted({*types, *of_results, "AuditEvent"})
+    }
+
+    return {"Criteria": pieces.criteria({})} | {
+        _criteria(name): pieces.criteria(parameters) for name, parameters in own.items()
+    }
+
+
+def _criteria(name: str) -> str:
+    return f"{name}Criteria"
 
 
 def _refused(route: Route) -> list[int]:
@@ -129,10 +156,10 @@ def _shape(route: Route) -> str:
     return "receipt" if any(given.schema == "Receipt" for given in operation_of(route).gives.values()) else "json"
 
 
-def _body(told: Operation) -> Tree:
+def _body(told: Operation, criteria: str) -> Tree:
     found = {media: {"schema": pieces.named("schemas", schema)} for media, schema in told.body}
     if told.form:
-        found[FORM] = {"schema": pieces.of_form(told.form)}
+        found[FORM] = {"schema": pieces.of_form(told.form, criteria)}
     return {"content": found, "required": not told.form} if found else {}
 
 

@@ -71,9 +71,28 @@ SCHEMAS: Final[Mapping[str, Tree]] = {
     },
     "Json": {"type": "object"},
     "Xml": {"type": "string", "description": "a document in UTF-8, without a document type declaration"},
+    **{
+        f"Search{kind.capitalize()}": {"type": "string", "description": says}
+        for kind, says in {
+            "token": "code, system|code, |code or system|; alternatives with commas between",
+            "string": "how a text begins, case and accents aside",
+            "date": "a date or a moment, as exact as it is known, behind eq, ne, lt, le, gt, ge, sa, eb or ap",
+            "reference": "Type/id, an id or an address",
+            "quantity": "number|system|unit, behind a comparator as a date's",
+            "number": "a number, behind a comparator as a date's",
+            "uri": "an address, whole",
+            "composite": "a value of each part with $ between",
+        }.items()
+    },
     "Lines": {"type": "string", "description": "one resource in JSON on each line"},
     "Bytes": {"type": "string", "format": "binary"},
 }
+
+KINDS: Final = {
+    kind: f"Search{kind.capitalize()}"
+    for kind in ("token", "string", "date", "reference", "quantity", "number", "uri", "composite")
+}
+"""By the kind of a search parameter the schema of its values."""
 
 _HEADERS: Final[Mapping[str, str]] = {
     "x-correlation-id": "the caller's own correlation id (cid, x-request-id, traceparent and others), or a new one",
@@ -221,10 +240,20 @@ def in_path(name: str, types: str) -> Tree:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def in_query(name: str) -> Tree:
+def criteria(parameters: Mapping[str, str]) -> Tree:
+    """The schema of a type's criteria: its parameters by name, each with the kind of its values."""
+    own = {name: named("schemas", KINDS[kind]) for name, kind in parameters.items()}
+    return {"type": "object", **({"properties": own} if own else {}), "additionalProperties": TEXT}
+
+
+def in_query(name: str, criteria: str = "Criteria") -> Tree:
+    """A parameter of the address; `*` is any search parameter, as the schema `criteria` names them."""
     if name == "*":
-        values = {"type": "object", "additionalProperties": TEXT}
-        says = "any search parameter of the type, with its modifiers; the CapabilityStatement lists them"
+        values = named("schemas", criteria)
+        says = (
+            "search parameters of the type, as x-criteria has them by type, each also with a modifier behind it (`code:not`) or "
+            "as the first link of a chain (`specimen.type`); the CapabilityStatement says which it takes"
+        )
         return {
             "name": "criteria",
             "in": "query",
@@ -242,9 +271,9 @@ def in_header(name: str) -> Tree:
     return {"name": plain, "in": "header", "required": name != plain, "description": _SENT[plain], "schema": TEXT}
 
 
-def of_form(names: tuple[str, ...]) -> Tree:
-    """The schema of a form; `*` in it lets any further field in."""
+def of_form(names: tuple[str, ...], criteria: str = "Criteria") -> Tree:
+    """The schema of a form; `*` in it lets any search parameter in, as the schema `criteria` names them."""
     plain = [name.rstrip("!") for name in names if name != "*"]
     fields = {name: TEXT | ({"description": _QUERY[name]} if name in _QUERY else {}) for name in plain}
     told: Tree = {"type": "object", "properties": fields, "required": [one[:-1] for one in names if one.endswith("!")]}
-    return told | ({"additionalProperties": TEXT} if "*" in names else {})
+    return {"allOf": [named("schemas", criteria), told]} if "*" in names else told
