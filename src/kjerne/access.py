@@ -16,14 +16,15 @@ from uuid import UUID
 CallerKind = Literal["practitioner", "citizen", "system"]
 Action = Literal[
     "read", "search", "history", "write", "insight", "choose", "file", "correct", "examine", "trace", "disclose", "link",
-    "export", "recheck", "ask", "handle", "download", "review", "permit", "subscribe", "notify",
+    "export", "recheck", "ask", "handle", "download", "review", "permit", "subscribe", "notify", "attest",
 ]  # fmt: skip
 """`file` lays in what is new, `correct` mends or takes out what lies there already. `examine` opens a message that was
 rejected, `trace` tells who had opened what was filed on a wrong person, `disclose` tells a source who was given what it sent,
 `link` says that two numbers are one human, `export` takes out in bulk, `recheck` holds what is stored against the rules of
 today and tells ids alone. `ask` says that something is wrong and reads the answer, `handle` answers it. `download` takes a
 copy of all. `review` tells whom a reading in the log was about. `permit` gives or withdraws a parent's consent that a youth
-sees her own. `subscribe` asks to be told of what is new, `notify` tells it."""
+sees her own. `subscribe` asks to be told of what is new, `notify` tells it. `attest` brings an attestation that does not hold,
+and gets no further: which deed it was meant for nobody has looked at."""
 
 OPENING: Final[frozenset[Action]] = frozenset({"read", "search", "history", "download", "export", "notify"})
 """What hands records to somebody: whoever asks the log who has seen something asks for these. `laws` holds the list to all
@@ -175,7 +176,8 @@ class Caller:
     comes through a portal, `client` and `organisation` are the portal's and `errand` what she came for. `basis` is the basis
     that was signed, where one was; no header stands against it. `above` and `below` are the units over and under where she
     works, by the register of organisations, read with `parts`. `until` is when the access token ends, in seconds since 1970; 0
-    where there is none.
+    where there is none. `broken` is the rule that her attestation or login breaks (`ATT-38`): such a caller holds what the token
+    alone proves, and is made for the row of the refusal (law, K101).
     """
 
     kind: CallerKind
@@ -198,6 +200,7 @@ class Caller:
     above: frozenset[str] = frozenset()
     below: frozenset[str] = frozenset()
     until: int = 0
+    broken: str = ""
 
     @property
     def asks_about_everybody(self) -> bool:

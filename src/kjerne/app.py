@@ -31,7 +31,7 @@ from kjerne import housekeeping
 from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, any_of
+from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unattested, any_of
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.lifespan import Lifespan
@@ -416,21 +416,34 @@ class House:
             address = f"{url}?{query.decode('latin-1')}" if query else url
             if assertions is not None and http.scheme_of(headers) == b"saml":
                 shown = assertions.check(method, address, headers)
-                caller = await self._caller(shown.claims)
-                return caller, once_of(note_values(shown.digest, shown.at), saml.used_before)
+                once = once_of(note_values(shown.digest, shown.at), saml.used_before)
+                try:
+                    return await self._caller(shown.claims), once
+                except Unattested as refused:
+                    raise refused.met(once, self._asked_about(headers)) from None
             claims, proof = await verifier.check(method, address, headers)
             once = once_of(note_values(proof.digest, proof.signed_at), verifier.used_before)
             known = made.get(id(claims))
-            if known is not None and known[0] is claims:
-                must_be_fresh(known[1], self.clock.now(), self.settings)
-                return known[1], once
-            caller = await self._caller(claims)
+            try:
+                if known is not None and known[0] is claims:
+                    must_be_fresh(known[1], self.clock.now(), self.settings)
+                    return known[1], once
+                caller = await self._caller(claims)
+            except Unattested as refused:
+                raise refused.met(once, self._asked_about(headers)) from None
             if len(made) >= CALLERS_REMEMBERED:
                 made.clear()
             made[id(claims)] = claims, caller
             return caller, once
 
         return authenticate
+
+    def _asked_about(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[PatientRef, ...]:
+        """Whom a request names by its header, which stands beside any body and path; nobody where that is no number."""
+        numbers = [value.decode("latin-1") for name, value in headers if name == b"person-id"]
+        with contextlib.suppress(Refusal):
+            return tuple(map(self.identify, numbers))
+        return ()
 
     async def _caller(self, claims: Claims) -> Caller:
         if ALL_PATIENTS in claims.scopes and self.of_tests is None:

@@ -143,6 +143,28 @@ class Denied(Exception):
         self.denial = denial
 
 
+class Unattested(Refusal):
+    """Refused before anything is opened: an attestation or a login breaks a rule, or the register has no such health worker.
+
+    `caller` is who was proven to ask, and the rule that is broken; `named` are whom it was about, whose logs have a row of it
+    before this is answered (`policy.door.Door.write_down`; law, K101). `once` is the request's proof, which is noted with that.
+    """
+
+    def __init__(self, refused: Refusal, caller: Caller, named: tuple[PatientRef, ...]) -> None:
+        super().__init__(
+            refused.status, refused.says, where=refused.where, todo=refused.todo, code=refused.code, rule=refused.rule
+        )
+        self.caller = caller
+        self.named = named
+        self.once: Once | None = None
+
+    def met(self, once: Once, asked: tuple[PatientRef, ...]) -> Unattested:
+        """With the proof of the request that brought it, and whom the request itself `asked` about, where it says so."""
+        self.once = once
+        self.named = asked or self.named
+        return self
+
+
 class NotFiled(Refusal):
     """Nothing is filed here about a person. As that may be her choice, it is said where nothing else is wrong with the request:
     what nobody's record could take in must not ask about her choices for free."""

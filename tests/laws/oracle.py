@@ -18,7 +18,9 @@ from .smart_oracle import smart_scopes_leave_something
 
 def answer(s: Situation) -> Answer:
     """What the law says to this situation."""
-    if s.basis not in ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
+    known = s.basis in ("", "UNNTAK", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT")
+    # An attestation that does not hold is written down, and nothing is given for it (K101).
+    if s.action == "attest" or not known:
         return Answer(given=False)
     if s.smart and not smart_scopes_leave_something(s):
         return Answer(given=False)

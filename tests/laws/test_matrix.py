@@ -70,6 +70,7 @@ OTHER_ACTIONS = (
     "disclose",
     "subscribe",
     "notify",
+    "attest",
     "link",
     "export",
     "recheck",

@@ -77,6 +77,7 @@ ELSE = (
     "disclose",
     "subscribe",
     "notify",
+    "attest",
     "link",
     "export",
     "recheck",

@@ -24,6 +24,7 @@ from kjerne.policy.people import norwegian_day
 from kjerne.registries.identifiers import digest
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
+from services.results.test_intake_api import key_of
 
 DAY = r"\d\d\.\d\d\.20\d\d"
 STRANGER_TEXT = "Du har ikke tilgang til denne pasienten"
@@ -162,18 +163,27 @@ def registered_as(platform: Standing, persona: str, column: str, value: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("column", "of_today"),
-    [("valid_to", lambda day: day), ("authorizations", lambda _: ["SP"])],
+    ("column", "of_today", "rule"),
+    [
+        ("valid_to", lambda day: day, "personnel-not-registered"),
+        ("authorizations", lambda _: ["SP"], "authorization-not-registered"),
+    ],
     ids=["ended", "other"],
 )
 def test_an_authorisation_that_ends_during_a_login_ends_every_page_of_it(
-    platform: Standing, column: str, of_today: Callable[[date], Any]
+    platform: Standing, column: str, of_today: Callable[[date], Any], rule: str
 ) -> None:
     with tab(platform, "gp") as it:
         page = it.type(platform.nin("citizen"))
         assert page.status_code == 200
         report = re.search(r'href="(/clinician/v/[^"]+/report/[^"]+)"', page.text)
         assert report
+        tries = (
+            "SELECT count(*) FROM audit a JOIN practitioner p ON p.digest = a.caller_digest WHERE p.hpr = $1 AND a.rule = $2 "
+            "AND (a.action, a.outcome, a.caller_hpr, a.caller_role) = ('attest', 1, '', '') AND a.patient = $3"
+        )
+        asked = (platform.persona("gp").hpr, rule, key_of(platform, platform.nin("citizen")))
+        (before,) = platform.rows(tries, *asked)
         with registered_as(platform, "gp", column, of_today(norwegian_day(platform.clock.now()))):
             for path in ("/clinician", page.url.path, f"{page.url.path}/print", report[1]):
                 refused = it.get(path)
@@ -188,6 +198,9 @@ def test_an_authorisation_that_ends_during_a_login_ends_every_page_of_it(
             }
             assert it.post(page, "/clinician/open", basis="", **broken).status_code >= 400
         assert it.get(page.url.path).status_code == 200
+        (after,) = platform.rows(tries, *asked)
+        # Three pages of the patient's and the number that was typed stand in her log; the list is about nobody (K101).
+        assert after["count"] - before["count"] == 4
 
 
 @pytest.mark.parametrize("scope", ["nhn:pps/provesvar-read", "kjerne:citizen", "kjerne:operations"])

@@ -58,4 +58,4 @@ def test_the_log_and_the_choices_need_each_letter_where_the_room_names_none(acti
 def test_an_action_that_is_none_of_these_is_left_nothing_by_any_scope() -> None:
     others = set(get_args(Action)) - {*LETTERS, *WHOLE, *EACH}
     assert not any(leaves(["system/*.cruds"], action) for action in others)
-    assert others == {"write", "ask", "handle", "download", "review", "permit", "link"}
+    assert others == {"write", "ask", "handle", "download", "review", "permit", "link", "attest"}

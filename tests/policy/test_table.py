@@ -20,6 +20,7 @@ from kjerne.store import audit
 
 from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
+from .test_rules_attested import BROKEN
 from .test_rules_systems import EXPORTED, RECHECKED, REVIEWED, TESTED
 from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
@@ -76,7 +77,7 @@ def test_every_rule_decides_some_story() -> None:
         *(rule for _, rule in EXPORTED),
         *(rule for _, rule in RECHECKED),
     }
-    told |= {row[4] for row in YOUNG_AND_THEIRS}
+    told |= {row[4] for row in YOUNG_AND_THEIRS} | {*BROKEN.values(), "attestation-refused"}
     told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"} | {row[-1] for row in STORIES}
     assert {rule.id for rule in RULES} - told == set()
 
@@ -148,7 +149,8 @@ def test_a_row_on_who_stands_in_for_another_says_so_itself_and_leans_on_none_abo
 
 def test_only_what_concerns_every_request_is_asked_of_whoever_it_is() -> None:
     assert {section.title for section in SECTIONS if not section.kinds} == {
-        "Every request", "What was let in, and refused for what stands here", "What was looked up, and given to nobody",
+        "An attestation that does not hold", "Every request", "What was let in, and refused for what stands here",
+        "What was looked up, and given to nobody",
     }  # fmt: skip
 
 

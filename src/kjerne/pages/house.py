@@ -284,7 +284,7 @@ class LogRow:
     self_declared: bool = False
     deed: Literal[
         "", "examined", "traced", "linked", "disclosed", "exported", "rechecked", "asked", "handled", "reviewed", "permitted",
-        "subscribed", "chose", "met", "erased", "saw_choices", "made", "ended",
+        "subscribed", "attested", "chose", "met", "erased", "saw_choices", "made", "ended",
     ] = ""  # fmt: skip
     reason: str = ""
     handle: str = ""

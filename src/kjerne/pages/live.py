@@ -21,7 +21,7 @@ import msgspec
 from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant, Label
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import Denied, PatientRef, granted
+from kjerne.exchange import Denied, PatientRef, Unattested, granted
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
@@ -152,13 +152,22 @@ class LivePages:
     async def caller(self, who: Identity, visit: Visit | None) -> Caller:
         """The caller of one request; with a visit, attested for that patient alone.
 
-        Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too.
+        Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too,
+        as `Unattested` about the visited patient.
         """
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
         if who.kind == "practitioner":
             known = await registers.practitioner(self.store.pool, who.hpr)
-            self._must_be_registered(known, carry.digest, carry.authorization)
+            try:
+                self._must_be_registered(known, carry.digest, carry.authorization)
+            except Refusal as refused:
+                # The number and the authorisation were hers when she logged in, and are not proven any more.
+                unproven = replace(self._caller(who, carry, None), hpr="", authorization="", broken=refused.rule)
+                raise Unattested(refused, unproven, (PatientRef(key=visit.patient),) if visit else ()) from refused
         attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
+        return self._caller(who, carry, attestation)
+
+    def _caller(self, who: Identity, carry: Carry, attestation: Attestation | None) -> Caller:
         kind: CallerKind = "citizen" if who.kind == "citizen" else "practitioner"
         return Caller(
             kind=kind,
@@ -202,7 +211,11 @@ class LivePages:
 
     async def under(self, who: Identity, visit: Visit, action: Action, use: Callable[[Grant], Awaitable[T]]) -> T:
         """Uses a grant for the visited patient; the one way from these pages to her."""
-        caller = await self.caller(who, visit)
+        try:
+            caller = await self.caller(who, visit)
+        except Unattested as refused:
+            await self.door.write_down(refused, f"page-{visit.id}-{secrets.token_hex(4)}")
+            raise
         basis = visit.basis if visit.basis_until is None or self.clock.now() < visit.basis_until else ""
         admit = self.door.admit(caller, f"page-{visit.id}-{secrets.token_hex(4)}")
         ref = PatientRef(key=visit.patient)
@@ -213,8 +226,14 @@ class LivePages:
     async def find(self, who: Identity, number: str) -> int:
         """The person key of a typed number; 0, which nobody has, where it is unknown."""
         ref = self._identify(number)
+        try:
+            caller = await self.caller(who, None)
+        except Unattested as refused:
+            refused.named = (ref,)
+            await self.door.write_down(refused, f"page-{secrets.token_hex(8)}")
+            raise
         async with self.store.pool.acquire() as conn:
-            found = await subjects.load(conn, ref, await self.caller(who, None), self.store.wrap)
+            found = await subjects.load(conn, ref, caller, self.store.wrap)
         return found[0].patient if found else 0
 
     async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:

@@ -44,6 +44,7 @@ Deed = Literal[
     "permitted",
     "chose",
     "subscribed",
+    "attested",
     "met",
     "erased",
     "saw_choices",
@@ -54,7 +55,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
     "recheck": "rechecked",
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
-    "choose": "chose", "subscribe": "subscribed", "erase": "erased",
+    "choose": "chose", "subscribe": "subscribed", "attest": "attested", "erase": "erased",
 }  # fmt: skip
 CHOSEN: Final[Mapping[str, Deed]] = {"seen": "saw_choices", "made": "made", "ended": "ended"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

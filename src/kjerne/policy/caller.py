@@ -1,16 +1,16 @@
 """From a verified token to a `Caller`: who asks, and what her organisation vouches for.
 
 The attestation's rules are data (`DEMANDS`), each with its number in Tillitsrammeverket v1.1 (docs/attestation.md lists
-all 58); the login's level (ATT-9) is asked of every person. An attestation that breaks one is refused whole. One without
-a patient makes a caller who can ask about nobody (ATT-6); that no other patient than the one it names is opened is
-`policy.rules`' to see (ATT-4).
+all 58); the login's level (ATT-9) is asked of every person. An attestation that breaks one is refused whole, and the log of
+whoever it was about has a row of it (`Unattested`; law, K101). One without a patient makes a caller who can ask about nobody
+(ATT-6); that no other patient than the one it names is opened is `policy.rules`' to see (ATT-4).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import msgspec
 from kjerne.access import Attestation, Caller, CallerKind, Coded
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL
+from kjerne.exchange import CONTROL, PatientRef, Unattested
 from kjerne.fhir import smart
 from kjerne.policy.claims import Claims, Code, Identifier, Patient, TrustFramework
 from kjerne.policy.errand import basis_of, errand_of
@@ -339,21 +339,26 @@ def _is_organisation(said: Identifier) -> bool:
 async def caller(
     claims: Claims, clock: Clock, settings: Settings, digest: Digest, register: Register, part_of: PartOf
 ) -> Caller:
-    """The caller behind verified claims; `Refusal` 403 with the rule's number where the attestation breaks one.
+    """The caller behind verified claims; `Unattested` (403) with the rule's number where the attestation breaks one.
 
     A token without a person is a system's; the citizen's scope makes a citizen; anybody else is a practitioner, who
     without an attestation gets no further than what asks for no patient. `digest` hides person numbers, `register` is
     the HPR look-up, `part_of` asks the register of organisations.
     """
     kind = _kind(claims)
-    if kind != "system":
-        must_be_high(claims)
-    errand = errand_of(claims, kind, digest)
-    attestation = None
-    if claims.attestations:
-        if kind != "practitioner" or len(claims.attestations) > 1:
-            raise Refusal(403, "One attestation at most, and only about a practitioner.", rule="ATT-4")
-        attestation = await _attestation(claims, clock.now(), settings, digest, register, part_of)
+    errand = None
+    try:
+        if kind != "system":
+            must_be_high(claims)
+        errand = errand_of(claims, kind, digest)
+        attestation = None
+        if claims.attestations:
+            if kind != "practitioner" or len(claims.attestations) > 1:
+                raise Refusal(403, "One attestation at most, and only about a practitioner.", rule="ATT-4")
+            attestation = await _attestation(claims, clock.now(), settings, digest, register, part_of)
+        basis = basis_of(claims, kind)
+    except Refusal as refused:
+        raise Unattested(refused, _proven(claims, kind, digest, refused.rule), _named(claims, digest)) from refused
     return Caller(
         kind=kind,
         client=claims.client,
@@ -370,9 +375,35 @@ async def caller(
         attestation=attestation,
         limits=smart.limits(claims.scopes, kind),
         errand=errand,
-        basis=basis_of(claims, kind),
+        basis=basis,
         until=claims.expires_at,
     )
+
+
+def _proven(claims: Claims, kind: CallerKind, digest: Digest, broken: str) -> Caller:
+    """Who asks by what the token's issuer says of her alone: nothing of what the attestation claims, and no HPR number that the
+    register has as another's (ATT-29)."""
+    return Caller(
+        kind=kind,
+        client=claims.client,
+        scopes=claims.scopes,
+        digest=digest(claims.pid) if claims.pid else b"",
+        name=claims.name,
+        hpr="" if broken == UNREGISTERED.rule else claims.hpr,
+        organisation=claims.organisation,
+        point_of_care=claims.suborganisation,
+        level=claims.level,
+        jti=claims.jti,
+        until=claims.expires_at,
+        broken=broken,
+    )
+
+
+def _named(claims: Claims, digest: Digest) -> tuple[PatientRef, ...]:
+    """Whom the attestations and errands of a token are about: each once, as far as they are named by a person number."""
+    numbers = [patient.identifier.id for said in claims.attestations for patient in said.patients]
+    numbers += [errand.patient.id for errand in claims.errands]
+    return tuple(PatientRef(digest=digest(one)) for one in dict.fromkeys(numbers) if _ELEVEN.fullmatch(one))
 
 
 def must_be_high(claims: Claims) -> None:
@@ -430,10 +461,11 @@ async def _is_treated_here(patient: Patient, entity: str, part_of: PartOf) -> bo
 
 
 def must_be_fresh(known: Caller, now: datetime, settings: Settings) -> None:
-    """`Refusal` 403 where the attestation of a caller made earlier has expired: her token may outlive it (ATT-58)."""
+    """`Unattested` 403 where the attestation of a caller made earlier has expired: her token may outlive it (ATT-58)."""
     said = known.attestation
     if said and not _is_fresh(int(said.made_at.timestamp()), now, 60 * settings.attestation_minutes):
-        raise _refused(EXPIRED)
+        named = tuple(PatientRef(digest=one) for one in said.patient_digests)
+        raise Unattested(_refused(EXPIRED), replace(known, attestation=None, broken=EXPIRED.rule), named)
 
 
 def _refused(demand: Demand) -> Refusal:

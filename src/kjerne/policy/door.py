@@ -10,9 +10,10 @@ from typing import Final
 
 from kjerne.access import Action, Caller, Denial, Grant, Once, Subject
 from kjerne.clock import Clock
-from kjerne.exchange import Admit, Denied, Joined, Named, PatientRef
+from kjerne.exchange import Admit, Denied, Joined, Named, PatientRef, Unattested
 from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide, told
+from kjerne.policy.services import service_of
 from kjerne.policy.taking_part import takes_part
 from kjerne.policy.unsaid import unsaid
 from kjerne.registries.protection import is_protected
@@ -106,6 +107,17 @@ class Door:
             return audit.with_words(answer, self._store.wrap, asked)
 
         return ask
+
+    async def write_down(self, refused: Unattested, correlation: str) -> None:
+        """Has the law refuse what was refused before it was asked, about each whom it was about: her log has a row (K101).
+
+        In the one service that the token is for, and in none where it is for several. `Refusal` 401 where the request's proof
+        was used before.
+        """
+        ask = self.admit(refused.caller, correlation, refused.once)
+        for one in refused.named:
+            with contextlib.suppress(Denied):
+                await ask(one, service_of(refused.caller.scopes), "attest")
 
     async def _standing(
         self, denial: Denial, known: Subject, untold: Grant, asked: str, joined: Joined | None

@@ -42,7 +42,7 @@ CHOOSING: Final = frozenset({"choose", "permit"})
 LOOKS: Final = frozenset({"read", "search", "history", "notify"})
 """What shows records to somebody at once."""
 DEEDS: Final = frozenset(
-    {"examine", "trace", "link", "disclose", "export", "recheck", "handle", "review", "permit", "subscribe"}
+    {"examine", "trace", "link", "disclose", "export", "recheck", "handle", "review", "permit", "subscribe", "attest"}
 )
 """What others do with what is about the patient, beside her record."""
 SORTING: Final = Sorting(ACUTE_PURPOSES, ACUTE_BASES, WRITING | {"erase"}, DEEDS)

@@ -379,6 +379,12 @@ def seen_by(sight: Sight) -> frozenset[str]:
     return frozenset(name for name, one in SERVICES.items() if sight in one.sight)
 
 
+def service_of(scopes: frozenset[str]) -> str:
+    """The one service that a token with these scopes is for; empty where it is for several, or for none."""
+    found = [name for name, one in SERVICES.items() if scopes & (one.scopes | one.filing_scopes)]
+    return found[0] if len(found) == 1 else ""
+
+
 def kept_by_law() -> frozenset[str]:
     """The services in use whose records no opt-out deletes."""
     return frozenset(name for name in IN_USE if SERVICES[name].opt_out.deleted_after is None)

@@ -18,7 +18,7 @@ import msgspec
 from kjerne.access import Caller, Once
 from kjerne.clock import Clock, SystemClock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, Denied, Pairs, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Denied, Pairs, Route, Unattested
 from kjerne.fhir.negotiation import speaks_xml
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
@@ -159,9 +159,13 @@ class Edge:
         caller, once = None, None
         base_url = self.base_url(headers.get("host", ""))
         if route.needs != PUBLIC:
-            caller, once = await self._authenticate(
-                scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
-            )
+            try:
+                caller, once = await self._authenticate(
+                    scope["method"], base_url + http.sent_path(scope), scope["headers"], scope.get("query_string", b"")
+                )
+            except Unattested as refused:
+                await self._door.write_down(refused, correlation)
+                raise
             route.check_scope(caller, parameters)
         body = await http.body_of(receive, headers, route.body_limit_bytes) if scope["method"] in _WITH_BODY else b""
         form = http.pairs_of(body, "form") if http.is_form(headers) else ()
