@@ -1,7 +1,9 @@
-"""The law of critical information and of the structured record over HTTP: what leaves, and what is written, against the oracle.
+"""The law of critical information, of the structured record and of settlement over HTTP: what leaves, and what is written,
+against the oracle.
 
 Callers and patients are those of `world`, moved into the service: with its scopes, its participation, and their choices about
-it. Each patient has a record of every kind below, and everybody asks for it and registers about her.
+it. Each patient has a record of every kind below, of one of the service's types, and everybody asks for it, registers about
+her by a request or by a message (`$process-message`), and subscribes to what is new.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path as Folder
 from random import Random, randrange
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -21,32 +24,44 @@ from kjerne.access import Action, Caller, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.exchange import PatientRef, granted
-from kjerne.fhir.definitions import type_number
 from kjerne.fhir.index import index
+from kjerne.fhir.subscribing import PAYLOAD
+from kjerne.fhir.topics import TOPIC
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.unsaid import SAYS
+from kjerne.registries.homes import row_number
+from kjerne.registries.receivers import Receiver
 from kjerne.registries.withholding import withheld
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store import participation, subjects
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
+from kjerne.store.kept import is_beside
 from kjerne.store.participation import Role
 from kjerne.store.records import Change
 from kjerne.store.shares import NAME, Shares
+from kjerne.subscribing import Deliverer, ready
+from kjerne.wire.hooks import Hooks
 from participating import a_row
 from services.results.conftest import LAB, NOW, Ward
+from services.test_standards_record import bodies as kept
+from services.test_standards_settlement import money
 
 from .services_oracle import answer
 from .situation import Membership, Situation, Will
-from .test_paths import BASES, KEYS, TELLING
+from .test_paths import BASES, KEYS, TELLING, only_faults_are_noted
 from .world import (
     ACTORS,
+    BLOCKED,
     HOSPITAL,
     KIN,
     MEMBERS,
+    OTHER,
+    OUTSIDE,
     PATIENTS,
     READ,
+    UNIT,
     Actor,
     Anybody,
     Kind,
@@ -69,23 +84,41 @@ KINDS: Final = (
     Kind("not yet released", is_released=False, marks=(mark("NORU", "2026-03-20"),)),
 )
 ROLES: Final[tuple[Role, ...]] = ("consumer", "source")
-Body = Callable[..., dict[str, Any]]
+__all__ = ["only_faults_are_noted"]
+TOLD_OF: Final = ("critical-information", "record")
+JSON: Final = "application/fhir+json"
+Tree = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Room:
-    """A service that personnel register in: with `body`, a record of its type that has a text, and what else is registered there.
-    `share` of the cells are asked by the suite."""
+    """A service, with the least that R4 takes of each of its types (`bodies`, about one) and what is registered there.
+    `share` of the cells are asked by the suite. Whose number is `turned` has records of another type in another run."""
 
     service: str
     scopes: frozenset[str]
-    type: str
-    body: Body
+    bodies: Callable[[Tree], Mapping[str, Tree]]
     registered: tuple[str, ...]
     share: float
+    turned: int = 0
 
     def __str__(self) -> str:
         return self.service
+
+    def type_of(self, patient: str) -> str:
+        """Of which type the records of this patient are: of every type somebody's."""
+        every = [*self.bodies({})]
+        return every[(list(PATIENTS).index(patient) + self.turned) % len(every)]
+
+    def body(self, patient: Patient, text: str = "", marks: tuple[Mapping[str, str], ...] = ()) -> Tree:
+        """A record of her type; `text` stands in its narrative."""
+        meta = {"meta": {"security": [dict(one) for one in marks]}} if marks else {}
+        told = {"text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{text}</div>'}}
+        return self.bodies(whom(patient))[self.type_of(patient.name)] | meta | (told if text else {})
+
+
+def whom(patient: Patient) -> Tree:
+    return {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": patient.number}}
 
 
 def wills_of(room: Room, patient: str) -> tuple[Will, ...]:
@@ -110,11 +143,10 @@ def sign(kind: Kind, patient: str) -> str:
     return f"merke-{KINDS.index(kind)}-{list(PATIENTS).index(patient)}-slutt"
 
 
-def allergy(text: str, *, confirmed: bool = False, marks: tuple[Mapping[str, str], ...] = ()) -> dict[str, Any]:
+def allergy(text: str, *, confirmed: bool = False) -> Tree:
     system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
     return {
         "resourceType": "AllergyIntolerance",
-        **({"meta": {"security": [dict(one) for one in marks]}} if marks else {}),
         "clinicalStatus": {"coding": [{"system": f"{system}clinical", "code": "active"}]},
         "verificationStatus": {
             "coding": [{"system": f"{system}verification", "code": "confirmed" if confirmed else "unconfirmed"}]
@@ -125,33 +157,20 @@ def allergy(text: str, *, confirmed: bool = False, marks: tuple[Mapping[str, str
     }
 
 
-def medicine(text: str, *, marks: tuple[Mapping[str, str], ...] = ()) -> dict[str, Any]:
-    return {
-        "resourceType": "MedicationStatement",
-        **({"meta": {"security": [dict(one) for one in marks]}} if marks else {}),
-        "status": "active",
-        "medicationCodeableConcept": {"text": text},
-        "subject": {"display": "the one named by person-id"},
-    }
-
-
 CRITICAL: Final = Room(
-    "critical-information", frozenset({"nhn:critical-information/api"}), "AllergyIntolerance", allergy,
+    "critical-information", frozenset({"nhn:critical-information/api"}),
+    lambda who: {"AllergyIntolerance": allergy("Penicillin") | {"patient": who}},
     ("drug-reaction", "dialysis", "drug-reaction verification"), 0.05,
 )  # fmt: skip
-RECORD: Final = Room(
-    "record",
-    frozenset({"kjerne:record-read", "kjerne:record-write"}),
-    "MedicationStatement",
-    medicine,
-    ("record",),
-    0.015,
+RECORD: Final = Room("record", frozenset({"kjerne:record-read", "kjerne:record-write"}), kept, ("record",), 0.015)
+SETTLEMENT: Final = Room(
+    "settlement", frozenset({"kjerne:settlement-read", "kjerne:settlement-write"}), money, ("settlement",), 0.015
 )
 
 
-def body_of(what: str) -> dict[str, Any]:
-    if what == "record":
-        return medicine("Paracet")
+def body_of(room: Room, patient: Patient, what: str) -> Tree:
+    if room.service != CRITICAL.service:
+        return room.body(patient)
     if what == "dialysis":
         coding = {"system": "http://snomed.info/sct", "code": "265764009"}
         return {
@@ -163,23 +182,24 @@ def body_of(what: str) -> dict[str, Any]:
     return allergy("Penicillin", confirmed="verification" in what)
 
 
-async def filled(room: Room, world: World) -> None:
-    """A record of each kind of each patient, whatever the law would say of registering it."""
+async def filled(room: Room, world: World, *patients: Patient) -> None:
+    """A record of each kind of each patient, or of some, whatever the law would say of registering it."""
     store = world.ward.house.store
     adult = PatientRef(digest=world.patients["adult"].digest)
     template = await world.ward.admit(LAB)(adult, "results", "file")
-    for patient in world.patients.values():
+    for patient in patients or world.patients.values():
         async with store.pool.acquire() as conn:
             loaded = await subjects.load(conn, PatientRef(digest=patient.digest), LAB, store.wrap)
             assert loaded is not None
             grant = replace(template, subject=loaded[0], service=room.service)
             for kind in KINDS:
-                tree = room.body(sign(kind, patient.name), marks=kind.marks)
+                tree = room.body(patient, sign(kind, patient.name), kind.marks)
                 shut, raw = withheld(tree, NOW), json.dumps(tree).encode()
-                id_ = store.ids.make(patient.key)
-                await store.records.create(
-                    conn, grant, Change(type_number(room.type), id_, raw, index(tree), shut.labels, shut.opens)
+                number, id_ = (
+                    row_number(tree["resourceType"], room.service),
+                    store.ids.make(patient.key, beside=is_beside(tree)),
                 )
+                await store.records.create(conn, grant, Change(number, id_, raw, index(tree), shut.labels, shut.opens))
 
 
 async def built(room: Room, ward: Ward) -> World:
@@ -209,9 +229,14 @@ async def built(room: Room, ward: Ward) -> World:
     return world
 
 
-@pytest.fixture(params=[CRITICAL, RECORD], ids=str)
-def room(request: pytest.FixtureRequest) -> Room:
-    found: Room = request.param
+@pytest.fixture
+def seed() -> int:
+    return int(os.environ.get("KJERNE_LAWS_SEED", "0")) or randrange(1, 2**31)
+
+
+@pytest.fixture(params=[CRITICAL, RECORD, SETTLEMENT], ids=str)
+def room(request: pytest.FixtureRequest, seed: int) -> Room:
+    found: Room = replace(request.param, turned=seed)
     return found
 
 
@@ -227,7 +252,8 @@ async def world(room: Room, dsn: str, tmp_path: Folder) -> AsyncIterator[World]:
     shares = Shares.made(tmp_path / NAME, KEYS, ["results", room.service])
     store = await open_store(dsn, KEYS, shares, pool_size=4)
     try:
-        yield await built(room, Ward(House(Settings(data=Folder("unused"), dsn=dsn), store, FixedClock(NOW))))
+        settings = Settings(data=tmp_path, dsn=dsn)
+        yield await built(room, Ward(House(settings, store, FixedClock(NOW))))
     finally:
         await store.close()
 
@@ -250,13 +276,14 @@ def may_leave(kind: Kind, s: Situation) -> bool:
     return said.given and not kind.withheld & said.hidden and (kind.is_released or not said.only_released)
 
 
-async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, world: World) -> None:
+async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, world: World, seed: int) -> None:
     """Reads first: what is registered here has no sign, and is nobody's to count."""
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", "0")) or randrange(1, 2**31)
     chance, wrong = Random(seed), list[str]()
     looked = await reading(room, world, chance, wrong)
     written = await registering(room, world, chance, wrong)
-    if room == CRITICAL:
+    if room.service in TOLD_OF:
+        assert await telling(room, world, chance, wrong) > 2
+    if room.service == CRITICAL.service:
         await authored(room, world, wrong)
     assert not wrong, f"{len(wrong)} differ (KJERNE_LAWS_SEED={seed}):\n" + "\n".join(wrong[:20])
     assert min(looked, written) > 2
@@ -291,7 +318,7 @@ async def reading(room: Room, world: World, chance: Random, wrong: list[str]) ->
         s = replace(moved(room, world, actor, name, purpose, basis), action=action)
         client.caller = caller(room, world, actor, patient, purpose)
         headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
-        found = await client.http.get(f"/fhir/R4/{room.type}{at}", headers=headers)
+        found = await client.http.get(f"/fhir/R4/{room.type_of(name)}{at}", headers=headers)
         told = {kind.name for kind in KINDS if sign(kind, name) in found.text}
         law = {kind.name for kind in KINDS if may_leave(kind, s)}
         opened += bool(law)
@@ -309,6 +336,35 @@ def without(s: Situation) -> Situation:
     return replace(s, wills=tuple(one for one in s.wills if one.kind not in ("block", "restriction", "opt-out")))
 
 
+class Sent(NamedTuple):
+    """What became of something that was sent in: taken, or refused by the law and not for its form."""
+
+    taken: bool
+    refused: bool
+    text: str
+
+
+async def by_request(client: Anybody, tree: Tree, headers: Mapping[str, str]) -> Sent:
+    made = await client.http.post(f"/fhir/R4/{tree['resourceType']}", content=json.dumps(tree), headers=headers)
+    return Sent(made.status_code == 201, made.status_code == 403, made.text)
+
+
+async def by_message(client: Anybody, tree: Tree, headers: Mapping[str, str]) -> Sent:
+    own = f"https://ehr.example/fhir/{tree['resourceType']}/{uuid4()}"
+    header = {
+        "resourceType": "MessageHeader", "id": str(uuid4()), "focus": [{"reference": own}],
+        "eventCoding": {"system": "http://terminology.hl7.org/CodeSystem/v2-0003", "code": "R01"},
+        "source": {"endpoint": "https://ehr.example/fhir/$process-message"},
+    }  # fmt: skip
+    entries = [
+        {"fullUrl": f"urn:uuid:{header['id']}", "resource": header},
+        {"fullUrl": own, "resource": tree | {"id": own.rpartition("/")[2]}},
+    ]
+    sent = {"resourceType": "Bundle", "type": "message", "timestamp": "2026-03-03T12:00:00Z", "entry": entries}
+    made = await client.http.post("/fhir/R4/$process-message", content=json.dumps(sent), headers=headers)
+    return Sent('"code":"ok"' in made.text, '"forbidden"' in made.text, made.text)
+
+
 async def registering(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
     """How many were let in, under the law of Norway and where no choice may be told."""
     house, let_in = world.ward.house, 0
@@ -319,25 +375,115 @@ async def registering(room: Room, world: World, chance: Random, wrong: list[str]
             patient, what = world.patients[name], chance.choice(room.registered)
             s = replace(moved(room, world, actor, name, purpose, basis), action="file", what=what)
             client.caller = caller(room, world, actor, patient, purpose)
-            tree = body_of(what)
-            sent = {"person-id": patient.number, "content-type": "application/fhir+json"}
-            headers = sent | ({"access-basis": basis} if basis else {})
-            made = await client.http.post(f"/fhir/R4/{tree['resourceType']}", content=json.dumps(tree), headers=headers)
-            let_in += made.status_code == 201
-            if made.status_code != (201 if answer(s).given else 403):
-                wrong.append(
-                    f"{actor.name} / {name} / {what} {purpose} {basis}: {answer(s)}, {made.status_code} {made.text}"
-                )
+            tree = body_of(room, patient, what)
+            headers = {"person-id": patient.number, "content-type": JSON} | ({"access-basis": basis} if basis else {})
+            for send in (by_request, by_message) if ALL else (chance.choice((by_request, by_message)),):
+                made = await send(client, tree, headers)
+                let_in += made.taken
+                if (made.taken, made.refused) != (answer(s).given, not answer(s).given):
+                    wrong.append(f"{actor.name} / {name} / {what} {purpose} {basis}: {answer(s)}, {made}")
             # Who would be refused whatever she had chosen hears that, as of anybody (K5).
             by_her_choice = bool(answer(s).outcome) and answer(without(s)).given
             if jurisdiction == "EHDS" and (SAYS in made.text) != by_her_choice:
                 wrong.append(f"{actor.name} / {name} / {what} {purpose} {basis}: of her choice is told {made.text}")
             if jurisdiction == "EHDS" and s.kind == "practitioner":
                 # What no record answers is deleted of her as of whom has shut nothing.
-                gone = await client.http.delete(f"/fhir/R4/{room.type}?identifier=urn:x|none", headers=headers)
+                at = f"/fhir/R4/{room.type_of(name)}?_id=none"
+                gone = await client.http.delete(at, headers=headers)
                 law = answer(replace(without(s), action="correct", what="*"))
                 if gone.status_code != (204 if law.given else 403):
                     wrong.append(
                         f"{actor.name} / {name} / delete {purpose} {basis}: {law}, {gone.status_code} {gone.text}"
                     )
     return let_in
+
+
+# Told of what is new (K90, K94)
+
+EHR: Final = Situation(
+    "system", "search", NOW, scopes=frozenset({"kjerne:subscriptions"}), level=0, legal_entity=HOSPITAL, unit=UNIT
+)
+SYSTEMS: Final = (
+    Actor("system of the ward", EHR),
+    Actor("system of the ward, by its owner", replace(EHR, unit="")),
+    Actor("system that treats nobody", replace(EHR, legal_entity=OTHER, unit=OTHER)),
+    Actor("system of an office outside", replace(EHR, legal_entity=OUTSIDE, unit=OUTSIDE)),
+    Actor("system without a subscriber's scope", replace(EHR, scopes=frozenset())),
+)
+SUBSCRIBED: Final = 40
+"""Of so many subscriptions the suite sees what they are told."""
+LATER: Final = (None, None, Will("restriction"), Will("block", hpr=BLOCKED), Will("opt-out"))
+"""What she may shut between the subscription and what is new."""
+AT: Final = "https://ehr.example/"
+
+
+class Inbox(Hooks):
+    """What was sent to each address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, str] = {}
+
+    async def send(self, receiver: Receiver, url: str, headers: Any, body: bytes, *_: Any, **__: Any) -> None:
+        self.told[url] = self.told.get(url, "") + body.decode()
+
+
+def wish(room: Room, url: str) -> Tree:
+    """A subscription to all that is new in the service, whole."""
+    channel = {
+        "type": "rest-hook", "endpoint": url, "payload": JSON,
+        "_payload": {"extension": [{"url": PAYLOAD, "valueCode": "full-resource"}]},
+    }  # fmt: skip
+    told = {"resourceType": "Subscription", "status": "requested", "reason": "-", "criteria": TOPIC + room.service}
+    return told | {"channel": channel}
+
+
+async def telling(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
+    """How many were told something. First they subscribe, then some patients shut something, then a record of each kind comes."""
+    house, inbox, client = world.ward.house, Inbox(), Anybody(world.ward.house)
+    cells = [*product((*SYSTEMS, *(one for one in ACTORS if one.situation.kind == "practitioner")), PATIENTS)]
+    # Half of them are systems that may subscribe: of the others most are told nothing.
+    drawn = (
+        cells
+        if ALL
+        else [
+            *chance.sample(cells, SUBSCRIBED // 2),
+            *product(SYSTEMS[:1], chance.sample([*PATIENTS], SUBSCRIBED // 2)),
+        ]
+    )
+    clients = sorted({f"app of {actor.name}" for actor, _ in drawn})
+    entries = [f"[[receiver]]\nclient = {json.dumps(one)}\nurl = {json.dumps(AT)}\n" for one in clients]
+    house.settings.subscribers_file.write_text("".join(entries))
+    deliverer = await ready(
+        Deliverer(house.store.pool, house.clock, KEYS, house.store.wrap.shares, house.settings, inbox)  # type: ignore[arg-type]
+    )
+    held: list[tuple[str, Actor, str, Situation]] = []
+    for place, (actor, name) in enumerate(dict.fromkeys(drawn)):
+        patient, url = world.patients[name], f"{AT}{place}"
+        s = moved(room, world, actor, name, "", "")
+        s = replace(s, scopes=s.scopes | room.scopes if actor.situation.scopes else room.scopes)
+        client.caller = replace(caller(room, world, actor, patient, ""), scopes=s.scopes)
+        asks, tells = ("subscribe", "notify") if s.kind == "system" else ("search", "search")
+        headers = {"person-id": patient.number, "content-type": JSON}
+        made = await client.http.post("/fhir/R4/Subscription", content=json.dumps(wish(room, url)), headers=headers)
+        law = answer(replace(s, action=asks))
+        if made.status_code != (201 if law.given else 403):
+            wrong.append(f"{actor.name} / {name}: subscribes: {law}, {made.status_code} {made.text}")
+        held.append((url, actor, name, replace(s, action=tells) if law.given else replace(s, action="")))
+    await deliverer.run_due()
+    later = {name: chance.choice(LATER) for _, _, name, _ in held}
+    for name, will in later.items():
+        if will is not None:
+            await _choose(world, world.patients[name], replace(will, service=room.service))
+    inbox.told.clear()
+    await filled(room, world, *(world.patients[name] for name in later))
+    await deliverer.run_due()
+    for url, actor, name, asked in held:
+        shut = later[name]
+        s = replace(asked, wills=(*asked.wills, replace(shut, service=room.service))) if shut else asked
+        text = inbox.told.get(url, "")
+        told = {kind.name for kind in KINDS if sign(kind, name) in text}
+        law = {kind.name for kind in KINDS if s.action and may_leave(kind, s)}
+        if told != law:
+            wrong.append(f"{actor.name} / {name} / {shut}: law tells {law}, told {told}")
+    return len(inbox.told)
