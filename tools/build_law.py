@@ -22,6 +22,7 @@ from kjerne.policy.rule import Rule, Section
 from kjerne.policy.services import SERVICES, Closing, Service
 from kjerne.policy.table import NO_RULE, SECTIONS, UNKNOWN_PERSON
 from kjerne.policy.words import RULE_WORDS
+from law_sources import SOURCES, UNREAD, wording
 
 PAGE = Path(__file__).parents[1] / "docs" / "law.md"
 BEGIN = "<!-- made by tools/build_law.py: do not edit below -->"
@@ -33,10 +34,11 @@ def generated() -> str:
     lines = [BEGIN, "", *_services()]
     for _, sections in groupby(SECTIONS, key=lambda section: section.title):
         lines += _section(tuple(sections))
-    lines += [*_defaults(), *_reaches(), *_roles(), *_scopes(), *_words(), END]
+    lines += [*_defaults(), *_sources(), *_reaches(), *_roles(), *_scopes(), *_words(), END]
     return "\n".join(lines)
 
 
+_HEAD: Final = ("rule", "fits when", "then", "law", "wording")
 _OPENED: Final = {
     "declared": "declared consent or emergency",
     "weighty": "weighty reasons: explicit consent, or an emergency with its reason (FORHOYET_…)",
@@ -115,7 +117,7 @@ def _section(sections: tuple[Section, ...]) -> Iterator[str]:
     yield ""
     yield f"Callers: {who}. Services: {', '.join(names) or 'every service'}. Actions: {actions}."
     yield ""
-    yield from _table(("rule", "fits when", "then", "law"), _rows(sections, names))
+    yield from _table(_HEAD, _rows(sections, names))
 
 
 def _rows(sections: tuple[Section, ...], names: list[str]) -> Iterator[tuple[str, ...]]:
@@ -132,7 +134,7 @@ def _rows(sections: tuple[Section, ...], names: list[str]) -> Iterator[tuple[str
             laws[key].setdefault(rule.law, []).extend(sorted(section.services))
             at = order.index(key) + 1
     for key in order:
-        yield *key[:2], _for_some(key[2], laws[key], names), _told(laws[key])
+        yield *key[:2], _for_some(key[2], laws[key], names), _told(laws[key]), wording("; ".join(laws[key]))
 
 
 def _for_some(then: str, laws: dict[str, list[str]], names: list[str]) -> str:
@@ -177,17 +179,27 @@ def _defaults() -> Iterator[str]:
     yield "### Where no rule fits"
     yield ""
     yield from _table(
-        ("rule", "fits when", "then", "law"),
+        _HEAD,
         (
-            (f"`{NO_RULE.id}`", "no row above fits", "**no**", NO_RULE.law),
+            (f"`{NO_RULE.id}`", "no row above fits", "**no**", NO_RULE.law, wording(NO_RULE.law)),
             (
                 f"`{UNKNOWN_PERSON.id}`",
                 "no person was found, or to a citizen nobody she has a tie to; personnel hear what they would hear of a stranger",
                 "**no**",
                 UNKNOWN_PERSON.law,
+                wording(UNKNOWN_PERSON.law),
             ),
         ),
     )
+
+
+def _sources() -> Iterator[str]:
+    yield "### The sources of the rules, and when they were read"
+    yield ""
+    yield "The column *wording* above says it of each rule. What has no date here is cited as the sources at hand cite it."
+    yield ""
+    rows = ((one.title, "ours" if one.ours else one.read or f"{UNREAD} against the current wording") for one in SOURCES)
+    yield from _table(("source", "what was read, and when"), rows)
 
 
 def _reaches() -> Iterator[str]:

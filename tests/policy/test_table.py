@@ -26,6 +26,8 @@ from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tools"))
+import law_sources  # noqa: E402 - a tool of the build, beside the product
 
 
 def test_every_rule_has_a_name_of_its_own_a_law_and_words() -> None:
@@ -216,6 +218,40 @@ def test_each_conflict_stands_once_on_the_law_page_and_in_order() -> None:
     told = re.findall(r"^\| K(\d+) \|", (ROOT / "docs" / "law.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(told) > 90
     assert list(map(int, told)) == sorted(set(map(int, told)))
+
+
+SOURCES = [source for source in law_sources.SOURCES if not source.ours]
+TOLD = re.compile(
+    r"20\d\d-\d\d|not verified|unverified|not read in|none was read|none of these was read|no legal source|"
+    r"was not found|say nothing"
+)
+
+
+def test_every_law_that_a_rule_leans_on_is_in_the_table_of_sources_with_its_date_or_as_not_verified() -> None:
+    for rule in (*RULES, NO_RULE, UNKNOWN_PERSON):
+        for part in rule.law.split("; "):
+            assert law_sources.of(part) or re.match(r"§ \d", part), part
+    assert [
+        one.title for one in SOURCES if not any(re.search(one.named, rule.law) for rule in (*RULES, UNKNOWN_PERSON))
+    ] == []
+    assert law_sources.wording("pasientjournalloven § 22; Tillitsrammeverket ATT-9") == (
+        "Tillitsrammeverket v1.1, 2024-04-30; the rest not verified"
+    )
+    assert law_sources.wording("helsepersonelloven § 45") == "not verified"
+    assert law_sources.wording("Tillitsrammeverket ATT-4") == "Tillitsrammeverket v1.1, 2024-04-30"
+    for one in SOURCES:
+        assert re.search(r"20\d\d-\d\d|version", one.read) if one.read else not one.short
+
+
+def test_each_conflict_says_when_its_sources_were_read_or_that_they_were_not_verified() -> None:
+    rows = re.findall(
+        r"^\| (K\d+) \|.* \| (.*) \|$", (ROOT / "docs" / "law.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    # What leans on other rows and on nothing outside is ours, and those rows say it of theirs.
+    alone = re.compile(
+        r"^(K\d+(, | as to [^;]*; |; )?)*(the choice|the rest|that [^;]*|[^;]*) (is|are) ours$|^K\d+[^;]*; [^;]* was not found$"
+    )
+    assert [name for name, sources in rows if not TOLD.search(sources) and not alone.match(sources)] == []
 
 
 def test_a_grant_is_made_in_one_place_only() -> None:
