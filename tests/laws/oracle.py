@@ -252,8 +252,9 @@ def snooping(s: Situation, purpose: str) -> bool:
 
 
 def asking_consent(s: Situation, purpose: str) -> bool:
-    """kjernejournal: other groups need consent, or must declare an acute situation; the acute chain needs none."""
-    if s.role in ROLES_WITHOUT_CONSENT or purpose == "ETREAT":
+    """kjernejournal: other groups need consent, or must declare an acute situation; who says that it is the acute chain says why
+    in words (K7)."""
+    if s.role in ROLES_WITHOUT_CONSENT or (purpose == "ETREAT" and gives_reason(s)):
         return False
     return not (is_opened(s) or has_consented(s))
 

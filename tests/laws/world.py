@@ -163,6 +163,7 @@ ACTORS: Final = (
     Actor("doctor with a course of her own", replace(DOCTOR, hpr=OWN_COURSE)),
     Actor("nurse in care", replace(IN_CARE, role="SP")),
     Actor("midwife in care", replace(IN_CARE, role="JO", hpr="7012345")),
+    Actor("midwife in care without reason", replace(IN_CARE, role="JO", hpr="7012345", attest=attested(reason=UNSEEN))),
     Actor("secretary in care", replace(IN_CARE, role="HE")),
     Actor("ambulance, self-declared", replace(DOCTOR, role="AA", attest=attested(self_authorised=True))),
     Actor("pharmacist, self-declared", replace(DOCTOR, role="FA1", attest=attested(self_authorised=True))),

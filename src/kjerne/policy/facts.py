@@ -441,11 +441,11 @@ def basis_does_not_open(case: Case) -> bool:
 
 
 def consent_is_needed(case: Case) -> bool:
-    """the role needs consent, none is recorded or declared, and it is not the acute chain"""
+    """the role needs consent, none is recorded or declared, and it is not the acute chain with its reason in words"""
     role = _role(case)
-    if role is None or not role.needs_consent:
+    if role is None or not role.needs_consent or (case.purpose == "ETREAT" and not reason_is_missing(case)):
         return False
-    return case.purpose != "ETREAT" and basis_does_not_open(case) and not _has_consented(case)
+    return basis_does_not_open(case) and not _has_consented(case)
 
 
 def _has_consented(case: Case) -> bool:

@@ -225,14 +225,15 @@ STAFF_REFUSED: Final = Section(
             id="consent-missing",
             effect="deny",
             law="{roles}",
-            says="Denne yrkesgruppen trenger samtykke for å se opplysningene, og det var ikke gitt.",
+            says="Denne yrkesgruppen trenger samtykke for å se opplysningene, og det var ikke gitt. "
+            "I akuttkjeden må det stå hvorfor.",
             when=(facts.consent_is_needed,),
         ),
         Rule(
             id="consent-missing-by-kjernejournal",
             effect="deny",
             law="kjernejournalforskriften § 7",
-            says="Denne yrkesgruppen trenger samtykke for å se opplysningene etter reglene for kjernejournal.",
+            says="Denne yrkesgruppen trenger samtykke etter reglene for kjernejournal. I akuttkjeden må det stå hvorfor.",
             when=(services_asked.is_by_kjernejournal_alone, facts.consent_is_needed),
         ),
         Rule(

@@ -148,8 +148,8 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "The one who asked had no treatment relationship with the patient.",
     ),
     "consent-missing": (
-        "Denne yrkesgruppa treng samtykke for å sjå opplysningane, og det var ikkje gitt.",
-        "This profession needs consent to see the information, and none was given.",
+        "Denne yrkesgruppa treng samtykke for å sjå opplysningane, og det var ikkje gitt. I akuttkjeda må det stå kvifor.",
+        "This profession needs consent to see the information, and none was given. In the emergency chain it must say why.",
     ),
     "opted-out": (
         "Det er reservert mot at helsepersonell ser opplysningane her.",
@@ -328,8 +328,8 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
         "The patient has not consented to this service.",
     ),
     "consent-missing-by-kjernejournal": (
-        "Denne yrkesgruppa treng samtykke for å sjå opplysningane etter reglane for kjernejournal.",
-        "This profession needs consent to see the information under the rules of kjernejournal.",
+        "Denne yrkesgruppa treng samtykke etter reglane for kjernejournal. I akuttkjeda må det stå kvifor.",
+        "This profession needs consent under the rules of kjernejournal. In the emergency chain it must say why.",
     ),
     "registering-purpose": (
         "Opplysningar blir berre registrerte i behandlinga av pasienten.",
