@@ -72,8 +72,9 @@ AND (a.organisation IN (SELECT unit FROM within) OR a.point_of_care IN (SELECT u
 _OPEN: Final = f"""
 WITH {STAMPED} SELECT EXISTS (
   SELECT FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = $7)"""
+# `unmarked` says that nothing else was done to the row: to a subscriber it is no news (`store.subscriptions`).
 _CLEAR: Final = """
-UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
+UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id()
 WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0 AND ($3::smallint[] IS NULL OR type = ANY($3))"""
 _MARK: Final = """
 UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
@@ -84,7 +85,7 @@ _MARKS_ON: Final = """
 SELECT coalesce(bit_or(r.labels), 0) FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = ANY($1::bigint[])"""
 _UNMARK: Final = """
-UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id()
+UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id()
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND labels & $2 <> 0"""
 _UNMARKED_BEYOND: Final = """

@@ -24,7 +24,8 @@ LEASE: Final = timedelta(minutes=2)
 """How long whoever has taken a subscription may be at it: well beyond what a receiver may take."""
 LATE: Final = timedelta(minutes=5)
 """How much older than the last reading a record's own time may be. A mark that is put on it or taken off is no news, and
-leaves its time as it was; but of what is taken from a wrong person, which is told as deleted."""
+leaves its time as it was; but of what is taken from a wrong person, which is told as deleted. What was looked at while a mark
+of the patient's shut it, and has lost that since, is no news however new it is: that would tell that it was shut."""
 KEPT: Final = timedelta(days=30)
 """How long what was told stands, and how long what is new is noted for a subscription that is off after errors."""
 
@@ -191,11 +192,11 @@ WITH p AS MATERIALIZED (SELECT * FROM subscription_position FOR UPDATE),
 scanned AS MATERIALIZED (
   SELECT * FROM (
     (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted,
-       r.labels & {int(Label.WITHDRAWN)} <> 0 AS withdrawn FROM record r
+       r.labels & {int(Label.WITHDRAWN)} <> 0 AS withdrawn, r.unmarked = r.xid AS unmarked FROM record r
      WHERE {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
     UNION ALL
-    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true, false FROM record_history r
+    (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true, false, false FROM record_history r
      WHERE r.deleted AND {_SINCE}
      ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
   ) changed ORDER BY xid, patient, type, id LIMIT $1
@@ -206,7 +207,7 @@ scanned AS MATERIALIZED (
       c.deleted OR c.withdrawn AS gone, c.xid
     FROM p, scanned c JOIN person h ON h.patient = c.patient
     JOIN subscription s ON (s.patient = h.patient OR s.patient = ANY(h.linked)) AND c.type = ANY(s.types) AND s.collects
-    WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval
+    WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval AND (c.unmarked AND c.at <= p.read_at) IS NOT TRUE
     ORDER BY s.patient, s.id, c.type, c.id, c.version DESC
   ) newest ORDER BY xid, type, record
   ON CONFLICT (patient, subscription, type, record) DO UPDATE SET version = excluded.version, deleted = excluded.deleted
