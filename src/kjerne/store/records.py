@@ -43,17 +43,20 @@ class Change(NamedTuple):
     kinds: frozenset[str] = frozenset()
     """The kinds of content it is of (`registries.withholding.kinds_of`): which of the patient's restricted parts."""
     corrects: bool = False
+    mapped: bool = False
+    """Whether it is what messages say and nothing else: a version by FHIR is not, nor one that goes on from such a one."""
 
 
 class Present(NamedTuple):
-    """A current version: the bytes as received, what its source withholds it by, when it came, and whether it was taken back
-    with its reports (`store.pointing`)."""
+    """A current version: the bytes as received, what its source withholds it by, when it came, whether it was taken back
+    with its reports (`store.pointing`), and whether it is known to be as messages made it (`Change.mapped`)."""
 
     raw: bytes
     labels: Label
     release_at: datetime | None
     at: datetime
     with_report: bool = False
+    mapped: bool = False
 
 
 class TakenOut(NamedTuple):
@@ -125,7 +128,7 @@ SELECT EXISTS (
 ) AND NOT EXISTS (SELECT FROM record WHERE patient = $1 AND type = $2 AND id = $3)"""
 
 _BODIES = """
-SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at
+SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at, r.mapped
 FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
@@ -133,20 +136,25 @@ _TAKEN_OUT = """
 SELECT h.type, h.id, max(h.at) FILTER (WHERE h.deleted), bit_or(h.labels), max(h.release_at)
 FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE h.patient = $1 AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 AND r.type = h.type AND r.id = h.id)
-GROUP BY 1, 2 HAVING bool_or(h.deleted)"""
+GROUP BY 1, 2
+HAVING bool_or(h.deleted) AND (array_agg(h.mapped ORDER BY h.version DESC) FILTER (WHERE h.deleted))[1] IS NOT TRUE"""
 
 _GONE = """
 WITH gone AS (
   DELETE FROM record r USING unnest($2::smallint[], $3::uuid[]) AS n(type, id)
   WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id RETURNING r.*
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body)
-  SELECT patient, id, type, version, labels, dictionary, at, release_at, body FROM gone
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, mapped)
+  SELECT patient, id, type, version, labels, dictionary, at, release_at, body, mapped FROM gone
 ), mark AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body)
-  SELECT patient, id, type, version + 1, labels, 0, true, $4, '' FROM gone
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body, mapped)
+  SELECT patient, id, type, version + 1, labels, 0, true, $4, '', $5 FROM gone
 )
 SELECT type, id, version + 1 FROM gone"""
+
+_AS_MAPPED = """
+UPDATE record r SET mapped = true FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id)
+WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id"""
 
 
 class Beside(NamedTuple):
@@ -176,30 +184,31 @@ _NOT_THE_SOURCES: Final = CARRIED_LABELS | int(Label.WITHDRAWN)
 # ended. The caller holds the patient's row, so the versions found are the current ones until the transaction ends.
 _GIVEN: Final = """
   SELECT * FROM unnest($4::uuid[], $5::smallint[], $6::integer[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
-    $10::bytea[], $11::bytea[], $12::boolean[])
-    AS n(id, type, labels, date_from, date_to, release_at, tokens, body, corrects)"""
+    $10::bytea[], $11::bytea[], $12::boolean[], $13::boolean[])
+    AS n(id, type, labels, date_from, date_to, release_at, tokens, body, corrects, mapped)"""
 _PUT: Final = f"""known AS MATERIALIZED (
   SELECT n.type, n.id, n.corrects, r.version, coalesce(r.version, (SELECT max(h.version) FROM record_history h
     WHERE h.patient = $1 AND h.type = n.type AND h.id = n.id), 0) AS reached
   FROM n LEFT JOIN LATERAL (
     SELECT version FROM record WHERE patient = $1 AND type = n.type AND id = n.id LIMIT 1) r ON true
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected)
-  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected, mapped)
+  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects, r.mapped
   FROM known k JOIN LATERAL (SELECT * FROM record WHERE patient = $1 AND type = k.type AND id = k.id LIMIT 1) r ON true
   WHERE k.version IS NOT NULL
 ), put AS (
-  INSERT INTO record ({_ROW})
-  SELECT $1, id, type, k.reached + 1, n.labels, $3::smallint, $2, n.date_from, n.date_to, n.release_at, n.tokens, NULL, n.body
+  INSERT INTO record ({_ROW}, mapped)
+  SELECT $1, id, type, k.reached + 1, n.labels, $3::smallint, $2, n.date_from, n.date_to, n.release_at, n.tokens, NULL, n.body,
+    n.mapped
   FROM n JOIN known k USING (type, id)
   ON CONFLICT (patient, type, id) DO UPDATE SET version = excluded.version,
     labels = excluded.labels | (record.labels & {CARRIED_LABELS}),
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
-    "values" = excluded."values", body = excluded.body
+    "values" = excluded."values", body = excluded.body, mapped = excluded.mapped
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
-  SELECT {audit.placeholders(13)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
+  SELECT {audit.placeholders(14)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known
   HAVING count(*) > 0
 )"""
 _HOLD: Final = """
@@ -215,13 +224,13 @@ Placed = tuple[Callable[[int], str], int]
 @cache
 def _write(*beside: Placed) -> str:
     """The statement with what stands beside it."""
-    return f"WITH n AS MATERIALIZED ({_GIVEN}), {_PUT}{_numbered(13 + audit.WIDTH, beside)} {_WRITTEN}"
+    return f"WITH n AS MATERIALIZED ({_GIVEN}), {_PUT}{_numbered(14 + audit.WIDTH, beside)} {_WRITTEN}"
 
 
 @cache
 def _write_if(before: tuple[tuple[Callable[[int], str], Callable[[int], str], int], ...], *beside: Placed) -> str:
     """As `_write`, behind what comes `before`: one row, of what that gives and of all that was written."""
-    first, parts, gives = 13 + audit.WIDTH, "", ""
+    first, parts, gives = 14 + audit.WIDTH, "", ""
     for part, given, count in before:
         parts += f"{part(first)}, "
         gives += f"{said}, " if (said := given(first)) else ""
@@ -310,19 +319,23 @@ class Records:
                 moment(release_at),
                 at,
                 bool(labels & Label.WITHDRAWN_WITH_REPORT),
+                bool(mapped),
             )
-            for type_, id_, raw, labels, release_at, _, at in await self._bodies(conn, grant, *named, key, without)
+            for type_, id_, raw, labels, release_at, _, at, mapped in await self._bodies(
+                conn, grant, *named, key, without
+            )
         }
 
     async def current(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> Current:
         """As `present`, of one record that is there."""
-        ((_, _, raw, _, _, version, at),) = await self._bodies(conn, grant, [type_], [id_])
+        ((_, _, raw, _, _, version, at, _),) = await self._bodies(conn, grant, [type_], [id_])
         return Current(raw, version, at)
 
     async def taken_out(
         self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]
     ) -> dict[tuple[int, UUID], TakenOut]:
-        """Those of these records that were deleted and are gone; one that is withdrawn from a wrong person is not."""
+        """Those of these records that were deleted and are gone; one that is withdrawn from a wrong person is not, nor one that
+        messages themselves gave no more (`remove`)."""
         if not named:
             return {}
         rows = await conn.fetch(_TAKEN_OUT, grant.subject.patient, [one[0] for one in named], [one[1] for one in named])
@@ -447,20 +460,28 @@ class Records:
                 change.id, change.type, int(change.labels) | int(marks_of(grant, change.kinds)), change.indexed.date_from,
                 change.indexed.date_to, change.release_at, own,
                 key.seal(joined(change.indexed.values, body), bound(patient, change.type, change.id)), change.corrects,
+                change.mapped,
             )
             for change, own, (_, body) in zip(changes, tokens, packed, strict=True)
         ]  # fmt: skip
         dictionary = packed[0][0] if packed else PLAIN
         more = chain.from_iterable(one.values for one in beside)
-        return patient, grant.at, dictionary, *columns(rows, 9), *audit.given(grant), *more
+        return patient, grant.at, dictionary, *columns(rows, 10), *audit.given(grant), *more
 
-    async def remove(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[Written]:
-        """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history."""
+    async def as_mapped(self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> None:
+        """Notes of current records that they are as messages made them, which was not known. Nothing that they say changes."""
+        await conn.execute(_AS_MAPPED, grant.subject.patient, *columns(named, 2))
+
+    async def remove(
+        self, conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]], *, mapped: bool = False
+    ) -> list[Written]:
+        """Takes records out of the current ones; their versions, the last of them a mark of deletion, stay in history.
+        `mapped`: since messages give them no more."""
         types, ids = [type_ for type_, _ in named], [id_ for _, id_ in named]
         smart.demand_whole(grant.caller, map(type_name, types), "d")
         async with together(conn):
             await hold(conn, grant)
-            rows = await conn.fetch(_GONE, grant.subject.patient, types, ids, grant.at)
+            rows = await conn.fetch(_GONE, grant.subject.patient, types, ids, grant.at, mapped)
             gone = [Written(row[0], row[1], row[2], grant.at) for row in rows]
             await audit.insert(conn, audit.given(grant), [(w.type, w.id, w.version) for w in gone])
         return gone

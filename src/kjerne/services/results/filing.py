@@ -30,7 +30,7 @@ from kjerne.store.matching import at_key
 from kjerne.store.people import Newcomer
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
-from kjerne.store.record_marks import CARRIED, has_marks, has_single, marks_of
+from kjerne.store.record_marks import has_marks, has_single, marks_of
 from kjerne.store.records import Before, Beside, Change, Present, Written
 
 REPORT_TYPE: Final = type_number("DiagnosticReport")
@@ -376,13 +376,15 @@ class Files:
         laid = await keeping.beside_fhir(conn, grant, self._store.records, both, seen, was, said, other.gone)
         if let_go := other.let_go(both, laid):
             await self._store.records.write(conn, grant, let_go, key=key)
-            await self._remove(conn, grant, [(change.type, change.id) for change in let_go])
+            await self._store.records.remove(conn, grant, [(change.type, change.id) for change in let_go])
         trees = [tree for _, tree in laid]
         fresh = [
             change._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
             for change, tree in laid
-            if not _is_as_before(change, current.get(place := (change.type, change.id))) or back
+            if not keeping.is_as_before(change, current.get(place := (change.type, change.id))) or back
         ]
+        if learnt := keeping.learnt(laid, current):
+            await self._store.records.as_mapped(conn, grant, learnt)
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
@@ -476,7 +478,7 @@ class Files:
     async def _remove(self, conn: Connection, grant: Grant, gone: Collection[tuple[int, UUID]]) -> None:
         """What the chain gave before its latest version came, and does not give any more, is taken out."""
         if gone:
-            await self._store.records.remove(conn, grant, sorted(gone, key=str))
+            await self._store.records.remove(conn, grant, sorted(gone, key=str), mapped=True)
 
     def _named(self, grant: Grant, report: bytes, versions: Versions) -> set[tuple[int, UUID]]:
         return set(self._made(grant, report, versions))
@@ -550,11 +552,6 @@ def source_of(version: chain.Versioned) -> Source:
     return Source(version.generated_at, version.message, chain.pack(version))
 
 
-def _is_as_before(change: Change, was: Present | None) -> bool:
-    labels = Label(int(change.labels) & ~int(CARRIED))
-    return was is not None and (was.raw, was.labels, was.release_at) == (change.raw, labels, change.release_at)
-
-
 def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID], Present]) -> bool:
     """Whether the report that a message gave was withdrawn or deleted by FHIR before this one, or results of it with theirs."""
     if any(one.with_report for one in current.values()):
@@ -573,15 +570,16 @@ def _takes_back_more(trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[
 
 
 def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, Any] | None) -> bool:
-    """Whether a record says something else than what stood there by FHIR; `was` is what the versions before had made.
+    """Whether a record says something else than what stood there by FHIR, or as an older mapping made it; `was` is what the
+    versions before had made.
 
     What they had made themselves stays in sight by the report's own changes (`codes.CHANGE`).
     """
     if stood is None or (was is not None and stood.raw == keeping.raw_of(was)):
         return False
     before = decode(stood.raw)
-    by_fhir = was is None or corrects(was, before) or corrects(before, was)
-    return by_fhir and corrects(before, tree)
+    is_other = was is None or corrects(was, before) or corrects(before, was)
+    return is_other and corrects(before, tree)
 
 
 def _is_corrected(written: Written, tree: Mapping[str, Any], current: Mapping[tuple[int, UUID], Present]) -> bool:

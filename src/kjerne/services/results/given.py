@@ -63,7 +63,7 @@ def numberer(ids: SealedIds, patient: int, report: bytes, named: dict[str, UUID]
 def change_of(tree: Tree, id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
     raw = keeping.raw_of(tree)
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
-    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds)
+    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds, mapped=True)
 
 
 def moment_of(text: str, otherwise: datetime) -> datetime:

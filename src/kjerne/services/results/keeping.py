@@ -23,6 +23,7 @@ from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.map_request import request_keys
 from kjerne.store import files, pointing, spreading
 from kjerne.store.pool import Connection
+from kjerne.store.record_marks import CARRIED
 from kjerne.store.records import Change, Present, Records, TakenOut
 from kjerne.store.spreading import Shut
 
@@ -126,10 +127,26 @@ def as_shut(
 def _more(stood: Present, was: Tree | None, by_messages: Shut) -> Shut:
     """What a record is withheld by beyond what the versions before said of all, and in `was` of it."""
     labels, opens = by_messages
-    if was is not None and mapping.not_the_patients(was):
+    if stood.mapped or (was is not None and mapping.not_the_patients(was)):
         labels |= Label.NOT_THE_MOTHERS
     later = stood.release_at if stood.release_at and (opens is None or stood.release_at > opens) else None
     return Label(int(stood.labels) & ~int(labels)), later
+
+
+def is_as_before(change: Change, was: Present | None) -> bool:
+    """Whether a record stands as it would be written."""
+    labels = Label(int(change.labels) & ~int(CARRIED))
+    return was is not None and (was.raw, was.labels, was.release_at) == (change.raw, labels, change.release_at)
+
+
+def learnt(laid: Sequence[Laid], current: Mapping[Place, Present]) -> list[Place]:
+    """What stands as messages say it, and was not known to: of before migration 0037, or since FHIR said just the same."""
+    return [
+        place
+        for change, _ in laid
+        if change.mapped and (one := current.get(place := (change.type, change.id))) and not one.mapped
+        if is_as_before(change, one)
+    ]
 
 
 def shut_no_less(change: Change, *by: Shut) -> Change:
@@ -140,11 +157,14 @@ def shut_no_less(change: Change, *by: Shut) -> Change:
 
 
 def _is_by_fhir(change: Change, stood: Present | None, was: Tree | None) -> bool:
-    """Whether what stands, or that nothing does, is neither what is to be written nor what the versions before had made
-    (`was`, None: nothing)."""
-    if was is None:
+    """Whether what stands, or that nothing does, is not known to be as messages made it, and neither what is to be written
+    nor what the versions before had made (`was`, None: nothing).
+
+    What is known is not compared: an older mapping made something else of the same versions.
+    """
+    if was is None or (stood is not None and stood.mapped):
         return False
-    return stood is None or (stood.raw != change.raw and stood.raw != raw_of(was))
+    return stood is None or stood.raw not in (change.raw, raw_of(was))
 
 
 def _left(change: Change, tree: Tree, stood: Present, was: Tree, said: Said) -> Laid:
@@ -161,7 +181,7 @@ def _left(change: Change, tree: Tree, stood: Present, was: Tree, said: Said) -> 
         new |= {name: [*before.get(name, ()), *found] for name in _LISTS if (found := _new(name, tree, was, before))}
     after = before | new | {"id": tree["id"]}
     raw = raw_of(after) if new else stood.raw
-    kept = change._replace(raw=raw, indexed=index(after), kinds=change.kinds | kinds_of(after))
+    kept = change._replace(raw=raw, indexed=index(after), kinds=change.kinds | kinds_of(after), mapped=False)
     return shut_no_less(kept, (stood.labels, stood.release_at)), after
 
 
