@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import pickle
 from datetime import date
 from decimal import Decimal
@@ -131,6 +132,11 @@ def test_no_way_of_printing_a_number_shows_its_digits(number: str) -> None:
 
 def test_a_number_may_be_typed_with_a_space() -> None:
     assert parse("301082 99920") == parse("30108299920")
+
+
+@given(st.binary(max_size=200), st.text(max_size=100))
+def test_the_digest_is_an_hmac_of_sha_256(key: bytes, name: str) -> None:
+    assert digest(key, name) == hmac.digest(key, name.encode(), "sha256")[:16]
 
 
 @given(st.binary(min_size=16, max_size=64), st.sampled_from(BOTH_RULES))
