@@ -19,11 +19,12 @@ from kjerne.store.codec import (
     PersonWrap,
     bound,
     joined,
+    nonces_of,
     parted,
     split,
     with_splices,
 )
-from kjerne.store.keys import Keys
+from kjerne.store.keys import NONCE_BYTES, Keys
 from kjerne.store.sealed_id import SealedIds
 
 ID = SealedIds(bytes(32)).make(1, 1)
@@ -40,6 +41,13 @@ def test_what_is_sealed_and_shrunk_comes_back(raw: bytes) -> None:
     _, key = wrap().new(1)
     place = bound(1, 2, ID)
     assert dictionaries.grow(number, key.open(key.seal(packed, place), place)) == raw
+
+
+def test_nonces_that_are_drawn_together_are_each_another() -> None:
+    drawn = nonces_of(500)
+    assert len(set(drawn)) == 500
+    assert {len(one) for one in drawn} == {NONCE_BYTES}
+    assert nonces_of(0) == []
 
 
 def test_a_body_moved_to_another_row_does_not_open() -> None:

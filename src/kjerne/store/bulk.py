@@ -7,7 +7,6 @@ new, so nothing is looked up and no version is compared. The rows are made in CO
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,8 +21,7 @@ from kjerne.fhir.dates import EARLIEST, LATEST
 from kjerne.fhir.definitions import BESIDE
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit, limits
-from kjerne.store.codec import Dictionaries, Wrap, bound, joined, with_splices
-from kjerne.store.keys import NONCE_BYTES
+from kjerne.store.codec import Dictionaries, Wrap, bound, joined, nonces_of, with_splices
 from kjerne.store.pool import Connection
 from kjerne.store.record_marks import marks_of
 from kjerne.store.sealed_id import SealedIds
@@ -134,12 +132,9 @@ class Bulk:
         patient, at = grant.subject.patient, (grant.at - _EPOCH) // _MICROSECOND
         key = self._wrap.of_service(grant.subject, grant.service)
         seal, shrink = key.seal, self._dictionaries.shrink
-        nonces = os.urandom(NONCE_BYTES * len(fresh))
-        place = 0
-        for (type_, labels, kept, dates, hashes, values, kinds), id_ in zip(fresh, ids, strict=True):
+        rows = zip(fresh, ids, nonces_of(len(fresh)), strict=True)
+        for (type_, labels, kept, dates, hashes, values, kinds), id_, nonce in rows:
             number, packed = shrink(kept)
-            nonce = nonces[place : place + NONCE_BYTES]
-            place += NONCE_BYTES
             body = seal(joined(values, packed), bound(patient, type_, id_), nonce)
             tokens = key.tokens(hashes)
             marked = labels | marks_of(grant, kinds)

@@ -110,6 +110,12 @@ def bound(patient: int, type_: int, id_: UUID) -> bytes:
     return _PLACE.pack(patient, type_, id_.bytes)
 
 
+def nonces_of(count: int) -> list[bytes]:
+    """As many nonces, drawn together: each word to the system costs more than its bytes."""
+    drawn = os.urandom(NONCE_BYTES * count)
+    return [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
+
+
 class DataKey:
     """One person's key, or hers in one service, for the length of one request."""
 

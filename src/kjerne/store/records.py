@@ -20,7 +20,18 @@ from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.index import Indexed
 from kjerne.store import audit, limits
-from kjerne.store.codec import PLAIN, DataKey, Dictionaries, Wrap, bound, joined, parted, split, with_splices
+from kjerne.store.codec import (
+    PLAIN,
+    DataKey,
+    Dictionaries,
+    Wrap,
+    bound,
+    joined,
+    nonces_of,
+    parted,
+    split,
+    with_splices,
+)
 from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
 from kjerne.store.record_marks import CARRIED, marks_of
@@ -455,12 +466,13 @@ class Records:
         # Step by step for all: a step is quicker right behind itself. One dictionary for all, since nothing is awaited.
         packed = [shrink(with_splices(change.raw)) for change in changes]
         tokens = key.tokens_of_many([change.indexed.tokens for change in changes])
+        nonces = iter(nonces_of(len(changes)))
         rows = [
             (
                 change.id, change.type, int(change.labels) | int(marks_of(grant, change.kinds)), change.indexed.date_from,
                 change.indexed.date_to, change.release_at, own,
-                key.seal(joined(change.indexed.values, body), bound(patient, change.type, change.id)), change.corrects,
-                change.mapped,
+                key.seal(joined(change.indexed.values, body), bound(patient, change.type, change.id), next(nonces)),
+                change.corrects, change.mapped,
             )
             for change, own, (_, body) in zip(changes, tokens, packed, strict=True)
         ]  # fmt: skip

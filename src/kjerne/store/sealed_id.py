@@ -37,7 +37,7 @@ class SealedIds:
     """Makes and opens ids under the permanent key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._named = blake2b(digest_size=8, key=key)
         self._blocks = _Blocks(key)
 
     def make(self, patient: int, number: int | None = None, *, beside: bool = False) -> UUID:
@@ -58,7 +58,8 @@ class SealedIds:
     def named(self, patient: int, *parts: str) -> UUID:
         """The same id every time for the same patient and name: a report's items keep their ids over its versions."""
         # Keyed, since a sender chooses the parts: she must not be able to hit another sender's id.
-        name = blake2b("\x1f".join(parts).encode(), digest_size=8, key=self._key)
+        name = self._named.copy()
+        name.update("\x1f".join(parts).encode())
         return self._sealed(patient, name.digest())
 
     def _sealed(self, patient: int, number: bytes) -> UUID:
