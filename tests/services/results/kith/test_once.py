@@ -159,6 +159,19 @@ def test_anything_else_is_noted_and_the_first_is_shown(kith: Any, pattern: str, 
     assert report.notes == (f"{note}; the first is shown.",)
 
 
+def test_a_second_one_in_another_namespace_is_a_second_one(kith: Any) -> None:
+    raw = kith.message(kith.report(kith.item())).decode()
+    other = "<old:IssueDate xmlns:old='http://www.kith.no/xmlstds/labsvar/2008-12-01' V='2001-01-01'/><Status V="
+    with pytest.raises(Refusal, match="ServReport holds IssueDate twice"):
+        kith.understood(raw.replace("<Status V=", other, 1).encode())
+
+
+def test_what_stands_twice_in_what_is_not_read_is_no_matter(kith: Any) -> None:
+    copies = "<CopyDest><HCP><Inst><Id>1</Id><Id>2</Id></Inst></HCP></CopyDest>"
+    [report] = kith.understood(kith.message(kith.report(kith.item(), tail=copies))).reports
+    assert not report.notes
+
+
 def test_no_comment_and_no_range_is_lost(kith: Any) -> None:
     ranges = "<RefInterval><Descr>3 - 5</Descr><Descr>Gravide: 6 - 9</Descr></RefInterval>"
     head = "<Comment>Hemolyse.</Comment><Comment>Kalium er usikkert.</Comment>"

@@ -60,16 +60,34 @@ class Notes:
             self.texts.append(text)
 
 
+class _Names(dict[str, str]):
+    """Names without their namespace, kept: every element of every message is asked, and they have some hundred names."""
+
+    def __missing__(self, tag: str) -> str:
+        name = tag.rpartition("}")[2]
+        if len(tag) <= _TAG_KEPT_CHARACTERS:
+            if len(self) >= _NAMES_KEPT:
+                self.clear()
+            self[tag] = name
+        return name
+
+
+_NAMES_KEPT: Final = 1024
+_TAG_KEPT_CHARACTERS: Final = 200
+NAMES: Final = _Names()
+"""By an element's tag its name."""
+
+
 def name_of(element: Element) -> str:
     """The element's name without namespace."""
-    return str(element.tag).rpartition("}")[2]
+    return NAMES[str(element.tag)]
 
 
 def parts(element: Element) -> Parts:
     """The children by name, each in the order sent."""
     found: Parts = {}
     for child in element:
-        name = child.tag.rpartition("}")[2]
+        name = NAMES[child.tag]
         if name in found:
             found[name].append(child)
         else:
@@ -137,9 +155,17 @@ def value(here: Parts, name: str) -> str:
 
 
 def code_of(element: Element) -> Code:
-    limit = NAME_LIMIT_CHARACTERS
-    named = (attribute(element, name, limit) for name in ("S", "DN", "OT"))
-    return Code(attribute(element, "V", CODE_LIMIT_CHARACTERS), *named)
+    get = element.get
+    sent, system, name, original = get("V"), get("S"), get("DN"), get("OT")
+    found = Code(
+        sent.strip() if sent else "", system.strip() if system else "", name.strip() if name else "",
+        original.strip() if original else "",
+    )  # fmt: skip
+    if len(found.code) + len(found.system) + len(found.name) + len(found.original) > CODE_LIMIT_CHARACTERS:
+        attribute(element, "V", CODE_LIMIT_CHARACTERS)
+        for part in ("S", "DN", "OT"):
+            attribute(element, part, NAME_LIMIT_CHARACTERS)
+    return found
 
 
 NO_CODE: Final = Code()

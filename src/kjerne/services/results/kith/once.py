@@ -8,10 +8,9 @@ message is refused. Of anything else the first is shown, and a reading note says
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any, Final
 
-from kjerne.services.results.kith.nodes import NOT_VALID, Element, Notes, name_of, refuse
+from kjerne.services.results.kith.nodes import NAMES, NOT_VALID, Element, Notes, name_of, refuse
 
 _ORGANISED: Final = "Id TypeId"
 _DECIDES: Final = {
@@ -101,25 +100,34 @@ _RECEIPTS: Final = {
 def check(element: Element, notes: Notes, *, within: bool = True) -> None:
     """Refuse or note what stands twice in `element`, and where `within` in all that it holds. `Refusal` 422 with the place of
     the second."""
+    if within and not _is_doubtful(element):
+        return
     waiting = [element]
     while waiting:
         here = waiting.pop()
-        rule = _RULES.get(_local(here.tag))
+        rule = _RULES.get(name_of(here))
         if rule is None:
             continue  # formatted text, a file, or what is not read
         inside = list(here)
         if len(inside) > 1:
-            names = [_local(child.tag) for child in inside]
+            names = [NAMES[child.tag] for child in inside]
             if len(set(names)) < len(names):
                 _look_at(here, names, inside, rule, notes)
         if within:
             waiting += [child for child in inside if len(child)]
 
 
-@lru_cache(maxsize=1024)
-def _local(tag: str) -> str:
-    """A name without its namespace. Kept, since every element of every message is asked, and they have some hundred names."""
-    return tag.rpartition("}")[2]
+def _is_doubtful(element: Element) -> bool:
+    """Whether something may stand twice in all that it holds that should not. Nearly no message has such, so this is all that is
+    asked of it."""
+    for here in element.iter():
+        if len(here) > 1:
+            names = [NAMES[child.tag] for child in here]
+            if len(set(names)) < len(names) and (rule := _RULES.get(NAMES[here.tag])):
+                once = [name for name in names if name not in rule[1]]
+                if len(set(once)) < len(once):
+                    return True
+    return False
 
 
 def _look_at(here: Element, names: list[str], inside: list[Element], rule: _Rule, notes: Notes) -> None:

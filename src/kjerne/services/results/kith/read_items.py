@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.services.results.kith.model import AnalysedSubject, Code, Item, Material, Structured, Value
 from kjerne.services.results.kith.nodes import (
+    NAMES,
     Element,
     Notes,
     Parts,
@@ -98,10 +99,14 @@ def _item(element: Element, whose: Whose, parent: int, notes: Notes) -> tuple[It
         fields |= {"of": whose.of, "material": whose.material, "material_words": whose.words}
     inside: Parts = {}
     for child in element:
-        name = child.tag.rpartition("}")[2]
+        name = NAMES[child.tag]
         single = _SINGLE.get(name)
         if single is not None:
-            _once(fields, *single, child)
+            field, read = single
+            if field not in fields:
+                fields[field] = read(child)
+            elif field == "comment":  # of two none is lost; `once` tells of anything else that differs
+                fields[field] = "\n".join(filter(None, (fields[field], text_of(child))))
         elif name in _REPEATED:
             inside.setdefault(name, []).append(child)
         elif name in _VALUES:
@@ -116,19 +121,16 @@ def _item(element: Element, whose: Whose, parent: int, notes: Notes) -> tuple[It
     return Item(**fields), inside
 
 
-def _once(fields: dict[str, Any], field: str, read: Callable[[Element], object], child: Element) -> None:
-    """An element that the schema has once (`once` tells of those that differ). Of two comments none is lost."""
-    if field not in fields:
-        fields[field] = read(child)
-    elif field == "comment":
-        fields[field] = "\n".join(filter(None, (fields[field], text_of(child))))
-
-
 def _repeated(fields: dict[str, Any], inside: Parts, notes: Notes) -> None:
     if "Investigation" in inside:
         _investigations(fields, inside["Investigation"])
     if "RefInterval" in inside:
-        fields["ranges"] = tuple(words for holder in inside["RefInterval"] for words in texts(parts(holder), "Descr"))
+        fields["ranges"] = tuple(
+            words
+            for holder in inside["RefInterval"]
+            for child in holder
+            if NAMES[child.tag] == "Descr" and (words := text_of(child))
+        )
     if "RefAnalysedSubject" in inside:
         fields["subjects"] = texts(inside, "RefAnalysedSubject")
     if "RelServProv" in inside:
@@ -185,7 +187,7 @@ def _investigations(fields: dict[str, Any], holders: list[Element]) -> None:
     comments: list[str] = []
     for holder in holders:
         for child in holder:
-            name = child.tag.rpartition("}")[2]
+            name = NAMES[child.tag]
             if name == "Id":
                 ids.append(code_of(child))
             elif name == "Spec":
