@@ -11,7 +11,7 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.index import asked_text, index, token, token_texts, unpack
-from kjerne.fhir.searchparams import parameters, type_search
+from kjerne.fhir.searchparams import parameters, type_search, walk
 
 
 def leaf(type: str, code: str) -> int:
@@ -101,6 +101,22 @@ def test_an_extension_is_indexed_by_its_address() -> None:
     extensions = [{"url": url, "valueString": "c.1A>G"}, {"url": "urn:x", "valueString": "No"}]
     found = index({"resourceType": "Observation", "extension": extensions})
     assert list(unpack(found.values)[1].values()) == [["c.1A>G"]]
+
+
+def test_what_is_indexed_is_what_stands_at_the_places_of_the_types_parameters() -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "meta": {"tag": [{"code": "a"}, {"code": "b"}]},
+        "identifier": [{"system": "urn:x", "value": "1"}, None],
+        "media": [{"link": {"reference": "Media/1"}}, "x"],
+        "status": "final",
+        "subject": {"reference": "Patient/1"},
+        "result": [{"reference": "Observation/1"}, {"reference": "#inside"}, {"identifier": {"value": "2"}}],
+        "effectivePeriod": {"start": "2026-03-01"},
+    }
+    present = unpack(index(report).values)[0]
+    assert set(present) == {leaf.number for leaf, _ in walk(type_search("DiagnosticReport").tree, report)}
+    assert len(present) == 6
 
 
 def test_a_type_that_r4_does_not_have_is_refused() -> None:

@@ -18,7 +18,7 @@ import xxhash
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import EARLIEST, LATEST, Interval, interval, microseconds, period
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.searchparams import Leaf, type_search, walk
+from kjerne.fhir.searchparams import Edges, Filter, Leaf, type_search
 from kjerne.fhir.systems import UCUM, canonical
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -43,35 +43,72 @@ def index(tree: dict[str, Any]) -> Indexed:
     """Extract everything searchable from one resource. Values that are not of their type's form are passed over."""
     type = tree.get("resourceType")
     type_number(type if isinstance(type, str) else "")
-    plan, takers = type_search(str(type)), _takers(str(type))
-    tokens: set[int] = set()
-    present: set[int] = set()
+    plan, tokens, present = type_search(str(type)), set[int](), set[int]()
+    rest: list[tuple[Leaf, Any]] = []
+    _gather(_edges(str(type)), tree, tokens, present, rest)
     values: dict[int, list[Any]] = {}
     date_from, date_to = LATEST, EARLIEST
-    for leaf, value in walk(plan.tree, tree):
+    for leaf, value in rest:
         number = leaf.number
-        present.add(number)
-        if take := takers.get(number):
-            tokens.update(take(leaf, value))
-        elif leaf.kind == "date":
+        if leaf.kind == "date":
             for start, end in intervals(leaf.type, value):
                 if number in plan.main_leaves:
                     date_from, date_to = min(date_from, start), max(date_to, end)
                     if plan.main_exact:
                         continue
                 values.setdefault(number, []).append((microseconds(start), microseconds(end)))
-        else:
-            found = EXTRACTORS[leaf.kind](leaf.type, value)
-            if found:
-                values.setdefault(number, []).extend(found)
+        elif found := EXTRACTORS[leaf.kind](leaf.type, value):
+            values.setdefault(number, []).extend(found)
     dated = date_from < date_to
     return Indexed(sorted(tokens), _packed(present, values), date_from if dated else None, date_to if dated else None)
 
 
+_Taker = Callable[[Leaf, Any], Sequence[int]]
+_Edges = dict[str, tuple[tuple[Filter | None, tuple[tuple[Leaf, _Taker | None], ...], Any], ...]]
+"""As `searchparams.Edges`, by JSON name: the test, the leaves with how the tokens of each are taken (None: it has none), and the
+edges from there."""
+
+
+def _gather(
+    edges: _Edges, value: dict[str, Any], tokens: set[int], present: set[int], rest: list[tuple[Leaf, Any]]
+) -> None:
+    """As `searchparams.walk`, and takes the tokens on its way; what has none is left in `rest`."""
+    for name, inner in value.items():
+        ways = edges.get(name)
+        if ways is None:
+            continue
+        for one in inner if type(inner) is list else (inner,):
+            for test, leaves, below in ways:
+                if one is not None and (test is None or test(one)):
+                    for leaf, take in leaves:
+                        present.add(leaf.number)
+                        if take is None:
+                            rest.append((leaf, one))
+                        else:
+                            tokens.update(take(leaf, one))
+                    if below and type(one) is dict:
+                        _gather(below, one, tokens, present, rest)
+
+
 @cache
-def _takers(type: str) -> dict[int, Callable[[Leaf, Any], Sequence[int]]]:
+def _edges(type: str) -> _Edges:
+    return _with_takers(type_search(type).tree.edges, _takers(type))
+
+
+def _with_takers(edges: Edges, takers: dict[int, _Taker]) -> _Edges:
+    return {
+        name: tuple(
+            (test, tuple((leaf, takers.get(leaf.number)) for leaf in node.leaves), _with_takers(node.edges, takers))
+            for test, node in ways
+        )
+        for name, ways in edges.items()
+    }
+
+
+@cache
+def _takers(type: str) -> dict[int, _Taker]:
     """How the tokens of each leaf that has them are taken."""
-    found = {}
+    found: dict[int, _Taker] = {}
     for parameter in type_search(type).parameters.values():
         for leaf in parameter.leaves:
             if leaf.kind in _CODED:
@@ -140,7 +177,7 @@ def _written_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
     return _code_tokens(leaf.number, None, value) if type(value) is str else _coded_tokens(leaf, value)
 
 
-_TAKERS: Final[dict[str, Callable[[Leaf, Any], Sequence[int]]]] = {
+_TAKERS: Final[dict[str, _Taker]] = {
     "CodeableConcept": _concept_tokens,
     "Coding": _coding_tokens,
     "code": _written_tokens,
@@ -217,9 +254,10 @@ def _reference_tokens(leaf: Leaf, value: Any) -> Sequence[int]:
     if type(value) is not dict:
         return ()
     reference = value.get("reference")
-    literal = type(reference) is str and reference[:1] != "#"
-    tokens = _literal_tokens(leaf.number, reference) if literal else ()
-    identifier = _pair(value.get("identifier"), "value")
+    tokens = _literal_tokens(leaf.number, reference) if type(reference) is str and reference[:1] != "#" else ()
+    if "identifier" not in value:
+        return tokens
+    identifier = _pair(value["identifier"], "value")
     return (*tokens, *map(token, identifier_texts(leaf.number, *identifier))) if identifier else tokens
 
 

@@ -226,7 +226,11 @@ def _number_of(system: str) -> str:
 
 def kinds_of(tree: Mapping[str, Any]) -> frozenset[str]:
     """The kinds of content a resource says it is of; empty where it does not say."""
-    return frozenset(_KIND_BY_DISCIPLINE[code] for code in _disciplines(tree) if code in _KIND_BY_DISCIPLINE)
+    said = _disciplines(tree)
+    return frozenset([_KIND_BY_DISCIPLINE[code] for code in said if code in _KIND_BY_DISCIPLINE]) if said else _NO_KINDS
+
+
+_NO_KINDS: Final = frozenset[str]()
 
 
 def _discipline_days(tree: Mapping[str, Any]) -> int:
@@ -247,13 +251,12 @@ def _of_pictures(tree: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _disciplines(tree: Mapping[str, Any]) -> list[str]:
-    found = [
-        code
-        for place in _DISCIPLINE_PLACES
-        for concept in _several(tree.get(place))
-        for coding in concept.get("coding", ())
-        if (code := _discipline(coding))
-    ]
+    found = []
+    for place in _DISCIPLINE_PLACES:
+        value = tree.get(place)
+        for concept in value if type(value) is list else (value,):
+            if isinstance(concept, dict):
+                found += [code for coding in concept.get("coding", ()) if (code := _discipline(coding))]
     return [*_of_pictures(tree), *found] if tree.get("resourceType") in _PICTURES else found
 
 

@@ -196,4 +196,6 @@ def _place(named: Mapping[str, Any]) -> str:
 
 def raw_of(tree: Mapping[str, Any]) -> bytes:
     """A resource as it is kept."""
-    return encode({name: value for name, value in tree.items() if name != "id"})
+    kept = dict(tree)
+    kept.pop("id", None)
+    return encode(kept)

@@ -175,10 +175,8 @@ class Entries:
                 _match_wave(wave, laid, before)
             for index in wave:
                 self._lay(index, laid, generated)
-        _settle(laid)
+        _settle(laid, self._turn)
         repeated = [entry for entry in laid.held if entry is not None]
-        for entry in repeated:
-            entry.face = entry.face._replace(turn=self._turn)
         sent = {entry.key for entry in repeated}
         _leave_behind(self._entries, repeated, {key: was for key, (was, _) in said.items()}, generated)
         rest = [entry for entry in self._entries if entry.key not in sent]
@@ -230,7 +228,7 @@ class Entries:
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
         known = face(
             item, service, parent, target, laid.times[index], adds=laid.added[index], whose=laid.whose[index],
-            found_in=laid.found_in[index],
+            found_in=laid.found_in[index], turn=self._turn,
         )  # fmt: skip
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
         entry.finished, entry.waits, entry.added = self._headless, waits, known.adds
@@ -311,7 +309,10 @@ def targets(items: Sequence[Item]) -> list[int]:
             by_id.setdefault((item.of, item.id), []).append(index)
     found = []
     for index, item in enumerate(items):
-        candidates = by_id.get((item.of, item.ref), []) if item.ref else []
+        candidates = by_id.get((item.of, item.ref)) if item.ref else None
+        if candidates is None:
+            found.append(-1)
+            continue
         place = bisect_left(candidates, index)
         if place:
             found.append(candidates[place - 1])
@@ -375,14 +376,19 @@ def _key_at(index: int, held: Sequence[_Entry | None], absent: str) -> str:
     return entry.key if entry is not None else absent
 
 
-def _settle(laid: _Laid) -> None:
-    """Give each result of this version its neighbours' keys, which all exist now."""
+def _settle(laid: _Laid, turn: int) -> None:
+    """Give each result of this version its turn and its neighbours' keys, which all exist now."""
     for index, entry in enumerate(laid.held):
-        if entry is not None and index not in laid.filled:
+        if entry is None:
+            continue
+        known = entry.face
+        parent, target = known.parent, known.target
+        if index not in laid.filled:
             item = laid.items[index]
-            entry.parent = _key_at(item.parent, laid.held, "")
-            entry.target = laid.target_of(index, laid.beyond[index] or (entry.target if item.ref else ""))
-            entry.face = entry.face._replace(parent=entry.parent, target=entry.target)
+            parent = entry.parent = _key_at(item.parent, laid.held, "")
+            target = entry.target = laid.target_of(index, laid.beyond[index] or (entry.target if item.ref else ""))
+        if (known.parent, known.target, known.turn) != (parent, target, turn):  # nearly all new ones are so already
+            entry.face = known._replace(parent=parent, target=target, turn=turn)
 
 
 def _renew(entry: _Entry, item: Item, service: str, status: str, generated: str, *, deleted: bool) -> None:

@@ -17,7 +17,6 @@ from kjerne.services.results.kith.map_values import (
     coding,
     concept,
     concepts,
-    dated,
     deviation,
     extension,
     investigation,
@@ -33,11 +32,11 @@ from kjerne.services.results.kith.times import moment
 from kjerne.services.results.kith.weave import Woven
 
 _DATES: Final = (
-    ("investigation-date", "investigated"),
-    ("status-change-date", "status_changed"),
-    ("description-date", "described"),
-    ("counter-sign-date", "countersigned"),
-    ("medical-validation-date", "validated"),
+    (codes.NILAR + "investigation-date", "investigated"),
+    (codes.NILAR + "status-change-date", "status_changed"),
+    (codes.NILAR + "description-date", "described"),
+    (codes.NILAR + "counter-sign-date", "countersigned"),
+    (codes.NILAR + "medical-validation-date", "validated"),
 )
 
 
@@ -161,8 +160,9 @@ def _extensions(result: Result, around: Around) -> list[Tree]:
     found.append({"url": codes.NILAR + "diagnostic-report-ref", "valueReference": around.report_reference})
     if result.history:
         found.append({"url": codes.NILAR + "history", "valueBoolean": True})
-    for name, attribute in _DATES:
-        found += dated(name, getattr(item, attribute))
+    for url, attribute in _DATES:
+        if when := getattr(item, attribute):
+            found.append({"url": url, "valueDateTime": when})
     if result.target:
         reference = {"reference": f"Observation/{around.observation(result.target)}"}
         found.append({"url": codes.NILAR + "related-observation", "valueReference": reference})

@@ -40,6 +40,8 @@ _MAGIC: Final = (
     (b"<", "text/xml"),
 )
 
+_OF_ANOTHER: Final = frozenset({codes.FOCUS, codes.SPECIMEN_MATERIAL_OF})
+
 
 def resources(state: State, number: Numbering) -> list[Tree]:
     """The DiagnosticReport first, then Observations in the report's order, then what they refer to.
@@ -72,8 +74,7 @@ def resources(state: State, number: Numbering) -> list[Tree]:
 def not_the_patients(resource: Tree) -> bool:
     """Whether an Observation or Specimen is about a newborn, fetus, donor or other related being
     (`Label.NOT_THE_MOTHERS`)."""
-    urls = (codes.FOCUS, codes.SPECIMEN_MATERIAL_OF)
-    return any(found["url"] in urls for found in resource.get("extension", ()))
+    return not _OF_ANOTHER.isdisjoint([found["url"] for found in resource.get("extension", ())])
 
 
 def _remembered(number: Numbering, type_: str) -> Callable[[str], str]:

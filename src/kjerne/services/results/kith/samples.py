@@ -228,7 +228,7 @@ def _users(objects: Objects, made_of: Mapping[str, str]) -> dict[str, set[str]]:
     """By object the results that were found in it, or in what was made of it."""
     found: dict[str, set[str]] = {}
     for result, keys in objects.items():
-        for key in _with_origins(keys, made_of):
+        for key in _with_origins(keys, made_of) if made_of else filter(None, keys):
             found.setdefault(key, set()).add(result)
     return found
 

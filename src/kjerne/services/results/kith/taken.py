@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from kjerne.services.results.kith.circumstances import Around
@@ -133,7 +134,13 @@ class _Looked:
 
 def own_time(item: Item, sampled_at: list[str], made: Stamp | None, *, imaging: bool) -> str:
     """Imaging has the time of the examination; anything else the time its sample was taken."""
-    sampled, examined = earliest(until(made, sampled_at)), earliest(until(made, [item.investigated]))
+    return _own_time(item.investigated, tuple(sampled_at), made, imaging)
+
+
+@lru_cache(maxsize=1024)
+def _own_time(investigated: str, sampled_at: tuple[str, ...], made: Stamp | None, imaging: bool) -> str:
+    """Kept, since nearly all results of a report were taken together."""
+    sampled, examined = earliest(until(made, sampled_at)), earliest(until(made, [investigated]))
     return (examined or sampled) if imaging else (sampled or examined)
 
 
