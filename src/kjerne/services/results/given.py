@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant, Label
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.index import index
+from kjerne.fhir.encode import decode
+from kjerne.fhir.index import Indexed, index
 from kjerne.registries.withholding import kinds_of
 from kjerne.services.results import keeping, release
 from kjerne.services.results.kith import chain, codes, mapping
@@ -63,7 +65,14 @@ def numberer(ids: SealedIds, patient: int, report: bytes, named: dict[str, UUID]
 def change_of(tree: Tree, id_: UUID, opens: datetime | None, withheld: Label, kinds: frozenset[str]) -> Change:
     raw = keeping.raw_of(tree)
     labels = withheld | Label.NOT_THE_MOTHERS if mapping.not_the_patients(tree) else withheld
-    return Change(type_number(tree["resourceType"]), id_, raw, index(tree), labels, opens, kinds=kinds, mapped=True)
+    indexed = _of_role(raw) if tree["resourceType"] == "PractitionerRole" else index(tree)
+    return Change(type_number(tree["resourceType"]), id_, raw, indexed, labels, opens, kinds=kinds, mapped=True)
+
+
+@lru_cache(maxsize=1024)
+def _of_role(raw: bytes) -> Indexed:
+    """Kept, since the same few laboratories and requesters stand in most reports."""
+    return index(decode(raw))
 
 
 def moment_of(text: str, otherwise: datetime) -> datetime:

@@ -81,11 +81,14 @@ def _samples(trees: Trees, changes: Sequence[Change], former: Former) -> list[Sa
     found: dict[tuple[str, datetime], Sample] = {}
     for change in changes:
         tree, at = by_id[str(change.id)], change.indexed.date_from
-        if change.type != OBSERVATION_TYPE or change.labels or at is None or not reuse.is_usable(tree):
+        if change.type != OBSERVATION_TYPE or change.labels or at is None:
             continue
+        # Few analyses have an interval, so that is asked before all that makes a result usable.
         interval = _interval(tree)
+        if interval is None or not reuse.is_usable(tree):
+            continue
         before = former.get((change.type, change.id))
-        if interval and (before is None or not reuse.is_usable(decode(before.raw))):
+        if before is None or not reuse.is_usable(decode(before.raw)):
             found[interval.name, at] = Sample(interval, at)
     return list(found.values())
 

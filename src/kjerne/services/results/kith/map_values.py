@@ -56,16 +56,22 @@ def is_coded(code: Code) -> bool:
 def investigation(investigations: Sequence[Code], value: Value | None) -> Tree:
     """Observation.code: national codes first, then local; where there is none the heading of the text, else words."""
     if investigations:
-        codings = list(_codings(investigations))
-        codings.sort(key=_national_first)
-        found: Tree = {"coding": codings} if codings else {}
-        found["text"] = investigations[0].words
-        return found
+        return dict(_investigated(tuple(investigations)))
     if value is None or not value.heading.code:
         return {"text": _NO_INVESTIGATION}
     heading = heading_coding(value.heading)
     words = value.text if value.heading.code == "GR" and is_name(value.text) else heading["display"]
     return {"coding": [heading], "text": words}
+
+
+@lru_cache(maxsize=4096)
+def _investigated(investigations: tuple[Code, ...]) -> Tree:
+    """Kept, since a laboratory sends the same few hundred analyses; nothing in it is changed."""
+    codings = list(_codings(investigations))
+    codings.sort(key=_national_first)
+    found: Tree = {"coding": codings} if codings else {}
+    found["text"] = investigations[0].words
+    return found
 
 
 def _codings(investigations: Iterable[Code]) -> Iterable[Tree]:
