@@ -14,6 +14,7 @@ from kjerne.errors import Refusal
 from kjerne.store.codec import (
     JOINED,
     PLAIN,
+    SHRUNK_REMEMBERED,
     TOKEN_BYTES,
     Dictionaries,
     PersonWrap,
@@ -41,6 +42,27 @@ def test_what_is_sealed_and_shrunk_comes_back(raw: bytes) -> None:
     _, key = wrap().new(1)
     place = bound(1, 2, ID)
     assert dictionaries.grow(number, key.open(key.seal(packed, place), place)) == raw
+
+
+def test_what_is_remembered_packed_is_packed_as_ever_and_anew_with_a_new_dictionary() -> None:
+    dictionaries, role = Dictionaries(), b'{"resourceType":"PractitionerRole","practitioner":{"display":"Eva"}}'
+    for _ in range(2):
+        assert dictionaries.shrunk_before(role) == dictionaries.shrink(with_splices(role))
+    before = dictionaries.shrunk_before(role)
+    dictionaries.add(7, zstandard.train_dictionary(1024, [role + b"%d" % one for one in range(500)]).as_bytes())
+    after = dictionaries.shrunk_before(role)
+    assert after == dictionaries.shrink(with_splices(role)) != before
+    assert split(dictionaries.grow(*after))[0] == role
+
+
+def test_no_more_bodies_are_remembered_than_there_is_room_for() -> None:
+    dictionaries = Dictionaries()
+    for number in range(SHRUNK_REMEMBERED + 5):
+        role = b'{"resourceType":"PractitionerRole","practitioner":{"display":"%d"}}' % number
+        assert split(dictionaries.grow(*dictionaries.shrunk_before(role)))[0] == role
+    assert len(dictionaries._shrunk) == 5
+    dictionaries.shrunk_before(b'{"resourceType":"PractitionerRole","practitioner":{"display":"%s"}}' % (b"n" * 1000))
+    assert len(dictionaries._shrunk) == 5
 
 
 def test_nonces_that_are_drawn_together_are_each_another() -> None:

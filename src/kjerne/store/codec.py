@@ -30,6 +30,9 @@ from kjerne.store.shares import Shares
 PLAIN = 0
 """Dictionary number of bodies compressed without one."""
 BODY_LIMIT_BYTES = 64_000_000
+SHRUNK_REMEMBERED: Final = 1024
+SHRUNK_LIMIT_BYTES: Final = 1000
+"""How many bodies are remembered packed, and of what size: who answers takes some 300 bytes."""
 
 JOINED = 1 << 12
 """Added to the dictionary's number in a row: index values and body under one seal, compressed without zstd's magic."""
@@ -52,6 +55,7 @@ class Dictionaries:
     def __init__(self) -> None:
         self._compressors: dict[int, zstandard.ZstdCompressor] = {}
         self._decompressors: dict[int, zstandard.ZstdDecompressor] = {}
+        self._shrunk: dict[bytes, tuple[int, bytes]] = {}
         self.current = PLAIN
         self._take(PLAIN, None)
 
@@ -70,6 +74,17 @@ class Dictionaries:
     def shrink(self, raw: bytes) -> tuple[int, bytes]:
         """(number for the row, what `joined` takes)."""
         return self.current + JOINED, self._compressors[self.current].compress(raw)
+
+    def shrunk_before(self, raw: bytes) -> tuple[int, bytes]:
+        """As `shrink` of `with_splices`, remembered: for bodies that come again word for word and are about no patient."""
+        if len(raw) > SHRUNK_LIMIT_BYTES:
+            return self.shrink(with_splices(raw))
+        found = self._shrunk.get(raw)
+        if found is None or found[0] != self.current + JOINED:
+            if len(self._shrunk) >= SHRUNK_REMEMBERED:
+                self._shrunk.clear()
+            found = self._shrunk[raw] = self.shrink(with_splices(raw))
+        return found
 
     def grow(self, number: int, packed: bytes) -> bytes:
         """Raises KeyError for a dictionary this program was not given."""

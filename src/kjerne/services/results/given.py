@@ -40,7 +40,8 @@ def laid_out(ids: SealedIds, grant: Grant, report: bytes, versions: list[chain.V
     named: dict[str, UUID] = {}
     trees = mapping.resources(state, numberer(ids, grant.subject.patient, report, named))
     withheld, opens = release.withheld(versions, moment_of(state.first_issued, grant.at))
-    withheld |= shut[0]
+    if shut[0]:
+        withheld |= shut[0]
     opens = max((moment for moment in (opens, shut[1]) if moment), default=None)
     if is_restricted(grant, (named[tree["id"]] for tree in trees if tree["resourceType"] == "DiagnosticReport")):
         withheld |= Label.RESTRICTED_HERE

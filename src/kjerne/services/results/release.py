@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from kjerne.access import Label
+from kjerne.access import NO_LABEL, Label
 from kjerne.registries.withholding import (
     DELAY_DAYS,
     DELAYED,
@@ -35,9 +35,10 @@ def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Labe
     Any version may withhold it, and none opens what another one shut: a correction that leaves the reservation out does
     not take it back, and what it corrected is still shown as a former value. Also what named another patient counts.
     """
-    labels, openings = Label(0), []
+    labels, openings = NO_LABEL, []
     for version in versions:
-        labels |= labels_of(version.report)
+        if own := labels_of(version.report):  # an enum's own `|` looks the sum up
+            labels |= own
         openings.append(opens_at(version.report, reported_at, version.generated_at))
     return labels, max((moment for moment in openings if moment), default=None)
 
@@ -67,7 +68,7 @@ def check(report: Report) -> None:
 
 def labels_of(report: Report) -> Label:
     """What the requester's reservations withhold from whom; `Refusal` 422 for a code of 9603 that nobody knows."""
-    labels = Label(0)
+    labels = NO_LABEL
     for line, reservation in _reservations(report):
         if reservation.code.upper() != DELAYED:
             labels |= label_of(reservation.code, f"{RESERVATION_PLACE} line {line}")
