@@ -10,7 +10,7 @@ import pytest
 from kjerne.access import Label
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import LAST_DAY
-from kjerne.registries.withholding import UNDATED_DELAY_DAYS, is_anothers, is_label_system, kinds_of, withheld
+from kjerne.registries.withholding import UNDATED_DELAY_DAYS, Withheld, is_anothers, is_label_system, kinds_of, withheld
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
@@ -46,7 +46,7 @@ def test_labels_of_other_systems_that_ask_for_nothing_are_taken() -> None:
     ):
         assert withheld(marked(spelled, "N"), NOW).labels == Label(0)
     assert withheld(marked("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"), NOW).labels == Label(0)
-    assert withheld({"resourceType": "Observation"}, NOW) == (Label(0), None, None)
+    assert withheld({"resourceType": "Observation"}, NOW) == Withheld()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_other_tags_say_nothing_of_who_may_see() -> None:
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"},
         {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"},
     ]  # fmt: skip
-    assert withheld({"resourceType": "Observation", "meta": {"tag": tags}}, NOW) == (Label(0), None, None)
+    assert withheld({"resourceType": "Observation", "meta": {"tag": tags}}, NOW) == Withheld()
 
 
 @pytest.mark.parametrize(
@@ -199,3 +199,10 @@ def test_a_delay_until_a_date_that_cannot_be_read_is_refused(date: str) -> None:
     assert withheld(marked(code="NORU", display="Utsatt tilgang"), NOW).opens == NOW + timedelta(
         days=UNDATED_DELAY_DAYS
     )
+
+
+def test_what_withholds_a_resource_says_of_which_kinds_it_is() -> None:
+    for code, kinds in (("MGEN", {"genetics"}), ("RAD", {"radiology"}), ("LAB", {"laboratory"}), ("XYZ", set())):
+        coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": code}
+        tree = {"resourceType": "DiagnosticReport", "category": [{"coding": [coding]}]}
+        assert withheld(tree, NOW).kinds == kinds_of(tree) == kinds

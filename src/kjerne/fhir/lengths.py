@@ -22,7 +22,8 @@ def _names(*names: str) -> Rule:
 
     def rule(value: Mapping[str, Any]) -> Faults:
         for name in names:
-            if _is_long(value.get(name)):
+            text = value.get(name)
+            if type(text) is str and len(text) > NAME_LIMIT_CHARACTERS:
                 return _too_long(f".{name}")
         return None
 

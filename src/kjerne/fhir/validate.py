@@ -50,6 +50,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
 }
 """Rules of R4's text that are neither shape nor invariant, by type."""
 
+_BEING_MADE: Final[set[str]] = set()
 _LOCAL: Final = "local-reference"
 _TYPE_SET: Final = frozenset(TYPES)
 _PLAIN_NAME: Final = re.compile(r"_?[A-Za-z]{1,64}")
@@ -72,7 +73,15 @@ def check(tree: dict[str, Any], type: str) -> list[Fault]:
 
 @cache
 def _structure(type: str) -> Checker:
-    """The checker of a type or nested structure. Types that hold each other find each other through `_late`."""
+    """The checker of a type or nested structure, with those of all that it holds (`_nested`)."""
+    _BEING_MADE.add(type)
+    try:
+        return _made(type)
+    finally:
+        _BEING_MADE.discard(type)
+
+
+def _made(type: str) -> Checker:
     rules: dict[str, Checker] = {"resourceType": _resource_type} if type in _TYPE_SET else {}
     plain: dict[str, Check] = {}
     paired: dict[str, tuple[Checker, bool]] = {}
@@ -245,14 +254,14 @@ def _value(element: Element, type: str) -> Checker:
         return _reference(frozenset(element.targets))
     if element.codes and type in ("Coding", "CodeableConcept"):
         return _bound(type, element.codes)
-    return _late(type)
+    return _nested(type)
 
 
 def _extension(on: str, name: str) -> Checker:
     """ext-1, and what the extension's own definition says. `on` is the type that has it, `name` the element."""
     if on == "Extension":
         return _part
-    shape, beside = _late("Extension"), "" if on == "Element" else on
+    shape, beside = _nested("Extension"), "" if on == "Element" else on
 
     def checker(value: Any) -> Faults:
         found = shape(value) or []
@@ -282,9 +291,11 @@ def _either(value: dict[str, Any]) -> Faults:
     return None
 
 
-def _late(type: str) -> Checker:
-    """Made at first use: types hold each other (Extension, Questionnaire.item)."""
-
+def _nested(type: str) -> Checker:
+    """The checker of a type within another: itself, or where it is being made (types hold each other: Extension,
+    Questionnaire.item) one that finds it at first use."""
+    if type not in _BEING_MADE:
+        return _structure(type)
     made: list[Checker] = []
 
     def checker(value: Any) -> Faults:
@@ -316,7 +327,7 @@ def _listed_code(address: str) -> Checker:
 def _bound(type: str, address: str) -> Checker:
     """Coding or CodeableConcept under a required code list: one coding at least is of the list."""
     listed = {(system, code) for system, codes in definitions.table().codes[address].items() for code in codes}
-    shape = _late(type)
+    shape = _nested(type)
 
     def checker(value: Any) -> Faults:
         found = shape(value)
@@ -332,7 +343,7 @@ def _bound(type: str, address: str) -> Checker:
 
 @cache
 def _reference(targets: frozenset[str]) -> Checker:
-    shape = _late("Reference")
+    shape = _nested("Reference")
 
     def checker(value: Any) -> Faults:
         found = shape(value)
@@ -342,7 +353,7 @@ def _reference(targets: frozenset[str]) -> Checker:
         if text[:1] == "#":
             # Whether it is there is known at the resource's root alone: handed up under a code of its own.
             return [Fault(text[1:], ".reference", _LOCAL), *_aimed_inside(value, text[1:], targets)]
-        relative = _RELATIVE.fullmatch(text)
+        relative = _RELATIVE.fullmatch(text) if text else None
         aims = relative[1] if relative else value.get("type", "")
         if relative and relative[1] not in _TYPE_SET:
             return fault("must name a resource type of R4", ".reference", code="value")

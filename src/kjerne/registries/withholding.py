@@ -98,6 +98,8 @@ class Withheld(NamedTuple):
     labels: Label = Label(0)
     rule: datetime | None = None
     asked: datetime | None = None
+    kinds: frozenset[str] = frozenset()
+    """The kinds of content that it says it is of (`kinds_of`), by the same disciplines."""
 
     @property
     def opens(self) -> datetime | None:
@@ -140,11 +142,12 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
             labels |= label_of(code, f"{name}.meta.security")
     if is_anothers(tree):
         labels |= Label.NOT_THE_MOTHERS
-    days = _discipline_days(tree)
+    disciplines = _disciplines(tree)
+    days = max((DELAY_DAYS.get(code, 0) for code in disciplines), default=0)
     rule = later(_made_at(tree, at), days) if days else None
     if undated:
         rule = _later(rule, later(at, UNDATED_DELAY_DAYS))
-    return Withheld(labels, rule, asked)
+    return Withheld(labels, rule, asked, _kinds(disciplines))
 
 
 def _unheeded(says: str, where: str) -> Refusal:
@@ -226,15 +229,11 @@ def _number_of(system: str) -> str:
 
 def kinds_of(tree: Mapping[str, Any]) -> frozenset[str]:
     """The kinds of content a resource says it is of; empty where it does not say."""
-    said = _disciplines(tree)
-    return frozenset([_KIND_BY_DISCIPLINE[code] for code in said if code in _KIND_BY_DISCIPLINE]) if said else _NO_KINDS
+    return _kinds(_disciplines(tree))
 
 
-_NO_KINDS: Final = frozenset[str]()
-
-
-def _discipline_days(tree: Mapping[str, Any]) -> int:
-    return max((DELAY_DAYS.get(code, 0) for code in _disciplines(tree)), default=0)
+def _kinds(disciplines: Iterable[str]) -> frozenset[str]:
+    return frozenset(_KIND_BY_DISCIPLINE[code] for code in disciplines if code in _KIND_BY_DISCIPLINE)
 
 
 def _of_pictures(tree: Mapping[str, Any]) -> Iterable[str]:

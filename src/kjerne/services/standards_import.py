@@ -48,7 +48,7 @@ from kjerne.registries.contents import service_of
 from kjerne.registries.guides import Found, Guides
 from kjerne.registries.homes import SECOND, row_number
 from kjerne.registries.naming import check_names, number_in, numbers_in
-from kjerne.registries.withholding import kinds_of, withheld
+from kjerne.registries.withholding import withheld
 from kjerne.store import marking, pointing, spreading
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
@@ -184,7 +184,7 @@ def _read_together(
         assert line.indexed is not None
         shut = withheld(line.tree, at)
         line.person = Who(number_in(line.tree), address_in(line.tree))
-        line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens, kinds_of(line.tree))
+        line.fresh = Fresh.of(line.type, line.raw, line.indexed, shut.labels, shut.opens, shut.kinds)
 
     lines = [_Line(raw) for raw in raws]
     for step in (parsed, checked, indexed, finished):

@@ -30,7 +30,7 @@ from kjerne.registries.contents import check_content, content_of, must_register,
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names
-from kjerne.registries.withholding import Withheld, kinds_of, withheld
+from kjerne.registries.withholding import Withheld, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
 from kjerne.store.patient_ids import check_reference
@@ -113,7 +113,8 @@ class Next(NamedTuple):
         """From bytes received at `at` and what they say."""
         content = content_of(tree)
         check_content(tree, content)
-        return cls(raw, tree, index(tree), withheld(tree, at), kinds_of(tree), content, advice)
+        shut = withheld(tree, at)
+        return cls(raw, tree, index(tree), shut, shut.kinds, content, advice)
 
     @property
     def service(self) -> str:
