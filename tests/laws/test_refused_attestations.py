@@ -11,7 +11,7 @@ import pytest
 
 from assertions import of_staff, staffs
 from attested import ATTESTATION, DOCTOR, OTHER, PATIENT, put
-from clinic import HOSPITAL, SECOND, Clinic, clinic, staff
+from clinic import HOSPITAL, SECOND, Clinic, clinic, errand, staff, visitor
 from kjerne.access import Caller
 from kjerne.exchange import PatientRef
 from kjerne.policy import insight
@@ -182,6 +182,13 @@ async def test_a_login_below_the_level_high_is_written_down_with_whom_it_asked_a
 async def test_an_assertion_that_breaks_a_rule_is_written_down_as_a_token_is(here: Clinic) -> None:
     row = await here.audited(await here.assert_(of_staff(here.clock.now(), parts=staffs(said(UNKNOWN)))))
     assert (row["rule"], row["caller_name"]) == ("purpose-unknown", "Kari Prøve")
+
+
+async def test_an_errand_at_a_portal_that_does_not_hold_is_written_down_about_whom_it_names(here: Clinic) -> None:
+    answer = await here.send(here.sent(token=visitor(errand(SECOND, "HRESCH"))))
+    (row,) = await rows(here, answer)
+    assert (answer.status_code, row["rule"], row["caller_kind"]) == (403, "attestation-refused", "citizen")
+    assert (row["whose"], row["client"]) == ([here.house.digest(SECOND)], "portal")
 
 
 async def test_she_reads_it_in_her_log_with_the_rules_words_and_by_whom(here: Clinic) -> None:
