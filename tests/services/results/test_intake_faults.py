@@ -27,7 +27,7 @@ HOOKED = ("fetch", "fetchrow", "fetchval", "execute", "executemany")
     [
         ("kjerne.services.results.kith.chain.fold", RecursionError("too deep")),
         ("kjerne.services.results.kith.mapping.resources", KeyError("x")),
-        ("kjerne.services.results.kith.lineage.trace", ValueError("no")),
+        ("kjerne.services.results.kith.traces.trace", ValueError("no")),
         ("kjerne.store.followup.put_in_inbox", ZeroDivisionError()),
     ],
 )

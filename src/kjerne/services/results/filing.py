@@ -21,6 +21,7 @@ from kjerne.fhir.encode import decode, encode
 from kjerne.services.results import following, keeping, release, renamed, repeats
 from kjerne.services.results.given import Given, change_of, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
+from kjerne.services.results.kith.traces import pack as pack_trace
 from kjerne.store import changing, files, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Claim, Sent
 from kjerne.store.chains import Chains, Kept, Near, Source, Version
@@ -238,7 +239,7 @@ class Files:
     def _noted(self, filing: Filing, marks: Iterable[lineage.Mark]) -> list[Version]:
         seal = self._store.messages.seal
         return [
-            Version(filing.number, one.made_at, one.message, one.person, seal(lineage.pack(one.trace), filing.number))
+            Version(filing.number, one.made_at, one.message, one.person, seal(pack_trace(one.trace), filing.number))
             for one in marks
         ]
 

@@ -29,7 +29,7 @@ from kjerne.registries.protection import is_protected
 from kjerne.services.results import idle as idle_of
 from kjerne.services.results import release
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
-from kjerne.services.results.kith import apprec, chain, lineage
+from kjerne.services.results.kith import apprec, chain, lineage, traces
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
@@ -97,7 +97,7 @@ class Named:
     narrow: Callable[[], bytes]
     version: chain.Versioned
     person: bytes
-    trace: lineage.Trace
+    trace: traces.Trace
     beside: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -263,7 +263,7 @@ class Intake:
         others = message.beside[version.part] if message.beside else ()
         beside = tuple((other, self._digest(other)) for other in others)
         return Named(
-            number(numbered=True), partial(number, numbered=False), version, person, lineage.trace(report), beside
+            number(numbered=True), partial(number, numbered=False), version, person, traces.trace(report), beside
         )
 
     async def _admitted(
@@ -377,7 +377,7 @@ class Intake:
         marks = [
             lineage.Mark(
                 one.made_at, one.message, one.patient,
-                lineage.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
+                traces.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
             )
             for one in known
         ]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from kjerne.access import Grant
 from kjerne.services.results.filing import Digest, Files, Filing, number_of, source_of
 from kjerne.services.results.intake import SERVICE, digest_name
-from kjerne.services.results.kith import chain, lineage
+from kjerne.services.results.kith import chain, lineage, traces
 from kjerne.store import arrivals, linking
 from kjerne.store.chains import Chains
 from kjerne.store.house import Store
@@ -95,7 +95,7 @@ class Parting:
             for mark in (
                 lineage.Mark(
                     sent.made_at, sent.message, sent.patient,
-                    lineage.unpack(opened(sent.trace, number) if sent.trace else b""), sent.chain, sent.owner,
+                    traces.unpack(opened(sent.trace, number) if sent.trace else b""), sent.chain, sent.owner,
                 )
                 for sent in await arrivals.under(conn, number)
             )

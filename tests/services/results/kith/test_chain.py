@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results.kith import chain, lineage
+from kjerne.services.results.kith import chain, lineage, traces
 from kjerne.services.results.kith.model import Value
 
 from .conftest import Kith
@@ -512,7 +512,7 @@ def test_reports_of_one_message_that_share_their_number_are_reports_of_their_own
     versions = chain.versions(message)
     assert [one.generated for one in versions] == [message.generated] * 3
     assert [one.generated_at == message.generated_at for one in versions] == [True, False, True]
-    marks = [lineage.Mark(one.generated_at, one.message, 1, lineage.trace(one.report)) for one in versions[:2]]
+    marks = [lineage.Mark(one.generated_at, one.message, 1, traces.trace(one.report)) for one in versions[:2]]
     assert lineage.gathered(marks) == [marks[:1], marks[1:]]
     assert len(chain.ordered([*chain.versions(message), *chain.versions(message)])) == 3
 
@@ -575,7 +575,7 @@ def test_reading_and_folding_take_work_in_step_with_the_size_of_a_report(kith: A
                 versions.extend(chain.versions(kith.understood(raw)))
             chain.fold(versions)
             for one in versions:
-                lineage.trace(one.report)
+                traces.trace(one.report)
 
         return steps(work)
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kjerne.services.results.kith import chain, lineage
-from kjerne.services.results.kith.lineage import Mark, Trace
+from kjerne.services.results.kith import chain, lineage, traces
+from kjerne.services.results.kith.lineage import Mark
+from kjerne.services.results.kith.traces import Trace
 
 NUMBER = b"the-number-of-it"
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ def shown(
     raw = kith.message(
         kith.report(items, service=service, subjects=subjects, head=head, issued=issued, **more)
     )  # fmt: skip
-    return lineage.trace(chain.versions(kith.understood(raw))[0].report)
+    return traces.trace(chain.versions(kith.understood(raw))[0].report)
 
 
 def mark(trace: Trace, person: int = A, day: int = 0) -> Mark:
@@ -193,7 +194,7 @@ def test_a_new_report_that_is_not_plainly_the_same_leaves_another_persons_where_
             kith.item(value=kith.number(value), id_=result), subjects=sample, provider=provider, head=head, **told
         )
     )
-    second = lineage.trace(chain.versions(kith.understood(raw))[0].report)
+    second = traces.trace(chain.versions(kith.understood(raw))[0].report)
     assert days(mark(first), mark(second, B, 1)) == [(A, [0]), (B, [1])]
 
 
@@ -369,12 +370,10 @@ def test_words_move_with_the_analysis_that_they_stand_in_or_around(kith: Any) ->
 
 def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: Any) -> None:
     known = shown(kith, service="C", items="")
-    old = msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(known))[:-9])
-    assert lineage.unpack(old) == msgspec.structs.replace(
-        known, content=b"", gives_nothing=False, materials=frozenset()
-    )
-    assert lineage.unpack(old).only_withdraws
-    assert not lineage.collides([mark(lineage.unpack(old))], mark(known))
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(known))[:-9])
+    assert traces.unpack(old) == msgspec.structs.replace(known, content=b"", gives_nothing=False, materials=frozenset())
+    assert traces.unpack(old).only_withdraws
+    assert not lineage.collides([mark(traces.unpack(old))], mark(known))
 
 
 @pytest.mark.parametrize("old", [{0}, {1}, {0, 1}])
@@ -395,8 +394,7 @@ def test_a_report_of_before_values_were_noted_moves_where_all_else_is_the_same(
 ) -> None:
     first, second = shown(kith, request="Q1"), shown(kith, **({"request": "Q1"} | again))
     before = [
-        lineage.unpack(msgspec.msgpack.encode(msgspec.msgpack.decode(lineage.pack(one))[:-4]))
-        for one in (first, second)
+        traces.unpack(msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(one))[:-4])) for one in (first, second)
     ]
     assert not any(one.own or one.asked or one.found or one.materials for one in before)
     assert first.found
@@ -425,10 +423,10 @@ def test_a_copy_that_leaves_out_what_is_the_askers_is_the_same_message(kith: Any
         )
     )  # fmt: skip
     assert of_it.encode() in raw
-    first = mark(lineage.trace(chain.versions(kith.understood(raw))[0].report))
+    first = mark(traces.trace(chain.versions(kith.understood(raw))[0].report))
 
     def says_another(copy: bytes) -> bool:
-        return lineage.collides([first], mark(lineage.trace(chain.versions(kith.understood(copy))[0].report)))
+        return lineage.collides([first], mark(traces.trace(chain.versions(kith.understood(copy))[0].report)))
 
     assert not says_another(raw.replace(of_it.encode(), of_the_copy.encode()))
     others = {
@@ -464,8 +462,8 @@ def test_what_was_stored_before_traces_were_stays_together(kith: Any) -> None:
 
 def test_a_trace_is_the_same_after_packing(kith: Any) -> None:
     known = shown(kith, request="Q1")
-    assert lineage.unpack(lineage.pack(known)) == known
-    assert lineage.unpack(b"") == Trace()
+    assert traces.unpack(traces.pack(known)) == known
+    assert traces.unpack(b"") == Trace()
 
 
 DRAWN = st.lists(

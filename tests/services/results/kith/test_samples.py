@@ -17,7 +17,7 @@ from lxml import etree
 from kjerne.fhir.validate import check
 from kjerne.services.results import answers as read_answers
 from kjerne.services.results import points, trends
-from kjerne.services.results.kith import chain, kin, lineage, mapping
+from kjerne.services.results.kith import chain, kin, lineage, mapping, traces
 from kjerne.services.results.kith.model import Report
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
@@ -191,7 +191,7 @@ def test_a_withdrawal_from_a_wrong_patient_leaves_the_right_one_every_result(kit
 
         def marked(report: Report, person: int, day: int) -> lineage.Mark:
             at = datetime(2026, 3, 2 + day, tzinfo=UTC)
-            return lineage.Mark(at, f"M-{day}", person, lineage.trace(report))
+            return lineage.Mark(at, f"M-{day}", person, traces.trace(report))
 
         gone = [again(one, status="14") if one.status or one.parent < 0 else one for one in report.items]
         taken = [again(one, service="C") if one.service or one.parent < 0 else one for one in report.items]

@@ -2,7 +2,9 @@
 
 A laboratory's number of a report (`chain.report_key`) should name one report. Real ones use it again: years later, for
 another sample, for another patient. So the number only says where to look. A version continues a report when it says so
-itself or shares enough with it; otherwise it is a report of its own.
+itself or shares enough with it; otherwise it is a report of its own. What lasts speaks for and against that: request, issue
+time, ids, analyses and sample times. A specimen's number does not, since it counts within one message: who puts a new tube
+first in the list numbers all others anew. Separate samplings that a later version names together are one report from then on.
 
 A report belongs to whoever its newest version names, apart from those that only withdraw. It moves to another person by a
 correction (M) that is of it by what the laboratory says in it, by a new report (N) after its cancellation that is, or by
@@ -24,29 +26,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-import msgspec
-from xxhash import xxh3_64_digest, xxh3_128_digest
-
-from kjerne.services.results.kith import giving, sampled
-from kjerne.services.results.kith.chain import RANK, keyed
-from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith.chain import RANK
 from kjerne.services.results.kith.kin import CHANGES
-from kjerne.services.results.kith.model import Actor, AnalysedSubject, Report, Request
+from kjerne.services.results.kith.traces import HASH_BYTES, Hashes, Trace
 
 CONTINUED_WITHIN: Final = timedelta(days=180)
 """Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
 only if they were made so near each other: laboratories begin anew with their numbers each year."""
-
-SKETCH: Final = 64
-"""As many marks of a report's results are kept, those with the lowest hash: enough to see whether two reports overlap."""
-
-ANALYSES: Final = 4 * SKETCH
-"""As many for its analyses: a correction may give one of them alone."""
-
-SAMPLES_OF_ONE: Final = 8
-"""A result that may be of more samples than this says nothing of when it was taken."""
-
-HASH_BYTES: Final = 8
 
 TWINS_WITHIN: Final = timedelta(milliseconds=1)
 """As near as the reports of one message are that share a number (`chain.versions`); no laboratory makes two messages with one id
@@ -55,44 +42,6 @@ so near each other."""
 _PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
 """How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
 speaks against its being a version of one of the same person."""
-
-Hashes = frozenset[bytes]
-
-
-class Trace(msgspec.Struct, frozen=True, array_like=True):
-    """What one version shows of which report it belongs to. Numbers and codes are hashes; times stand as they are.
-
-    `samples` are hashes of specimen and time beside those of the specimen alone, so that one specimen with two times is
-    seen. `taken`: result id, code and sample time; `analyses`: code and sample time; `results`: result id and code.
-    `gives_nothing`: it has no result, neither now nor to come. `content`: a hash of all that it says. `named`: the analyses
-    of it, `given`: those that have a result or await one, `said`: those that have one, with the kind of value. `requests` are
-    all numbers of requests: `own` those of the laboratory, `asked` the requester's with whom that is. `materials`: every
-    code and name of a material; `found`: of each analysis (the first `HASH_BYTES`) what it was found to be.
-    """
-
-    service: str = ""
-    issued: str = ""
-    requests: Hashes = frozenset()
-    departments: Hashes = frozenset()
-    samples: tuple[tuple[bytes, str], ...] = ()
-    times: frozenset[str] = frozenset()
-    results: Hashes = frozenset()
-    taken: Hashes = frozenset()
-    analyses: Hashes = frozenset()
-    gives_nothing: bool = False
-    content: bytes = b""
-    named: Hashes = frozenset()
-    given: Hashes = frozenset()
-    said: Hashes = frozenset()
-    own: Hashes = frozenset()
-    asked: Hashes = frozenset()
-    materials: Hashes = frozenset()
-    found: Hashes = frozenset()
-
-    @property
-    def only_withdraws(self) -> bool:
-        """Whether it says nothing of anybody, but takes back what was said."""
-        return self.service == "C" or self.gives_nothing
 
 
 class Mark(NamedTuple):
@@ -156,91 +105,6 @@ class Plan:
         return owners == {standing.owner}
 
 
-def trace(report: Report) -> Trace:
-    """What the version shows of itself."""
-    times = sampled.of_items(report)
-    results: set[bytes] = set()
-    taken: set[bytes] = set()
-    analyses: set[bytes] = set()
-    for item, own_times in zip(report.items, times, strict=True):
-        codes = [f"{canonical(one.system)}|{one.code}" for one in item.investigations if one.code] or [""]
-        clocks = [time for time in own_times if sampled.has_clock(time)] if len(own_times) <= SAMPLES_OF_ONE else []
-        for code in codes:
-            if code:
-                analyses.update([_hash(code, time) for time in clocks])
-            if item.id:
-                results.add(_hash(item.id, code))
-                taken.update([_hash(item.id, code, time) for time in clocks])
-    numbers = {number for request in report.requests for number in (request.provider_id, request.id) if number}
-    samples = {
-        (_hash(key), time)
-        for key, subject in keyed(report.subjects).items()
-        if (time := sampled.local(subject.collected))
-    }
-    gift = giving.of(report)
-    return Trace(
-        report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
-        _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
-        tuple(sorted(samples)[:SKETCH]), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
-        _sketch(results), _sketch(taken), _sketch(analyses), not gift.given, _content(report),
-        named=_analyses(gift.named), given=_analyses(gift.given), said=_analyses(gift.said),
-        own=_sketch(_hash(one.provider_id) for one in report.requests if one.provider_id),
-        asked=_sketch(_hash(*who, one.id) for one in report.requests if one.id for who in _who(report.requester)),
-        materials=_sketch(_hash(word) for one in report.subjects for word in _materials(one)),
-        found=_sketch((_hash(analysis) + _hash(value) for analysis, value in gift.told), ANALYSES),
-    )  # fmt: skip
-
-
-def _analyses(of: Iterable[tuple[str, ...]]) -> Hashes:
-    return _sketch((_hash(*one) for one in of), ANALYSES)
-
-
-def _who(requester: Actor | None) -> list[tuple[str, str]]:
-    """What a requester is known by: a number of one says nothing beside a number of another."""
-    if requester is None:
-        return []
-    numbers = requester.department_ids or requester.organisation_ids or requester.person_ids
-    names = [requester.department or requester.organisation or requester.person]
-    return [(one.kind, one.value) for one in numbers] or [("", name.casefold()) for name in names if name]
-
-
-def _materials(subject: AnalysedSubject) -> set[str]:
-    of = subject.type_code
-    return {word.strip().casefold() for word in (of.code, of.name, of.original, subject.type)} - {""}
-
-
-def _content(report: Report) -> bytes:
-    """The same for all copies of a message, to whomever each is sent: what gives results and whom they are about, wherever in
-    it they stand. What was written to the one who asked is not sent to others, and a remark may say who got a copy."""
-    bare = msgspec.structs.replace
-    nobody = bare(report.patient, name="", sex="", born="", died="", assigner_name="")
-    said = bare(
-        report, line=0, patient=nobody, requester=None, responsible=(), related=None, information=(), notes=(),
-        items=tuple(bare(one, line=0, comment=_unless_of_copies(one.comment)) for one in report.items),
-        requests=tuple(Request(provider_id=one.provider_id, reservations=one.reservations) for one in report.requests),
-        subjects=tuple(bare(one, line=0, requester_id="") for one in report.subjects),
-    )  # fmt: skip
-    return xxh3_128_digest(msgspec.msgpack.encode(said))
-
-
-def _unless_of_copies(comment: str) -> str:
-    return "" if "kopi" in comment.casefold() else comment
-
-
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Trace)
-
-
-def pack(known: Trace) -> bytes:
-    """A trace as bytes, to be sealed and stored."""
-    return _ENCODER.encode(known)
-
-
-def unpack(packed: bytes) -> Trace:
-    """The trace; one that shows nothing for a version that was stored before traces were."""
-    return _DECODER.decode(packed) if packed else Trace()
-
-
 def collides(known: Iterable[Mark], fresh: Mark) -> bool:
     """Whether another version of the same message and second says something else. What was stored before versions' contents
     were noted is believed to be the same."""
@@ -293,20 +157,94 @@ def laid(known: Sequence[Mark], made: Plan) -> list[Mark]:
     ]
 
 
+class _Fitting(NamedTuple):
+    """A report that a version may be laid on; the greatest is the one that it fits best."""
+
+    fit: int
+    shared: int
+    newest: tuple[tuple[datetime, int, str, int], int]
+    report: list[Mark]
+
+
 def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
-    """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one."""
+    """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one. Those that
+    it names together are one from then on."""
     reports: list[list[Mark]] = []
     for mark in sorted(marks, key=_order):
         fitting = [
-            (fit, max(_shared(mark.trace, one.trace) for one in report), _newest(_continued(mark, report)[-1]), report)
+            _Fitting(
+                fit,
+                max(_shared(mark.trace, one.trace) for one in report),
+                _newest(_continued(mark, report)[-1]),
+                report,
+            )
             for report in reports
             if not any(_are_twins(mark, one) for one in report) and (fit := _fit(mark, report))
         ]
-        if fitting:
-            max(fitting, key=lambda one: one[:3])[-1].append(mark)
-        else:
-            reports.append([mark])
-    return reports
+        fitting.sort(key=lambda one: one[:3], reverse=True)
+        joined = _together(mark, fitting)
+        reports = [one for one in reports if not any(one is other for other in joined)]
+        reports.append([*sorted(itertools.chain.from_iterable(joined), key=_order), mark])
+    return sorted(reports, key=lambda one: _order(one[0]))
+
+
+def _together(mark: Mark, fitting: Sequence[_Fitting]) -> list[list[Mark]]:
+    """The report that a version fits best, and those that it shows to be one with that: separate samplings, sent each by
+    itself, of which it names them all, or cancels them under the one request that they have."""
+    joined = [one.report for one in fitting[:1]]
+    for one in fitting[1:]:
+        if owner(one.report) != owner(joined[0]):
+            continue
+        if any(_are_twins(new, old) for new in one.report for report in joined for old in report):
+            continue
+        if all(_are_one(mark, one.report, report) for report in joined):
+            joined.append(one.report)
+    return joined
+
+
+def _are_one(mark: Mark, report: Sequence[Mark], other: Sequence[Mark]) -> bool:
+    """Whether a version shows that two reports are one."""
+    fresh, pair = mark.trace, ([one.trace for one in report], [one.trace for one in other])
+    if any(
+        all(_other_order(fresh, one) for one in known) or any(_others_answer(fresh, one) for one in known)
+        for known in pair
+    ):
+        return False
+    if all(_tells_of(fresh, known) for known in pair):
+        return True
+    near = all(mark.made_at - _continued(mark, one)[-1].made_at <= CONTINUED_WITHIN for one in (report, other))
+    if not near or not all(any(_share(fresh.requests, one.requests) for one in known) for known in pair):
+        return False
+    if fresh.service == "C" and not fresh.named and not fresh.times:
+        return len({any(_same_time(fresh, one) for one in known) for known in pair}) == 1
+    return _names_what_each_has_alone(fresh, *pair)
+
+
+def _tells_of(fresh: Trace, known: Sequence[Trace]) -> bool:
+    """Whether a version has a result of a report: by analysis and sample time. A day does where no more is told."""
+    return any(
+        _share(fresh.taken, one.taken)
+        or _share(fresh.analyses, one.analyses)
+        or (
+            not (fresh.analyses and one.analyses)
+            and bool(fresh.times and one.times)
+            and not sampled.apart(fresh.times, one.times)
+            and _share(fresh.named, one.named)
+        )
+        for one in known
+    )
+
+
+def _names_what_each_has_alone(fresh: Trace, known: Sequence[Trace], other: Sequence[Trace]) -> bool:
+    """Whether it has a result id and code of each of two reports that the other has not: ids that count within one message are
+    soon in both. Where it tells no time, an analysis does."""
+    kinds = ("results",) if fresh.times else ("results", "named")
+    for kind in kinds:
+        own, others = (Hashes().union(*(getattr(one, kind) for one in of)) for of in (known, other))
+        told = getattr(fresh, kind)
+        if _share(told, own - others) and _share(told, others - own):
+            return True
+    return False
 
 
 def owner(report: Sequence[Mark]) -> int:
@@ -417,26 +355,32 @@ def _is_of(fresh: Trace, known: Trace, *, near: bool) -> bool:
         return True
     if _same_order(fresh, known):
         return not _other_samples(fresh, known) or _same_results(fresh, known)
-    other, same_time = _other_order(fresh, known), sampled.has_clock(fresh.issued) and fresh.issued == known.issued
+    other = _other_order(fresh, known)
     if _other_samples(fresh, known) or (other and not _same_results(fresh, known)):
         return False
     if _share(fresh.taken, known.taken):
         return True
     return not other and (
-        same_time or _share(fresh.analyses, known.analyses) or (near and _share(fresh.results, known.results))
+        _same_time(fresh, known)
+        or _share(fresh.analyses, known.analyses)
+        or (near and _share(fresh.results, known.results))
     )
 
 
 def _fits_change(change: Trace, known: Sequence[Trace]) -> int:
     """A change, cancellation or addition for the same person."""
-    if any(_related(change, one) or _share(change.results, one.results) for one in known):
+    apart = _times_apart(change, known)
+    if any(
+        _related(change, one) or (_share(change.results, one.results) and not (apart and _other_order(change, one)))
+        for one in known
+    ):
         return _PROVEN
-    return _NO if _times_apart(change, known) else _LIKELY
+    return _NO if apart else _LIKELY
 
 
 def _fits_anew(fresh: Trace, known: Sequence[Trace]) -> int:
     """A new report for the same person: the same report, unless its samples or its request are others."""
-    if any(_clash(fresh, one) for one in known):
+    if any(_others_answer(fresh, one) for one in known):
         return _NO
     if _times_apart(fresh, known):
         return _PROVEN if any(_same_request(fresh, one) for one in known) else _NO
@@ -477,9 +421,8 @@ def _tells_no_value(one: Trace) -> bool:
 def _says_all_again(fresh: Trace, known: Trace) -> bool:
     """Whether all that both traces show is the same, where one of them shows no value: the request, the issue time, and each
     result by its id, analysis and sample time."""
-    same_time = sampled.has_clock(fresh.issued) and fresh.issued == known.issued
     same_results = (fresh.results, fresh.taken, fresh.said) == (known.results, known.taken, known.said)
-    return same_time and _share(fresh.requests, known.requests) and bool(fresh.taken) and same_results
+    return _same_time(fresh, known) and _share(fresh.requests, known.requests) and bool(fresh.taken) and same_results
 
 
 def _same_order(fresh: Trace, known: Trace) -> bool:
@@ -513,7 +456,7 @@ def _by_analysis(of: Trace) -> dict[bytes, Hashes]:
 def _other_samples(fresh: Trace, known: Trace) -> bool:
     """Whether they were taken at other times, or are of other material."""
     other_material = bool(fresh.materials and known.materials) and not _share(fresh.materials, known.materials)
-    return other_material or _specimen_differs(fresh, known) or sampled.apart(fresh.times, known.times)
+    return other_material or sampled.apart(fresh.times, known.times)
 
 
 def _same_request(fresh: Trace, known: Trace) -> bool:
@@ -524,7 +467,7 @@ def _related(fresh: Trace, known: Trace) -> bool:
     """A number of the request, the issue time, or a result of the same sample in common. A day alone is no time."""
     return (
         _share(fresh.requests, known.requests)
-        or (sampled.has_clock(fresh.issued) and fresh.issued == known.issued)
+        or _same_time(fresh, known)
         or _share(fresh.taken, known.taken)
         or (_share(fresh.analyses, known.analyses) and not _apart(fresh, known))
     )
@@ -532,9 +475,8 @@ def _related(fresh: Trace, known: Trace) -> bool:
 
 def _shared(fresh: Trace, known: Trace) -> int:
     """How much two versions have in common; decides between reports that fit equally well, and then the newest does."""
-    in_common = ("requests", "times", "results", "taken", "analyses")
-    same_time = sampled.has_clock(fresh.issued) and fresh.issued == known.issued
-    return same_time + sum(_share(getattr(fresh, name), getattr(known, name)) for name in in_common)
+    in_common = ("requests", "departments", "times", "results", "taken", "analyses")
+    return _same_time(fresh, known) + sum(_share(getattr(fresh, name), getattr(known, name)) for name in in_common)
 
 
 def _apart(fresh: Trace, known: Trace) -> bool:
@@ -542,20 +484,13 @@ def _apart(fresh: Trace, known: Trace) -> bool:
     return bool(fresh.requests and known.requests) and not _share(fresh.requests, known.requests)
 
 
-def _clash(fresh: Trace, known: Trace) -> bool:
-    """Whether another department answers, or one specimen was taken at two times."""
-    return _others_answer(fresh, known) or _specimen_differs(fresh, known)
+def _same_time(fresh: Trace, known: Trace) -> bool:
+    """Whether both were issued at one time. A day alone is no time."""
+    return sampled.has_clock(fresh.issued) and fresh.issued == known.issued
 
 
 def _others_answer(fresh: Trace, known: Trace) -> bool:
     return bool(fresh.departments and known.departments) and not _share(fresh.departments, known.departments)
-
-
-def _specimen_differs(fresh: Trace, known: Trace) -> bool:
-    times = dict(known.samples)
-    return any(
-        sampled.apart(frozenset((time,)), frozenset((times[name],))) for name, time in fresh.samples if name in times
-    )
 
 
 def _times_apart(fresh: Trace, known: Sequence[Trace]) -> bool:
@@ -564,11 +499,3 @@ def _times_apart(fresh: Trace, known: Sequence[Trace]) -> bool:
 
 def _share(one: frozenset[bytes] | frozenset[str], other: frozenset[bytes] | frozenset[str]) -> bool:
     return not one.isdisjoint(other)
-
-
-def _sketch(hashes: Iterable[bytes], most: int = SKETCH) -> Hashes:
-    return frozenset(sorted(set(hashes))[:most])
-
-
-def _hash(*parts: str) -> bytes:
-    return xxh3_64_digest("\x1f".join(parts).encode())
