@@ -358,6 +358,9 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     assert "5,9 mmol/L" in text(page)
     assert "4,6 mmol/L" in text(page)
     assert re.search(r"P-Troponin T trukket Du så 48 ng/L \d\d\.11\.2026\. Svaret er trukket tilbake", text(page))
+    childs = "B-Glukose Gjelder nyfødt barn, ikke pasienten selv rettet Du så 1,4 mmol/L"
+    assert childs in text(page)
+    assert text(page).count("Gjelder nyfødt barn") == 1
     assert "3 varsler om svar du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
     assert "5,9 mmol/L" not in text(after)

@@ -153,6 +153,14 @@ def test_of_several_values_one_whose_flag_is_another_is_told() -> None:
     assert [part.flag and part.flag.kind for part in (*found.old_parts, *found.new_parts)] == ["high", None]
 
 
+def test_a_newborns_result_is_told_as_the_childs_and_not_as_the_mothers() -> None:
+    about = {"extension": [r.focus("newborn")]}
+    found = told(result("140") | about, result("141") | about)
+    assert found and found.whose == "newborn"
+    own = told(result("140"), result("141"))
+    assert own and own.whose == ""
+
+
 def test_a_reports_conclusion_is_told_like_a_value() -> None:
     report = r.report("rep", "CT", "CT thorax", AT, ())
     found = told(report | {"conclusion": "Normalt"}, report | {"conclusion": "Brudd"})

@@ -9,6 +9,7 @@ from decimal import Decimal
 from re import DOTALL, findall, sub
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -159,17 +160,79 @@ async def test_a_flag_on_what_is_told_in_text_is_shown_and_counted(browser: Brow
     await browser.clinician()
     page = await browser.open("Kari Nordvik")
     for place in ("unread", "texts"):
-        listed = page.text[page.text.index(f'id="{place}"') :].partition("</section>")[0]
-        (own,) = findall(r'<li[^>]*><a[^>]*rep-flagged".*?</li>', listed.replace("\n", " "))
-        assert "2 utenfor" in own, place
+        said = listed(page, place, "rep-flagged")
+        assert said.count("1 utenfor") == 2, place
+        assert "Noe gjelder nyfødt barn, ikke pasienten selv Glukose · 1 utenfor" in said, place
     for where in (f"{page.url.path}/report/rep-flagged", f"{page.url.path}/print"):
         said = text(await browser.get(where))
         assert "lav 1,4 mmol/L Ref. 2,6–6,0" in said, where
         assert "avvik Påvist" in said, where
     await browser.citizen()
-    assert "2 utenfor det vanlige" in text(await browser.get("/me"))
-    assert "2 utenfor det vanlige" in text(await browser.get("/me/results"))
+    for where in ("/me", "/me/results"):
+        card = carded(await browser.get(where), "rep-flagged")
+        assert card.count("1 utenfor det vanlige") == 2, where
+        assert "Noe gjelder nyfødt barn, ikke pasienten selv Glukose · 1 utenfor det vanlige" in card, where
     assert "lav 1,4 mmol/L Ref. 2,6–6,0" in text(await browser.get("/me/report/rep-flagged"))
+
+
+def listed(page: httpx.Response, place: str, report: str) -> str:
+    """What one row of a list of reports says."""
+    part = page.text[page.text.index(f'id="{place}"') :].partition("</section>")[0].partition("</nav>")[0]
+    (own,) = findall(rf'<li[^>]*><a[^>]*/report/{report}".*?</li>', part, DOTALL)
+    return words(own)
+
+
+def carded(page: httpx.Response, report: str) -> str:
+    """What one card on the citizen's pages says."""
+    (own,) = findall(rf'<a class="card" href="/me/report/{report}".*?</a>', page.text, DOTALL)
+    return words(own)
+
+
+def words(markup: str) -> str:
+    return " ".join(sub(r"<[^>]+>", " ", markup).split())
+
+
+@pytest.fixture
+def newborns(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report about a newborn alone, both of its values flagged: on its mother, and she asked for it."""
+    at, drawn = "2026-11-23T08:00:00+01:00", house.chart
+    found = (
+        r.observation("hb", "B-Hemoglobin", "", at, value=r.quantity("17.5", "g/dL"), low="11.7", high="15.3", flag="1",
+                      extension=(r.focus("newborn"),)),
+        r.observation("bil", "P-Bilirubin", "", at, value=r.quantity("412", "umol/L"), high="250",
+                      extension=(r.focus("newborn"),)),
+    )  # fmt: skip
+    report = r.report("rep-newborn", "CLIN", "Medisinsk biokjemi", at, ("hb", "bil"))
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        before = await drawn(who, visit)
+        unread = before.unread | {"rep-newborn"}
+        return replace(
+            before, observations=(*before.observations, *found), reports=(*before.reports, report), unread=unread
+        )
+
+    monkeypatch.setattr(house, "chart", chart)
+
+
+CHILDS = "Medisinsk biokjemi Gjelder nyfødt barn, ikke pasienten selv Hemoglobin, Bilirubin · 2 utenfor"
+"""The count stands behind the mark: it is the child's."""
+
+
+@pytest.mark.usefixtures("newborns")
+async def test_a_newborns_report_says_in_every_list_that_it_is_not_the_mothers(browser: Browser) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    beside = await browser.get(f"{page.url.path}/report/rep-blood-1")
+    places = ((page, "unread"), (page, "texts"), (beside, "reports"))
+    for shown, place in places:
+        assert CHILDS in listed(shown, place, "rep-newborn"), place
+        assert listed(shown, place, "rep-newborn").count("utenfor") == 1, place
+    await browser.citizen()
+    for where in ("/me", "/me/results"):
+        card = carded(await browser.get(where), "rep-newborn")
+        assert card.count("utenfor det vanlige") == 1, where
+        assert "ikke pasienten selv Hemoglobin, Bilirubin · 2 utenfor det vanlige" in card, where
+        assert "Alt innenfor" not in card, where
 
 
 NUMBERS = (

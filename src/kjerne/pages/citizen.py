@@ -49,7 +49,7 @@ async def home(page: Page) -> Response:
         reading=reading,
         person=person,
         people=await page.house.represented(page.who),
-        fresh=[(answer, *reading.measured(answer.id)) for answer in reading.fresh(page.now)],
+        fresh=reading.fresh(page.now),
         others=_lookers(log.rows)[:LOG_SHOWN],
         untold=any(row.unnamed == "untold" for row in log.rows),
         choices=choices,

@@ -236,6 +236,8 @@ class Changed:
     asides: tuple[tuple[Aside, Aside], ...] = ()
     unsettled: bool = False
     """Whether its status is unknown beside its mark."""
+    whose: str = ""
+    """Whose material it is where it is not the patient's own (`points.another_person`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -415,7 +415,7 @@ def changed(seen: Seen, read_at: datetime) -> Changed | None:
     return Changed(
         now.name, kind, read_at, *told_of, "corrected" if besides else now.mark, now.absent, old.name if another else "",
         *((old.parts, now.parts) if kind == "aside" else (_others(old.parts, now.parts), _others(now.parts, old.parts))),
-        asides=asides, unsettled=now.unsettled or besides,
+        asides=asides, unsettled=now.unsettled or besides, whose=points.another_person(seen.now),
     )  # fmt: skip
 
 

@@ -24,6 +24,28 @@ COLUMN_LIMIT: Final = 24
 NEW_DAYS: Final = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What one report says of another being than the patient (`Finding.whose`): the analyses, and how many are outside."""
+
+    whose: str
+    names: tuple[str, ...]
+    outside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What one report measured of the patient by its plain names, and how many of her results are outside, told in text too.
+
+    What it says of others is told apart; `partly` where it says something of her besides.
+    """
+
+    names: tuple[str, ...] = ()
+    outside: int = 0
+    others: tuple[Others, ...] = ()
+    partly: bool = False
+
+
 @dataclass(frozen=True)
 class Reading:
     """Everything a results page shows of one chart. `texts` are the answers with more to say than the table does."""
@@ -86,25 +108,26 @@ class Reading:
         return found
 
     @cached_property
-    def gists(self) -> Mapping[str, tuple[tuple[str, ...], int]]:
-        """What each report measured and how many are outside, for a list: eight reports of one laboratory look alike."""
-        names: dict[str, dict[str, None]] = {one.id: {} for one in self.answers}
-        outside = Counter({one.id: _outside(one) for one in self.answers})
+    def gists(self) -> Mapping[str, Gist]:
+        """What each report is about, for a list: eight reports of one laboratory look alike."""
+        read = {one.id: one for one in self.answers}
+        names: dict[str, dict[str, None]] = {number: {} for number in read}
+        outside = Counter({number: _outside(one, "") for number, one in read.items()})
         for one in self.series:
             for point in one.points:
                 names.setdefault(point.report, {})[panels.bare(one.name)] = None
                 outside[point.report] += point.flag is not None
-        return {report: (tuple(found), outside[report]) for report, found in names.items()}
+        return {number: _gist(read.get(number), tuple(own), outside[number]) for number, own in names.items()}
 
-    def measured(self, report: str) -> tuple[tuple[str, ...], int, bool]:
-        """What one report measured by its plain names, how many results are outside, told in text too, and whether all are
-        surely inside.
-        """
-        points = self.points_of(report)
-        names = tuple(dict.fromkeys(panels.bare(one.name) for one, _ in points))
-        outside = self.gists.get(report, ((), 0))[1]
+    def gist(self, report: str) -> Gist:
+        """What one report is about."""
+        return self.gists.get(report, Gist())
+
+    def surely_inside(self, report: str) -> bool:
+        """Whether all numbers of one report are surely inside, and nothing is flagged that it tells in text."""
         judged = next((one.judged for one in self.answers if one.id == report), ())
-        return names, outside, all(p.inside for _, p in points) and not any(one.flag or one.words for one in judged)
+        inside = all(point.inside for _, point in self.points_of(report))
+        return inside and not any(one.flag or one.words for one in judged)
 
     def table(self, period: str, now: datetime) -> Table:
         """The cumulative table of a period, with all its dates."""
@@ -123,8 +146,19 @@ class Reading:
         return tuple(a for a in self.answers if (a.issued.day if a.issued else date.min) >= since)
 
 
-def _outside(answer: Answer) -> int:
-    return sum(1 for one in answer.judged if one.flag)
+def _outside(answer: Answer, whose: str) -> int:
+    return sum(1 for of, one in answer.judged_of if of == whose and one.flag)
+
+
+def _gist(answer: Answer | None, names: tuple[str, ...], outside: int) -> Gist:
+    """A newborn's values are not counted as the mother's, in a list no more than in a trend."""
+    if answer is None:
+        return Gist(names, outside)
+    told = [(one.whose, one.heading) for one in answer.findings] + [(one.whose, one.origin) for one in answer.organisms]
+    whose = dict.fromkeys(of for of, _ in answer.judged_of if of)
+    called = {of: dict.fromkeys(panels.bare(name) for whom, name in told if whom == of and name) for of in whose}
+    others = tuple(Others(of, tuple(called[of]), _outside(answer, of)) for of in whose)
+    return Gist(names, outside, others, partly=bool(names) or any(not of for of, _ in told))
 
 
 def read(chart: Chart) -> Reading:

@@ -179,11 +179,15 @@ class Answer:
     @property
     def judged(self) -> tuple[Finding | Organism, ...]:
         """All that a laboratory may have flagged and that is told here alone: numbers of the patient's own stand in a table."""
-        beside = ((one, detail) for one in self.organisms for detail in one.details)
+        return tuple(one for _, one in self.judged_of)
+
+    @property
+    def judged_of(self) -> tuple[tuple[str, Finding | Organism], ...]:
+        """The same, each with whose material it is (as `Finding.whose`): what stands beside a growth is of the same being."""
+        beside = ((one.whose or detail.whose, detail) for one in self.organisms for detail in one.details)
         return (
-            *self.findings,
-            *self.organisms,
-            *(detail for one, detail in beside if one.whose or detail.value.number is None),
+            *((one.whose, one) for one in (*self.findings, *self.organisms)),
+            *((whose, detail) for whose, detail in beside if whose or detail.value.number is None),
         )
 
 
