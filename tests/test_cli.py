@@ -144,7 +144,7 @@ def test_server_that_is_no_platform_is_exit_3(
         ("nonsense",),
         ("call", "GET"),
         ("call", "GET", "/x", "--form", "a"),
-        ("load", "kith", "/not/there"),
+        ("load", "kith"),
         (),
     ],
 )
@@ -387,6 +387,29 @@ def test_load_tells_the_platforms_own_reason(
     (told,) = json.loads(out)["files"]
     assert (left, told["status"]) == (code, "refused")
     assert told["reason"].startswith(reason)
+
+
+def test_load_sends_the_others_where_one_path_is_not_there(run: Any, platform: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(b"<a/>")
+    client = platform(*accepted(1))
+    code, out, _ = run("load", "kith", "--json", str(tmp_path / "gone.xml"), str(tmp_path / "a.xml"))
+    told = json.loads(out)["files"]
+    assert [(Path(one["file"]).name, one["status"]) for one in told] == [("gone.xml", "refused"), ("a.xml", "accepted")]
+    assert told[0]["reason"].startswith("cannot be read: ")
+    assert (code, len(client.asked)) == (1, 1)
+
+
+def test_load_has_a_line_for_each_file_where_no_platform_answers(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / name).write_bytes(b"<a/>")
+    monkeypatch.setenv("KJERNE_URL", "http://127.0.0.1:1")
+    code, out, _ = run("load", "kith", str(tmp_path), "--json")
+    told = json.loads(out)["files"]
+    assert [(Path(one["file"]).name, one["status"]) for one in told] == [("a.xml", "refused"), ("b.xml", "refused")]
+    assert {"no platform answers at http://127.0.0.1:1" in one["reason"] for one in told} == {True}
+    assert code == 3
 
 
 def test_load_goes_on_after_a_file_that_got_no_answer(run: Any, platform: Any, tmp_path: Path) -> None:

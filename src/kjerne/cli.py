@@ -133,7 +133,7 @@ def work(
 
 @load.command("kith")
 def load_kith(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Svarrapport files, or folders with *.xml in them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Svarrapport files, or folders with *.xml in them.")],
     caller: As = "lab",
     json_: Json = False,
 ) -> int:

@@ -60,17 +60,27 @@ def kith_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def send(files: Sequence[Path], caller: str, step: Callable[[], None]) -> list[Sent]:
-    """Send each file as the system `caller`; what became of each, in the order of `files`."""
-    with connected() as client:
-        client.token(caller, path=INTAKE)  # once, before several threads want it
+    """Send each file as the system `caller`; what became of each, in the order of `files`.
 
-        def one(path: Path) -> Sent:
-            outcome = _sent(client, path, caller)
-            step()
-            return outcome
+    Where no platform answers nothing is sent, and that is what became of each. Raises `Refusal` where `caller` may not send.
+    """
+    begun = False
+    try:
+        with connected() as client:
+            client.token(caller, path=INTAKE)  # once, before several threads want it
+            begun = True
 
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            return list(threads.map(one, files))
+            def one(path: Path) -> Sent:
+                outcome = _sent(client, path, caller)
+                step()
+                return outcome
+
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                return list(threads.map(one, files))
+    except Refusal as refusal:
+        if begun or refusal.status != 503:
+            raise
+        return [Sent(_name(path), "refused", str(refusal), code=503) for path in files]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -82,8 +92,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _sent(client: Client, path: Path, caller: str) -> Sent:
-    # A name is shown as text whatever its bytes are.
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = _name(path)
     try:
         content = _content(path)
     except OSError as error:
@@ -97,6 +106,11 @@ def _sent(client: Client, path: Path, caller: str) -> Sent:
         again = "Send the file again: a message that came is not filed twice."
         return Sent(name, "refused", f"no answer came ({type(error).__name__}). {again}", code=503)
     return _outcome(name, answer)
+
+
+def _name(path: Path) -> str:
+    """A name is shown as text whatever its bytes are."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _content(path: Path) -> bytes:

@@ -48,6 +48,7 @@ async def test_the_receipt_of_what_found_no_report_comes_again_as_it_was(ward: W
     raw = a_report(kith, number, "", service="C")
     first, again = await take(ward, raw, raw)
     assert (ALONE in first.receipt, again.duplicate, again.receipt) == (True, True, first.receipt)
+    assert [f"{one.says} ({one.where})" for one in first.idle] == [one.says for one in again.idle] != []
 
 
 async def test_a_cancellation_that_finds_its_report_by_what_they_share_is_told_nothing(

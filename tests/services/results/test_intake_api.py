@@ -78,6 +78,13 @@ def test_a_sender_that_asks_for_json_is_told_the_same(platform: Standing) -> Non
     assert answer.json() == {"status": "accepted", "reason": "", "reports": 1, "observations": 2, "duplicate": False}
 
 
+def test_a_sender_that_asks_for_json_is_told_again_what_of_its_message_had_no_effect(platform: Standing) -> None:
+    raw = a_message(platform, items="", service="C")
+    first, again = (platform.send(raw, headers={"accept": "application/json"}).json() for _ in range(2))
+    assert "no report was found that this cancellation is of" in first["reason"]
+    assert again == first | {"duplicate": True}
+
+
 @pytest.mark.parametrize(("media_type", "status"), [("text/xml; charset=utf-8", 200), ("application/json", 415)])
 def test_a_message_is_xml(platform: Standing, media_type: str, status: int) -> None:
     assert platform.send(a_message(platform), headers={"content-type": media_type}).status_code == status

@@ -186,7 +186,8 @@ class Answer:
         """The same, each with whose material it is (as `Finding.whose`): what stands beside a growth is of the same being."""
         beside = ((one.whose or detail.whose, detail) for one in self.organisms for detail in one.details)
         return (
-            *((one.whose, one) for one in (*self.findings, *self.organisms)),
+            *((finding.whose, finding) for finding in self.findings),
+            *((one.whose, one) for one in self.organisms),
             *((whose, detail) for whose, detail in beside if whose or detail.value.number is None),
         )
 

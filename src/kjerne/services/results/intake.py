@@ -565,7 +565,7 @@ def _as_before(seen: messages.Received | None) -> Taken | None:
             where="Message/MsgId",
             todo="Give each message an id of its own.",
         )
-    return Taken(seen.receipt, seen.reports, seen.observations, duplicate=True)
+    return Taken(seen.receipt, seen.reports, seen.observations, duplicate=True, idle=apprec.idle(seen.receipt))
 
 
 def forename_first(name: str) -> str:

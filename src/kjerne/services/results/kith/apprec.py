@@ -21,6 +21,7 @@ from kjerne.services.results.kith.model import Actor, Code, Identifier, Message
 from kjerne.services.results.kith.nodes import Element, code, codes, first, name_of, parts, refuse, text, value
 from kjerne.services.results.kith.read_actors import actor
 from kjerne.services.results.kith.times import stamp
+from kjerne.xml_door import parsed
 
 Version = Literal["1.0", "1.1"]
 
@@ -224,6 +225,14 @@ def _error(fault: Fault) -> str:
     code_ = fault.code if fault.code in ERRORS else "X99"
     words = f"{fault.says} ({fault.where})" if fault.where else fault.says
     return _coded("Error", code_, ERRORS[code_], S=ERROR_TABLE, OT=words[:_DETAIL_LENGTH])
+
+
+def idle(receipt: bytes) -> tuple[Fault, ...]:
+    """What a receipt that `build` made says had no effect (`build`'s own `idle`, its place in the words); empty where nothing."""
+    here = parts(parsed(receipt))
+    if value(here, "Status") != "3":
+        return ()
+    return tuple(Fault(error.original or error.name, "", error.code) for error in codes(here, "Error"))
 
 
 def parse(root: Element) -> Receipt:
