@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity
 from kjerne.services.persons.linking import Compared, Look, Meanwhile
@@ -20,9 +21,18 @@ class Linked:
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         first = Link(7, 1, 8, AT, "Drift Driftsen", "Fikk nytt nummer i fjor")
-        return first, replace(first, number=6, undone_at=AT, undone_by="Drift Driftsen", undone_why="De er to")
+        undone = replace(first, undone_at=AT, undone_by="Drift Driftsen")
+        made = tuple(replace(first, number=8, reason="Samme person") for one, _ in self.done if len(one) == 11)
+        why = next((reason for number, reason in self.done if number == "7"), "")
+        return (
+            *made,
+            replace(undone, undone_why=why) if why else first,
+            replace(undone, number=6, undone_why="De er to"),
+        )
 
     async def compare_persons(self, who: Identity, one: str, other: str, reason: str) -> Compared:
+        if one == other:
+            raise Refusal(400, "the two numbers are one", where="other")
         return Compared("same", "differs", linked=False)
 
     async def link_persons(self, who: Identity, one: str, other: str, reason: str) -> int:
