@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,6 +175,36 @@ def test_a_correction_goes_to_the_source_that_sent_it_and_to_no_other(platform: 
         mine = text(it.get("/me/inquiries"))
     assert "Svar fra Lysdal Laboratorium AS" in mine
     assert "Vi sender en rettelse i dag." in mine
+
+
+def test_a_correction_goes_to_a_hospital_that_takes_part_by_its_laboratory(platform: Standing) -> None:
+    """The register of participation names the unit, the inquiry its legal entity."""
+    tree = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": f"Prøve {words.fresh()}"}}
+    headers = {"content-type": "application/fhir+json"}
+    report = platform.client.call(
+        "POST", "/fhir/R4/DiagnosticReport", as_="hospital-lab", patient=platform.nin("citizen"),
+        body=json.dumps(tree).encode(), headers=headers,
+    )  # fmt: skip
+    assert report.status_code == 201, report.text
+    hospital = platform.persona("hospital-lab").organisation
+    (name,) = (row["name"] for row in platform.rows("SELECT name FROM organisation WHERE number = $1", hospital))
+    with tab(platform, "citizen", "me") as it:
+        page = it.get(f"/me/inquiries/correction/{report.json()['id']}")
+        hidden = {"report": report.json()["id"], "why": "wrong-value", "text": WRONG}
+        second = text(it.post(page, "/me/inquiries/correction/reach", **hidden))
+        assert "til den som sendte inn svaret hvis den deltar her nå, og ellers til driften" in second
+        told = reference(sent(it, page, "correction", why="wrong-value", text=f"{WRONG} {words.fresh()}"))
+        (mine,) = [one for one in it.get("/me/inquiries").text.split("<article") if told in one]
+    assert "driften av plattformen" not in mine
+    assert name in mine
+    answer = platform.client.call("GET", "/pps/in/corrections", as_="hospital-lab")
+    assert answer.status_code == 200, answer.text
+    (number,) = [one["number"] for one in answer.json()["corrections"] if one["reference"] == told]
+    path = f"/pps/in/corrections/{number}"
+    assert platform.client.call("POST", path, as_="hospital-lab", form=[("reason", REASON)]).status_code == 200
+    with tab(platform, "administrator", "operations") as it:
+        (row,) = [one for one in it.get("/operations/inquiries?kind=correction").text.split("<tr") if told in one]
+    assert "kilden deltar ikke" not in row
 
 
 def test_misuse_and_another_sources_corrections_are_as_absent(platform: Standing) -> None:

@@ -260,3 +260,38 @@ async def test_sources_are_those_in_force_by_name(pool: Pool) -> None:
     ]
     async with pool.acquire() as conn:
         assert await participation.counts(conn, NOW) == {"source": 1, "consumer": 1}
+
+
+@pytest.mark.parametrize(("named", "found"), [
+    (TRUST, {TRUST, HOSPITAL, WARD}),
+    (HOSPITAL, {TRUST, HOSPITAL, WARD}),
+    (WARD, {TRUST, HOSPITAL, WARD}),
+    (OFFICE, {OFFICE}),
+])  # fmt: skip
+async def test_an_organisation_is_a_source_by_itself_by_a_unit_above_and_by_one_of_its_own(
+    pool: Pool, named: str, found: set[str]
+) -> None:
+    everybody = {TRUST, HOSPITAL, WARD, OFFICE, LOST}
+    await opened(pool, named, "source")
+    await opened(pool, LOST)
+    async with pool.acquire() as conn:
+        assert await participation.sources_among(conn, everybody, "results", NOW) == found
+        assert await participation.sources_among(conn, everybody, "documents", NOW) == set()
+
+
+async def test_units_beside_a_source_are_none(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        beside = "100000075"
+        if not await conn.fetchval("SELECT count(*) FROM organisation WHERE number = $1", beside):
+            await fill(conn, [], [OrganisationRow(beside, TRUST, "Ved siden av", "", "", "", "5001")])
+        await opened(pool, WARD, "source")
+        assert await participation.sources_among(conn, {beside, TRUST}, "results", NOW) == {TRUST}
+
+
+@pytest.mark.parametrize(("unit", "is_one"), [("", False), (HOSPITAL, True), (WARD, True), (OFFICE, False)])
+async def test_a_caller_is_a_source_where_she_works(pool: Pool, unit: str, is_one: bool) -> None:
+    await opened(pool, HOSPITAL, "source")
+    async with pool.acquire() as conn:
+        assert await participation.is_source(conn, caller(TRUST, unit), "results", NOW) is is_one
+        assert not await participation.is_source(conn, caller(TRUST, unit), "results", LONG_AGO - timedelta(days=1))
+        assert not await participation.is_source(conn, caller(TRUST, unit), "documents", NOW)

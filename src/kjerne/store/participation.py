@@ -286,20 +286,36 @@ async def sources(pool: Pool, service: str, now: datetime) -> tuple[SourceRow, .
     return tuple(SourceRow(row[0], row[1], tuple(row[2]), row[3]) for row in rows)
 
 
+# Whoever answers for a legal entity answers for its units, and a unit takes part through what stands above it.
 _AMONG: Final = """
 WITH RECURSIVE above AS (
   SELECT n.number AS own, n.number FROM unnest($1::text[]) AS n(number)
   UNION SELECT a.own, o.parent FROM organisation o JOIN above a ON o.number = a.number WHERE o.parent <> ''
+), below AS (
+  SELECT n.number AS own, n.number FROM unnest($1::text[]) AS n(number)
+  UNION SELECT b.own, o.number FROM organisation o JOIN below b ON o.parent = b.number
 )
-SELECT DISTINCT a.own FROM above a JOIN participation p ON p.organisation = a.number
+SELECT DISTINCT a.own FROM (SELECT own, number FROM above UNION SELECT own, number FROM below) a
+JOIN participation p ON p.organisation = a.number
 WHERE p.service = $2 AND p.part = 'source' AND p.since <= $3 AND (p.until IS NULL OR $3 < p.until)"""
 
 
 async def sources_among(
     conn: Connection, organisations: Collection[str], service: str, now: datetime
 ) -> frozenset[str]:
-    """Those of these organisations that take part as a source now, somewhere."""
+    """Those of these organisations that take part as a source now, somewhere: themselves, by a unit above or one of their own."""
     return frozenset(row[0] for row in await conn.fetch(_AMONG, sorted(organisations), service, now))
+
+
+async def is_source(conn: Connection, caller: Caller, service: str, now: datetime) -> bool:
+    """Whether a caller takes part as a source now, where she works: by the rows that the law looks at."""
+    rows = await parts(conn, caller.organisation, caller.point_of_care)
+    return any(
+        (row.service, row.part, row.here) == (service, "source", True)
+        and row.since <= now
+        and (row.until is None or now < row.until)
+        for row in rows
+    )
 
 
 def _row(row: Any) -> Participation:

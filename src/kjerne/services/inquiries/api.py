@@ -51,7 +51,7 @@ class CorrectionsApi:
         skipped = _count(asked.get("_after", "0"), "_after")
         wanted = Wanted("correction", asked.get("status", ""), _organisation(call))
         async with self.store.pool.acquire() as conn:
-            if not await participation.sources_among(conn, [wanted.organisation], SERVICE, call.at):
+            if call.caller is None or not await participation.is_source(conn, call.caller, SERVICE, call.at):
                 raise _takes_no_part()
             rows = await inquiries.listed(conn, wanted, LISTED + 1, skipped)
         told: dict[str, Any] = {"corrections": [_told(row) for row in rows[:LISTED]]}
