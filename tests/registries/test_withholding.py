@@ -10,7 +10,15 @@ import pytest
 from kjerne.access import Label
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import LAST_DAY
-from kjerne.registries.withholding import UNDATED_DELAY_DAYS, Withheld, is_anothers, is_label_system, kinds_of, withheld
+from kjerne.registries.withholding import (
+    UNDATED_DELAY_DAYS,
+    Withheld,
+    is_anothers,
+    is_label_system,
+    kinds_of,
+    said_of_itself,
+    withheld,
+)
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LABELS = "urn:oid:2.16.578.1.12.4.1.1.9603"
@@ -206,3 +214,9 @@ def test_what_withholds_a_resource_says_of_which_kinds_it_is() -> None:
         coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": code}
         tree = {"resourceType": "DiagnosticReport", "category": [{"coding": [coding]}]}
         assert withheld(tree, NOW).kinds == kinds_of(tree) == kinds
+
+
+def test_of_what_was_stored_with_a_label_that_is_refused_today_nothing_is_known() -> None:
+    unknown = {"resourceType": "Observation", "meta": {"security": [{"system": "urn:other", "code": "X"}]}}
+    assert said_of_itself(unknown, NOW) == Withheld()
+    assert said_of_itself(marked(code="NORS"), NOW).labels == Label.RESTRICTED

@@ -26,6 +26,10 @@ LABEL_BY_CODE: Final = {
     "NORN_FORANS": Label.WITHHELD_FROM_PARENTS,
     "NORN_UNGDOM": Label.WITHHELD_FROM_YOUTH,
 }
+OF_SOURCE: Final = (
+    Label.RESTRICTED | Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS | Label.WITHHELD_FROM_YOUTH
+)
+"""What a source withholds by; that a result is not the mother's is said of that result alone."""
 DELAYED: Final = "NORU"
 """Delayed access: it sets a time, not a label. The opening date is the code's own text, where there is one."""
 
@@ -92,23 +96,42 @@ _ANOTHERS: Final = frozenset(
 class Withheld(NamedTuple):
     """What keeps a resource from whom (`labels`), and until when from the citizen.
 
-    `asked` is what the source asked for by NORU with a date, `rule` what holds where no version before this set a time.
+    `rule` is what the discipline sets where no version before this set a time, `asked` what the source asked for by NORU with a
+    date, `undated` by NORU without one.
     """
 
     labels: Label = Label(0)
     rule: datetime | None = None
     asked: datetime | None = None
+    undated: datetime | None = None
     kinds: frozenset[str] = frozenset()
     """The kinds of content that it says it is of (`kinds_of`), by the same disciplines."""
 
     @property
     def opens(self) -> datetime | None:
         """When a first version opens for the citizen; None where it does at once."""
-        return _later(self.rule, self.asked)
+        return _later(self.rule, self._wished)
 
-    def after(self, labels: Label, opens: datetime | None) -> tuple[Label, datetime | None]:
-        """What withholds the version after one with these marks: no less than before, and from the same first date."""
-        return self.labels | labels, _later(opens or self.rule, self.asked)
+    @property
+    def _wished(self) -> datetime | None:
+        return _later(self.asked, self.undated)
+
+    def after(
+        self, before: Withheld, labels: Label, opens: datetime | None, at: datetime
+    ) -> tuple[Label, datetime | None]:
+        """What withholds this version, received at `at`, after one that said `before` of itself and bore these marks (law, K106).
+
+        What that said and this one does not is over; what it was withheld by beside that stays. A time that the discipline set
+        counts from its first date, and a delay without a date too; what has opened is not shut by them again.
+        """
+        ended = int(before.labels) & int(OF_SOURCE) & ~int(self.labels)
+        stood, wished = opens, before._wished
+        if opens and wished and at < opens <= wished:
+            stood = min(opens, before.rule) if before.rule else None
+        undated = self.undated
+        if undated and before.undated and opens:
+            undated = min(undated, opens)
+        return Label(int(labels) & ~ended) | self.labels, _later(stood or self.rule, _later(self.asked, undated))
 
 
 def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
@@ -145,9 +168,15 @@ def withheld(tree: Mapping[str, Any], at: datetime) -> Withheld:
     disciplines = _disciplines(tree)
     days = max((DELAY_DAYS.get(code, 0) for code in disciplines), default=0)
     rule = later(_made_at(tree, at), days) if days else None
-    if undated:
-        rule = _later(rule, later(at, UNDATED_DELAY_DAYS))
-    return Withheld(labels, rule, asked, _kinds(disciplines))
+    return Withheld(labels, rule, asked, later(at, UNDATED_DELAY_DAYS) if undated else None, _kinds(disciplines))
+
+
+def said_of_itself(tree: Mapping[str, Any], at: datetime) -> Withheld:
+    """As `withheld`, of what is stored; nothing where it was taken in before a label like its own was refused."""
+    try:
+        return withheld(tree, at)
+    except Refusal:
+        return Withheld()
 
 
 def _unheeded(says: str, where: str) -> Refusal:

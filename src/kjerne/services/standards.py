@@ -393,7 +393,7 @@ class StandardsApi:
         expected = version_to_change(call)
         version = Next.of(call.body, tree, call.at, advice)
 
-        async def use(grant: Grant) -> Written | None:
+        async def use(grant: Grant) -> tuple[Next, Written] | None:
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
 
             def make(_: Current) -> Next:
@@ -405,17 +405,16 @@ class StandardsApi:
 
             changer = Changer(self.records, self.reader, types_by_service()[grant.service], call.joined)
             async with call.connection(self.pool) as conn, conn.transaction():
-                changed = await changer.change(conn, grant, named, expected, make)
-            return changed[1] if changed else None
+                return await changer.change(conn, grant, named, expected, make)
 
         # A new version that belongs to another service is refused, but to the one who filed the record alone.
         what = version.what if version.service == self.kept.service(name, id_) else ANY_KIND
-        written = await self._hidden_as_absent(call, id_, "correct", use, what)
-        if written is None:
+        changed = await self._hidden_as_absent(call, id_, "correct", use, what)
+        if changed is None:
             # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
-        return self._written(call, written, 200, version.advice)
+        return self._written(call, changed[1], 200, changed[0].advice)
 
     def _new_id(self, call: Call, grant: Grant, version: Next) -> UUID:
         if call.new_id is None:

@@ -30,7 +30,7 @@ from kjerne.registries.contents import check_content, content_of, must_register,
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names
-from kjerne.registries.withholding import Withheld, withheld
+from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
 from kjerne.store.patient_ids import check_reference
@@ -43,6 +43,7 @@ Tree = dict[str, Any]
 LARGE_BYTES: Final = 20_000
 """A body from this size on is checked in a thread: some 20 milliseconds of work."""
 _THREADS: Final = ThreadPoolExecutor(2, "form")
+STAYS_WITHHELD: Final = "it stays withheld: by a report that shows it, by a message, or by a version before the last"
 Done = TypeVar("Done")
 
 
@@ -116,6 +117,15 @@ class Next(NamedTuple):
         shut = withheld(tree, at)
         return cls(raw, tree, index(tree), shut, shut.kinds, content, advice)
 
+    def told_of(self, stands: spreading.Shut, at: datetime) -> Next:
+        """With a word to its sender where it stays withheld by something else than what it says itself (law, K106)."""
+        labels, opens = stands
+        own = self.shut.opens
+        if int(labels) & ~int(self.shut.labels) or (opens and at < opens and (own is None or own < opens)):
+            where = f"{self.tree['resourceType']}.meta.security"
+            return self._replace(advice=(*self.advice, Fault(STAYS_WITHHELD, where, "informational", "stays-withheld")))
+        return self
+
     @property
     def service(self) -> str:
         """The service that keeps it."""
@@ -167,7 +177,8 @@ class Changer:
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
         make: Callable[[Current], Next], *, aside: bool = False,
     ) -> tuple[Next, Written] | None:  # fmt: skip
-        """A new version, withheld no less than the one before; None where the caller's organisation has filed no such record.
+        """A new version, withheld by what it says and what others withhold it by; None where the caller's organisation has filed
+        no such record.
 
         `make` gets the version before, and is done in a thread where it is to be done `aside`. Call in a transaction: what stands
         there is held until its end, so that `expected` (`Refusal` 412) is compared with what is replaced. Who had read what is
@@ -194,7 +205,7 @@ class Changer:
         _check_service(made, grant.service)
         must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
-        labels, opens = made.shut.after(*marks)
+        labels, opens = made.shut.after(said_of_itself(was, before.at), *marks, grant.at)
         change = Change(
             type_, id_, made.raw, made.indexed, labels, opens, before.version, made.kinds, corrects(was, made.tree)
         )
@@ -202,9 +213,14 @@ class Changer:
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         if change.corrects:
             await tell(conn, grant, self.reader, written)
-        if spreading.spreads(made.tree, labels, opens, grant.at):
+        ended = _ended(marks, (labels, opens), grant.at)
+        if any(ended):
+            await spreading.let_go(conn, grant, self.reader, self.types, named, ended)
+        elif spreading.spreads(made.tree, labels, opens, grant.at):
             await spreading.settle(conn, grant, self.reader, self.types)
         await settle(conn, grant, self.reader, was, made.tree)
+        if _was_withheld(marks):
+            made = made.told_of(await spreading.withheld_by(conn, grant, [named]), grant.at)
         return made, written
 
     async def take_away(
@@ -240,6 +256,18 @@ class Changer:
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
+
+
+def _was_withheld(marks: spreading.Shut) -> bool:
+    """Whether its source, by itself or by something that shows it, withheld a version, or did until a time."""
+    return bool(marks[0] & OF_SOURCE) or marks[1] is not None
+
+
+def _ended(before: spreading.Shut, after: spreading.Shut, at: datetime) -> spreading.Shut:
+    """What withheld a version and does not withhold the next: labels, and a time that lay ahead and comes sooner."""
+    (labels, opens), (left, opens_now) = before, after
+    sooner = opens if opens and at < opens and (opens_now is None or opens_now < opens) else None
+    return Label(int(labels) & int(OF_SOURCE) & ~int(left)), sooner
 
 
 def _check_service(made: Next, service: str) -> None:

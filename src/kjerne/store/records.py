@@ -71,7 +71,7 @@ class Present(NamedTuple):
 
 
 class TakenOut(NamedTuple):
-    """A record that was deleted: when, and what its source had withheld it by."""
+    """A record that was deleted: when, and what its source withheld it by then."""
 
     at: datetime
     labels: Label
@@ -144,7 +144,8 @@ FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
 
 _TAKEN_OUT = """
-SELECT h.type, h.id, max(h.at) FILTER (WHERE h.deleted), bit_or(h.labels), max(h.release_at)
+SELECT h.type, h.id, max(h.at) FILTER (WHERE h.deleted), (array_agg(h.labels ORDER BY h.version DESC))[1],
+  (array_agg(h.release_at ORDER BY h.version DESC) FILTER (WHERE NOT h.deleted))[1]
 FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE h.patient = $1 AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 AND r.type = h.type AND r.id = h.id)
 GROUP BY 1, 2
@@ -373,7 +374,7 @@ class Records:
     async def marks(
         self, conn: Connection, grant: Grant, type_: int, id_: UUID, letter: str = "u"
     ) -> tuple[Label, datetime | None] | None:
-        """What withholds a current record that the caller's organisation filed: its next version is withheld no less.
+        """What withholds a current record that the caller's organisation filed.
 
         None where there is no such record, it was withdrawn, another source filed it, the grant hides it (what is restricted,
         from personnel), or the token's SMART scopes do not leave this `letter` of it. Holds the patient's row (call in a

@@ -2,8 +2,9 @@
 pictures and theirs.
 
 Labels and opening time are laid on the rows as they are filed, so that a read asks nothing more. Only what the report's own
-source filed is shut by them: nobody withholds another's result. Nothing is ever taken off, as from one version to the next
-(law, K66). What is looked at here does not leave: the program alone reads it.
+source filed is shut by them: nobody withholds another's result (law, K66). What a report no longer withholds by is taken off
+what it shows, and what it showed, unless something else withholds that by the same (K106). What is looked at here does not
+leave: the program alone reads it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,10 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.encode import decode
+from kjerne.registries.withholding import OF_SOURCE, said_of_itself
 from kjerne.store import files, pointing
 from kjerne.store.pool import Connection, columns, moment
 from kjerne.store.reading import OUTER, Reader, Record
-
-OF_SOURCE: Final = (
-    Label.RESTRICTED | Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS | Label.WITHHELD_FROM_YOUTH
-)
-"""What a source withholds by; that a result is not the mother's is said of that result alone."""
 
 _SOURCE_LABELS: Final = int(OF_SOURCE)
 Named = tuple[int, UUID]
@@ -36,6 +33,17 @@ UPDATE record r SET labels = r.labels | n.labels, release_at = greatest(r.releas
 FROM unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[]) AS n(type, id, labels, release_at)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id
   AND (r.labels & n.labels <> n.labels OR n.release_at > coalesce(r.release_at, '-infinity'))"""
+_FORMER: Final = f"""
+SELECT {OUTER} FROM record_history r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE r.patient = ANY($1::bigint[]) AND NOT r.deleted"""
+# A time is the report's where it is that of the report to the second: of another one it is later, or the row's own.
+_LET_GO: Final = """
+UPDATE record r SET labels = r.labels & ~n.labels, xid = pg_current_xact_id(),
+  release_at = CASE WHEN r.release_at = n.until THEN n.own ELSE r.release_at END
+FROM unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::timestamptz[])
+  AS n(type, id, labels, until, own)
+WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id
+  AND (r.labels & n.labels <> 0 OR r.release_at = n.until)"""
 
 
 def spreads(tree: Mapping[str, Any], labels: Label, opens: datetime | None, at: datetime) -> bool:
@@ -58,6 +66,46 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
                 if own and sources.get(one) == own:
                     found[one] = _both(found.get(one), report, grant.at)
     await lay_on(conn, grant, found)
+
+
+async def let_go(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], named: Named, ended: Shut
+) -> None:  # fmt: skip
+    """As `settle`, after a version of a record (`named`) that something withholds no more (`ended`: labels, and the time
+    until when). Of a report this is taken off what any version of it showed, by the same source."""
+    if named[0] == pointing.REPORT:
+        await conn.execute(
+            _LET_GO, list(grant.subject.keys), *columns(await _freed(conn, grant, reader, types, named, ended), 5)
+        )
+    await settle(conn, grant, reader, types)
+
+
+async def _freed(
+    conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], named: Named, ended: Shut
+) -> list[tuple[int, UUID, int, datetime | None, datetime | None]]:  # fmt: skip
+    """What a report showed, each with the labels to take off, the time that was the report's and the row's own instead."""
+    keys = reader.unwrapped(grant)
+    rows = await conn.fetch(_ROWS, list(grant.subject.keys), list(types))
+    records = {(one.type, one.id): one for one in (reader.open_row(keys, tuple(row)) for row in rows)}
+    sources = await pointing.sources_of(conn, grant, types)
+    found, waiting = set[Named](), {named}
+    while waiting:
+        former = await conn.fetch(_FORMER, list(grant.subject.keys), *columns(sorted(waiting, key=str), 2))
+        versions = [reader.open_row(keys, tuple(row)) for row in former]
+        versions += [records[one] for one in waiting if one in records]
+        waiting = set().union(*(_shown(decode(one.raw)) for one in versions)) - found - {named}
+        found |= waiting
+    freed, source = [], sources.get(named)
+    for place in found:
+        if source and (record := records.get(place)) and sources.get(place) == source:
+            own = said_of_itself(decode(record.raw), record.at)
+            labels = int(ended[0]) & ~int(own.labels)
+            freed.append((*place, labels, ended[1], _sooner(own.opens, ended[1])))
+    return freed
+
+
+def _sooner(own: datetime | None, until: datetime | None) -> datetime | None:
+    return min(own, until) if own and until else own
 
 
 async def lay_on(conn: Connection, grant: Grant, found: Mapping[Named, Shut]) -> None:

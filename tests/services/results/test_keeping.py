@@ -13,7 +13,7 @@ from kjerne.access import Label
 from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
-from kjerne.store import spreading
+from kjerne.registries.withholding import OF_SOURCE
 from kjerne.store.changing import Changer, Next
 from kjerne.store.pool import moment
 from kjerne.store.records import Current
@@ -144,7 +144,7 @@ async def shut(lab: Lab, of: int) -> set[tuple[int, datetime | None]]:
         "WHERE i.digest = $1 AND r.type = $2",
         lab.ward.house.digest(lab.numbers["ann"]), of,
     )  # fmt: skip
-    return {(row[0] & int(spreading.OF_SOURCE), moment(row[1])) for row in rows}
+    return {(row[0] & int(OF_SOURCE), moment(row[1])) for row in rows}
 
 
 async def taken_away(lab: Lab, of: int) -> None:

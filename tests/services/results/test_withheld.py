@@ -52,6 +52,7 @@ class Record:
         kind = "ndjson" if path.endswith("$import") else "json"
         headers = {"person-id": self.number, "content-type": f"application/fhir+{kind}"}
         headers |= {"if-match": more.pop("version")} if "version" in more else {}
+        headers |= {"prefer": more.pop("prefer")} if "prefer" in more else {}
         parameters = {"type": tree["resourceType"], **more}
         made = Call(
             method, path, self.ward.house.clock.now(), "test", by, self.ward.admit(by), parameters,
@@ -122,15 +123,6 @@ async def test_a_code_of_9603_that_nobody_knows_is_refused(record: Record, door:
         await record.file(resource("Observation", "NORX"), door)
     assert refused.value.status == 422 and refused.value.where.endswith("Observation.meta.security")
     assert await record.labels() == []
-
-
-async def test_an_update_adds_a_label_and_lifts_none(record: Record) -> None:
-    id_ = await record.file(resource("DiagnosticReport"))
-    assert await record.seen() == 1
-    assert await record.change(id_, resource("DiagnosticReport", "NORN_FFL"), 1) == 200
-    assert await record.seen() == 0
-    assert await record.change(id_, resource("DiagnosticReport"), 2) == 200
-    assert await record.labels() == [Label.WITHHELD_FROM_CITIZEN]
 
 
 @pytest.mark.parametrize("door", DOORS)

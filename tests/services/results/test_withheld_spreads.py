@@ -106,7 +106,7 @@ async def test_an_update_of_the_report_shuts_what_it_names_from_then_on(
     result = await record.file(resource("Observation"))
     id_ = await record.file(report(code, discipline))
     assert await seen(record, "Observation") == (1, 1)
-    assert await record.change(id_, report("", "", result), 1) == 200
+    assert await record.change(id_, report(code, discipline, result), 1) == 200
     assert await seen(record, "Observation") == shut
     assert await record.change(result, resource("Observation", valueInteger=7), 1) == 200
     assert await seen(record, "Observation") == shut

@@ -77,7 +77,7 @@ async def test_a_result_filed_behind_a_report_that_was_withdrawn_does_not_stand(
 
 async def test_what_an_update_names_is_shut_with_what_the_same_transaction_files(record: Record) -> None:
     id_ = await record.file(report("NORN_ALL", ""))
-    changed = report("", "") | {"id": id_, "result": to(RESULT)}
+    changed = report("NORN_ALL", "") | {"id": id_, "result": to(RESULT)}
     await sent(
         record,
         [

@@ -18,10 +18,10 @@ from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
-from kjerne.registries.withholding import kinds_of
+from kjerne.registries.withholding import OF_SOURCE, kinds_of
 from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.map_request import request_keys
-from kjerne.store import files, pointing, spreading
+from kjerne.store import files, pointing
 from kjerne.store.pool import Connection
 from kjerne.store.record_marks import CARRIED
 from kjerne.store.records import Change, Present, Records, TakenOut
@@ -112,7 +112,7 @@ def as_shut(
     """
     more = {place: _more(stood, made.get(place), by_messages) for place, stood in current.items()}
     spread = [
-        (labels & spreading.OF_SOURCE, opens if opens and opens > at else None)
+        (labels & OF_SOURCE, opens if opens and opens > at else None)
         for (type_, _), (labels, opens) in more.items()
         if type_ == pointing.REPORT
     ]

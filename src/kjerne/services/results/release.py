@@ -3,8 +3,8 @@
 Two things delay it, and the later one counts. The rule by discipline (Volven 8202, the report's MsgDescr) is data; it
 counts from the report's own date, so an old report that arrives late is open when it arrives. And the requester may
 delay a single report by `NORU` (code system 9603, "utsatt tilgang") with the opening date as the code's original text.
-The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts. What
-any version of a report withholds, none opens.
+The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts, and what
+any version of a report withholds by them, none opens. Of delays the newest that is asked for counts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,17 @@ def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Labe
     """What keeps a report from whom, and until when from the citizen; `reported_at` is its first version's issue date.
 
     Any version may withhold it, and none opens what another one shut: a correction that leaves the reservation out does
-    not take it back, and what it corrected is still shown as a former value. Also what named another patient counts.
+    not take it back, and what it corrected is still shown as a former value. A delay that is asked for anew takes the place of
+    the one before: to say the day is to say it (law, K106). Also what named another patient counts.
     """
-    labels, openings = NO_LABEL, []
+    labels, rules, asked = NO_LABEL, list[datetime | None](), list[tuple[datetime, datetime]]()
     for version in versions:
         if own := labels_of(version.report):  # an enum's own `|` looks the sum up
             labels |= own
-        openings.append(opens_at(version.report, reported_at, version.generated_at))
-    return labels, max((moment for moment in openings if moment), default=None)
+        rules.append(_by_rule(version.report, reported_at))
+        if moment := _asked(version.report, version.generated_at):
+            asked.append((version.generated_at, moment))
+    return labels, _latest(*rules, max(asked)[1] if asked else None)
 
 
 def opens_at(report: Report, reported_at: datetime, asked_at: datetime | None = None) -> datetime | None:
@@ -48,15 +51,22 @@ def opens_at(report: Report, reported_at: datetime, asked_at: datetime | None = 
 
     A delay without a date that can be read counts from when it was asked for (`asked_at`, this version's GenDate).
     """
+    return _latest(_by_rule(report, reported_at), _asked(report, asked_at or reported_at))
+
+
+def _by_rule(report: Report, reported_at: datetime) -> datetime | None:
     days = DELAY_DAYS.get(report.discipline.code.upper())
-    by_rule = [reported_at + timedelta(days=days)] if days else []
-    undated = (asked_at or reported_at) + timedelta(days=UNDATED_DELAY_DAYS)
-    asked = [
-        opening(reservation.original) or undated
-        for _, reservation in _reservations(report)
-        if reservation.code.upper() == DELAYED
-    ]
-    return max((*by_rule, *asked), default=None)
+    return reported_at + timedelta(days=days) if days else None
+
+
+def _asked(report: Report, asked_at: datetime) -> datetime | None:
+    undated = asked_at + timedelta(days=UNDATED_DELAY_DAYS)
+    found = (one for _, one in _reservations(report) if one.code.upper() == DELAYED)
+    return _latest(*(opening(one.original) or undated for one in found))
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
 
 
 def check(report: Report) -> None:
