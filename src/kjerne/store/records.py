@@ -6,7 +6,7 @@ refused with 412 when another came between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import chain
@@ -142,6 +142,12 @@ _BODIES = """
 SELECT r.type, r.id, r.dictionary, r.body, r.labels, r.release_at, r.version, r.at, r.mapped
 FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = $1 AND r.labels & $4 = 0"""
+
+_AS_MADE = """
+SELECT DISTINCT ON (h.type, h.id) h.type, h.id, h.dictionary, h.body
+FROM record_history h JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE h.patient = $1 AND h.labels & $4 = 0 AND h.mapped AND NOT h.deleted
+ORDER BY h.type, h.id, h.version DESC"""
 
 _TAKEN_OUT = """
 SELECT h.type, h.id, max(h.at) FILTER (WHERE h.deleted), (array_agg(h.labels ORDER BY h.version DESC))[1],
@@ -317,7 +323,7 @@ class Records:
         )
 
     async def present(
-        self, conn: Connection, grant: Grant, changes: Sequence[Change], key: DataKey | None = None, *,
+        self, conn: Connection, grant: Grant, places: Iterable[tuple[int, UUID]], key: DataKey | None = None, *,
         withdrawn: bool = False,
     ) -> dict[tuple[int, UUID], Present]:  # fmt: skip
         """The current versions of what is about to be changed, for the program to compare.
@@ -325,7 +331,7 @@ class Records:
         They do not leave: what is written because of the comparison has its audit row. A record that is
         withdrawn from a wrong person counts as absent, unless `withdrawn` asks for it.
         """
-        named = [change.type for change in changes], [change.id for change in changes]
+        types, ids = columns(list(places), 2)
         without = NO_LABEL if withdrawn else Label.WITHDRAWN
         return {
             (type_, id_): Present(
@@ -337,7 +343,7 @@ class Records:
                 bool(mapped),
             )
             for type_, id_, raw, labels, release_at, _, at, mapped in await self._bodies(
-                conn, grant, *named, key, without
+                conn, grant, types, ids, key, without
             )
         }
 
@@ -359,11 +365,19 @@ class Records:
             for type_, id_, at, labels, release_at in rows
         }
 
+    async def as_made(
+        self, conn: Connection, grant: Grant, places: Sequence[tuple[int, UUID]], key: DataKey | None = None
+    ) -> dict[tuple[int, UUID], bytes]:
+        """What messages alone made last of records that stand otherwise now, or no more; the program's as in `present`."""
+        types, ids = columns(places, 2)
+        found = await self._bodies(conn, grant, types, ids, key, statement=_AS_MADE) if places else []
+        return {(type_, id_): raw for type_, id_, raw in found}
+
     async def _bodies(
         self, conn: Connection, grant: Grant, types: Sequence[int], ids: Sequence[UUID], key: DataKey | None = None,
-        without: Label = Label.WITHDRAWN,
+        without: Label = Label.WITHDRAWN, statement: str = _BODIES,
     ) -> list[tuple[Any, ...]]:  # fmt: skip
-        rows = await conn.fetch(_BODIES, grant.subject.patient, types, ids, int(without))
+        rows = await conn.fetch(statement, grant.subject.patient, types, ids, int(without))
         key = key or self.key(grant)
         found = []
         for type_, id_, dictionary, body, *rest in rows:

@@ -66,14 +66,14 @@ class Lab:
             assert taken.accepted, taken.faults
 
     async def correct(self, who: str, **fields: Any) -> None:
-        """The laboratory corrects the only result, or what `type_` names, by FHIR."""
-        type_ = fields.pop("type_", OBSERVATION)
+        """The laboratory corrects the only result, or what `type_` names (the one with `id_`), by FHIR."""
+        type_, named = fields.pop("type_", OBSERVATION), fields.pop("id_", None)
         grant = await self.ward.admit(LAB)(
             PatientRef(digest=self.ward.house.digest(self.numbers[who])), "results", "file"
         )
         store, reader = self.ward.house.store, self.ward.house.reader
-        row = "SELECT id FROM record WHERE patient = $1 AND type = $2"
-        [id_] = [one["id"] for one in await store.pool.fetch(row, grant.subject.patient, type_)]
+        row = "SELECT id FROM record WHERE patient = $1 AND type = $2 AND ($3::uuid IS NULL OR id = $3)"
+        [id_] = [one["id"] for one in await store.pool.fetch(row, grant.subject.patient, type_, named)]
 
         def make(current: Current) -> Next:
             tree = decode(current.raw) | fields

@@ -18,8 +18,8 @@ from kjerne.exchange import Stale
 from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
-from kjerne.services.results import following, keeping, release, renamed, repeats
-from kjerne.services.results.given import Given, change_of, laid_out, moment_of, numberer, requester_of
+from kjerne.services.results import following, keeping, outgrown, release, renamed, repeats
+from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.services.results.kith.traces import pack as pack_trace
 from kjerne.store import changing, files, followup, marking, pointing, spreading
@@ -228,7 +228,7 @@ class Files:
         away = self._away(report)
         await self._chains.take_apart(conn, grant, away)
         await self._chains.set_aside(conn, grant, away, [source_of(one) for one in versions], key)
-        named = sorted(self._named(grant, report, versions), key=str)
+        named = sorted(await self._filed(conn, grant, report, versions), key=str)
         shut = await self._chains.withdraw(conn, grant, named)
         told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
         await followup.tell_readers(conn, grant, "withdrawn", told)
@@ -319,7 +319,8 @@ class Files:
             return None, *looked.shut
         near = [following.report_id(ids, *one) for one in sorted(looked.beside)]
         was = [(one, before[one]) for one in following.sources_of(versions, before)]
-        gone = set().union(*(self._named(grant, one, old) for one, old in was)) - self._named(grant, report, versions)
+        gone = set().union(*[await self._filed(conn, grant, one, old) for one, old in was])
+        gone -= self._named(grant, report, versions)
         reports = [following.report_id(ids, grant.subject.patient, one) for one, _ in was]
         single = await self._lying(conn, grant, looked.beside) if has_single(grant) else set()
         return await marking.marks_on(conn, grant, {*reports, *near, *gone, *single}), *looked.shut
@@ -344,7 +345,7 @@ class Files:
             there, names = at_key(grant, patient), sorted(name for key, name in found if key == patient)
             for name, sources in (await self._chains.sources(conn, there, names)).items():
                 if sources:
-                    named |= self._named(there, name, [chain.unpack(one.raw) for one in sources])
+                    named |= await self._filed(conn, there, name, [chain.unpack(one.raw) for one in sources])
         return named
 
     async def _write(
@@ -358,14 +359,17 @@ class Files:
         withdrawn from here as of a wrong person, and is hers after all; what it gives no more stays withdrawn.
         """
         made = await _in_turn(before, lambda: self._made(grant, report, before)) if before else {}
+        records = self._store.records
         if not after:
-            await self._remove(conn, grant, made.keys())
+            await outgrown.take_out(conn, grant, records, await self._filed(conn, grant, report, before))
             return
         given = await _in_turn(after, lambda: laid_out(self._store.ids, grant, report, after, (carried, until)))
         state, changes, kinds = given.state, given.changes, given.kinds
-        if not back:
-            await self._remove(conn, grant, made.keys() - {(change.type, change.id) for change in changes})
-        current = await self._store.records.present(conn, grant, changes, key, withdrawn=back) if before else {}
+        named = [(change.type, change.id) for change in changes]
+        there = await records.present(conn, grant, {*named, *made}, key, withdrawn=back) if before else {}
+        if made and not back:
+            other = await outgrown.make_way(conn, grant, records, made, given.trees, there, other, key)
+        current = {place: there[place] for place in named if place in there}
         seen, was = other.seen(current), other.was(made)
         number = numberer(self._store.ids, grant.subject.patient, report, given.ids)
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
@@ -374,10 +378,10 @@ class Files:
             versions = [*before, *other.versions]
             by_messages = release.withheld(versions, moment_of(chain.first_issued(chain.ordered(versions)), grant.at))
             both = keeping.as_shut(both, seen, was, by_messages, grant.at)
-        laid = await keeping.beside_fhir(conn, grant, self._store.records, both, seen, was, said, other.gone)
+        laid = await keeping.beside_fhir(conn, grant, records, both, seen, was, said, other.gone)
         if let_go := other.let_go(both, laid):
-            await self._store.records.write(conn, grant, let_go, key=key)
-            await self._store.records.remove(conn, grant, [(change.type, change.id) for change in let_go])
+            await records.write(conn, grant, let_go, key=key)
+            await records.remove(conn, grant, [(change.type, change.id) for change in let_go])
         trees = [tree for _, tree in laid]
         fresh = [
             change._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
@@ -385,14 +389,14 @@ class Files:
             if not keeping.is_as_before(change, current.get(place := (change.type, change.id))) or back
         ]
         if learnt := keeping.learnt(laid, current):
-            await self._store.records.as_mapped(conn, grant, learnt)
+            await records.as_mapped(conn, grant, learnt)
         if not fresh:
             await self._mark(conn, grant, changes, marks, kinds)
             return
         beside = await _in_turn(after, lambda: self._beside(grant, key, given._replace(trees=trees), fresh, seen))
-        written = await self._store.records.write(conn, grant, fresh, beside, key)
+        written = await records.write(conn, grant, fresh, beside, key)
         await self._mark(conn, grant, changes, marks, kinds)
-        await self._tell(conn, grant, written, fresh, trees, current)
+        await self._tell(conn, grant, written, fresh, trees, seen)
         if (before or other.ids) and (_was_taken_back(changes, seen) or _takes_back_more(trees, seen)):
             stands = await pointing.settle(conn, grant, self._reader)
             await followup.tell_readers(conn, grant, "corrected", stands, with_report=True)
@@ -446,8 +450,7 @@ class Files:
         if not ids:
             return renamed.NOTHING
         made = renamed.places(olds)
-        named = [change_of(tree, place[1], None, NO_LABEL, frozenset()) for place, tree in made.items()]
-        current = await self._store.records.present(conn, grant, named, key)
+        current = await self._store.records.present(conn, grant, made, key)
         lost = await self._store.records.taken_out(conn, grant, [one for one in made if one not in current])
         return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
 
@@ -476,10 +479,11 @@ class Files:
             named = [(change.type, change.id) for change in changes]
             await marking.lay_on(conn, grant, named, Label(int(marks) | int(marks_of(grant, kinds))))
 
-    async def _remove(self, conn: Connection, grant: Grant, gone: Collection[tuple[int, UUID]]) -> None:
-        """What the chain gave before its latest version came, and does not give any more, is taken out."""
-        if gone:
-            await self._store.records.remove(conn, grant, sorted(gone, key=str), mapped=True)
+    async def _filed(self, conn: Connection, grant: Grant, report: bytes, versions: Versions) -> set[tuple[int, UUID]]:
+        """The records that some versions of a report give, and those that they gave by an older mapping."""
+        named = self._named(grant, report, versions)
+        beside = await outgrown.found(conn, grant, self._store.records, named)
+        return named | {place for place, one in beside.items() if one.stands}
 
     def _named(self, grant: Grant, report: bytes, versions: Versions) -> set[tuple[int, UUID]]:
         return set(self._made(grant, report, versions))

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.corrections import WITHDRAWN
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
 from kjerne.registries.withholding import OF_SOURCE, kinds_of
@@ -192,6 +193,11 @@ def _new(name: str, tree: Tree, was: Tree, before: Tree) -> list[Any]:
 
 def _place(named: Mapping[str, Any]) -> str:
     return str(named.get("reference") or named.get("url"))
+
+
+def place_of(tree: Mapping[str, Any]) -> Place:
+    """Where a resource that a message gives lies."""
+    return type_number(tree["resourceType"]), UUID(tree["id"])
 
 
 def raw_of(tree: Mapping[str, Any]) -> bytes:

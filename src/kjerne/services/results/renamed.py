@@ -49,14 +49,14 @@ class Renamed:
         if not self.ids:
             return current
         kept = {place: one for place, one in current.items() if place[1] not in self.ids}
-        return {place: one._replace(raw=self._named(one.raw)) for place, one in (kept | {**self.stood}).items()}
+        return {place: one._replace(raw=self.named(one.raw)) for place, one in (kept | {**self.stood}).items()}
 
     def was(self, made: Mapping[Place, Tree]) -> Mapping[Place, Tree]:
         """As `seen`, of what the versions before had made."""
         if not self.ids:
             return made
         kept = {place: one for place, one in made.items() if place[1] not in self.ids} | {**self.made}
-        return {place: decode(self._named(raw_of(tree))) | {"id": str(place[1])} for place, tree in kept.items()}
+        return {place: decode(self.named(raw_of(tree))) | {"id": str(place[1])} for place, tree in kept.items()}
 
     def let_go(self, both: Sequence[Laid], laid: Sequence[Laid]) -> list[Change]:
         """What was deleted under its former id, and is to be so under the new one."""
@@ -67,12 +67,25 @@ class Renamed:
             if (one := self.gone.get(place := (change.type, change.id))) and place not in stands
         ]
 
-    def _named(self, raw: bytes) -> bytes:
+    def beside(self, more: Renamed) -> Renamed:
+        """This and what has other ids for another reason."""
+        return Renamed(
+            {**self.ids, **more.ids}, {**more.stood, **self.stood}, {**more.gone, **self.gone}, {**more.made, **self.made},
+            self.versions,
+        )  # fmt: skip
+
+    def named(self, raw: bytes) -> bytes:
+        """A resource as it is kept, with the new ids in it."""
         texts = {str(old).encode(): str(new).encode() for old, new in self.ids.items()}
         return _ID.sub(lambda found: texts.get(found[0], found[0]), raw)
 
 
 NOTHING: Final = Renamed()
+
+
+def without_ids(raw: bytes) -> bytes:
+    """A resource as it is kept, without the ids in it."""
+    return _ID.sub(b"", raw)
 
 
 def is_late(before: Sequence[Versioned], after: Sequence[Versioned]) -> bool:
