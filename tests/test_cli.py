@@ -572,8 +572,12 @@ def test_patient_is_a_persona_or_a_number_for_a_call_and_a_token(
         "--decision",
         "d",
         "--portal",
+        "--policy",
+        "3",
     )
-    attested = {"purpose": "BTG", "reason": "r", "self_selected": True, "decision": "d", "portal": True}
+    attested = {
+        "purpose": "BTG", "reason": "r", "self_selected": True, "decision": "d", "portal": True, "policy": "3",
+    }  # fmt: skip
     assert client.asked[0]["patient"] == number
     assert client.tokens == [{"as_": "gp", "patient": number, **attested}]
 

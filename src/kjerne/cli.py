@@ -26,6 +26,7 @@ from kjerne.commands.options import (
     Json,
     Patient,
     People,
+    Policy,
     Port,
     Portal,
     Purpose,
@@ -182,6 +183,7 @@ def call(
     self_selected: SelfSelected = False,
     decision: Decision = "",
     portal: Portal = False,
+    policy: Policy = "",
     basis: Declared = "",
     form: Annotated[list[str] | None, typer.Option("--form", help="A form field name=value; may be repeated.")] = None,
     body: Annotated[str, typer.Option("--body", help="The body; @FILE reads a file, @- standard input.")] = "",
@@ -209,7 +211,9 @@ def call(
         says = "a form is a body of its own" if body else f"{method} sends no form: write ?name=value in the path"
         raise typer.BadParameter(says, param_hint="--form")
     asked = Asked(method, path, basis, fields, _body(body), _headers(header or ()), saml, service)
-    answer = ask(asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal), follow=all_)
+    answer = ask(
+        asked, caller, Attested(patient, purpose, reason, self_selected, decision, portal, policy), follow=all_
+    )
     say(answer.told(), as_json=json_, text=answer.readable())
     return 0 if answer.status < 400 else _EXIT_BY_STATUS.get(answer.status, REFUSED)
 
@@ -223,6 +227,7 @@ def proxy(
     self_selected: SelfSelected = False,
     decision: Decision = "",
     portal: Portal = False,
+    policy: Policy = "",
     basis: Declared = "",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = 8100,
     json_: Json = False,
@@ -236,7 +241,7 @@ def proxy(
         say({"url": own, "fhir": f"{own}/fhir/R4", "as": caller}, as_json=json_, text=text)
         sys.stdout.flush()
 
-    stand(caller, Attested(patient, purpose, reason, self_selected, decision, portal), basis, port, told)
+    stand(caller, Attested(patient, purpose, reason, self_selected, decision, portal, policy), basis, port, told)
 
 
 @kjerne.command()
@@ -269,13 +274,14 @@ def token(
     self_selected: SelfSelected = False,
     decision: Decision = "",
     portal: Portal = False,
+    policy: Policy = "",
     json_: Json = False,
 ) -> None:
     """Get an access token as somebody, about a patient; --json shows the key that it is bound to as well."""
     from kjerne.commands.asking import Attested
     from kjerne.commands.asking import token as asked
 
-    told = asked(caller, Attested(patient, purpose, reason, self_selected, decision, portal))
+    told = asked(caller, Attested(patient, purpose, reason, self_selected, decision, portal, policy))
     say(told, as_json=json_, text=str(told["access_token"]))
 
 

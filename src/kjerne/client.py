@@ -34,7 +34,7 @@ AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
 """Of the services whose types lie under `/fhir/R4` beside those of results."""
 PORTAL_ROLE: Final = "citizen-portal"
 POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}
-"""The national access policy (ACP) that a citizen's purpose goes with."""
+"""The national access policy (ACP) that a citizen's purpose goes with, where she names none."""
 _TRUST_FRAMEWORK: Final = "nhn:tillitsrammeverk:parameters"
 _REPRESENTATION: Final = "kjerne:representation"
 
@@ -68,6 +68,7 @@ class _Need:
     self_selected: bool
     decision: str
     portal: bool = False
+    policy: str = ""
 
 
 class _KnownClient(msgspec.Struct, frozen=True):
@@ -117,6 +118,7 @@ class Client:
         path: str = "/pps",
         scope: str = "",
         portal: bool = False,
+        policy: str = "",
         service: str = "",
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
@@ -124,9 +126,10 @@ class Client:
         `self_selected` says that she gave herself the access, `reason` why; `decision` is the id of the decision in her
         own system, a new one where none is given. The scopes are the client's for the API at `path`, or for `service`, unless
         `scope` names others. A token is used again while it lives; another patient needs another. `portal` is for a citizen: the
-        sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else.
+        sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else. `policy` is
+        the last number of the access policy (ACP) that the portal then signs: 3 as a guardian, else read off the purpose.
         """
-        need = _Need(patient, purpose, reason, self_selected, decision, portal)
+        need = _Need(patient, purpose, reason, self_selected, decision, portal, policy)
         wanted = (as_, need, scope or self._scopes(self._portal().name if portal else as_, path, service))
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
@@ -149,6 +152,7 @@ class Client:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         portal: bool = False,
+        policy: str = "",
         narrower: str = "",
         saml: bool = False,
         service: str = "",
@@ -169,6 +173,7 @@ class Client:
             path=path,
             scope=f"{self._scopes(as_, path, service)} {narrower}" if narrower else "",
             portal=portal,
+            policy=policy,
             service=service,
         )
         sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
@@ -212,7 +217,8 @@ class Client:
         """The portal logs the citizen in, and exchanges that login for her token."""
         login = self._login(self._portal())
         held = login.person({"scope": " ".join(IDENTITY), "test_pid": persona.nin})
-        said = msgspec.json.encode([errand(need.patient or persona.nin, persona.nin, need.purpose)]).decode()
+        about = errand(need.patient or persona.nin, persona.nin, need.purpose, need.policy)
+        said = msgspec.json.encode([about]).decode()
         return login.exchanged(str(held.answer["id_token"]), {"scope": scope, "authorization_details": said})
 
     def _portal(self) -> Known:
@@ -265,10 +271,11 @@ def _audience(path: str) -> str:
     return AUDIENCE_BY_SERVICE.get(service) or AUDIENCE_BY_PATH.get(first, "kjerne")
 
 
-def errand(patient: str, citizen: str, purpose: str) -> dict[str, Any]:
+def errand(patient: str, citizen: str, purpose: str, policy: str = "") -> dict[str, Any]:
     """What the citizen came to the portal for. A purpose that is no citizen's is read off whom it is about.
 
-    Herself: PATRQT. Somebody else: FAMRQT, as a parent, unless PWATRNY is asked for.
+    Herself: PATRQT. Somebody else: FAMRQT, as a parent, unless PWATRNY is asked for. `policy` is the last number of the access
+    policy where another is meant than goes with the purpose.
     """
     if purpose not in POLICY_BY_PURPOSE:
         purpose = "PATRQT" if patient == citizen else "FAMRQT"
@@ -277,7 +284,7 @@ def errand(patient: str, citizen: str, purpose: str) -> dict[str, Any]:
         "type": _REPRESENTATION,
         "patient": {"id": person.value, "system": person.system or identifiers.OID_PERSON + "1"},
         "purpose_of_use": {"code": purpose, "system": "urn:oid:2.16.840.1.113883.1.11.20448"},
-        "access_policy": f"urn:oid:2.16.578.1.12.4.1.7.2.1.{POLICY_BY_PURPOSE[purpose]}",
+        "access_policy": f"urn:oid:2.16.578.1.12.4.1.7.2.1.{policy or POLICY_BY_PURPOSE[purpose]}",
     }
 
 

@@ -127,3 +127,10 @@ def test_a_portals_token_opens_nothing_of_staffs_or_the_operators(platform: Stan
             method, path, as_="citizen", patient=platform.nin("citizen"), portal=True
         )
         assert answer.status_code in (403, 404), path
+
+
+def test_a_guardian_comes_through_a_portal_by_a_policy_of_her_own(platform: Standing) -> None:
+    said = {"purpose": "PWATRNY"}
+    assert asked(platform, "guardian", "ward", **said).status == 403
+    answer = asked(platform, "guardian", "ward", **said, policy="3")
+    assert (answer.status, [row["rule"] for row in platform.audited(answer.response)]) == (200, ["guardian"])

@@ -97,6 +97,9 @@ class FakeDoors:
     async def report_misuse(self, who: Identity, visit: Visit, handle: str, about: str, form: Written) -> str:
         return self._took("misuse", PLACES["Bergen legevakt"], who, about, form)
 
+    async def must_ask(self, who: Identity, visit: Visit) -> None:
+        return None
+
     async def ask_correction(
         self, who: Identity, visit: Visit, type_: str, record: str, about: str, form: Written
     ) -> str:

@@ -301,6 +301,12 @@ def proxied(platform: Standing) -> Iterator[None]:
 @pytest.mark.usefixtures("proxied")
 def test_a_proxy_sees_the_log_and_says_nothing_of_it(platform: Standing) -> None:
     misused(platform)
+    with tab(platform, "citizen", "me") as it:
+        look = re.search(r'href="(/me/inquiries/misuse/[^"]+)"', it.get("/me/log?show=seen").text)
+        report = re.search(r'href="/me/report/([^"]+)"', it.get("/me").text)
+        assert look
+        assert report
+        assert "prøvesvarene, den kritiske informasjonen" in text(it.get("/me/log"))
     with tab(platform, "proxy", "me") as it:
         others = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
         (citizen,) = [handle for handle, name in others if platform.persona("citizen").person_name in name]
@@ -308,4 +314,11 @@ def test_a_proxy_sees_the_log_and_says_nothing_of_it(platform: Standing) -> None
         log = it.get("/me/log")
         assert log.status_code == 200
         assert "/me/inquiries" not in log.text
+        assert "Linjer om oppgjør, om andre representanter" in text(log)
         assert it.get("/me/inquiries").status_code == 403
+        # Not after she has written it all: neither step is hers.
+        for first in (look[1], f"/me/inquiries/correction/{report[1]}"):
+            assert it.get(first).status_code == 403, first
+        for kind in ("misuse", "correction"):
+            fields = {"look": look[1].rpartition("/")[2], "report": report[1], "why": "other", "text": WROTE}
+            assert it.post(log, f"/me/inquiries/{kind}/reach", **fields).status_code == 403, kind

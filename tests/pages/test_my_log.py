@@ -245,3 +245,14 @@ async def test_a_long_log_is_read_to_its_end_and_counted(browser: Browser, house
     assert met == [f"Lege {number}" for number in range(7)]
     assert "Viser hendelse 7–7 av 7" in text(page)
     assert "De nyeste" in text(page)
+
+
+@pytest.mark.parametrize("query", ["from=2026-11-01&from=2026-11-02", "x=1", "show=all&show=seen", "until=2026-11-01"])
+async def test_a_choice_that_the_log_does_not_have_or_has_twice_is_told_and_shows_nothing(
+    browser: Browser, query: str
+) -> None:
+    await browser.citizen()
+    page = await browser.get(f"/me/log?{query}")
+    assert page.status_code == 400
+    assert "Utvalget finnes ikke." in text(page)
+    assert "log-row" not in page.text

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from kjerne.fhir.definitions import type_number
+from kjerne.registries.homes import SERVICE_BY_TYPE
 from pages.browser import Browser, later, text
 from pages.fake import FakeHouse
 
@@ -28,7 +30,7 @@ async def test_those_that_wait_are_listed_and_the_others_by_their_state(browser:
 async def test_the_first_approval_waits_for_another_and_the_second_opens(browser: Browser, house: FakeHouse) -> None:
     await browser.operator()
     page = await browser.get("/operations/exports/4001")
-    for said in ("Alle som er registrert her (1204 personer)", "Svarrapporter, resultater", "én godkjenning til"):
+    for said in ("Alle som er registrert her (1204 personer)", "Svar, resultater", "én godkjenning til"):
         assert said in text(page)
     page = await browser.post(page, "/operations/exports/4001", verdict="approve", reason=WHY)
     assert "Eksporten er godkjent av deg." in text(page)
@@ -86,3 +88,12 @@ async def test_who_approves_sees_which_records_of_a_type_it_is_of(browser: Brows
     page = await browser.get("/operations/exports/4001")
     assert "svarer på ett av disse søkene" in text(page)
     assert "<code>Observation?code=a&amp;status=final</code>" in page.text
+
+
+async def test_every_type_is_told_in_words(browser: Browser, house: FakeHouse) -> None:
+    types = tuple(type_number(name) for name in ("AdverseEvent", *sorted(SERVICE_BY_TYPE)))
+    house.asked_for[0] = replace(house.asked_for[0], types=types)
+    await browser.operator()
+    page = text(await browser.get("/operations/exports/4001"))
+    assert "Uønskede hendelser, kontoer for oppgjør, uønskede hendelser, allergier" in page
+    assert [name for name in SERVICE_BY_TYPE if name in page] == []

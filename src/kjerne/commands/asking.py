@@ -27,7 +27,7 @@ _BEFORE: Final = b" \t\r\n\0" + codecs.BOM_UTF8 + codecs.BOM_UTF16
 class Attested:
     """What the caller's organisation vouches for: about whom (a number, or a persona), for what, why, which decision.
 
-    `portal` says that the citizen portal asks, for the citizen who is logged in there.
+    `portal` says that the citizen portal asks, for the citizen who is logged in there, by `policy` (ACP) where she names one.
     """
 
     patient: str = field(default="", repr=False)
@@ -36,6 +36,7 @@ class Attested:
     self_selected: bool = False
     decision: str = ""
     portal: bool = False
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ Decision = Annotated[
 Declared = Annotated[str, typer.Option("--basis", help="What is declared: SAMTYKKE, AKUTT, UNNTAK.")]
 Portal = Annotated[bool, typer.Option("--portal", help="As a citizen through the citizen portal (token exchange).")]
 
+Policy = Annotated[
+    str, typer.Option("--policy", help="The access policy (ACP) that the portal signs: 3 as a guardian (with PWATRNY).")
+]
+
 
 def settings_of(**given: Any) -> Any:
     """The settings: the command's own options over the environment over the defaults."""

@@ -35,6 +35,14 @@ class InquiryPages(LogPages):
 
         return await self.under(who, visit, "insight", use)
 
+    async def must_ask(self, who: Identity, visit: Visit) -> None:
+        """`Denied` where the law does not let the reader say that something is wrong."""
+
+        async def use(_: Grant) -> None:
+            """Nothing is read: what she asks for has its row when it is sent."""
+
+        await self.under(who, visit, "ask", use)
+
     async def report_misuse(self, who: Identity, visit: Visit, handle: str, about: str, form: Written) -> str:
         """Says that a look was misuse."""
         place = place_of(handle)

@@ -162,6 +162,10 @@ class MyHouse(Protocol):
         """Say that a look by personnel was misuse; the reference. `Refusal` with the field where the form is wrong."""
         ...
 
+    async def must_ask(self, who: Identity, visit: Visit) -> None:
+        """`Denied` where the reader may not say that something is wrong, before she writes anything."""
+        ...
+
     async def ask_correction(
         self, who: Identity, visit: Visit, type_: str, record: str, about: str, form: Written
     ) -> str:

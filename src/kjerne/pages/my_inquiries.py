@@ -41,14 +41,14 @@ async def listed(page: Page) -> Response:
 
 async def form(page: Page) -> Response:
     """First step: what is wrong, and why she thinks so."""
-    kind = _kind(page)
+    kind = await _opened(page)
     about = page.request.path_params["about"]
     return await _form(page, kind, {"look" if kind == "misuse" else "report": about}, None)
 
 
 async def reach(page: Page) -> Response:
     """Second step: how to reach her, and what will be sent to whom."""
-    typed, kind = page.checked(), _kind(page)
+    typed, kind = page.checked(), await _opened(page)
     try:
         desk.checked(kind, Written(typed.get("why", ""), typed.get("text", "")))
     except Refusal as refusal:
@@ -76,6 +76,14 @@ async def send(page: Page) -> Response:
             page.who, page.visit, named[1], named[0], about["about"], written
         )  # fmt: skip
     return page.go(f"/me/inquiries?sent={reference}")
+
+
+async def _opened(page: Page) -> Kind:
+    """As `_kind`; who may not send it is refused before she has written it."""
+    kind = _kind(page)
+    if not (await person_of(page)).asks:
+        await page.house.must_ask(page.who, page.visit)
+    return kind
 
 
 def _kind(page: Page) -> Kind:

@@ -31,9 +31,11 @@ _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 async def log(page: Page) -> Response:
     """Who looked at what, when and why."""
-    typed = {name: text for name, text in page.request.query_params.items() if name in _FIELDS and text}
+    sent = page.request.query_params.multi_items()
+    typed = {name: text for name, text in sent if name in _FIELDS and text}
     fault, found = "", LogPart(())
     try:
+        _check_names([name for name, _ in sent])
         wanted = asked(typed)
     except Refusal as refusal:
         wanted, fault = Wanted(show="others"), page.say(f"log.fault_{refusal.where}")
@@ -61,6 +63,14 @@ async def log(page: Page) -> Response:
 
 
 _FIELDS: Final = ("show", "from", "to", "organisation", "service")
+_AROUND: Final = ("after", "lang")
+"""What stands in an address of the log beside what is asked for."""
+
+
+def _check_names(sent: Sequence[str]) -> None:
+    """`Refusal` for a name that the log does not have, or that stands twice: one of the two would be left out in silence."""
+    if len(set(sent)) < len(sent) or not {*_FIELDS, *_AROUND}.issuperset(sent):
+        raise Refusal(400, "The log has no such choice, or has it once.", where="choice")
 
 
 def asked(typed: Mapping[str, str]) -> Wanted:
