@@ -87,7 +87,16 @@ from kjerne.services.shared_records import READS, WRITES, SharedRecords
 from kjerne.services.shared_references import SharedReferences
 from kjerne.services.smart_configuration import Provider as Told
 from kjerne.services.smart_configuration import SmartConfiguration, no_provider, scopes
-from kjerne.services.standards import OfAll, StandardsApi, found, further, reachable, type_of, types_by_service
+from kjerne.services.standards import (
+    RESOURCE_LIMIT_BYTES,
+    OfAll,
+    StandardsApi,
+    found,
+    further,
+    reachable,
+    type_of,
+    types_by_service,
+)
 from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_both import SearchBoth
 from kjerne.services.standards_conditional import ConditionalApi
@@ -181,6 +190,10 @@ class House:
         """A reference to whoever has this number; `Refusal` 400 where it is not a person number."""
         return self._identified(number)
 
+    def _parse_resource(self, raw: bytes) -> dict[str, Any]:
+        """One resource; a body may be as long as its route takes (`RESOURCE_LIMIT_BYTES`), in JSON as in XML."""
+        return strict_json.parse(raw, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
+
     def _reference(self, number: str) -> PatientRef:
         return PatientRef(digest=self.digest(identifiers.parse(number, strict=False).value))
 
@@ -229,7 +242,7 @@ class House:
     def routes(self) -> list[Route]:
         """The route table."""
         results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
-        parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
+        parse_json = self._parse_resource
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         of_tests = self.of_tests(self) if self.of_tests else None
         reads, writes = needed(lambda law: law.scopes), needed(lambda law: law.filing_scopes)
@@ -301,7 +314,7 @@ class House:
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
         """Many resources of the types in `sent_in` at once."""
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
-        parse_json = partial(strict_json.parse, depth=self.settings.json_depth)
+        parse_json = self._parse_resource
         return StandardsImport(
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
             self.store.ids,
@@ -333,7 +346,7 @@ class House:
 
     def _about_nobody(self, patches: PatchApi, anything: str) -> tuple[SharedRecords, Terminology]:
         """What is asked of records about no patient, by whoever has a scope for `anything`."""
-        parse_json, most = partial(strict_json.parse, depth=self.settings.json_depth), self.settings.candidate_limit
+        parse_json, most = self._parse_resource, self.settings.candidate_limit
         registries = SharedRecords(
             self.store.pool, self.cursors, most, parse_json, self.parse_search, patches.read, anything, self.guides
         )

@@ -235,6 +235,36 @@ async def test_a_newborns_report_says_in_every_list_that_it_is_not_the_mothers(b
         assert "Alt innenfor" not in card, where
 
 
+@pytest.fixture
+def awaited(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """She asked for a report of which only the sample was taken so far."""
+    at, drawn = "2026-11-23T08:00:00+01:00", house.chart
+    waits = r.absent("waits", "P-Kreatinin", "", at, "temp-unknown", status="registered")
+    report = r.report("rep-awaited", "CLIN", "Medisinsk biokjemi", at, ("waits",), status="registered")
+
+    async def chart(who: Identity, visit: Visit) -> Chart:
+        before = await drawn(who, visit)
+        return replace(
+            before, observations=(*before.observations, waits), reports=(*before.reports, report),
+            unread=before.unread | {"rep-awaited"},
+        )  # fmt: skip
+
+    monkeypatch.setattr(house, "chart", chart)
+
+
+@pytest.mark.usefixtures("awaited")
+async def test_a_report_that_waits_for_its_answer_waits_for_no_acknowledgement(browser: Browser) -> None:
+    await browser.clinician()
+    page = await browser.open("Kari Nordvik")
+    assert "/report/rep-awaited" not in page.text[page.text.index('id="unread"') :].partition("</section>")[0]
+    assert "bestilt eller tatt, venter på svar" in text(page), "it is in the table"
+    own = await browser.get(f"{page.url.path}/report/rep-awaited")
+    assert own.status_code == 200
+    assert f'action="{page.url.path}/acknowledge"' not in own.text
+    beside = await browser.get(f"{page.url.path}/report/rep-blood-1")
+    assert "venter på svar" in listed(beside, "reports", "rep-awaited")
+
+
 NUMBERS = (
     st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-3]?[0-9])?", fullmatch=True)
     | st.sampled_from(["1e64", "9" * 60 + "e64", "-1e-64", "0e-64"])

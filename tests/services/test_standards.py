@@ -14,6 +14,7 @@ import pytest
 from kjerne.access import Label
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
+from kjerne.services.standards import RESOURCE_LIMIT_BYTES
 from kjerne.wire.json import parse
 from pages.test_live import tab
 from platform_fixture import Answered, Standing, Tree
@@ -60,6 +61,13 @@ def read(platform: Standing, path: str, **more: Any) -> Answered:
 def made(platform: Standing) -> str:
     """The id of a fresh Observation about the one who had a D-number."""
     return str(create(platform, observation()).tree["id"])
+
+
+def test_one_resource_may_be_as_long_as_its_route_takes_and_one_limit_is_told_beyond(platform: Standing) -> None:
+    long, longer = (observation(note=[{"text": "a" * 1_000}] * count) for count in (1_300, 2_100))
+    assert create(platform, long).status == 201
+    refused = create(platform, longer)
+    assert (refused.status, f"longer than {RESOURCE_LIMIT_BYTES} bytes" in refused.issue["diagnostics"]) == (413, True)
 
 
 def label(platform: Standing, id_: str, labels: Label) -> None:

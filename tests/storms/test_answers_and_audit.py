@@ -1,19 +1,21 @@
 """What leaves and what the log says left are the same: the ids in every answer equal the ids in its audit row.
 
-Many random searches, pages, includes, reads, histories and "already done" questions, each found again in the log by its
-correlation id. `KJERNE_STORM` sets how many (a release runs 10,000), `KJERNE_STORM_SEED` replays a failure.
+Many random searches, pages, includes, reads, histories, `$lastn`, batches and "already done" questions, each found again in
+the log by its correlation id. `KJERNE_STORM` sets how many (a release runs 10,000), `KJERNE_STORM_SEED` replays a failure.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
 import httpx
 
+from bundles import bundle, entry, send
 from kjerne.fhir.encode import encode
 from platform_fixture import Answered, Standing
 
@@ -43,7 +45,9 @@ PAIRS: Final = (
     ("gp", "restricted"), ("gp", "opted-out"), ("outsider", "citizen"), ("pharmacist", "citizen"), ("gp", "new-mother"),
     ("gp", "renumbered"), ("hospital-doctor", "restricted"),
 )  # fmt: skip
-CODES: Final = ("NPU27300", "NPU03577", "NPU01566", "NPU03429", "a,b", "x$y|z")
+READ_FIRST, WAITING = "NPU28842", "NPU08669"
+"""Of the new mother's, one of these has words beside its value for a while, and the other waits (`of_each_use`)."""
+CODES: Final = ("NPU27300", "NPU03577", "NPU01566", "NPU03429", READ_FIRST, WAITING, "a,b", "x$y|z")
 BASES: Final = ("", "", "", "SAMTYKKE", "AKUTT")
 
 
@@ -55,16 +59,18 @@ def named_in(answer: httpx.Response) -> set[str]:
     """Every id of a record in an answer: entries, a resource that is the answer, or references in Parameters."""
     if answer.status_code != 200:
         return set()
-    tree: dict[str, Any] = Answered(answer).tree
+    return ids_in(Answered(answer).tree)
+
+
+def ids_in(tree: dict[str, Any]) -> set[str]:
     if tree["resourceType"] == "Bundle":
-        return Answered(answer).every_id
+        found = [one["resource"] for one in tree.get("entry", ()) if "resource" in one]
+        return set().union(*map(ids_in, found))
     if tree["resourceType"] == "Parameters":
-        return {
-            part["valueReference"]["reference"].partition("/")[2]
-            for part in tree["parameter"]
-            if part["name"] == "earlier"
-        }
-    return {tree["id"]}
+        # Whatever such a part is called: what an answer refers to has left.
+        references = [part["valueReference"]["reference"] for part in tree["parameter"] if "valueReference" in part]
+        return {reference.partition("/")[2] for reference in references}
+    return set() if tree["resourceType"] == "OperationOutcome" else {tree["id"]}
 
 
 class Asking:
@@ -125,26 +131,68 @@ class Asking:
         end = self.chance.choice(("", "", "/_history", "/_history/1", "/_history/2", "/_history/0"))
         return self.platform.get(f"{type_}/{self.chance.choice(self.known)}{end}", as_=as_, about=about).response
 
+    def last(self) -> httpx.Response:
+        as_, about = self.chance.choice(PAIRS)
+        asked = {"code": self.chance.choice((*CODES[:4], ",".join(CODES[:4]))), "max": self.chance.choice("123")}
+        return self.platform.get(f"Observation/$lastn?{httpx.QueryParams(asked)}", as_=as_, about=about).response
+
+    def batch(self) -> httpx.Response:
+        (as_, about), entries = self.chance.choice(PAIRS), []
+        for _ in range(self.chance.randrange(1, 5)):
+            type_, code = self.chance.choice(TYPES), self.chance.choice(CODES[:4])
+            address = self.chance.choice(
+                (f"{type_}/{self.chance.choice(self.known)}", f"{type_}?_count=3", f"Observation?code={code}&_count=2",
+                 f"Observation/$lastn?code={code}")
+            )  # fmt: skip
+            entries.append(entry("GET", address))
+        return send(self.platform, bundle("batch", *entries), as_=as_, about=about).response
+
     def ask(self) -> httpx.Response:
         as_, about = self.chance.choice(PAIRS)
-        code = self.chance.choice(CODES)
-        return self.platform.client.call(
-            "POST", "/pps/v2/already-done", as_=as_, patient=self.platform.nin(about), form=[("code", code)]
-        )
+        return asked(self.platform, self.chance.choice(CODES), as_, about)
+
+
+def asked(platform: Standing, code: str, as_: str = "gp", about: str = "new-mother") -> httpx.Response:
+    """The "already done" answer."""
+    return platform.client.call(
+        "POST", "/pps/v2/already-done", as_=as_, patient=platform.nin(about), form=[("code", code)]
+    )
+
+
+def filed(platform: Standing, code: str, said: dict[str, Any], about: str = "citizen") -> str:
+    """The id of a result that was taken yesterday."""
+    taken = (platform.clock.now() - timedelta(days=1)).isoformat(timespec="seconds")
+    coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": code}
+    tree = {"resourceType": "Observation", "status": "final", "code": {"coding": [coding]}, "effectiveDateTime": taken}
+    made = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin(about), body=encode(tree | said),
+        headers={"content-type": "application/fhir+json"},
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    return str(Answered(made).tree["id"])
 
 
 def spoiled(platform: Standing) -> None:
     """Among the newest results of what is asked for lie some that no "already done" answer names."""
-    taken = (platform.clock.now() - timedelta(days=1)).isoformat(timespec="seconds")
     for code in CODES[:4]:
         for said in ({"valueString": "Hemolysert"}, {"dataAbsentReason": {"text": "for lite materiale"}}):
-            coding = {"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": code}
-            tree = {"resourceType": "Observation", "status": "final", "code": {"coding": [coding]}} | said
-            filed = platform.client.call(
-                "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("citizen"),
-                body=encode(tree | {"effectiveDateTime": taken}), headers={"content-type": "application/fhir+json"},
-            )  # fmt: skip
-            assert filed.status_code == 201, filed.text
+            filed(platform, code, said)
+
+
+@contextmanager
+def of_each_use(platform: Standing) -> Iterator[None]:
+    """One analysis has words beside its value, and another waits; both results are gone again afterwards."""
+    with_words = {"valueQuantity": {"value": 5}, "note": [{"text": "Merket med et annet navn"}]}
+    told: dict[str, dict[str, Any]] = {READ_FIRST: with_words, WAITING: {"status": "preliminary"}}
+    made = [filed(platform, code, said, "new-mother") for code, said in told.items()]
+    try:
+        yield
+    finally:
+        for number in made:
+            gone = platform.client.call(
+                "DELETE", f"/fhir/R4/Observation/{number}", as_="lab", patient=platform.nin("new-mother")
+            )
+            assert gone.status_code in (200, 204), gone.text
 
 
 def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing) -> None:
@@ -154,21 +202,41 @@ def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing
     asking = Asking(platform, random.Random(seed))
     ways: tuple[Callable[[], httpx.Response], ...] = (
         asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard,
-        asking.read, asking.read, asking.ask,
+        asking.read, asking.read, asking.ask, asking.last, asking.batch,
     )  # fmt: skip
     named = 0
-    for _ in range(int(os.environ.get("KJERNE_STORM", "300"))):
-        answer = asking.chance.choice(ways)()
-        assert answer.status_code < 500, answer.text
-        in_answer = named_in(answer)
-        logged = audited_ids(platform, answer)
-        assert in_answer == logged, (
-            answer.request.url,
-            answer.request.content,
-            answer.text[:500],
-        )
-        named += len(in_answer)
+    with of_each_use(platform):
+        for _ in range(int(os.environ.get("KJERNE_STORM", "300"))):
+            answer = asking.chance.choice(ways)()
+            assert answer.status_code < 500, answer.text
+            in_answer = named_in(answer)
+            logged = audited_ids(platform, answer)
+            assert in_answer == logged, (
+                answer.request.url,
+                answer.request.content,
+                answer.text[:500],
+            )
+            named += len(in_answer)
     assert named > 100
+
+
+def test_a_result_that_must_be_read_first_or_waits_is_in_the_log_as_in_the_answer(platform: Standing) -> None:
+    with of_each_use(platform):
+        for code, part in ((READ_FIRST, "readFirst"), (WAITING, "waiting")):
+            answer = asked(platform, code)
+            assert part in {one["name"] for one in Answered(answer).tree["parameter"]}, answer.text
+            assert named_in(answer) == audited_ids(platform, answer) != set()
+
+
+def test_a_batch_names_what_left_in_all_its_entries(platform: Standing) -> None:
+    found = platform.search("Observation", [("_count", "3")])
+    first = found.ids()[0]
+    entries = [entry("GET", f"Observation/{first}"), entry("GET", "Observation?code=NPU27300&_count=2")]
+    answer = send(platform, bundle("batch", *entries), as_="gp", about="citizen").response
+    named = named_in(answer)
+    assert first in named
+    assert len(named) >= 2
+    assert named == audited_ids(platform, answer)
 
 
 def test_a_refused_read_is_in_the_log_without_any_record(platform: Standing) -> None:

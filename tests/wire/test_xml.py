@@ -21,6 +21,15 @@ def test_a_declared_encoding_is_followed(encoding: str) -> None:
     assert xml.parse(raw).text == "Blåbærsyltetøy"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "iso-8859-1", "utf-16"])
+def test_a_declaration_that_stands_twice_is_refused_with_its_line(encoding: str) -> None:
+    twice = f"<?xml version='1.0' encoding='{encoding.removesuffix('-sig')}'?>\n<?xml version='1.0'?><a/>"
+    refusal = refused(twice.encode(encoding))
+    assert (refusal.status, refusal.where) == (400, "line 2")
+    assert "second XML declaration" in refusal.says
+    assert xml.parse(b"<?xml version='1.0'?><?xml-stylesheet href='a'?><a/>").tag == "a"
+
+
 def test_without_declaration_it_is_utf_8() -> None:
     assert xml.parse("<a>ø</a>".encode()).text == "ø"
 

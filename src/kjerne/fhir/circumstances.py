@@ -26,7 +26,7 @@ _FLAG_SYSTEMS: Final = frozenset({systems.DEVIATION, systems.INTERPRETATION, sys
 """Whose codes are flags that we know; in another system 1 may be "inside", and H what a haemolysed sample is given."""
 _FLAGS: Final = {"1": "H", "2": "L", "3": "A"}
 """Volven 8244 as HL7's letters: who sends the one or the other, or both, says the same."""
-_EXCLUDES: Final = re.compile(r"\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
+_EXCLUDES: Final = re.compile(r"\s*[(\[]?\s*(?:[<>](?!\s*=)|under\b|mindre enn\b|over\b|større enn\b)", re.IGNORECASE)
 """How a laboratory's words begin where the limit itself is outside; "<=", "inntil" and "minst" have it inside."""
 _NORMAL: Final = frozenset({"", "normal", "normal range", "normalområde", "referanseområde"})
 """What the type of a range is called in words where it says no more than that it is one."""

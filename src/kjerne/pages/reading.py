@@ -61,7 +61,8 @@ class Reading:
 
     @property
     def unread(self) -> tuple[Answer, ...]:
-        return tuple(a for a in self.answers if a.id in self.chart.unread)
+        """What waits to be acknowledged; a report that itself waits for its answer is here when that comes."""
+        return tuple(a for a in self.answers if a.id in self.chart.unread and a.mark != "awaited")
 
     @cached_property
     def unread_results(self) -> Mapping[str, Mapping[str, int]]:

@@ -29,6 +29,7 @@ _DECLARATION: Final = re.compile(
     rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["'][^>]{0,100}\?>"""
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s[^>]{0,400}\?>")
+_BEGUN_AGAIN: Final = re.compile(rb"\s*<\?xml\s")
 _DOCTYPE: Final = re.compile(rb"(?:\s++|<\?(?:[^?]++|\?(?!>))*+\?>|<!--(?:[^-]++|-(?!->))*+-->)*+<!DOCTYPE")
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UNMARKED: Final = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
@@ -166,7 +167,11 @@ def _without_declaration(raw: bytes) -> bytes:
     match = _ANY_DECLARATION.match(raw)
     if match is None:
         return raw
-    return b"\n" * match[0].count(b"\n") + raw[match.end() :]
+    lines, rest = match[0].count(b"\n"), raw[match.end() :]
+    if again := _BEGUN_AGAIN.match(rest):
+        line = 1 + lines + again[0].count(b"\n")
+        raise _refused("A second XML declaration stands behind the first.", f"line {line}")
+    return b"\n" * lines + rest
 
 
 @lru_cache(maxsize=8)

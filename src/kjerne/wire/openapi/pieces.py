@@ -146,7 +146,8 @@ _QUERY: Final[Mapping[str, str]] = {
 }
 _SENT: Final[Mapping[str, str]] = {
     "person-id": "the number of the patient whom it is about: a national number, or 'system|number'",
-    "access-basis": "the basis that is declared for a patient who has shut something: SAMTYKKE, AKUTT, FORHOYET_AKUTT or UNNTAK",
+    "access-basis": "the basis that is declared for a patient who has shut something: SAMTYKKE, "
+    "FORHOYET_SAMTYKKE, AKUTT, FORHOYET_AKUTT or UNNTAK",
     "requester-hpr-role": "the attested role (Volven 9060)",
     "prefer": "return=minimal, representation or OperationOutcome; handling=strict or lenient; respond-async",
     "if-match": 'the version that is changed, as W/"3"',

@@ -15,6 +15,8 @@ _ONE_SIDED: Final = re.compile(
     rf"(?P<sign><=|=<|≤|<|>=|=>|≥|>|under|mindre enn|inntil|over|større enn|minst)\s*(?P<limit>{_NUMBER})(?P<tail>.*)",
     re.IGNORECASE,
 )
+_HELD: Final = re.compile(r"(?:\((?P<a>[^()\[\]]*)\)|\[(?P<b>[^()\[\]]*)\])(?P<tail>.*)")
+"""A range that stands in brackets, whole: the unit may follow inside or outside."""
 _UPPER: Final = frozenset({"<", "<=", "=<", "≤", "under", "mindre enn", "inntil"})
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
 """A number that may be thousands or thousandths: where a dot stands apart, only the laboratory knows."""
@@ -40,6 +42,8 @@ def limits(text: str) -> Limits | None:
 
     >>> limits("3,5 - 11,0 mmol/L")
     Limits(low=Decimal('3.5'), high=Decimal('11.0'), unit='mmol/L')
+    >>> limits("[3 - 4] mmol/L") == limits("3 - 4 mmol/L")
+    True
     >>> limits("< 12"), limits(">= 60")
     (Limits(low=None, high=Decimal('12'), unit=''), Limits(low=Decimal('60'), high=None, unit=''))
     >>> limits("Kvinner 10 - 22, menn 12 - 25") is None
@@ -48,10 +52,12 @@ def limits(text: str) -> Limits | None:
     trimmed = text.strip()
     if not trimmed or len(trimmed) > _LONGEST:
         return None
-    match = _BETWEEN.fullmatch(trimmed) or _ONE_SIDED.fullmatch(trimmed)
+    held = _HELD.fullmatch(trimmed)
+    inside, behind = ((held["a"] or held["b"] or "").strip(), held["tail"]) if held else (trimmed, "")
+    match = _BETWEEN.fullmatch(inside) or _ONE_SIDED.fullmatch(inside)
     if match is None:
         return None
-    unit = _unit(match["tail"])
+    unit = _unit(f"{match['tail']} {behind}")
     if unit is None:
         return None
     sides = match.groupdict()
