@@ -103,6 +103,18 @@ SELECT DISTINCT d.id FROM record_history d WHERE d.patient = ANY($1::bigint[]) A
 AND NOT EXISTS (SELECT FROM record n WHERE n.patient = d.patient AND n.type = d.type AND n.id = d.id)"""
 
 
+_MARKS: Final = """
+SELECT d.type, d.id, max(d.version) FROM record_history d JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
+WHERE d.patient = $1 AND d.deleted GROUP BY 1, 2"""
+
+
+async def marks_of(conn: Connection, grant: Grant, named: Sequence[tuple[int, UUID]]) -> list[tuple[int, UUID, int]]:
+    """Of those of these records that were deleted type, id and the version that marks it: for their readers to be told of."""
+    if not named:
+        return []
+    return [tuple(row) for row in await conn.fetch(_MARKS, grant.subject.patient, *columns(named, 2))]
+
+
 async def ids_of(conn: Connection, grant: Grant, type_: int) -> frozenset[UUID]:
     """Which records of a type are gone, for the program to compare with: nothing of them leaves."""
     return frozenset(row[0] for row in await conn.fetch(_IDS, list(grant.subject.keys), type_))

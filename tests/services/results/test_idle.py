@@ -107,3 +107,31 @@ async def test_a_correction_and_a_cancellation_that_do_what_they_say_are_told_no
     ]
     assert [taken.idle for taken in await take(ward, *raws)] == [(), (), ()]
     assert (values(await opened(ward, number)), values(await opened(ward, other))) == ([], ["140"])
+
+
+async def test_what_a_change_without_its_first_version_is_told_holds_when_that_comes_later(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    corrected = kith.item(id_="1", value=kith.number("77"), service="M")
+    change, first = await take(
+        ward,
+        a_report(kith, number, corrected, id_="M", service="M", generated="2026-03-04T12:00:05"),
+        a_report(kith, number, kith.item(id_="1"), id_="N"),
+    )
+    told = change.receipt.decode()
+    assert all(
+        words in told for words in ("here by now", "if that comes later", "never sent here, nothing is to be done")
+    )
+    assert (first.idle, values(await opened(ward, number))) == ((), ["77"])
+
+
+async def test_a_change_in_which_a_diagnosis_stands_and_its_measure_is_withdrawn_is_called_no_cancellation(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    await ward.person(number)
+    measure = kith.item("NPU03230", "", id_="2", service="C")
+    diagnosis = kith.item("", kith.text("Malignt melanom", "DI"), id_="1", service="M", inside=measure)
+    (taken,) = await take(ward, a_report(kith, number, diagnosis, service="M", discipline="PAT"))
+    assert [(ALONE + b" change").decode() in one.says for one in taken.idle] == [True]
+    assert b"cancellation" not in taken.receipt

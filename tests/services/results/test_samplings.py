@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from .conftest import Ward, fresh_number
-from .test_intake import a_report, opened, take
+from kjerne.exchange import PatientRef
+from kjerne.fhir.encode import decode, encode
+from kjerne.store import followup
+from kjerne.store.changing import Changer, Next
+from kjerne.store.records import Current
+
+from .conftest import LAB, NOW, Ward, fresh_number
+from .test_intake import OBSERVATION, a_report, opened, take
 
 Kith = Any
 EIGHT, NINE = "2026-03-02T08:00:00", "2026-03-02T09:00:00"
@@ -91,3 +98,51 @@ async def test_a_report_with_its_tubes_numbered_anew_goes_whole_to_the_right_pat
         )
         await take(ward, *(raws[place] for place in order))
         assert (await stands(ward, wrong), await stands(ward, right)) == ([], [("15", EIGHT), ("7", NINE)])
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (("M", [RIGHT, AGAIN]), {EIGHT}),
+        (("M", [HB, RIGHT_AGAIN]), {NINE}),
+        (("C", []), {EIGHT, NINE}),
+        (("N", [AGAIN, HB]), set()),
+    ],
+)
+async def test_who_read_one_of_two_samplings_is_told_what_is_corrected_where_they_become_one(
+    ward: Ward, kith: Kith, number: str, last: tuple[str, list[Result]], told: set[str]
+) -> None:
+    key = await ward.person(number)
+    await take(ward, *(version(kith, number, *of, day=2 + day) for day, (_, of) in enumerate(APART)))
+    read = {tree["id"]: tree["effectiveDateTime"][:19] for tree in await opened(ward, number)}
+    await take(ward, version(kith, number, *last[1], day=4, kind=last[0]))
+    async with ward.house.store.pool.acquire() as conn:
+        notices = [one for one in await followup.notices(conn, "9144889") if one.patient == key]
+    assert {read[str(one.id)] for one in notices if str(one.id) in read} == told
+    assert all(one.read_version == 1 for one in notices)
+
+
+@pytest.mark.parametrize("last", [("N", [AGAIN, HB]), ("M", [RIGHT, AGAIN])])
+async def test_what_fhir_said_of_one_of_two_samplings_stands_when_they_become_one(
+    ward: Ward, kith: Kith, number: str, last: tuple[str, list[Result]]
+) -> None:
+    await ward.person(number)
+    await take(ward, *(version(kith, number, *of, day=2 + day) for day, (_, of) in enumerate(APART)))
+    store, grant = (
+        ward.house.store,
+        await ward.admit(LAB)(PatientRef(digest=ward.house.digest(number)), "results", "file"),
+    )
+    [again] = [tree["id"] for tree in await opened(ward, number) if tree["effectiveDateTime"].startswith(NINE)]
+
+    def make(current: Current) -> Next:
+        tree = decode(current.raw) | {"valueQuantity": {"value": 33, "unit": "g/dL"}}
+        return Next.of(encode(tree), tree, NOW)
+
+    async with store.pool.acquire() as conn, conn.transaction():
+        assert await Changer(store.records, ward.house.reader, [OBSERVATION]).change(
+            conn, grant, (OBSERVATION, UUID(again)), None, make
+        )
+    await take(ward, version(kith, number, *last[1], day=4, kind=last[0]))
+    assert ("33", NINE) in await stands(ward, number)
+    await take(ward, version(kith, number, HB, RIGHT_AGAIN, day=6, kind="M"))
+    assert ("17", NINE) in await stands(ward, number)

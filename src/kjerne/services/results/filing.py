@@ -18,7 +18,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
-from kjerne.services.results import following, keeping, outgrown, release, renamed, repeats
+from kjerne.services.results import following, keeping, outgrown, regrouped, release, renamed, repeats
 from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.services.results.kith.traces import pack as pack_trace
@@ -284,6 +284,8 @@ class Files:
             held_by, other = held.get(report, _NOTHING), others.get(report, renamed.NOTHING)
             was, now = before.get(report, []), after.get(report, [])
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
+        made_of = partial(self._numbered_all, grant)
+        await regrouped.tell_readers(conn, grant, others, lambda report: made_of(report, after[report]).trees)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
                 await self._spread(conn, grant, sender, report, versions)
@@ -444,7 +446,8 @@ class Files:
             return renamed.NOTHING
         new = self._numbered_all(grant, report, after)
         olds = [self._numbered_all(grant, one, before[one]) for one in (*([report] if own else []), *others)]
-        ids = {place: now for old in olds for place, now in renamed.ids_after(old, new).items()}
+        together = self._numbered_all(grant, report, regrouped.known(after, before)) if others else new
+        ids = regrouped.ids_after(olds, together, new)
         if own:  # a report that is there stays the report
             ids = {place: now for place, now in ids.items() if place[0] in (OBSERVATION_TYPE, files.BINARY)}
         if not ids:

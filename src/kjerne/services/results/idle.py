@@ -22,8 +22,14 @@ _CANCELS_NOTHING: Final = (
     "under the number (ServProvId) of that; one that is still to come is cancelled if it was made (GenDate) before"
 )
 _CHANGES_NOTHING: Final = (
-    "no report was found that this change is of, and nothing was corrected or moved: it stands as a report of its own; if a "
-    "report is meant that is here, cancel that under its number (ServProvId)"
+    "no report was found that this change is of, among those that are here by now: it stands as a report of its own, and is "
+    "laid on its first version if that comes later; if it is to correct or move a report that is here, cancel that under its "
+    "number (ServProvId); if its first version was never sent here, nothing is to be done"
+)
+_WITHDRAWS_NOTHING: Final = (
+    "no report was found that this change is of, among those that are here by now, and nothing was withdrawn by it; what it "
+    "says stands as a report of its own, and is laid on its first version if that comes later; if a report is meant that is "
+    "here, send it again under the number (ServProvId) of that"
 )
 
 
@@ -40,7 +46,9 @@ def made_before(filing: Filing) -> list[Fault]:
 
 
 def found_nothing(filing: Filing) -> list[Fault]:
-    """What the sender is told of a change or cancellation that stands alone (`Files.file`).
+    """What the sender is told of a change or cancellation that stands alone (`Files.file`). It holds whatever comes later: the
+    first version of a report may be on its way, or older than the connection. A change that gives nobody a result (a diagnosis
+    may stand in it) is told what it did not withdraw, but is called no cancellation.
 
     Nothing where it goes on with an older change, and nothing where its report has gone to another person already, which is
     all that a cancellation asks. What the law keeps `shut` says nothing of itself here either.
@@ -53,7 +61,7 @@ def found_nothing(filing: Filing) -> list[Fault]:
     person = filing.mark.person
     if any(sent.patient == person != sent.owner for sent in filing.known):
         return []
-    return [_fault(filing, _CANCELS_NOTHING)]
+    return [_fault(filing, _CANCELS_NOTHING if filing.mark.trace.service == "C" else _WITHDRAWS_NOTHING)]
 
 
 def _standing(filing: Filing) -> tuple[lineage.Mark, ...]:

@@ -1,0 +1,58 @@
+"""Results that have another id since their report was taken into another: which is which, and who is told of a change.
+
+A later version may show that two reports are one (`kith.lineage`). The results of the younger lie under the other from then
+on, as records that nobody has read. What the log names is the former record, so its readers are told of that one: it was
+taken back, and what stands in its place stands in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.services.results import renamed
+from kjerne.services.results.keeping import Place, Tree
+from kjerne.services.results.kith import codes
+from kjerne.services.results.kith.chain import Versioned
+from kjerne.store import deleted, followup
+from kjerne.store.pool import Connection
+
+
+def known(versions: Sequence[Versioned], before: Mapping[bytes, Sequence[Versioned]]) -> list[Versioned]:
+    """Those of a report's versions that lay in a report before."""
+    return [one for one in versions if any(one in former for former in before.values())]
+
+
+def ids_after(olds: Sequence[renamed.Numbered], together: renamed.Numbered, new: renamed.Numbered) -> dict[Place, UUID]:
+    """As `renamed.ids_after`, of all reports that are one from now on. What the version that has come says again itself is
+    found by what the versions before it, `together`, say last."""
+    return {
+        place: now
+        for old in olds
+        for place, now in (renamed.ids_after(old, together) | renamed.ids_after(old, new)).items()
+        if (place[0], now) in new.trees
+    }
+
+
+async def tell_readers(
+    conn: Connection,
+    grant: Grant,
+    others: Mapping[bytes, renamed.Renamed],
+    trees_of: Callable[[bytes], Mapping[Place, Tree]],
+) -> None:
+    """Tells who had read, under another id, what the messages of its report say otherwise now (`trees_of`)."""
+    for report, other in others.items():
+        if not other.ids:
+            continue
+        former, now = {new: old for old, new in other.ids.items()}, trees_of(report)
+        changed = [
+            (type_, former[id_])
+            for (type_, id_), tree in other.made.items()
+            if _changes(now.get((type_, id_), {})) != _changes(tree)
+        ]
+        await followup.tell_readers(conn, grant, "corrected", await deleted.marks_of(conn, grant, changed))
+
+
+def _changes(tree: Tree) -> list[Tree]:
+    return [one for one in tree.get("extension", ()) if one.get("url") == codes.CHANGE]
