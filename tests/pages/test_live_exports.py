@@ -45,6 +45,15 @@ def test_a_person_approves_once_with_her_reason_in_the_log_and_may_still_refuse(
     assert {row["patient"] for row in rows} == {0}
 
 
+def test_two_of_the_sandboxes_persons_open_an_export(platform: Standing) -> None:
+    path = f"/operations/exports/{(number := asked(platform))}"
+    for who in ("administrator", "second-administrator"):
+        with tab(platform, who, "operations") as it:
+            last = text(it.post(it.get(path), path, verdict="approve", reason=WHY))
+    assert "åpen til" in last
+    assert platform.client.call("GET", f"/exports/{number}", as_="operator").status_code == 200
+
+
 def test_an_approval_under_the_operators_hpr_number_is_her_own_whatever_number_she_was_logged_in_with(
     platform: Standing,
     authorised: str,  # noqa: F811

@@ -54,7 +54,9 @@ LATER_UNITS: Final = (_Unit("portal", "", "Innbyggerportalen", "citizen-portal")
 OFFICE_NAMES: Final = ("Granlia", "Storelva", "Kvitberg", "Rognstad", "Myrvang", "Sjøbrua", "Heiane", "Vårsol")
 
 
-class _Post(NamedTuple):
+class Post(NamedTuple):
+    """Where somebody works, and as what."""
+
     part: str
     unit: str
     authorization: str
@@ -63,24 +65,26 @@ class _Post(NamedTuple):
 
 
 POSTS: Final = (
-    _Post("gp", "office-1", "LE", "female", 47),
-    _Post("outsider", "office-2", "LE", "male", 39),
-    _Post("hospital-doctor", "hospital", "LE", "male", 44),
-    _Post("blocked-doctor", "hospital", "LE", "female", 52),
-    _Post("nurse", "hospital", "SP", "female", 36),
-    _Post("midwife", "health-centre", "JO", "female", 50),
-    _Post("pharmacist", "pharmacy", "FA1", "male", 33),
-    _Post("biochemist", "biochemistry", "LE", "female", 58),
-    _Post("scientist", "private-lab", "BI", "male", 41),
-    _Post("microbiologist", "microbiology", "LE", "male", 55),
-    _Post("pathologist", "pathology", "LE", "female", 46),
-    _Post("radiologist", "radiology", "LE", "male", 49),
-    _Post("retired-doctor", "hospital", "LE", "male", 76),
+    Post("gp", "office-1", "LE", "female", 47),
+    Post("outsider", "office-2", "LE", "male", 39),
+    Post("hospital-doctor", "hospital", "LE", "male", 44),
+    Post("blocked-doctor", "hospital", "LE", "female", 52),
+    Post("nurse", "hospital", "SP", "female", 36),
+    Post("midwife", "health-centre", "JO", "female", 50),
+    Post("pharmacist", "pharmacy", "FA1", "male", 33),
+    Post("biochemist", "biochemistry", "LE", "female", 58),
+    Post("scientist", "private-lab", "BI", "male", 41),
+    Post("microbiologist", "microbiology", "LE", "male", 55),
+    Post("pathologist", "pathology", "LE", "female", 46),
+    Post("radiologist", "radiology", "LE", "male", 49),
+    Post("retired-doctor", "hospital", "LE", "male", 76),
 )
-LATER_POSTS: Final = (_Post("outside-doctor", "outside", "LE", "female", 45),)
+LATER_POSTS: Final = (Post("outside-doctor", "outside", "LE", "female", 45),)
 """Hired last, so that everybody else is who she was before they were."""
-OPERATOR: Final = _Post("administrator", "monitoring", "", "female", 41)
+OPERATOR: Final = Post("administrator", "monitoring", "", "female", 41)
 """Runs the platform; no health worker."""
+SECOND_OPERATOR: Final = Post("second-administrator", "monitoring", "", "male", 53)
+"""Her colleague, since an export wants two who approve it. Hired after her, as whoever comes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Service:
     doctors."""
     persons: tuple[Person, ...]
     operator: Person
+    second_operator: Person
 
 
 def health_service(seed: int, residents: int, today: date, taken: set[str]) -> Service:
@@ -108,8 +113,11 @@ def health_service(seed: int, residents: int, today: date, taken: set[str]) -> S
         key=lambda one: (one.point_of_care, one.hpr),
     )
     operator = _employee(Random(f"{seed}:post:{OPERATOR.part}"), FIRST_STAFF_KEY + len(posts), OPERATOR, today, taken)
-    persons = (*(person for _, _, person in hired), operator)
-    return Service(units, staff, tuple(doctors), persons, operator)
+    second = _employee(
+        Random(f"{seed}:post:{SECOND_OPERATOR.part}"), operator.key + 1, SECOND_OPERATOR, today, taken
+    )  # fmt: skip
+    persons = (*(person for _, _, person in hired), operator, second)
+    return Service(units, staff, tuple(doctors), persons, operator, second)
 
 
 def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
@@ -132,17 +140,17 @@ def _office(index: int) -> _Unit:
     return _Unit(f"office-{index}", "", f"{name} legesenter{f' {turn + 1}' if turn else ''}", "gp-office")
 
 
-def _more_doctors(seed: int, offices: int) -> Iterator[_Post]:
+def _more_doctors(seed: int, offices: int) -> Iterator[Post]:
     rng = Random(f"{seed}:doctors")
     for office in range(1, offices + 1):
         for number in range(1 if office <= OFFICES_OF_PERSONAS else 0, DOCTORS_PER_OFFICE):
             sex: Sex = "female" if rng.random() < 0.55 else "male"
-            yield _Post(f"doctor-{office}-{number}", f"office-{office}", "LE", sex, rng.randrange(31, 67))
+            yield Post(f"doctor-{office}-{number}", f"office-{office}", "LE", sex, rng.randrange(31, 67))
 
 
 def _hire(
-    posts: list[_Post], units: Mapping[str, Organisation], seed: int, today: date, taken: set[str]
-) -> Iterator[tuple[_Post, Practitioner, Person]]:
+    posts: list[Post], units: Mapping[str, Organisation], seed: int, today: date, taken: set[str]
+) -> Iterator[tuple[Post, Practitioner, Person]]:
     hpr = serials(990_000_001)
     for key, post in enumerate(posts, FIRST_STAFF_KEY):
         person = _employee(Random(f"{seed}:post:{post.part}"), key, post, today, taken)
@@ -161,6 +169,6 @@ def _hire(
         yield post, practitioner, person
 
 
-def _employee(rng: Random, key: int, post: _Post, today: date, taken: set[str]) -> Person:
+def _employee(rng: Random, key: int, post: Post, today: date, taken: set[str]) -> Person:
     born = date(today.year - post.age - 1, rng.randrange(1, 13), rng.randrange(1, 29))
     return person(rng, key, born, post.sex, rng.choice(FAMILY_NAMES), address(rng, HOME_MUNICIPALITY), taken)

@@ -105,7 +105,7 @@ class Practitioner:
 class Population:
     """Everybody and everything in the synthetic registers.
 
-    `people` are the residents asked for, then the personnel as persons, `operator` the last of them. `ties` and `choices`
+    `people` are the residents asked for, then the personnel as persons, the operators the last of them. `ties` and `choices`
     go by person key; `Tie.key` is a key of this population. `cast` names who plays which part, `staff` the personnel by
     part, `units` the organisations by part.
     """
@@ -121,3 +121,4 @@ class Population:
     by_key: Mapping[int, Person] = field(repr=False)
     residents: int
     operator: Person = field(repr=False)
+    second_operator: Person = field(repr=False)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kjerne.access import CallerKind
-from kjerne.sandbox.institutions import OPERATOR
-from kjerne.sandbox.people import Part, Population
+from kjerne.sandbox.institutions import OPERATOR, SECOND_OPERATOR, Post
+from kjerne.sandbox.people import Part, Person, Population
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,13 @@ def personas(population: Population) -> tuple[Persona, ...]:
     """All personas of this population: practitioners, the operator in person, citizens, systems."""
     return (
         *(_practitioner(population, one) for one in PRACTITIONERS),
-        _operator(population),
+        _operator(population.operator, OPERATOR, "Drift av plattformen, innlogget person", population),
+        _operator(
+            population.second_operator,
+            SECOND_OPERATOR,
+            "En til i driften: godkjenner en eksport som nummer to",
+            population,
+        ),
         *(_citizen(population, one) for one in CITIZENS),
         *(_system(population, one) for one in SYSTEMS),
     )
@@ -116,12 +122,12 @@ def _practitioner(population: Population, given: _Practitioner) -> Persona:
     )
 
 
-def _operator(population: Population) -> Persona:
+def _operator(person: Person, post: Post, title: str, population: Population) -> Persona:
     """Whoever runs the platform, logged in as herself: she is authorised as nothing and has no HPR number."""
-    person, unit = population.operator, population.units[OPERATOR.unit]
+    unit = population.units[post.unit]
     return Persona(
-        name=OPERATOR.part,
-        title="Drift av plattformen, innlogget person",
+        name=post.part,
+        title=title,
         kind="practitioner",
         role="operations",
         nin=person.nin,

@@ -52,6 +52,7 @@ def generate(people: int, seed: int, today: date) -> Population:
         by_key={one.key: one for one in everybody},
         residents=len(residents),
         operator=service.operator,
+        second_operator=service.second_operator,
     )
 
 
