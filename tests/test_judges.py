@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -61,6 +63,20 @@ def test_a_request_that_breaks_the_document_on_purpose_is_left_as_it_is(odd: Any
         assert right.of(method, f"/fhir/R4{path}", {"type": "Observation", "id": "a"}, known) is not None
         assert right.of(method, f"/fhir/R4{path}", {"type": odd, "id": "a"}, known) is None
         assert right.of(method, f"/fhir/R4{path}", {"type": "Observation", "id": odd}, known) is None
+
+
+def test_what_is_spoiled_can_be_sent_and_spoils_nothing_else() -> None:
+    """What was put in was once spoiled with the next, until it held itself: no request could be made of that."""
+    spoiling = tool("spoiling", "judge_schemathesis/spoiling.py")
+    odd, chance, right = (
+        json.dumps(spoiling.ODD),
+        Random(1),
+        {"resourceType": "Observation", "code": {"coding": [{"code": "a"}]}},
+    )
+    sent = {json.dumps(spoiling.spoiled(right, chance)) for _ in range(5_000)}
+    assert len(sent) > 100
+    assert json.dumps(spoiling.ODD) == odd
+    assert right == {"resourceType": "Observation", "code": {"coding": [{"code": "a"}]}}
 
 
 def test_every_address_is_asked_by_a_persona_that_there_is(platform: Standing) -> None:
