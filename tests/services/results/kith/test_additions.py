@@ -341,3 +341,22 @@ def test_additions_take_no_value_from_a_finished_report(data: st.DataObject) -> 
     }
     assert told == {(code, n) for of in (first, *later) for code, _, n in of}
     assert not any(one.changes for one in folded.results)
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"), [("GR", ("Spinalvæske", "Serum")), ("VU", ("Malignt melanom.", "Basalcellekarsinom."))]
+)
+@pytest.mark.parametrize("ids", [("1", "2"), ("", "1"), ("", "")])
+def test_what_is_added_in_a_group_or_diagnosis_of_its_own_is_no_other_groups(
+    heading: str, names: tuple[str, str], ids: tuple[str, str]
+) -> None:
+    def held(name: str, service: str) -> str:
+        return Kith.item(
+            "", Kith.text(name, heading), id_=ids[0], service=service, inside=glucose("4", ids[1], service)
+        )
+
+    folded = state(version(1, held(names[0], "N")), added(2, held(names[1], "A")))
+    by_key = {one.key: one for one in folded.results}
+    around = [by_key[one.parent].value for one in folded.results if one.parent]
+    assert [value.text for value in around if value] == [*names]
+    assert not any(one.changes for one in folded.results)

@@ -132,8 +132,8 @@ def test_the_text_of_a_group_that_was_corrected_takes_the_place_of_the_former_on
     gone = version(kith, 2, radiology(kith, "14", words="Undersøkelsen er slettet."), service="M")
     assert [r.gone for r in state(kith, first, gone).results] == [True, True]
     named = version(kith, 1, radiology(kith, "11", service="N", words="Blod"))
-    other = version(kith, 2, radiology(kith, "11", words="Urin"), service="M")
-    assert len(state(kith, named, other).results) == 3, "another name is another group"
+    other = kith.item("", kith.text("Urin", "GR"), service="M", inside=kith.item(B, "", id_=B, service="M", state="11"))
+    assert len(state(kith, named, version(kith, 2, other, service="M")).results) == 4, "another name is another group"
 
 
 def test_a_group_that_is_left_out_goes_when_all_that_stood_in_it_is_deleted_elsewhere(kith: Any) -> None:

@@ -186,3 +186,131 @@ def test_a_final_answer_that_lists_a_new_organism_first_corrects_none_of_the_pre
     coli, kleb, pseudo = ("E. coli", "S"), ("Klebsiella", "R"), ("Pseudomonas", "R")
     found = told(version(1, *growth(coli, kleb), status="P"), version(2, *growth(kleb, pseudo, coli)))
     assert found == sorted((one, "final", []) for name, letter in (coli, kleb, pseudo) for one in (name, letter))
+
+
+@pytest.mark.parametrize("service", ["M", "N", ""])
+@pytest.mark.parametrize("report", ["M", "N"])
+@pytest.mark.parametrize("ids", [("", "", ""), ("1", "2", "1")])
+@pytest.mark.parametrize("again", [(), ("C",)])
+def test_what_was_sent_as_new_after_a_withdrawal_is_what_the_next_version_corrects(
+    ids: tuple[str, str, str], report: str, service: str, again: tuple[str, ...]
+) -> None:
+    """Whether the withdrawal is said again, with its value or without one, or not at all."""
+    first = version(1, number(SUGAR, "5.0", id_=ids[0]))
+    second = version(2, number(SUGAR, "5.0", "C", id_=ids[0]), number(SUGAR, "9.0", id_=ids[1]), service="M")
+    gone = [number(SUGAR, "", one, id_="") for one in again]
+    third = version(3, *gone, number(SUGAR, "8.0", service, id_=ids[2]), service=report)
+    found = told(first, second, third)
+    assert [(value, [*changes]) for value, _, changes in found] == [
+        ("", [("withdrawn", "5.0")]),
+        ("8.0", [("corrected", "9.0")]),
+    ]
+
+
+def test_a_withdrawal_alone_reaches_what_stands_and_not_what_is_gone() -> None:
+    first = version(1, number(SUGAR, "5.0"))
+    second = version(2, number(SUGAR, "5.0", "C"), number(SUGAR, "9.0"), service="M")
+    found = told(first, second, version(3, number(SUGAR, "", "C"), service="M"))
+    assert found == [("", "cancelled", [("withdrawn", "5.0")]), ("", "cancelled", [("withdrawn", "9.0")])]
+
+
+@pytest.mark.parametrize("kind", ["M", "A"])
+@pytest.mark.parametrize("others", [(), (number(CRP, "30", id_="2"),)])
+def test_a_change_whose_id_is_its_neighbours_is_of_its_own_analysis(kind: str, others: tuple[str, ...]) -> None:
+    """Where ids count, what is alone in its message has the id of whatever came first."""
+    first = version(1, number(BLOOD, "14", id_="1"), number(SUGAR, "7.0", id_="2"))
+    found = told(first, version(2, number(SUGAR, "8.0", "M", id_="1"), *others, service=kind))
+    assert ("8.0", "amended", [("corrected", "7.0")]) in found
+    assert [value for value, _, _ in found] == sorted(["14", "8.0", *(["30"] if others else [])])
+    assert not any(before == "14" and kind != "not-repeated" for _, _, changes in found for kind, before in changes)
+
+
+@pytest.mark.parametrize("service", ["N", "M", "C", "H", "A"])
+@pytest.mark.parametrize("amount", ["7.0", ""])
+def test_what_is_deleted_under_its_neighbours_id_is_of_its_own_analysis(service: str, amount: str) -> None:
+    first = version(1, number(BLOOD, "14", id_="1"), number(SUGAR, "7.0", id_="2"))
+    deleted = version(2, number(SUGAR, amount, service, id_="1", state="14"), service="M")
+    found = told(first, deleted)
+    assert [(value, [before for _, before in changes]) for value, _, changes in found] == [
+        ("", ["7.0"]),
+        ("14", ["14"]),
+    ]
+
+
+def test_a_corrected_code_is_still_found_by_its_id() -> None:
+    first = version(1, number(BLOOD, "7.0", id_="1"), number(CRP, "5", id_="2"))
+    found = told(first, version(2, number(SUGAR, "7.0", "M", id_="1"), number(CRP, "5", "H", id_="2"), service="M"))
+    assert found == [("5", "final", []), ("7.0", "amended", [("corrected", "7.0")])]
+
+
+def taken(number_: str, hour: int, kind: str = "S") -> str:
+    clock = f"T{hour:02}:00:00" if hour else ""
+    return (
+        f"<AnalysedSubject><CollectedSample><CollectedDate V='2026-03-02{clock}'/></CollectedSample>"
+        f"<TypeCoded S='{Kith.OID}8351' V='{kind}' DN='Materiale {kind}'/>"
+        f"<IdByServProvider>{number_}</IdByServProvider></AnalysedSubject>"
+    )
+
+
+def found_in(number_: str) -> str:
+    return f"<RefAnalysedSubject>{number_}</RefAnalysedSubject>"
+
+
+@pytest.mark.parametrize("service", ["N", ""])
+@pytest.mark.parametrize(("ids", "second"), [(("", ""), "50"), (("1", "1"), "50"), (("1001", "1002"), "10")])
+@pytest.mark.parametrize("number_", ["1", "2"])
+def test_a_new_result_of_a_later_sample_that_a_change_holds_alone_leaves_the_first(
+    service: str, ids: tuple[str, str], second: str, number_: str
+) -> None:
+    first = version(1, number(SUGAR, "10", id_=ids[0], inside=found_in("1")), subjects=taken("1", 8))
+    later = number(SUGAR, second, service, id_=ids[1], inside=found_in(number_))
+    found = told(first, version(2, later, service="M", subjects=taken(number_, 11)))
+    assert found == sorted([("10", "final", [("not-repeated", "10")]), (second, "final", [])])
+
+
+@pytest.mark.parametrize("ids", [("", ""), ("1", "2")])
+def test_a_change_of_one_tube_does_not_reach_the_other_that_had_its_number(ids: tuple[str, str]) -> None:
+    urine = version(1, number(SUGAR, "4", id_=ids[0], inside=found_in("1")), subjects=taken("1", 0, "U"))
+    serum = number(SUGAR, "5", id_=ids[1], inside=found_in("1"))
+    found = told(urine, version(2, serum, service="M", subjects=taken("1", 0, "S")))
+    assert found == [("4", "final", [("not-repeated", "4")]), ("5", "final", [])]
+
+
+@pytest.mark.parametrize("ids", [("", ""), ("1", "2")])
+@pytest.mark.parametrize("kind", ["N", "M"])
+def test_tubes_that_are_numbered_anew_exchange_nothing(ids: tuple[str, str], kind: str) -> None:
+    """Two that say the same, of two materials."""
+
+    def tube(id_: str, number_: str) -> str:
+        return Kith.item(SUGAR, Kith.text("Negativ"), id_=id_, inside=found_in(number_))
+
+    first = version(1, tube(ids[0], "1"), tube(ids[1], "2"), subjects=taken("1", 0, "S") + taken("2", 0, "U"))
+    again = version(
+        2, tube(ids[0], "1"), tube(ids[1], "2"), service=kind, subjects=taken("1", 0, "U") + taken("2", 0, "S")
+    )
+    folded = chain.fold([again, first])
+    assert [(says(one.value), one.changes) for one in folded.results] == [("Negativ", ()), ("Negativ", ())]
+    assert sorted(folded.subjects[one.objects[0]].type_code.code for one in folded.results) == ["S", "U"]
+
+
+@pytest.mark.parametrize("service", ["A", "N", "H", ""])
+def test_an_addition_that_repeats_a_panel_of_like_answers_doubles_none(service: str) -> None:
+    def absent(code: str, id_: str, of: str) -> str:
+        return Kith.item(code, Kith.text("Ikke påvist"), id_=id_, service=of)
+
+    first = version(1, absent(BLOOD, "1", "N"), absent(CRP, "2", "N"))
+    more = [absent(SUGAR, "1", service), absent(BLOOD, "2", service), absent(CRP, "3", service)]
+    added = version(2, *more, service="A", status="A")
+    once_more = version(3, absent(CRP, "1", service), absent(SUGAR, "2", service), service="A", status="A")
+    assert [changes for _, _, changes in told(first, added, once_more)] == [[], [], []]
+
+
+@pytest.mark.parametrize("kind", ["N", "M"])
+def test_a_word_that_turned_is_no_second_answer_where_ids_are_seen_to_count(kind: str) -> None:
+    def answer(code: str, id_: str, words: str = "Ikke påvist") -> str:
+        return Kith.item(code, Kith.text(words), id_=id_)
+
+    first = version(1, number(CRP, "5", id_="1"), answer(BLOOD, "2"))
+    then = version(2, answer(SUGAR, "1"), number(CRP, "5", id_="2"), answer(BLOOD, "3", "Påvist"), service=kind)
+    assert ("Påvist", "final", [("corrected", "Ikke påvist")]) in told(first, then)
+    assert len(told(first, then)) == 3

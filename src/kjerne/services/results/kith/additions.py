@@ -108,11 +108,14 @@ _NAMES: Final = [one.name for one in _FIELDS]
 _DEFAULTS: Final = [getattr(Item(parent=-1, line=0), name) for name in _NAMES]
 
 
-def name_of(item: Item, found_in: Sequence[Sequence[AnalysedSubject]]) -> str:
-    """What tells an added result from others with its number: what it said first and in what it was found, so that its key does
-    not hang on what else has come. The same may be found in several specimens."""
+def name_of(
+    item: Item, found_in: Sequence[Sequence[AnalysedSubject]], place: tuple[int, str, str] | None = None
+) -> str:
+    """What tells an added result from others with its number: what it said first, in what it was found and, where it stands at
+    another `place` than they do, at which: so its key does not hang on what else has come. The same may be found in several
+    specimens and of several organisms."""
     of = [
         (one.of, one.material, one.type, one.type_code, one.collected, one.origin) for made in found_in for one in made
     ]
-    said = msgspec.msgpack.encode((item.value, item.structured, item.further, of))
+    said = msgspec.msgpack.encode((item.value, item.structured, item.further, of, *([place] if place else ())))
     return hashlib.blake2b(said, digest_size=_DIGEST_BYTES).hexdigest()

@@ -21,9 +21,12 @@ from kjerne.services.results.kith.circumstances import (
     same_content,
     says_something,
 )
+from kjerne.services.results.kith.faces import Face, face
 from kjerne.services.results.kith.findings import another_analysis, another_finding, has_words, is_susceptibility
+from kjerne.services.results.kith.holding import Held, held_by
+from kjerne.services.results.kith.laying import Counted
 from kjerne.services.results.kith.map_values import is_coded
-from kjerne.services.results.kith.matching import Face, face, match
+from kjerne.services.results.kith.matching import match
 from kjerne.services.results.kith.model import Code, Item, Material, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, UNFINISHED, WAITING, observation_status
 from kjerne.services.results.kith.waves import waves
@@ -118,7 +121,8 @@ class _Laid:
     """One version on its way: its own kind of service, its items with when, of whom and what they were sampled, what they
     effectively say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
     whether it is `added`, the entry that holds each so far, and the indexes of those that are only `filled`: an addition
-    repeats a result that stands, and leaves it where and what it is."""
+    repeats a result that stands, and leaves it where and what it is. `holds` are the examinations that a text is about, `counted`
+    whose ids have been seen to count (`matching`)."""
 
     service: str
     items: Sequence[Item]
@@ -131,7 +135,9 @@ class _Laid:
     beyond: Sequence[str]
     added: Sequence[bool]
     held: list[_Entry | None]
-    filled: set[int]
+    holds: Sequence[Held]
+    counted: Counted
+    filled: set[int] = field(default_factory=set)
 
     def target_of(self, index: int, absent: str) -> str:
         return _key_at(self.targets[index], self.held, absent)
@@ -143,11 +149,12 @@ class Entries:
     def __init__(self, *, headless: bool = False) -> None:
         self._headless = headless
         self._entries: list[_Entry] = []
-        self._keys: dict[str, frozenset[tuple[str, str]]] = {}
+        self._keys: dict[str, Face] = {}
         self._numbers: dict[str, int] = {}
         self._repeated: dict[str, tuple[Said, int] | None] = {}
         self._filled: set[str] = set()
         self._objects: dict[str, samples.Made] = {}
+        self._counted: Counted = set()
         self._turn = 0
 
     def results(self) -> tuple[Result, ...]:
@@ -169,7 +176,7 @@ class Entries:
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         self._turn += 1
         found_in, self._objects = samples.of_items(report, self._objects)
-        laid = _laid(report, before, found_in)
+        laid = _laid(report, before, found_in, self._counted)
         for wave in waves(report.items, laid.targets, fresh=not before):
             if before:
                 _match_wave(wave, laid, before)
@@ -228,7 +235,7 @@ class Entries:
         parent, target = _key_at(item.parent, laid.held, ""), laid.target_of(index, laid.beyond[index])
         known = face(
             item, service, parent, target, laid.times[index], adds=laid.added[index], whose=laid.whose[index],
-            found_in=laid.found_in[index], turn=self._turn,
+            found_in=laid.found_in[index], turn=self._turn, holds=laid.holds[index],
         )  # fmt: skip
         entry = _Entry(self._new_key(known), known, item, status, generated, item.value, history=service == "H")
         entry.finished, entry.waits, entry.added = self._headless, waits, known.adds
@@ -244,22 +251,25 @@ class Entries:
         codes = "|".join(sorted(code for _, code in known.codes))
         if known.id:
             stem += f"id:{known.id}"
-            if stem in self._keys and not (known.adds and self._keys[stem] == known.codes):
+            if stem in self._keys and not (known.adds and self._keys[stem].codes == known.codes):
                 stem += "|" + codes
         else:
             stem += f"{known.parent}>{known.target}>{codes or known.name}"
         if known.adds and stem in self._keys:
-            stem = f"+{additions.name_of(known.item, known.found_in)}|{stem}"
+            place = known.place if self._keys[stem].place != known.place else None
+            stem = f"+{additions.name_of(known.item, known.found_in, place)}|{stem}"
         key, number = stem, self._numbers.get(stem, 1)
         while key in self._keys:
             number += 1
             key = f"{stem}#{number}"
-        self._keys[key] = known.codes
+        self._keys[key] = known
         self._numbers[stem] = number
         return key
 
 
-def _laid(report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[samples.Made, ...]]) -> _Laid:
+def _laid(
+    report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[samples.Made, ...]], counted: Counted
+) -> _Laid:  # fmt: skip
     services, states = effective(report)
     referred = targets(report.items)
     beyond = [""] * len(report.items)
@@ -277,8 +287,9 @@ def _laid(report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[sam
             entry.face = entry.face._replace(known_as=_known(entry))
     times, whose = sampled.of_items(report), sampled.whose_of_items(report)
     return _Laid(
-        report.service, report.items, times, whose, found_in, services, states, referred, beyond, added, held, set()
-    )
+        report.service, report.items, times, whose, found_in, services, states, referred, beyond, added, held,
+        held_by(report.items), counted,
+    )  # fmt: skip
 
 
 def effective(report: Report) -> tuple[list[str], list[str]]:
@@ -338,12 +349,15 @@ def circular(items: Sequence[Item]) -> bool:
 
 def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> None:
     taken = {id(entry) for entry in laid.held if entry is not None}
-    old = [None if id(entry) in taken else entry.face for entry in before]
+    old = [
+        None if id(entry) in taken else entry.face._replace(gone=True) if _is_gone(entry) else entry.face
+        for entry in before
+    ]
     keys = {id(entry) for entry in before}
     fresh = [
         face(
             laid.items[i],
-            laid.services[i],
+            "C" if laid.states[i] == DELETED else laid.services[i],
             _known_key(laid.items[i].parent, laid.held, keys),
             _known_key(laid.targets[i], laid.held, keys) or laid.beyond[i],
             laid.times[i],
@@ -352,10 +366,11 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             whose=laid.whose[i],
             found_in=laid.found_in[i],
             turn=1 if laid.service == "A" else 0,
+            holds=laid.holds[i],
         )
         for i in wave
     ]  # fmt: skip
-    for index, known, hit in zip(wave, fresh, match(old, fresh), strict=True):
+    for index, known, hit in zip(wave, fresh, match(old, fresh, laid.counted), strict=True):
         if hit >= 0:
             entry = laid.held[index] = before[hit]
             if known.adds and entry.face.known_as is not None and entry.face.known_as.stands:

@@ -182,6 +182,8 @@ def is_other(held: AnalysedSubject, subject: AnalysedSubject, times: tuple[str, 
     pairs = ((held.origin, subject.origin), (held.requester_id, subject.requester_id))
     if any(one and other and one.casefold() != other.casefold() for one, other in pairs):
         return True
+    if (held.type, held.type_code) == (subject.type, subject.type_code):
+        return False
     kinds = specimen_type(held), specimen_type(subject)
     return all(kinds) and "material" in circumstances.others(*map(_beside, kinds))
 
