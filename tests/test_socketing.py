@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -130,9 +132,7 @@ def client(open_socket: Callable[..., Client]) -> Client:
 
 
 def test_a_socket_is_bound_by_a_token_and_told_what_is_new(
-    world: World,
-    subscribe: Callable[..., str],
-    client: Client,
+    world: World, subscribe: Callable[..., str], client: Client
 ) -> None:
     id_ = subscribe("Observation?code=NPU03429")
     assert world.state(id_) == "requested"
@@ -151,9 +151,7 @@ def test_a_socket_is_bound_by_a_token_and_told_what_is_new(
 
 
 def test_one_socket_is_bound_to_many_each_told_as_it_asks(
-    world: World,
-    subscribe: Callable[..., str],
-    client: Client,
+    world: World, subscribe: Callable[..., str], client: Client
 ) -> None:
     empty, named = subscribe("Observation", content="empty"), subscribe("Observation", content="id-only")
     assert len(client.bind(empty, named)) == 2
@@ -165,9 +163,7 @@ def test_one_socket_is_bound_to_many_each_told_as_it_asks(
 
 
 def test_a_token_for_all_is_asked_for_without_ids_and_parameters_name_some(
-    world: World,
-    subscribe: Callable[..., str],
-    client: Client,
+    world: World, subscribe: Callable[..., str], client: Client
 ) -> None:
     ids = [subscribe("Observation"), subscribe("DiagnosticReport")]
     off = subscribe("Observation")
@@ -193,9 +189,7 @@ def test_a_token_for_all_is_asked_for_without_ids_and_parameters_name_some(
 
 
 def test_a_token_binds_once_and_for_a_minute(
-    world: World,
-    subscribe: Callable[..., str],
-    open_socket: Callable[..., Client],
+    world: World, subscribe: Callable[..., str], open_socket: Callable[..., Client]
 ) -> None:
     id_ = subscribe("Observation")
     first, second, third = open_socket(), open_socket(), open_socket()
@@ -217,7 +211,7 @@ def test_a_token_binds_once_and_for_a_minute(
 
 def test_a_client_has_so_many_tokens_and_sockets_and_no_more(
     world: World, subscribe: Callable[..., str], open_socket: Callable[..., Client],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setattr(sockets, "SOCKETS_LIMIT", 1)
     ids = [subscribe("Observation"), subscribe("Observation")]
@@ -252,9 +246,7 @@ def test_a_socket_that_nobody_binds_is_closed(
 
 
 def test_what_waits_while_nobody_is_bound_is_told_in_order_by_the_next_socket(
-    world: World,
-    subscribe: Callable[..., str],
-    open_socket: Callable[..., Client],
+    world: World, subscribe: Callable[..., str], open_socket: Callable[..., Client]
 ) -> None:
     id_ = subscribe("Observation", content="id-only")
     before = result(world)
@@ -415,6 +407,34 @@ def test_who_binds_last_is_told_and_a_change_ends_the_binding(
     world.platform.clock.move(timedelta(seconds=15))
     assert status_of(second.heard())["type"] == "query-status"
     assert second.closed() == 4409
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "once more"])
+def test_a_binding_that_is_made_while_what_is_bound_is_looked_after_holds(
+    world: World, subscribe: Callable[..., str], open_socket: Callable[..., Client], again: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The store was asked before it was bound, and knew nothing of it."""
+    known, late = subscribe("Observation", content="id-only"), subscribe("Observation", content="id-only")
+    client = open_socket()
+    client.bind(known, *([late] if again else []))
+    asked, read = [], sockets.held
+
+    async def slowly(*args: Any) -> Any:
+        rows = await read(*args)
+        if not asked:
+            asked.append(rows)
+            await asyncio.to_thread(client.bind, late)
+            return [one for one in rows if one.id != UUID(late)]
+        return rows
+
+    monkeypatch.setattr(sockets, "held", slowly)
+    world.platform.run(hub(world).look_after(world.platform.clock.now()))
+    made = result(world)
+    told = client.told()
+    assert {status_of(one)["type"] for one in told} == {"event-notification"}
+    assert {status_of(one)["subscription"]["reference"][-36:] for one in told} == {known, late}
+    assert made in json.dumps(told)
 
 
 def test_a_subscription_that_is_turned_off_or_has_ended_is_bound_no_more(

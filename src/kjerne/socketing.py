@@ -67,6 +67,8 @@ class Line:
     socket: Socket
     held: dict[UUID, Held] = field(default_factory=dict)
     closing: set[asyncio.Task[None]] = field(default_factory=set)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Held while what is bound is changed, here and in the store: outside it the two are one."""
     saying: int = 0
     """Last words that are not read yet."""
 
@@ -133,7 +135,7 @@ class SocketDeliverer(Deliverer):
         caller = binder(self.sealer, token.digest, token.caller)
         until = datetime.fromtimestamp(caller.until, UTC)
         taken: list[UUID] = []
-        async with self.pool.acquire() as conn, conn.transaction():
+        async with line.changing, self.pool.acquire() as conn, conn.transaction():
             rows = await sockets.bind(conn, line.socket.id, token.owner, token.subscriptions, until, now)
             for one in rows or ():
                 # Known before anybody can claim it.
@@ -146,8 +148,8 @@ class SocketDeliverer(Deliverer):
             await line.socket.close(code, says)
             return False
         for other in list(self.lines.values()):
-            if other is not line and (lost := other.held.keys() & set(taken)):
-                await self._end(other, lost, ELSEWHERE)
+            if other is not line:
+                await self._end(other, {id_: other.held[id_] for id_ in taken if id_ in other.held}, ELSEWHERE)
         return True
 
     async def taken(self, now: datetime) -> tuple[bool, list[Subscription]]:
@@ -209,21 +211,26 @@ class SocketDeliverer(Deliverer):
             log.exception("sockets not looked after")
 
     async def look_after(self, now: datetime) -> None:
-        """Lets go what is not to be told here any more."""
-        async with self.pool.acquire() as conn:
-            rows = {one.id: one for one in await sockets.held(conn, self.lines.keys())}
+        """Lets go what is not to be told here any more: of what was bound before the store was asked, and is bound so still."""
+        before: list[tuple[Line, dict[UUID, Held]]] = []
         for line in list(self.lines.values()):
-            here = {id_: rows[id_] for id_ in line.held if id_ in rows and rows[id_].bound == line.socket.id}
-            await self._end(line, {id_ for id_, one in here.items() if one.state == "off"}, GONE)
-            await self._end(line, line.held.keys() - here.keys(), ELSEWHERE)
-        by_patient = defaultdict[int, list[Subscription]](list)
-        for one in rows.values():
-            if self._held(one) is not None:
-                by_patient[one.patient].append(one)
+            async with line.changing:
+                before.append((line, dict(line.held)))
+        async with self.pool.acquire() as conn:
+            rows = {one.id: one for one in await sockets.held(conn, [line.socket.id for line, _ in before])}
+        by_patient = defaultdict[int, list[tuple[Line, Held, Subscription]]](list)
+        for line, held in before:
+            here = {id_: rows[id_] for id_ in held if id_ in rows and rows[id_].bound == line.socket.id}
+            await self._end(line, {id_: held[id_] for id_, one in here.items() if one.state == "off"}, GONE)
+            await self._end(line, {id_: one for id_, one in held.items() if id_ not in here}, ELSEWHERE)
+            for one in here.values():
+                by_patient[one.patient].append((line, held[one.id], one))
         for patient, ones in by_patient.items():
-            for one in await self._refused(patient, [await self.turn(one) for one in ones], now):
-                if one.bound in self.lines:
-                    await self._end(self.lines[one.bound], {one.id}, FORBIDDEN)
+            bound = {one.id: (line, held) for line, held, one in ones if line.held.get(one.id) is held}
+            turns = [await self.turn(one) for _, _, one in ones if one.id in bound]
+            for one in await self._refused(patient, turns, now) if turns else ():
+                line, held = bound[one.id]
+                await self._end(line, {one.id: held}, FORBIDDEN)
 
     async def _refused(self, patient: int, turns: Sequence[Turn], now: datetime) -> list[Subscription]:
         """Those that the law lets be told no more, for a reason that whoever is told may hear; each has its row in the log."""
@@ -248,15 +255,19 @@ class SocketDeliverer(Deliverer):
 
     async def _end_over(self, now: datetime) -> None:
         for line in list(self.lines.values()):
-            await self._end(line, {id_ for id_, held in line.held.items() if held.until <= now}, UNKNOWN)
+            await self._end(line, {id_: held for id_, held in line.held.items() if held.until <= now}, UNKNOWN)
 
-    async def _end(self, line: Line, ids: Collection[UUID], code: int) -> None:
-        """Tells no more of these over a socket, which hears why; with the last of them it is closed."""
-        ended = {id_: line.held.pop(id_).topic for id_ in list(ids) if id_ in line.held}
-        if not ended:
+    async def _end(self, line: Line, held: Mapping[UUID, Held], code: int) -> None:
+        """Tells no more of these over a socket, which hears why; with the last of them it is closed. What was bound anew
+        meanwhile stays."""
+        if not held:
             return
-        line.saying += 1
-        await self._let_go(line.socket.id, ended)
+        async with line.changing:
+            ended = {id_: line.held.pop(id_).topic for id_, one in held.items() if line.held.get(id_) is one}
+            if not ended:
+                return
+            line.saying += 1
+            await self._let_go(line.socket.id, ended)
         task = asyncio.create_task(self._said(line, ended, code))
         line.closing.add(task)
         task.add_done_callback(line.closing.discard)
