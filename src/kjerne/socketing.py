@@ -226,11 +226,11 @@ class SocketDeliverer(Deliverer):
             for one in here.values():
                 by_patient[one.patient].append((line, held[one.id], one))
         for patient, ones in by_patient.items():
-            bound = {one.id: (line, held) for line, held, one in ones if line.held.get(one.id) is held}
+            bound = {one.id: (line, its) for line, its, one in ones if line.held.get(one.id) is its}
             turns = [await self.turn(one) for _, _, one in ones if one.id in bound]
             for one in await self._refused(patient, turns, now) if turns else ():
-                line, held = bound[one.id]
-                await self._end(line, {one.id: held}, FORBIDDEN)
+                line, its = bound[one.id]
+                await self._end(line, {one.id: its}, FORBIDDEN)
 
     async def _refused(self, patient: int, turns: Sequence[Turn], now: datetime) -> list[Subscription]:
         """Those that the law lets be told no more, for a reason that whoever is told may hear; each has its row in the log."""
