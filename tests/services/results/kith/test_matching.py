@@ -237,6 +237,12 @@ def test_what_is_deleted_under_its_neighbours_id_is_of_its_own_analysis(service:
     ]
 
 
+def test_a_withdrawal_under_its_neighbours_id_and_amount_is_of_its_own_analysis() -> None:
+    first = version(1, number(BLOOD, "3", id_="1"), number(SUGAR, "4", id_="2"))
+    found = told(first, version(2, number(SUGAR, "3", "C", id_="1"), service="M"))
+    assert found == [("", "cancelled", [("withdrawn", "4")]), ("3", "final", [("not-repeated", "3")])]
+
+
 def test_a_corrected_code_is_still_found_by_its_id() -> None:
     first = version(1, number(BLOOD, "7.0", id_="1"), number(CRP, "5", id_="2"))
     found = told(first, version(2, number(SUGAR, "7.0", "M", id_="1"), number(CRP, "5", "H", id_="2"), service="M"))

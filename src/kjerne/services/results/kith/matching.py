@@ -171,11 +171,11 @@ def _by_id_alone(laying: Laying) -> None:
     def agree(known: Face, fresh: Face) -> bool:
         if bool(known.item.investigations) != bool(fresh.item.investigations):
             return False
+        if not all(are_apart(one, fresh) for one in held.get((fresh.of, fresh.codes), ())):
+            return False
         if fresh.service in _REPEATS:
             return amount_of(known) is not None and amount_of(known) == amount_of(fresh)
-        if fresh.service not in REFERS_BACK or (known.of, known.codes) in claimed:
-            return False
-        return all(are_apart(one, fresh) for one in held.get((fresh.of, fresh.codes), ()))
+        return fresh.service in REFERS_BACK and (known.of, known.codes) not in claimed
 
     laying.pair(lambda f: (f.of, f.id) if f.id else None, agree)
 
