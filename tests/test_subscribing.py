@@ -181,13 +181,17 @@ def test_changes_and_deletions_of_what_was_told_are_told(world: World) -> None:
     world.subscribed("Observation")
     made = result(world)
     other = create(world.platform, observation(), about="renumbered").tree["id"]
-    assert [one["focus"]["reference"][-36:] for one in status_of(world.told()[0])["events"]] == [made]
+    (bundle,) = world.told()
+    assert [one["focus"]["reference"][-36:] for one in status_of(bundle)["events"]] == [made]
+    (new,) = bundle["entry"][1:]
+    assert (new["request"], new["response"]) == ({"method": "POST", "url": "Observation"}, {"status": "201"})
     sent = {"content-type": FHIR, "if-match": 'W/"1"'}
     body = json.dumps(observation(id=made, status="amended")).encode()
     changed = world.platform.client.call("PUT", f"/fhir/R4/Observation/{made}", as_="lab", body=body, headers=sent)
     assert changed.status_code == 200
     (bundle,) = world.told()
     assert bundle["entry"][1]["resource"]["status"] == "amended"
+    assert bundle["entry"][1]["request"] == {"method": "PUT", "url": f"Observation/{made}"}
     gone = world.platform.client.call("DELETE", f"/fhir/R4/Observation/{made}", as_="lab", headers={})
     assert gone.status_code == 204
     (bundle,) = world.told()

@@ -337,10 +337,11 @@ class Deliverer:
             record = weighing.record(turn, event.type, event.record)
             gone = event.deleted and turn.grant is not None and await weighing.is_deleted(turn, event)
             url = f"{self.base}/{type_name(event.type)}/{event.record}"
-            focus = content_of(url, turn.asked.content, record.served if record else None, deleted=gone)
+            version = record.version if record else event.version
+            focus = content_of(url, turn.asked.content, version, record.served if record else None, deleted=gone)
             turn.tellings.append(Telling(event.number, event.at, focus))
             if record is not None or gone:
-                named.append((event.type, event.record, record.version if record else event.version))
+                named.append((event.type, event.record, version))
         if turn.events:
             turn.told = "event-notification"
         row = audit.given(turn.answer) if isinstance(turn.answer, Grant) else audit.refused(_denial(turn))

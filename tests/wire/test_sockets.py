@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -165,12 +166,15 @@ def noting(before: Callable[..., None], lost: asyncio.Event) -> Callable[..., No
     ],
 )
 async def test_a_socket_opens_at_its_own_address_for_pages_that_may(
-    opened: Open, path: str, more: dict[str, Any], status: int
+    opened: Open, path: str, more: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    logging.getLogger("uvicorn.error").addHandler(caplog.handler)
     with pytest.raises(InvalidStatus) as refused:
         await opened(path, **more)
     assert refused.value.response.status_code == status
     await opened(SOCKET, origin="https://app.example")
+    logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+    assert caplog.records == [], "a refusal is no fault of ours"
 
 
 ASKED = b"GET " + SOCKET.encode() + b" HTTP/1.1\r\nhost: kjerne.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n"

@@ -150,9 +150,11 @@ def _end(text: Any) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """What an event is about, as far as it is told: an address, and the resource where that is told too."""
+    """What an event is about, as far as it is told: an address, the version that was written, and the resource where that is told
+    too."""
 
     url: str
+    version: int
     deleted: bool = False
     resource: bytes = b""
 
@@ -203,17 +205,21 @@ def _event(one: Telling) -> dict[str, Any]:
 
 
 def _focuses(base: str, tellings: Sequence[Telling]) -> list[bytes]:
-    """The resources that events are about, each once."""
-    found: dict[str, bytes] = {}
+    """The versions that events are about, each once, with what made it, as a history has them."""
+    found: dict[Focus, bytes] = {}
     for one in tellings:
         focus = one.focus
         if focus is None or not (focus.resource or focus.deleted) or not focus.url:
             continue
-        method = "DELETE" if focus.deleted else "PUT"
-        request = {"method": method, "url": focus.url.removeprefix(f"{base}/")}
-        made = {"request": request, "response": {"status": "204" if focus.deleted else "200"}}
+        url = focus.url.removeprefix(f"{base}/")
+        request, status = {"method": "PUT", "url": url}, "200"
+        if focus.deleted:
+            request, status = {"method": "DELETE", "url": url}, "204"
+        elif focus.version == 1:
+            request, status = {"method": "POST", "url": url.partition("/")[0]}, "201"
+        made = {"request": request, "response": {"status": status}}
         resource = b',"resource":' + focus.resource if focus.resource else b""
-        found[focus.url] = b'{"fullUrl":' + encode(focus.url) + resource + b"," + encode(made)[1:]
+        found[focus] = b'{"fullUrl":' + encode(focus.url) + resource + b"," + encode(made)[1:]
     return list(found.values())
 
 
@@ -227,14 +233,14 @@ def after(failures: int) -> timedelta:
     return min(timedelta(hours=1), doubled)
 
 
-def content_of(url: str, content: Content, served: bytes | None, *, deleted: bool) -> Focus | None:
-    """What is told of an event's record: `served` are its bytes as the law lets them leave, None where it does not, or where it
-    is gone."""
+def content_of(url: str, content: Content, version: int, served: bytes | None, *, deleted: bool) -> Focus | None:
+    """What is told of an event's record: `served` are the bytes of that version as the law lets them leave, None where it does
+    not; none at all where nothing but its address is told, since it is gone."""
     if content == "empty" or (served is None and not deleted):
         return None
     if deleted:
-        return Focus(url, deleted=True)
-    return Focus(url, resource=served or b"") if content == "full-resource" else Focus(url)
+        return Focus(url, version, deleted=True)
+    return Focus(url, version, resource=served or b"" if content == "full-resource" else b"")
 
 
 def token_told(token: str, ends_at: datetime, ids: Sequence[str], url: str) -> bytes:

@@ -418,10 +418,11 @@ async def told(
         for one in events:
             record, url = records.get((one.type, one.record)), f"{base}/{type_name(one.type)}/{one.record}"
             gone = one.deleted and await reader.is_gone(conn, grant, one.type, one.record)
-            focus = content_of(url, content, record.served if record else None, deleted=gone)
+            version = record.version if record else one.version
+            focus = content_of(url, content, version, record.served if record else None, deleted=gone)
             if focus is not None:
                 focuses[one.number] = focus
-                named.append((one.type, one.record, record.version if record else one.version))
+                named.append((one.type, one.record, version))
         await audit.insert(conn, audit.given(grant), list(dict.fromkeys(named)))
     return [Telling(one.number, one.at, focuses.get(one.number)) for one in events]
 

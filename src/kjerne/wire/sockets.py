@@ -63,6 +63,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.handshake_initiated and not self.close_sent:
             self.scope["extensions"][_CONNECTION] = self  # type: ignore[assignment]
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # It is refused, which is an answer: uvicorn would write that there was none.
+            self.handshake_complete = True
+
     def pinged(self) -> asyncio.Future[None]:
         """Sends a ping behind what was sent; done when its pong is there, `ConnectionError` where none can come any more."""
         waiting: asyncio.Future[None] = self.loop.create_future()
