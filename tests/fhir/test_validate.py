@@ -325,6 +325,26 @@ def test_the_official_examples_are_right() -> None:
         index(tree)
 
 
+@pytest.mark.parametrize(
+    ("type", "changes", "where"),
+    [
+        ("Observation", {"status": "zz"}, "Observation.status"),
+        ("Observation", {"status": 1}, "Observation.status"),
+        (
+            "AllergyIntolerance",
+            {"clinicalStatus": {"coding": [{"code": "active"}]}},
+            "AllergyIntolerance.clinicalStatus",
+        ),
+        ("Bundle", {"type": "zz"}, "Bundle.type"),
+        ("Organization", {"telecom": [{"system": "zz"}]}, "Organization.telecom[0].system"),
+        ("Media", {"content": {"contentType": "!"}}, "Media.content.contentType"),
+    ],
+)
+def test_a_code_beside_a_required_list_of_r4_has_the_rule_of_it(type: str, changes: dict[str, Any], where: str) -> None:
+    found = check({"resourceType": type} | changes, type)
+    assert (where, "code-invalid", "required-binding") in [(one.where, one.code, one.rule) for one in found]
+
+
 # Where we and the reference validator differ on "has errors"; docs/validation.md has the same table.
 ACCEPTED = {
     "needs the codes of CVX": "cvx",

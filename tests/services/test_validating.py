@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_with_place_line_and_rule(platform: Standing) -> N
     wrong = observation(status="done", referenceRange=[{"type": {"text": "x"}}])
     answer = asked(platform, "Observation/$validate", wrong)
     assert found(answer) == [
-        ("error", "Observation.status", ""), ("error", "Observation.referenceRange[0]", "obs-3"),
+        ("error", "Observation.status", "required-binding"), ("error", "Observation.referenceRange[0]", "obs-3"),
     ]  # fmt: skip
     lines = [one["extension"][0]["valueInteger"] for one in answer.tree["issue"]]
     body = json.dumps(wrong, indent=1).split("\n")
@@ -96,7 +96,7 @@ def test_xml_is_taken_and_given(platform: Standing) -> None:
     tree = read_xml(etree.fromstring(right.response.content)).tree
     assert [one["severity"] for one in tree["issue"]] == ["information"]
     wrong = asked(platform, "Patient/$validate", PATIENT_XML % b"woman", content_type=XML)
-    assert found(wrong) == [("error", "Patient.gender", "")]
+    assert found(wrong) == [("error", "Patient.gender", "required-binding")]
     assert wrong.tree["issue"][0]["extension"][0]["valueInteger"] == 2
     unknown = asked(platform, "$validate", b'<Patient xmlns="http://hl7.org/fhir"><x/></Patient>', content_type=XML)
     assert found(unknown) == [("error", "", "")]
@@ -106,7 +106,7 @@ def test_xml_is_taken_and_given(platform: Standing) -> None:
 def test_parameters_hold_the_resource_and_its_lines_are_those_of_the_body(platform: Standing) -> None:
     body = parameters(observation(status="done"))
     answer = asked(platform, "Observation/$validate", body)
-    assert found(answer) == [("error", "Observation.status", "")]
+    assert found(answer) == [("error", "Observation.status", "required-binding")]
     line = answer.tree["issue"][0]["extension"][0]["valueInteger"]
     assert '"done"' in json.dumps(body, indent=1).split("\n")[line - 1]
     alone = {"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": "y"}]}

@@ -319,7 +319,7 @@ def _listed_code(address: str) -> Checker:
     def checker(value: Any) -> Faults:
         if type(value) is str and value in codes:
             return None
-        return fault(f"must be one of the codes of {address}", code="code-invalid")
+        return fault(f"must be one of the codes of {address}", "", "code-invalid", "required-binding")
 
     return checker
 
@@ -336,7 +336,7 @@ def _bound(type: str, address: str) -> Checker:
         inner = [value] if type == "Coding" else value.get("coding", ())
         if any((one.get("system"), one.get("code")) in listed for one in inner):
             return None
-        return fault(f"must have a code of {address}", code="code-invalid")
+        return fault(f"must have a code of {address}", "", "code-invalid", "required-binding")
 
     return checker
 
