@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kjerne.services.results.kith.circumstances import says_something
 from kjerne.services.results.kith.codes import canonical
-from kjerne.services.results.kith.entries import effective, targets
+from kjerne.services.results.kith.items import effective, targets
 from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, WAITING

@@ -16,8 +16,8 @@ from lxml import etree
 from kjerne.services.results.kith import once
 from kjerne.services.results.kith import whose as kin
 from kjerne.services.results.kith.codes import is_known
-from kjerne.services.results.kith.entries import circular, targets
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG, beside, patient
+from kjerne.services.results.kith.items import circular, targets
 from kjerne.services.results.kith.model import (
     Actor,
     AnalysedSubject,
