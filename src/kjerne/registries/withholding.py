@@ -119,7 +119,7 @@ class Withheld(NamedTuple):
     def after(
         self, before: Withheld, labels: Label, opens: datetime | None, at: datetime
     ) -> tuple[Label, datetime | None]:
-        """What withholds this version, received at `at`, after one that said `before` of itself and bore these marks (law, K106).
+        """What withholds this version, received at `at`, after one that said `before` of itself and bore these marks (law, K102).
 
         What that said and this one does not is over; what it was withheld by beside that stays. A time that the discipline set
         counts from its first date, and a delay without a date too; what has opened is not shut by them again.

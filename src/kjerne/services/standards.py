@@ -380,7 +380,7 @@ class StandardsApi:
         return self._written(call, written, 201, version.advice)
 
     async def update(self, call: Call) -> Answer:
-        """A new version of a resource, from the organisation that filed it, about the same subject (withheld: law, K106).
+        """A new version of a resource, from the organisation that filed it, about the same subject (withheld: law, K102).
 
         `If-Match` is demanded, so no update is lost unseen. To any other sender the resource is absent. Who had read what
         the new version corrects or takes back is told, as of a correction that comes as a message.

@@ -118,7 +118,7 @@ class Next(NamedTuple):
         return cls(raw, tree, index(tree), shut, shut.kinds, content, advice)
 
     def told_of(self, stands: spreading.Shut, at: datetime) -> Next:
-        """With a word to its sender where it stays withheld by something else than what it says itself (law, K106)."""
+        """With a word to its sender where it stays withheld by something else than what it says itself (law, K102)."""
         labels, opens = stands
         own = self.shut.opens
         if int(labels) & ~int(self.shut.labels) or (opens and at < opens and (own is None or own < opens)):

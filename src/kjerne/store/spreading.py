@@ -3,7 +3,7 @@ pictures and theirs.
 
 Labels and opening time are laid on the rows as they are filed, so that a read asks nothing more. Only what the report's own
 source filed is shut by them: nobody withholds another's result (law, K66). What a report no longer withholds by is taken off
-what it shows, and what it showed, unless something else withholds that by the same (K106). What is looked at here does not
+what it shows, and what it showed, unless something else withholds that by the same (K102). What is looked at here does not
 leave: the program alone reads it.
 """
 

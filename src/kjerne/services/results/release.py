@@ -34,7 +34,7 @@ def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Labe
 
     Any version may withhold it, and none opens what another one shut: a correction that leaves the reservation out does
     not take it back, and what it corrected is still shown as a former value. A delay that is asked for anew takes the place of
-    the one before: to say the day is to say it (law, K106). Also what named another patient counts.
+    the one before: to say the day is to say it (law, K102). Also what named another patient counts.
     """
     labels, rules, asked = NO_LABEL, list[datetime | None](), list[tuple[datetime, datetime]]()
     for version in versions:
