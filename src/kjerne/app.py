@@ -91,6 +91,7 @@ from kjerne.services.standards import (
     RESOURCE_LIMIT_BYTES,
     OfAll,
     StandardsApi,
+    beside,
     found,
     further,
     reachable,
@@ -219,11 +220,13 @@ class House:
         sender, addressed = msghead.parties(raw, **limits)
         return heard(raw)._replace(sender=sender, addressed=addressed)
 
-    def parse_search(self, type_: str, pairs: Pairs, lenient: bool, service: str = "") -> Search:
-        """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps."""
+    def parse_search(self, type_: str, pairs: Pairs, lenient: bool, service: str = "", alone: bool = False) -> Search:
+        """Typed search from form pairs, under the limits of the settings, with chains among what one service keeps. `alone`:
+        its includes too."""
         found = search.parse(
             type_, pairs, lenient=lenient, page_size=self.settings.page_size,
             page_size_limit=self.settings.page_size_limit, reachable=reachable(type_, service),
+            beside=frozenset() if alone else beside(type_),
         )  # fmt: skip
         linked = any(is_linked(one) for one in found.criteria)
         return replace(found, library=self.guides.state().shelf) if linked else found
@@ -241,7 +244,9 @@ class House:
 
     def routes(self) -> list[Route]:
         """The route table."""
-        results = ResultsApi(self.store.pool, self.finder, self.cursors, self.parse_search, self.identify)
+        results = ResultsApi(
+            self.store.pool, self.finder, self.cursors, partial(self.parse_search, alone=True), self.identify
+        )
         parse_json = self._parse_resource
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         of_tests = self.of_tests(self) if self.of_tests else None

@@ -34,7 +34,7 @@ def test_a_statement_tells_the_routes_of_its_own_base() -> None:
     report, observation = made["rest"][0]["resource"]
     assert [one["code"] for one in observation["interaction"]] == ["read", "search-type"]
     assert [one["code"] for one in report["interaction"]] == ["search-type"]
-    assert report["searchInclude"] == ["DiagnosticReport:result"]
+    assert report["searchInclude"] == ["DiagnosticReport:assessed-condition", "DiagnosticReport:result"]
     assert "DiagnosticReport:result" in observation["searchRevInclude"]
     assert not {"Observation:subject", "Observation:patient"}.intersection(observation.get("searchInclude", ()))
     assert not {"subject", "patient"}.intersection(one["name"] for one in observation["searchParam"])
@@ -104,5 +104,8 @@ def test_a_search_brings_along_nothing_of_another_service() -> None:
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     told = {one["type"]: one for one in made["rest"][0]["resource"]}
-    assert told["DiagnosticReport"]["searchInclude"] == ["DiagnosticReport:result"]
+    assert told["DiagnosticReport"]["searchInclude"] == [
+        "DiagnosticReport:assessed-condition",
+        "DiagnosticReport:result",
+    ]
     assert "Condition:evidence-detail" not in told["Observation"]["searchRevInclude"]

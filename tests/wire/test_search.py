@@ -122,7 +122,9 @@ def test_an_include_that_goes_on_may_be_repeated_and_counts_once() -> None:
 def test_a_star_is_every_reference_of_what_is_served() -> None:
     search = read_served(("_include", "*"), ("_revinclude", "*"))
     assert {one.source for one in search.includes} == {"Observation"}
-    assert {"specimen", "has-member", "based-on"} <= {one.code for one in search.includes}
+    codes = {one.code for one in search.includes}
+    assert {"specimen", "has-member"} <= codes
+    assert codes.isdisjoint({"based-on", "encounter", "subject"}), "they lead to nothing that is served"
     back = {(one.source, one.code, one.target, one.iterate) for one in search.revincludes}
     assert ("DiagnosticReport", "result", "Observation", False) in back
     assert ("DiagnosticReport", "specimen", "Observation", False) not in back
@@ -132,8 +134,8 @@ def test_a_star_is_every_reference_of_what_is_served() -> None:
         (one.source, one.code, one.target, one.iterate) for one in onward.revincludes
     }
     assert all(one.iterate for one in (*onward.includes, *onward.revincludes))
-    own = read_served(("_include", "DiagnosticReport:*"), ("_include", "Observation:*:Specimen")).includes
-    assert Include("DiagnosticReport", "result") in own
+    own = read_served(("_include:iterate", "DiagnosticReport:*"), ("_include", "Observation:*:Specimen")).includes
+    assert Include("DiagnosticReport", "result", iterate=True) in own
     assert Include("Observation", "specimen", "Specimen") in own
     assert not [one for one in own if one.source == "Observation" and one.code == "device"]
 
@@ -219,6 +221,8 @@ def test_neither_a_value_nor_a_name_like_a_person_number_is_repeated() -> None:
         ("_sort", "_score"),
         ("_include", "*:*"),
         ("_include", "Nothing:*"),
+        ("_include", "DiagnosticReport:result"),
+        ("_include", "Observation:specimen:Patient"),
         ("_revinclude", "Observation:*:Patient"),
         ("_sort", ""),
         ("_include", "Observation:code"),

@@ -11,7 +11,7 @@ from kjerne.fhir import json_patch, xml_patch
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
 from kjerne.fhir.search import NOT_ANSWERED, modifiers
-from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, parameters
+from kjerne.fhir.searchparams import COLUMN_CODES, SUBJECT_CODES, SearchParameter, ends, parameters
 from kjerne.fhir.subscribing import SOCKET, socket_url
 
 # (method, path behind the base; T stands for the type, I for the id) -> interaction.
@@ -236,9 +236,11 @@ def _resource(
         of_a_patient = PERSON in types and types.get(type, "") not in ("", PERSON)
         named = [one for one in parameters(type).values() if one.code in SUBJECT_CODES] if of_a_patient else []
         searched = {one.code for one in searched_by(type)}
-        brought = [f"{type}:{one.code}" for one in _references(type) if not set(one.targets).isdisjoint(beside)]
+        # A patient's record brings what is about nobody too, where that is served; never the other way round.
+        reached = {*beside, *(name for name, service in types.items() if service == "")}
+        brought = [f"{type}:{one.code}" for one in _references(type) if ends(one, reached)]
         brought += [f"{type}:{one.code}" for one in named]
-        bringing = [f"{source}:{one.code}" for source in beside for one in _references(source) if type in one.targets]
+        bringing = [f"{source}:{one.code}" for source in beside for one in _references(source) if ends(one, [type])]
         # What is made from the log lies beside the records: neither brings the other along.
         if type == PERSON:
             brought, bringing = [], []

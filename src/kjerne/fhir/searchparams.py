@@ -7,7 +7,7 @@ parameter. A leaf's number stands in stored rows; it comes from the fixed base p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -109,6 +109,14 @@ def walk(node: Node, value: dict[str, Any]) -> list[tuple[Leaf, Any]]:
     found: list[tuple[Leaf, Any]] = []
     _walk(node.edges, value, found)
     return found
+
+
+def ends(parameter: SearchParameter, types: Iterable[str]) -> list[str]:
+    """To which of these types an include goes by a parameter; none where it is no reference, or one that names a resource by its
+    canonical address, which is not followed."""
+    if parameter.kind != "reference" or not any(leaf.type == "Reference" for leaf in parameter.leaves):
+        return []
+    return [one for one in types if not parameter.targets or one in parameter.targets]
 
 
 def _walk(edges: Edges, value: dict[str, Any], found: list[tuple[Leaf, Any]]) -> None:

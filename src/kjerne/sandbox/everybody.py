@@ -30,6 +30,7 @@ from kjerne.store.house import Store
 from kjerne.store.in_order import Finding, InOrder, Laid, is_in_order, resumed
 from kjerne.store.patient_ids import AboutWhom, about_whom, ref
 from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left, keys_of
+from kjerne.store.shared import Shared
 
 SERVICE: Final = "results"
 """Whose law is asked about a Patient: it is the same for the test client in every service."""
@@ -45,14 +46,14 @@ class Some(NamedTuple):
 
     matches: list[Any]
     included: list[Any]
-    brought: list[Held]
+    brought: list[Held | Shared]
     total: int
     after: list[Any] | None = None
 
     def with_more(self, number: int, more: Some) -> Some:
         """With what the service of that number has of hers."""
         after = self.after or (None if more.after is None else [number, more.after])
-        brought = self.brought or more.brought
+        brought = self.brought + more.brought
         total = self.total + more.total
         return Some(self.matches + more.matches, self.included + more.included, brought, total, after)
 
@@ -63,7 +64,7 @@ class Gathered:
 
     matches: list[Any] = field(default_factory=list)
     included: list[Any] = field(default_factory=list)
-    brought: list[Held] = field(default_factory=list)
+    brought: list[Held | Shared] = field(default_factory=list)
     total: int | None = None
     after: list[Any] | None = None
 
@@ -257,7 +258,9 @@ async def _in_order(
             if (had := await inside(key, service, plain, whom, partial(Finding, api.finder))) is not None:
                 laying.add((key, service), had[0].keyed)
 
-    async def opened(source: tuple[int, str], named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held]] | None:
+    async def opened(
+        source: tuple[int, str], named: Search, ids: Sequence[UUID]
+    ) -> tuple[Page, list[Held | Shared]] | None:
         had = await inside(*source, named, whom._replace(of_her=()), lambda: partial(api.finder.these, ids=ids))
         return None if had is None else had[1]
 

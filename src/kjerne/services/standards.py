@@ -60,6 +60,8 @@ from kjerne.store.proofs import note
 from kjerne.store.reading import History, Reader, Record, Span
 from kjerne.store.records import Change, Current, Records, Written, hold
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.shared import Shared
+from kjerne.store.shared_finding import SharedFinder
 
 BASE: Final = "/fhir/R4"
 LAST: Final = BASE + "/Observation/$lastn"
@@ -84,6 +86,11 @@ def reachable(type_: str, service: str = "") -> frozenset[str]:
     if type_ in SHARED_TYPES:
         return SHARED_TYPES
     return frozenset(types_of(service or SERVICE_BY_TYPE.get(type_, "")))
+
+
+def beside(type_: str) -> frozenset[str]:
+    """The types that an include of a patient's records brings from where no grant is asked for, and her own Patient."""
+    return SHARED_TYPES | {TYPE} if type_ in SERVICE_BY_TYPE else frozenset()
 
 
 # The parameters that name the patient by number; they are taken from a form alone.
@@ -295,24 +302,35 @@ class StandardsApi:
 
     async def within(
         self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Awaitable[Page]]
-    ) -> tuple[Page, list[Held]]:
-        """A page of one patient's records, and her Patient where an include brings it: each that is opened has its row."""
+    ) -> tuple[Page, list[Held | Shared]]:
+        """A page of one patient's records, and what an include brings beside them: her Patient, which has its row in the log,
+        and what is about no patient, which has none."""
         if whom.key not in (None, *grant.asked_about.keys):
             raise Refusal(400, "the request names more than one patient", where="patient")
         of_her = self.parse_search(TYPE, whom.of_her, False) if whom.of_her else None
         async with call.connection(self.pool) as conn:
-            if of_her is None and not _brings_her(search):
-                return await find(conn, grant, search), []
-            await note(conn, grant.once)
-            async with conn.transaction():
-                if of_her is not None and not await self._is_as_asked(conn, grant, of_her):
-                    await audit.insert(conn, audit.given(grant))
-                    return Page([], [], 0, None), []
-                page = await find(conn, grant, search)
-                if not (page.records and _brings_her(search)):
-                    return page, []
-                (her, *_) = await self.patients.look(conn, grant)
-                return page, [her] if her.raw is not None and is_left(grant.caller, her, "s") else []
+            page, her = await self._with_her(conn, grant, of_her, search, find)
+            finder = SharedFinder(
+                conn, call.at, lambda name: smart.left(grant.caller, name, "s"), self.finder.candidate_limit
+            )
+            return page, [*her, *await finder.brought(search, page.records, page.included)]
+
+    async def _with_her(
+        self, conn: Connection, grant: Grant, of_her: Search | None, search: Search,
+        find: Callable[..., Awaitable[Page]],
+    ) -> tuple[Page, list[Held]]:  # fmt: skip
+        if of_her is None and not _brings_her(search):
+            return await find(conn, grant, search), []
+        await note(conn, grant.once)
+        async with conn.transaction():
+            if of_her is not None and not await self._is_as_asked(conn, grant, of_her):
+                await audit.insert(conn, audit.given(grant))
+                return Page([], [], 0, None), []
+            page = await find(conn, grant, search)
+            if not _leads_to_her(search, page):
+                return page, []
+            (her, *_) = await self.patients.look(conn, grant)
+            return page, [her] if her.raw is not None and is_left(grant.caller, her, "s") else []
 
     async def _is_as_asked(self, conn: Connection, grant: Grant, of_her: Search) -> bool:
         her = (await self.patients.stood(conn, grant))[:1]
@@ -491,18 +509,19 @@ def further(call: Call, name: str, asked: Pairs, search: Search, token: str) -> 
 
 
 def found(
-    call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held], links: list[tuple[str, str]],
+    call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held | Shared], links: list[tuple[str, str]],
     outcomes: Sequence[bytes] = (),
 ) -> Answer:  # fmt: skip
-    """A page as a searchset, with a link to itself before the others; `brought` are the Patients that an include brings,
-    `outcomes` what is said beside the records."""
+    """A page as a searchset, with a link to itself before the others; `brought` are the Patients and the records
+    about nobody that an include brings, each told once, `outcomes` what is said beside the records."""
     base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
     entries = [
         (f"{base}/{_named(record)}", shown(record.served, search), mode)
         for mode, records in (("match", page.records), ("include", page.included))
         for record in records
     ]
-    entries += [(f"{base}/{TYPE}/{one.id}", shown(one.served, search), "include") for one in brought]
+    once = {f"{base}/{TYPE if isinstance(one, Held) else type_name(one.type)}/{one.id}": one for one in brought}
+    entries += [(url, shown(one.served, search), "include") for url, one in once.items()]
     # What is said lies nowhere: it has an address of its own, as R4 demands of every entry.
     entries += [(f"urn:uuid:{uuid4()}", one, "outcome") for one in outcomes]
     return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
@@ -510,8 +529,15 @@ def found(
 
 def _brings_her(search: Search) -> bool:
     """Whether an include leads to the patient herself."""
+    return any(one.code in SUBJECT_CODES for one in search.includes)
+
+
+def _leads_to_her(search: Search, page: Page) -> bool:
+    """Whether a record of a page does: of the matches by any include, of what was brought along by one that goes on."""
+    found = {type_name(record.type) for record in page.records}
+    onward = found | {type_name(record.type) for record in page.included}
     return any(
-        one.source == search.type and one.code in SUBJECT_CODES and one.target in ("", TYPE) for one in search.includes
+        one.code in SUBJECT_CODES and one.source in (onward if one.iterate else found) for one in search.includes
     )
 
 

@@ -32,6 +32,7 @@ from kjerne.store.patient_ids import AboutWhom, about_whom
 from kjerne.store.patients import Held
 from kjerne.store.reading import Record
 from kjerne.store.sealed_id import SealedIds
+from kjerne.store.shared import Shared
 
 BASE: Final = "/fhir/R4"
 
@@ -53,7 +54,7 @@ class Searches(Protocol):
 
     async def within(
         self, call: Call, grant: Grant, whom: AboutWhom, search: Search, find: Callable[..., Any]
-    ) -> tuple[Page, list[Held]]: ...
+    ) -> tuple[Page, list[Held | Shared]]: ...
 
 
 def counts(search: Search) -> bool:
@@ -65,18 +66,42 @@ def understood(
     parse: Callable[..., Search], name: str, pairs: Pairs, passing_over: bool, services: Sequence[str]
 ) -> tuple[dict[str, Search], list[bytes]]:
     """The search in each service in which it has a meaning, and an OperationOutcome of each in which it has none; the `Refusal`
-    of the first where none is left."""
-    found, refused = dict[str, Search](), dict[str, Refusal]()
+    of the first where none is left. An include that leads nowhere in one service is left out there alone, and that is told."""
+    found, refused, without = dict[str, Search](), dict[str, Refusal](), list[bytes]()
+    lost = {service: _leading_nowhere(parse, name, pairs, service) for service in services}
+    for place in set.intersection(*(set(each) for each in lost.values())):
+        raise lost[services[0]][place]
     for service in services:
+        left = tuple(pair for place, pair in enumerate(pairs) if place not in lost[service])
         try:
-            found[service] = parse(name, pairs, passing_over, service)
+            found[service] = parse(name, left, passing_over, service)
+            without += [operation_outcome(_not_brought(service, one)) for one in lost[service].values()]
         except Refusal as refusal:
             if refusal.code != "not-supported":
                 raise
             refused[service] = refusal
     if not found:
         raise next(iter(refused.values()))
-    return found, [operation_outcome(_unasked(service, one)) for service, one in refused.items()]
+    return found, [operation_outcome(_unasked(service, one)) for service, one in refused.items()] + without
+
+
+def _leading_nowhere(parse: Callable[..., Search], name: str, pairs: Pairs, service: str) -> dict[int, Refusal]:
+    """By their places the includes that a service cannot follow."""
+    found = dict[int, Refusal]()
+    for place, pair in enumerate(pairs):
+        if pair[0].startswith(("_include", "_revinclude")):
+            try:
+                parse(name, (pair,), False, service)
+            except Refusal as refusal:
+                if refusal.code != "not-supported":
+                    raise
+                found[place] = refusal
+    return found
+
+
+def _not_brought(service: str, refusal: Refusal) -> Refusal:
+    return Refusal(refusal.status, f"nothing was brought along in the service {service}. {refusal.says}",
+                   where=refusal.where, code=refusal.code)  # fmt: skip
 
 
 def _unasked(service: str, refusal: Refusal) -> Refusal:
@@ -91,18 +116,18 @@ class _Had:
 
     records: list[Record] = field(default_factory=list)
     included: list[Record] = field(default_factory=list)
-    brought: list[Held] = field(default_factory=list)
+    brought: list[Held | Shared] = field(default_factory=list)
     outcomes: list[bytes] = field(default_factory=list)
     total: int | None = 0
     place: list[Any] | None = None
     grant: Grant | None = None
     denied: Denied | None = None
 
-    def add(self, service: str, grant: Grant, page: Page, brought: list[Held]) -> None:
+    def add(self, service: str, grant: Grant, page: Page, brought: list[Held | Shared]) -> None:
         self.grant = grant
         self.records += page.records
         self.included += page.included
-        self.brought = self.brought or brought
+        self.brought += brought
         self.total = None if self.total is None or page.total is None else self.total + page.total
         if page.after is not None and self.place is None:
             self.place = [service, page.after]
@@ -168,7 +193,7 @@ class SearchBoth:
         laying = InOrder[str](next(iter(searches.values())))
 
         async def inside(service: str, search: Search, whom: AboutWhom, find: Callable[[], Any]) -> Any:
-            async def use(grant: Grant) -> tuple[Grant, Any, Page, list[Held]]:
+            async def use(grant: Grant) -> tuple[Grant, Any, Page, list[Held | Shared]]:
                 finds = find()
                 return grant, finds, *(await api.within(call, grant, whom, search, finds))
 
@@ -180,7 +205,7 @@ class SearchBoth:
                 had.grant = had.grant or found[0]
                 laying.add(service, found[1].keyed)
 
-        async def opened(service: str, named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held]] | None:
+        async def opened(service: str, named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held | Shared]] | None:
             there = whom._replace(of_her=())
             found = await inside(service, named, there, lambda: partial(api.finder.these, ids=ids))
             return None if found is None else found[2:]
@@ -188,7 +213,7 @@ class SearchBoth:
         if had.grant is not None:
             laid = await laying.page(place, opened)
             had.records, had.included, had.total = laid.records, laid.included, laid.total
-            had.brought = laid.brought[:1]
+            had.brought = laid.brought
             had.place = None if laid.after is None else [had.grant.service, laid.after]
 
     async def _asked(
@@ -211,7 +236,7 @@ class SearchBoth:
         room = 0 if had.place is not None else max(search.count - len(had.records), 0)
         wanted = replace(search, count=room) if search.count else search
 
-        async def use(grant: Grant) -> tuple[Grant, Page, list[Held]]:
+        async def use(grant: Grant) -> tuple[Grant, Page, list[Held | Shared]]:
             find = partial(api.finder.search, after=after)
             return grant, *(await api.within(call, grant, whom, wanted, find))
 

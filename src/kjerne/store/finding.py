@@ -142,6 +142,11 @@ class Finder:
         self._reader = reader
         self._limit = candidate_limit
 
+    @property
+    def candidate_limit(self) -> int:
+        """How many records one search looks at."""
+        return self._limit
+
     async def search(
         self, conn: Connection, grant: Grant, search: Search, *, after: list[Any] | None = None, skip: int = 0
     ) -> Page:

@@ -20,6 +20,7 @@ from kjerne.store.finding import PAGE_LIMIT_BYTES, Finder, Keyed, Page
 from kjerne.store.patients import Held
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
+from kjerne.store.shared import Shared
 
 SORTED_LIMIT: Final = 50_000
 """Matches of all sources together, each some 200 bytes while they are sorted."""
@@ -53,7 +54,7 @@ class Laid:
     total: int
     records: list[Record] = field(default_factory=list)
     included: list[Record] = field(default_factory=list)
-    brought: list[Held] = field(default_factory=list)
+    brought: list[Held | Shared] = field(default_factory=list)
     after: list[Any] | None = None
 
 
@@ -62,7 +63,7 @@ class _Row(NamedTuple):
     id: UUID
 
 
-Open = Callable[[S, Search, Sequence[UUID]], Awaitable[tuple[Page, list[Held]] | None]]
+Open = Callable[[S, Search, Sequence[UUID]], Awaitable[tuple[Page, list[Held | Shared]] | None]]
 """Opens these records of a source with what they include; None where the law has shut it in between."""
 
 

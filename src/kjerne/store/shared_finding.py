@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from kjerne.access import Limit
 from kjerne.errors import Refusal
 from kjerne.fhir.criteria import Asked, is_linked
-from kjerne.fhir.definitions import TYPES, type_name, type_number
+from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.effort import spend
 from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import Include, Order, Plan, Search, counted, ordered, plan, references, reverse_tokens
+from kjerne.registries.homes import SHARED_TYPES
 from kjerne.store import joining, meant
 from kjerne.store.finding import VALUES_STEPS, within
-from kjerne.store.including import INCLUDE_STEPS_LIMIT, INCLUDED_LIMIT, OPENING_STEPS, too_costly, tree_of
+from kjerne.store.including import INCLUDE_STEPS_LIMIT, INCLUDED_LIMIT, OPENING_STEPS, Served, too_costly, tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.shared import COLUMNS, Shared, opened
 from kjerne.store.turns import ROWS_AT_ONCE, in_turns
@@ -41,6 +42,13 @@ class Found(NamedTuple):
     included: list[Shared]
     total: int
     more: bool
+
+
+class Following(Served, Protocol):
+    """A record that an include goes out from, of a patient or of none."""
+
+    @property
+    def type(self) -> int: ...
 
 
 class Row(NamedTuple):
@@ -165,6 +173,19 @@ class SharedFinder:
             )  # fmt: skip
         return [_row(row) for row in rows]
 
+    async def brought(
+        self, search: Search, matches: Sequence[Following], included: Sequence[Following]
+    ) -> list[Shared]:
+        """What the includes of a search among a patient's records bring from here; `included` are those of hers it brought."""
+        with counted():
+            reached = dict[tuple[int, str], Shared]()
+            for include in search.includes:
+                frontier = [*matches, *(included if include.iterate else ())]
+                reached |= {(one.type, one.id): one for one in await self._pointed_at(include, frontier)}
+            onward = replace(search, includes=tuple(one for one in search.includes if one.iterate), revincludes=())
+            first = list(reached.values())
+            return first + await self._included(onward, first)
+
     async def _included(self, search: Search, matches: list[Shared]) -> list[Shared]:
         """What the includes bring along, each once and none that matches itself; `:iterate` goes on from there."""
         there = {(one.type, one.id) for one in matches}
@@ -193,12 +214,12 @@ class SharedFinder:
                 raise too_costly(f"the includes go on for more than {INCLUDE_STEPS_LIMIT} steps")
         return found
 
-    async def _pointed_at(self, include: Include, frontier: list[Shared]) -> list[Shared]:
+    async def _pointed_at(self, include: Include, frontier: Sequence[Following]) -> list[Shared]:
         ids: dict[str, set[str]] = {}
         async for record in in_turns(one for one in frontier if type_name(one.type) == include.source):
             for text in references(tree_of(record), include.code):
                 name, _, id_ = reference_forms(text)[0].partition("/")
-                if name in TYPES and include.target in ("", name):
+                if name in SHARED_TYPES and include.target in ("", name):
                     ids.setdefault(name, set()).add(id_)
         return [
             record

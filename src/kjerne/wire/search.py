@@ -14,7 +14,7 @@ from kjerne.fhir import words
 from kjerne.fhir.criteria import Asked, Words
 from kjerne.fhir.definitions import TYPES, elements, type_number
 from kjerne.fhir.search import NOT_ANSWERED, Include, Search, Sort, is_sortable
-from kjerne.fhir.searchparams import SUBJECT_CODES, parameters
+from kjerne.fhir.searchparams import SUBJECT_CODES, ends, parameters
 from kjerne.wire import filters
 from kjerne.wire.criteria import Scope, refuse
 
@@ -24,6 +24,9 @@ PARAMETERS_LIMIT: Final = 64
 VALUE_CHARACTERS_LIMIT: Final = 2_000
 
 EVERY_TYPE: Final = frozenset(TYPES)
+PERSON: Final = "Patient"
+"""To whom an include leads by what names whose record it is."""
+
 _FORMATS: Final = frozenset(("json", "application/json", "application/fhir+json"))
 
 
@@ -35,6 +38,7 @@ class _Draft:
     lenient: bool
     count_limit: int
     scope: Scope
+    beside: frozenset[str]
     criteria: list[Asked] = field(default_factory=list)
     sort: tuple[Sort, ...] = ()
     count: int = 0
@@ -54,14 +58,16 @@ def parse(
     page_size: int,
     page_size_limit: int,
     reachable: frozenset[str] = EVERY_TYPE,
+    beside: frozenset[str] = frozenset(),
 ) -> Search:
     """A typed search from decoded name-value pairs. Raises `Refusal` (400) naming the parameter.
 
     `lenient` (`Prefer: handling=lenient`) passes over names that R4 does not have, and lists them in `ignored`; a wrong
-    value or modifier is refused all the same. `reachable` are the types that a chain may lead to.
+    value or modifier is refused all the same. `reachable` are the types that a chain or an include may lead to, `beside`
+    those that an include alone may bring.
     """
     type_number(type)
-    draft = _Draft(type, lenient, page_size_limit, Scope(reachable), count=page_size)
+    draft = _Draft(type, lenient, page_size_limit, Scope(reachable), beside, count=page_size)
     seen: set[str] = set()
     for number, (name, value) in enumerate(pairs):
         if number >= PARAMETERS_LIMIT:
@@ -158,46 +164,81 @@ def _sort(draft: _Draft, name: str, value: str) -> None:
 
 def _include(draft: _Draft, name: str, value: str) -> None:
     iterate = name.endswith(":iterate")
-    if value != "*":
-        draft.includes += _included(name, value, iterate=iterate)
-        return
     # Forwards from the matches alone, unless it goes on from what they bring.
-    sources = sorted(draft.scope.reachable) if iterate else [draft.type]
-    draft.includes += [one for source in sources for one in _all(source, "", iterate=iterate)]
+    sources = draft.scope.reachable | draft.beside - {PERSON} if iterate else frozenset((draft.type,))
+    if value == "*":
+        draft.includes += [one for source in sorted(sources) for one in _all(draft, source, "", iterate=iterate)]
+        return
+    source, code, target = _named(name, value)
+    if source not in sources:
+        says = f"it goes out from {source}, and the search finds no such record"
+        if iterate:
+            raise refuse(name, says, code="not-supported")
+        raise refuse(name, says, code="not-supported", todo="_include:iterate goes on from what is brought along.")
+    found = _all(draft, source, target, iterate=iterate)
+    draft.includes += _one(name, found, code, f"it leads to no type that is kept together with {source}")
 
 
 def _revinclude(draft: _Draft, name: str, value: str) -> None:
     iterate = name.endswith(":iterate")
-    target = "" if iterate else draft.type
     if value == "*":
-        found = [one for source in sorted(draft.scope.reachable) for one in _all(source, target, iterate=iterate)]
-        draft.revincludes += [one for one in found if one.code not in SUBJECT_CODES]
+        target = "" if iterate else draft.type
+        draft.revincludes += [
+            one for source in sorted(draft.scope.reachable) for one in _back(draft, source, target, iterate)
+        ]
         return
-    found = _included(name, value, iterate=iterate)
-    if not iterate and any(one.target not in ("", draft.type) for one in found):
+    source, code, target = _named(name, value)
+    if source not in draft.scope.reachable:
+        raise refuse(name, f"{source} is not kept together with {draft.type}", code="not-supported")
+    if not iterate and target not in ("", draft.type):
         raise refuse(name, f"it must point at {draft.type}")
-    draft.revincludes += found
+    to = "no type that is kept together with it" if iterate else f"no {draft.type}"
+    draft.revincludes += _one(name, _back(draft, source, target, iterate), code, f"it leads to {to}")
 
 
-def _included(name: str, value: str, *, iterate: bool) -> list[Include]:
+def _named(name: str, value: str) -> tuple[str, str, str]:
+    """Type, parameter (or `*`) and target (empty: any) of an include."""
     source, *rest = value.split(":")
     if len(rest) not in (1, 2) or source not in TYPES or (len(rest) == 2 and rest[1] not in TYPES):
         raise refuse(name, "it is Type:parameter, Type:parameter:Type, Type:* or *")
-    target = rest[1] if len(rest) == 2 else ""
-    if rest[0] == "*":
-        return _all(source, target, iterate=iterate)
-    known = parameters(source).get(rest[0])
-    if known is None or known.kind != "reference":
+    code = rest[0]
+    known = parameters(source).get(code)
+    if code != "*" and (known is None or known.kind != "reference"):
         raise refuse(name, f"{source} has no such reference parameter")
-    return [Include(source, rest[0], target, iterate)]
+    return source, code, rest[1] if len(rest) == 2 else ""
 
 
-def _all(source: str, target: str, *, iterate: bool) -> list[Include]:
-    """Every reference parameter of a type that may point at `target` (empty: at anything)."""
+def _one(name: str, found: list[Include], code: str, says: str) -> list[Include]:
+    """What was asked for of what can be followed; `Refusal` where that is nothing, or it would be passed over in silence."""
+    wanted = [one for one in found if code in ("*", one.code)]
+    if not wanted:
+        raise refuse(name, says, code="not-supported")
+    return wanted
+
+
+def _all(draft: _Draft, source: str, target: str, *, iterate: bool) -> list[Include]:
+    """Every include that goes out from a type to `target` (empty: to anything) and can be followed. To the patient leads what
+    names whose record it is, and nothing else does."""
+    others = draft.scope.reachable | draft.beside - {PERSON}
     return [
         Include(source, one.code, target, iterate)
         for one in parameters(source).values()
-        if one.kind == "reference" and one.leaves and (not target or not one.targets or target in one.targets)
+        if one.kind == "reference"
+        and (
+            target in ("", *draft.beside & {PERSON}) and PERSON in draft.beside and source in draft.scope.reachable
+            if one.code in SUBJECT_CODES
+            else ends(one, [target] if target in others else [] if target else others)
+        )
+    ]
+
+
+def _back(draft: _Draft, source: str, target: str, iterate: bool) -> list[Include]:
+    """Every include that points back from a type at what was found."""
+    at = draft.scope.reachable if iterate else frozenset((draft.type,))
+    return [
+        Include(source, one.code, target, iterate)
+        for one in parameters(source).values()
+        if one.code not in SUBJECT_CODES and ends(one, [one for one in at if target in ("", one)])
     ]
 
 
