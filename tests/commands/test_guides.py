@@ -98,3 +98,21 @@ def test_where_no_database_runs_the_lists_of_packages_and_of_r4_are_asked_and_th
         "the profile repeats the binding of its type"
     )
     assert "no database runs" in told(found)
+
+
+def test_a_vital_sign_is_held_to_its_profile_though_it_names_none(settings: Settings, tmp_path: Path) -> None:
+    def found(code: str) -> tuple[bool, list[str], list[str]]:
+        tree = {
+            "resourceType": "Observation", "status": "final", "subject": {"display": "x"},
+            "code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "valueString": "x",
+        }  # fmt: skip
+        told = judged(settings, file(tmp_path, json.dumps(tree).encode()), [])
+        effective = [
+            name for name in ("issues", "advice") for one in told[name] if one["expression"] == "Observation.effective"
+        ]
+        return told["right"], effective, told["profiles"]
+
+    weight = ["http://hl7.org/fhir/StructureDefinition/bodyweight|4.0.1"]
+    assert found("29463-7") == (False, ["issues"], weight)
+    assert found("3141-9") == (True, ["advice"], weight)
+    assert found("1988-5") == (True, [], [])

@@ -76,6 +76,30 @@ def test_a_profile_that_is_named_is_asked_as_the_setting_says(tmp_path: Path, na
     assert rules(guides(tmp_path, named=named), OBSERVATION) == ([], [])
 
 
+VITAL = OBSERVATION | {"code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}}
+
+
+@pytest.mark.parametrize(("named", "faults", "advice"), [("required", 1, 0), ("warn", 0, 1), ("off", 0, 0)])
+def test_a_vital_sign_means_its_profile_as_if_it_named_it(
+    tmp_path: Path, named: Named, faults: int, advice: int
+) -> None:
+    known = guides(tmp_path, named=named)
+    for more in ({}, {"meta": {"profile": [f"{CORE}bodyweight"]}}, {"meta": {"profile": [f"{CORE}bodyweight|4.0.1"]}}):
+        found = known.on_write(VITAL | more, "Observation")
+        wheres = [[one.where for one in some] for some in (found.faults, found.advice)]
+        assert [some.count("Observation.subject") for some in wheres] == [faults, advice]
+    assert known.asks_codes(VITAL, "Observation") is True
+    assert known.asks_codes(OBSERVATION, "Observation") is False
+
+
+def test_a_later_version_in_a_package_is_not_what_the_code_of_a_vital_sign_means(tmp_path: Path) -> None:
+    later = profile("Observation", element("Observation.note", 1), url=f"{CORE}bodyweight") | {"version": "5.0.0"}
+    shelf.add(tmp_path, package(later))
+    found = guides(tmp_path).on_write(VITAL, "Observation")
+    assert "Observation.note" not in [one.where for one in found.faults]
+    assert found.asked == [f"{CORE}bodyweight|4.0.1"]
+
+
 def test_what_is_required_by_one_is_not_made_less_by_the_other(tmp_path: Path) -> None:
     shelf.add(tmp_path, guide())
     assert rules(guides(tmp_path, ask(strength="warn")), NAMING) == (LACKS, [])

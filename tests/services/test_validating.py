@@ -16,12 +16,15 @@ from kjerne.fhir import shelf
 from kjerne.fhir.from_xml import read as read_xml
 from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing, Tree
-from services.results.test_intake_api import a_message
+from services.results.kith.conftest import Kith
+from services.results.test_intake_api import WHOM, a_message, status_of
 
 from .test_standards import FHIR, create, observation
 from .test_standards_registered import NEED, registered, rules, send, treatment
 
 URL = "http://example.org/validating"
+NATIONAL = "urn:oid:2.16.578.1.12.4.1.4.1"
+CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
 XML = "application/fhir+xml"
 PATIENT_XML = b'<Patient xmlns="http://hl7.org/fhir">\n<gender value="%s"/></Patient>'
 
@@ -325,3 +328,67 @@ def test_a_code_beside_an_extensible_value_set_of_r4_is_a_warning(platform: Stan
         answer = asked(platform, f"$validate{mode}", observation(interpretation=odd))
         assert ("warning", "Observation.interpretation[0]", "extensible-binding") in found(answer)
         assert {severity for severity, *_ in found(answer)} == {"warning", "information"}
+
+
+def weighed(unit: str, **more: Any) -> Tree:
+    """A body weight that names no profile."""
+    code = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
+    value = {"value": 70, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
+    category = [{"coding": [{"system": CATEGORIES, "code": "vital-signs"}]}]
+    return observation(code=code, valueQuantity=value, subject={"display": "x"}, category=category) | more
+
+
+def test_a_vital_sign_keeps_to_its_profile_though_it_names_none(platform: Standing) -> None:
+    for mode in ("", "?mode=create"):
+        assert found(asked(platform, f"$validate{mode}", weighed("kg"))) == RIGHT
+        wrong = asked(platform, f"$validate{mode}", weighed("cm"))
+        assert found(wrong) == [("error", "Observation.valueQuantity.code", "required-binding")]
+        assert "bodyweight" in wrong.tree["issue"][0]["diagnostics"]
+    both = asked(platform, "$validate?profile=http://hl7.org/fhir/StructureDefinition/bodyweight", weighed("cm"))
+    assert len(found(both)) == 1
+
+
+def test_a_vital_sign_is_held_to_its_profile_by_every_way_to_a_version(platform: Standing) -> None:
+    person = {"identifier": {"system": NATIONAL, "value": platform.nin("renumbered")}}
+    wrong = json.dumps(weighed("cm", subject=person)).encode()
+    about = {"as_": "lab", "patient": platform.nin("renumbered")}
+    assert create(platform, wrong).status == 422
+    made = create(platform, weighed("kg", subject=person))
+    assert made.status == 201
+    at, match = f"/fhir/R4/Observation/{made.tree['id']}", {"content-type": FHIR, "if-match": 'W/"1"'}
+    changed = json.dumps(weighed("cm", subject=person, id=made.tree["id"])).encode()
+    assert platform.client.call("PUT", at, body=changed, headers=match, **about).status_code == 422
+    patch = b'[{"op":"replace","path":"/valueQuantity/code","value":"cm"}]'
+    as_patch = {**match, "content-type": "application/json-patch+json"}
+    assert platform.client.call("PATCH", at, body=patch, headers=as_patch, **about).status_code == 422
+    lines = {"content-type": "application/ndjson"}
+    assert platform.client.call("POST", "/fhir/R4/$import", body=wrong, headers=lines, **about).status_code == 422
+    entry = {"resource": weighed("cm", subject=person), "request": {"method": "POST", "url": "Observation"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    raw = json.dumps(bundle).encode()
+    answer = platform.client.call("POST", "/fhir/R4", body=raw, headers={"content-type": FHIR}, **about)
+    assert answer.status_code == 422
+
+
+def test_a_laboratory_s_result_with_the_code_of_a_vital_sign_is_taken_and_told(platform: Standing) -> None:
+    person = {"identifier": {"system": NATIONAL, "value": platform.nin("renumbered")}}
+    laboratory = [{"coding": [{"system": CATEGORIES, "code": "laboratory"}]}]
+    made = create(platform, weighed("cm", subject=person, category=laboratory), prefer="return=OperationOutcome")
+    assert made.status == 201
+    told = [(one["severity"], one["expression"][0]) for one in made.tree["issue"] if one["severity"] == "warning"]
+    assert ("warning", "Observation.valueQuantity.code") in told
+
+
+def test_a_message_with_the_code_of_a_vital_sign_is_taken_and_may_be_changed(platform: Standing) -> None:
+    item = Kith.item("8867-4", Kith.number("70", "slag"), id_="VITAL").replace(
+        f"{Kith.OID}7280", "2.16.840.1.113883.6.1"
+    )
+    assert status_of(platform.send(a_message(platform, items=item))) == "1"
+    code = ("code", "http://loinc.org|8867-4")
+    (held,) = platform.search("Observation", [code], about=WHOM).ids()
+    headers = {"content-type": "application/json-patch+json", "if-match": 'W/"1"'}
+    patch = b'[{"op":"add","path":"/note","value":[{"text":"x"}]}]'
+    answer = platform.client.call(
+        "PATCH", f"/fhir/R4/Observation/{held}", as_="lab", patient=platform.nin(WHOM), body=patch, headers=headers
+    )
+    assert answer.status_code == 200

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from kjerne.commands.database import opened
 from kjerne.errors import Fault, Refusal
-from kjerne.fhir import packages, shelf
+from kjerne.fhir import packages, shelf, vital_signs
 from kjerne.fhir.core_bindings import CoreBindings
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.from_xml import read
@@ -103,9 +103,12 @@ def _judged(shelf: Shelf, reached: Callable[[Shelf], Terminology], tree: dict[st
     if faults:
         return _Found(faults, [], wanted, unknown, unjudged)
     faults, advice = CoreBindings(terminology).judge(tree)
+    meant = vital_signs.meant(tree, type_)
+    asked, wanted = len(wanted), [*wanted, *(one for one in meant if not {one, one.partition("|")[0]} & {*wanted})]
     for one in wanted:
         own = known.judge(tree, one)
-        faults += own.faults
+        told = vital_signs.named(own.faults, one)
+        (faults if one in wanted[:asked] or meant[one] else advice).extend(told)
         advice += own.advice
         profile = known.find(one)
         unjudged += profile.unjudged if profile is not None else ()

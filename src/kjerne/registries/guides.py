@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 import structlog
 
 from kjerne.errors import Fault, Refusal
-from kjerne.fhir import core_bindings, core_profiles
+from kjerne.fhir import core_bindings, core_profiles, vital_signs
 from kjerne.fhir.core_bindings import CoreBindings
 from kjerne.fhir.profiles import Judged, Profiles, without_known
 from kjerne.fhir.shelf import Shelf
@@ -143,9 +143,9 @@ class Guides:
         """The rows about a type."""
         return self.state().by_type.get(name, [])
 
-    def asks_codes(self, name: str) -> bool:
-        """Whether a write of a type may ask a store, which takes a thread, though the resource names no profile."""
-        return name in core_bindings.requiring() or bool(self.asked_of(name))
+    def asks_codes(self, tree: Tree, name: str) -> bool:
+        """Whether a write may ask a store, which takes a thread, though the resource names no profile."""
+        return name in core_bindings.requiring() or bool(self.asked_of(name)) or bool(vital_signs.meant(tree, name))
 
     def bound(self, tree: dict[str, Any]) -> Judged:
         """A resource that R4 has nothing against, held to R4's bindings beyond its own required lists."""
@@ -188,13 +188,19 @@ class Guides:
 
     def wanted(self, tree: Tree, name: str) -> dict[str, Strength]:
         """The profiles that are asked of a resource on write, each as strictly as the strictest that asks it."""
-        wanted: dict[str, Strength] = {}
-        if self._named != "off":
-            wanted = dict.fromkeys(self.named(tree)[0], self._named)
+        wanted = self.said_by(tree, name, self._named) if self._named != "off" else {}
         for ask in self.asked_of(name):
             if name in SECOND and service_of(tree) != ask.service:
                 continue
             wanted[ask.profile] = "required" if "required" in (ask.strength, wanted.get(ask.profile)) else "warn"
+        return wanted
+
+    def said_by(self, tree: Tree, name: str, strength: Strength = "required") -> dict[str, Strength]:
+        """The profiles that a resource names, and those of R4's vital signs that it means by its code."""
+        wanted: dict[str, Strength] = dict.fromkeys(self.named(tree)[0], strength)
+        for profile, held in vital_signs.meant(tree, name).items():
+            if not wanted.keys() & {profile, profile.partition("|")[0]}:
+                wanted[profile] = strength if held else "warn"
         return wanted
 
     def judge(self, tree: dict[str, Any], wanted: Mapping[str, Strength]) -> Found:
@@ -222,7 +228,7 @@ class Guides:
         if found is None:
             raise Refusal(503, "a profile that is asked here is not at hand", where=canonical)
         judged = profiles.judge(tree, canonical)
-        return judged.faults, judged.advice
+        return vital_signs.named(judged.faults, canonical), judged.advice
 
     def named(self, tree: Tree) -> tuple[list[str], list[int]]:
         """The profiles of `meta.profile` that are at hand, and the places of those that are not. R4's own types are none."""

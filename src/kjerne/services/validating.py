@@ -195,7 +195,7 @@ class ValidateApi:
         if asked.mode in ("create", "update"):
             found = self.guides.on_write(tree, type_)
         else:
-            found = self.guides.judge(tree, dict.fromkeys(self.guides.named(tree)[0], "required"))
+            found = self.guides.judge(tree, self.guides.said_by(tree, type_))
             found.faults.extend(self.guides.too_many(tree, type_))
         if not asked.profile or asked.profile in found.asked:
             return found

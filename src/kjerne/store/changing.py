@@ -51,7 +51,7 @@ async def checked(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fa
     """As `check_valid`; what may take long, or asks for codes, is done in a thread beside other requests."""
     meta = tree.get("meta")
     named = isinstance(meta, dict) and "profile" in meta
-    if len(raw) < LARGE_BYTES and not named and not guides.asks_codes(name):
+    if len(raw) < LARGE_BYTES and not named and not guides.asks_codes(tree, name):
         return check_valid(raw, tree, name, guides)
     return await in_thread(partial(check_valid, raw, tree, name, guides))
 
