@@ -89,7 +89,7 @@ def test_nobody_else_can_log_in_as_operator(platform: Standing) -> None:
     with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as http:
         chooser = http.get(f"{platform.url}/login/start?to=operations")
         offered = re.findall(r'name="persona" value="([^"]+)"', chooser.text)
-        assert offered == ["administrator"]
+        assert offered == ["administrator", "second-administrator"]
         assert "Drift" in text(chooser)
 
 

@@ -181,7 +181,7 @@ def test_nobody_reviews_a_reading_of_her_own(platform: Standing) -> None:
 def test_nobody_reviews_what_she_read_under_another_of_her_numbers(platform: Standing) -> None:
     """By HPR number, and by what the register of persons links to the number that she is logged in with."""
     people, store = platform.population, platform.application._edge.store
-    own, other = (key_of(platform, one.nin) for one in (people.operator, people.people[-2]))
+    own, other = (key_of(platform, one.nin) for one in (people.operator, people.people[-3]))
 
     async def linked(undo: bool) -> None:
         async with store.pool.acquire() as conn:
