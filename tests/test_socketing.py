@@ -253,13 +253,14 @@ def test_what_waits_while_nobody_is_bound_is_told_in_order_by_the_next_socket(
     world.work()
     assert world.state(id_) == "requested"
     first = open_socket()
-    first.bind(id_)
+    shakes = first.bind(id_)
     (bundle,) = first.told()
     first.socket.close()
     made = [result(world), result(world)]
     world.work()
     second = open_socket()
-    second.bind(id_)
+    shakes += second.bind(id_)
+    assert [status_of(shake)["status"] for shake in shakes] == ["requested", "active"]
     events = [one for tree in (bundle, second.heard()) for one in status_of(tree)["events"]]
     assert [(one["event-number"], one["focus"]["reference"][-36:]) for one in events] == [
         ("1", before), ("2", made[0]), ("3", made[1]),

@@ -130,11 +130,8 @@ def test_a_handshake_comes_first_and_what_is_new_comes_as_it_is_served(world: Wo
     (bundle,) = world.told()
     assert check(bundle, "Bundle") == []
     status = status_of(bundle)
-    assert (status["topic"], status["status"], status["events-since-subscription-start"]) == (
-        TOPIC + "results",
-        "active",
-        "1",
-    )
+    said = (status["topic"], status["status"], status["events-since-subscription-start"])
+    assert said == (TOPIC + "results", "active", "1")
     (event,) = status["events"]
     assert (event["event-number"], event["focus"]["reference"]) == (
         "1",

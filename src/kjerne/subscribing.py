@@ -37,7 +37,7 @@ from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries.receivers import Receiver, Receivers
 from kjerne.services.subscriptions import Kept, action_of, opened
 from kjerne.settings import Settings
-from kjerne.store import audit, sockets, subjects, subscriptions
+from kjerne.store import audit, sockets, subjects, subscriptions, telling
 from kjerne.store.codec import Dictionaries, Wrap
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys, Sealer
@@ -47,6 +47,7 @@ from kjerne.store.reading import Reader, Record
 from kjerne.store.records import hold
 from kjerne.store.shares import Shares
 from kjerne.store.subscriptions import Due, Event, Outcome, Subscription
+from kjerne.store.telling import Named, Version
 from kjerne.wire import search
 from kjerne.wire.hooks import Hooks, NotTaken
 
@@ -318,7 +319,7 @@ class Deliverer:
         """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been."""
         number = turn.one.events
         for due in turn.dues if turn.grant else ():
-            before = told_of.get(due[:3])
+            before = told_of.get(due[:3])  # with what this turn has numbered
             if before is not None and before >= (due.version, due.deleted):
                 passes = False
             elif due.deleted:
@@ -327,6 +328,7 @@ class Deliverer:
                 passes = weighing.passes(turn, due)
             if passes:
                 number += 1
+                told_of[due[:3]] = due.version, due.deleted
                 turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
         turn.events = [*turn.events, *turn.fresh][: turn.asked.most]
 
@@ -334,14 +336,14 @@ class Deliverer:
         """What the message tells; the row of the log that names it, or that of a refusal."""
         named: list[tuple[int, UUID, int]] = []
         for event in turn.events:
-            record = weighing.record(turn, event.type, event.record)
+            version = weighing.version(turn, event)
             gone = event.deleted and turn.grant is not None and await weighing.is_deleted(turn, event)
             url = f"{self.base}/{type_name(event.type)}/{event.record}"
-            version = record.version if record else event.version
-            focus = content_of(url, turn.asked.content, version, record.served if record else None, deleted=gone)
+            served = version.served if version else None
+            focus = content_of(url, turn.asked.content, event.version, served, deleted=gone)
             turn.tellings.append(Telling(event.number, event.at, focus))
-            if record is not None or gone:
-                named.append((event.type, event.record, version))
+            if version is not None or gone:
+                named.append(event.named)
         if turn.events:
             turn.told = "event-notification"
         row = audit.given(turn.answer) if isinstance(turn.answer, Grant) else audit.refused(_denial(turn))
@@ -413,7 +415,7 @@ class Deliverer:
         assert turn.told is not None
         one = turn.one
         events = turn.events[-1].number if turn.events else one.sent
-        state = "requested" if turn.told == "handshake" else "active"
+        state = "requested" if turn.told == "handshake" and not one.begun else "active"
         return message(self.base, str(one.id), state, turn.told, turn.asked.topic, events, turn.tellings, now)
 
     async def _put(self, turn: Turn, receiver: Receiver, until: float) -> None:
@@ -436,28 +438,27 @@ class _Weighing:
         self._conn = conn
         self._reader = reader
         self._now = now
-        self._records: dict[Any, dict[tuple[int, UUID], Record]] = {}
+        self._versions: dict[Any, dict[Named, Version]] = {}
         self._weighed: dict[tuple[UUID, int], Weighed] = {}
         self._plans: dict[tuple[str, Pairs], Plan | None] = {}
-        self._named: dict[Any, set[tuple[int, UUID]]] = {}
-        self._answers: dict[tuple[str, Pairs, UUID], bool] = {}
+        self._named: dict[Any, set[Named]] = {}
+        self._answers: dict[tuple[str, Pairs, UUID, int], bool] = {}
         self._deleted: dict[Any, bool] = {}
 
     async def read(self, turns: Sequence[Turn]) -> None:
-        """The records that are new to any, as far as each kind of grant opens them."""
+        """The versions that are new to any, as far as each kind of grant opens them."""
         grants: dict[Any, Grant] = {}
         for turn in turns:
             if turn.grant is not None:
                 grants.setdefault(_kind(turn.grant), turn.grant)
                 named = self._named.setdefault(_kind(turn.grant), set())
-                named.update((due.type, due.record) for due in turn.dues if not due.deleted)
-                named.update((event.type, event.record) for event in turn.events if not event.deleted)
+                named.update(due.named for due in turn.dues if not due.deleted)
+                named.update(event.named for event in turn.events if not event.deleted)
         for kind, grant in grants.items():
-            named = self._named[kind]
-            self._records[kind] = await subscriptions.current(self._conn, grant, self._reader, named) if named else {}
+            self._versions[kind] = await telling.versions(self._conn, grant, self._reader, self._named[kind])
 
-    def record(self, turn: Turn, type_: int, id_: UUID) -> Record | None:
-        return self._records[_kind(turn.grant)].get((type_, id_)) if turn.grant else None
+    def version(self, turn: Turn, one: Due | Event) -> Version | None:
+        return self._versions[_kind(turn.grant)].get(one.named) if turn.grant else None
 
     async def is_deleted(self, turn: Turn, one: Due | Event) -> bool:
         """Whether it is gone, and stood open to the grant until then."""
@@ -468,17 +469,21 @@ class _Weighing:
         return self._deleted[key]
 
     def passes(self, turn: Turn, due: Due) -> bool:
-        """Whether the record is open to the subscriber, and one of its filters asks for it."""
-        record = self.record(turn, due.type, due.record)
-        if record is None:
+        """Whether the version is open to the subscriber, and one of its filters asks for it as it was written."""
+        version = self.version(turn, due)
+        if version is None:
             return False
         name = type_name(due.type)
         filters = [pairs for of, pairs in turn.asked.filters if of == name]
-        return not turn.asked.filters or () in filters or any(self._answering(name, pairs, record) for pairs in filters)
+        return (
+            not turn.asked.filters
+            or () in filters
+            or any(self._answering(name, pairs, version.record) for pairs in filters)
+        )
 
     def _answering(self, name: str, pairs: Pairs, record: Record) -> bool:
-        """Whether a record answers a filter: in memory, once for all who have it, within the steps of a search."""
-        key = (name, pairs, record.id)
+        """Whether a version answers a filter: in memory, once for all who have it, within the steps of a search."""
+        key = (name, pairs, record.id, record.version)
         if key not in self._answers:
             try:
                 plan = self._plan(name, pairs)

@@ -38,7 +38,7 @@ from kjerne.registries.homes import row_number, types_of
 from kjerne.registries.identifiers import holds_a_number, stands_in
 from kjerne.registries.naming import check_header, patient_of
 from kjerne.registries.receivers import Receivers
-from kjerne.store import audit, sockets, subscriptions
+from kjerne.store import audit, sockets, subscriptions, telling
 from kjerne.store.kept import opened_by
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import key_of
@@ -217,7 +217,7 @@ class SubscriptionsApi:
         check_accepted(call)
         one, base = await self._own(call), f"{call.base_url}{BASE}"
         told = message(
-            base, str(one.id), one.state, "query-status", self._asked(one).topic, one.events, (), call.at, one.fault
+            base, str(one.id), one.shown, "query-status", self._asked(one).topic, one.events, (), call.at, one.fault
         )
         return Answer(200, told)
 
@@ -243,7 +243,7 @@ class SubscriptionsApi:
         except Denied:
             # As of records that are gone: which it is, is not told.
             tellings = await use(None)
-        told_now = message(base, str(one.id), one.state, "query-event", asked.topic, one.events, tellings, call.at)
+        told_now = message(base, str(one.id), one.shown, "query-event", asked.topic, one.events, tellings, call.at)
         return Answer(200, told_now)
 
     async def token(self, call: Call) -> Answer:
@@ -413,16 +413,14 @@ async def told(
     focuses = {}
     if grant is not None:
         await hold(conn, grant)
-        standing = [(one.type, one.record) for one in events if not one.deleted]
-        records = await subscriptions.current(conn, grant, reader, standing) if standing else {}
+        found = await telling.versions(conn, grant, reader, [one.named for one in events if not one.deleted])
         for one in events:
-            record, url = records.get((one.type, one.record)), f"{base}/{type_name(one.type)}/{one.record}"
+            version, url = found.get(one.named), f"{base}/{type_name(one.type)}/{one.record}"
             gone = one.deleted and await reader.is_gone(conn, grant, one.type, one.record)
-            version = record.version if record else one.version
-            focus = content_of(url, content, version, record.served if record else None, deleted=gone)
+            focus = content_of(url, content, one.version, version.served if version else None, deleted=gone)
             if focus is not None:
                 focuses[one.number] = focus
-                named.append((one.type, one.record, version))
+                named.append(one.named)
         await audit.insert(conn, audit.given(grant), list(dict.fromkeys(named)))
     return [Telling(one.number, one.at, focuses.get(one.number)) for one in events]
 
@@ -502,7 +500,7 @@ def _types(asked: Asked) -> tuple[int, ...]:
 def _shown(tree: Tree, one: Subscription) -> Tree:
     """The resource as it is served: with the state it is in now."""
     meta = {**tree.get("meta", {}), "versionId": str(one.version), "lastUpdated": instant(one.changed_at)}
-    shown = {**tree, "id": str(one.id), "meta": meta, "status": one.state}
+    shown = {**tree, "id": str(one.id), "meta": meta, "status": one.shown}
     shown.pop("error", None)
     return shown | ({"error": one.fault} if one.fault else {})
 

@@ -162,8 +162,8 @@ WITH gone AS (
   DELETE FROM record r USING unnest($2::smallint[], $3::uuid[]) AS n(type, id)
   WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id RETURNING r.*
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, mapped)
-  SELECT patient, id, type, version, labels, dictionary, at, release_at, body, mapped FROM gone
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, mapped, stood_xid, unmarked)
+  SELECT patient, id, type, version, labels, dictionary, at, release_at, body, mapped, xid, unmarked FROM gone
 ), mark AS (
   INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body, mapped)
   SELECT patient, id, type, version + 1, labels, 0, true, $4, '', $5 FROM gone
@@ -213,8 +213,10 @@ _PUT: Final = f"""known AS MATERIALIZED (
   FROM n LEFT JOIN LATERAL (
     SELECT version FROM record WHERE patient = $1 AND type = n.type AND id = n.id LIMIT 1) r ON true
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected, mapped)
-  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects, r.mapped
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected, mapped,
+    stood_xid, unmarked)
+  SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects, r.mapped,
+    r.xid, r.unmarked
   FROM known k JOIN LATERAL (SELECT * FROM record WHERE patient = $1 AND type = k.type AND id = k.id LIMIT 1) r ON true
   WHERE k.version IS NOT NULL
 ), put AS (

@@ -1,8 +1,9 @@
 """Subscriptions, what is to be told each of them, and what each was told.
 
-A write does nothing for them: what is new is read from the records behind the oldest open transaction (as `store.feed`), so none
-is passed over, and noted in the statement that moves the position, so none is noted twice. Who delivers takes a subscription for
-a while (`claim`) and holds no transaction while it sends; what a crash leaves undone is taken up when the while is over.
+A write does nothing for them: what is new, version by version, is read from the records and their history behind the oldest open
+transaction (as `store.feed`), so none is passed over, and noted in the statement that moves the position, so none is noted
+twice. Who delivers takes a subscription for a while (`claim`) and holds no transaction while it sends; what a crash leaves
+undone is taken up when the while is over.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from kjerne.access import Grant, Label
+from kjerne.access import Label
 from kjerne.fhir.dates import LATEST
-from kjerne.store import limits
 from kjerne.store.pool import Connection, columns, moment
-from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, door
 
 ROWS_AT_ONCE: Final = 5_000
 LEASE: Final = timedelta(minutes=2)
@@ -31,7 +30,7 @@ KEPT: Final = timedelta(days=30)
 
 COLUMNS: Final = (
     "patient, id, owner, service, types, channel, state, collects, version, made_at, changed_at, ends_at, told, events, sent, "
-    "failures, failing_since, fault, woken, beat_at, bound, leased_until"
+    "failures, failing_since, fault, woken, beat_at, bound, leased_until, begun"
 )
 
 
@@ -63,16 +62,27 @@ class Subscription:
     """The socket that it is told over (`store.sockets`)."""
     leased_until: datetime | None = None
     """Of one that was claimed, the claim that it was taken by: what becomes of it is written by that alone."""
+    begun: bool = False
+    """Whether it has been active since its owner wrote it, or had it begin anew."""
+
+    @property
+    def shown(self) -> str:
+        """The state that its owner is told: a new socket, which gets a handshake first, does not change it."""
+        return "active" if self.state == "requested" and self.begun else self.state
 
 
 class Due(NamedTuple):
-    """Something new about a record, not yet weighed."""
+    """A version that is new, not yet weighed; `deleted` too where it was taken from a wrong person."""
 
     subscription: UUID
     type: int
     record: UUID
     version: int
     deleted: bool
+
+    @property
+    def named(self) -> tuple[int, UUID, int]:
+        return self.type, self.record, self.version
 
 
 class Event(NamedTuple):
@@ -85,6 +95,10 @@ class Event(NamedTuple):
     record: UUID
     version: int
     deleted: bool
+
+    @property
+    def named(self) -> tuple[int, UUID, int]:
+        return self.type, self.record, self.version
 
 
 class Outcome(NamedTuple):
@@ -119,7 +133,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, coalesce($9, 'infinity'::timestam
 _CHANGE: Final = """
 UPDATE subscription SET types = $3, channel = $4, state = $5, collects = $6, version = version + 1, changed_at = $7,
   ends_at = coalesce($8, 'infinity'::timestamptz), told = $9, failures = 0, failing_since = NULL, fault = '',
-  work_at = CASE WHEN $4 = 'websocket' THEN 'infinity' ELSE $7::timestamptz END, bound = NULL, bound_until = $7, woken = woken + 1
+  work_at = CASE WHEN $4 = 'websocket' THEN 'infinity' ELSE $7::timestamptz END, bound = NULL, bound_until = $7,
+  woken = woken + 1, begun = false
 WHERE patient = $1 AND id = $2 AND version = $10 RETURNING version"""
 
 
@@ -168,7 +183,7 @@ SELECT {COLUMNS} FROM subscription WHERE failing_since IS NOT NULL AND (failing_
 ORDER BY failing_since, id LIMIT $3"""
 _BEGIN: Final = """
 UPDATE subscription SET state = 'requested', collects = true, failures = 0, failing_since = NULL, fault = '', changed_at = $3,
-  work_at = $3, woken = woken + 1
+  work_at = $3, woken = woken + 1, begun = false
 WHERE patient = $1 AND id = $2 AND failing_since IS NOT NULL AND ends_at > $3
   AND (leased_until IS NULL OR leased_until <= $3) RETURNING id"""
 
@@ -187,6 +202,9 @@ async def begin(conn: Connection, patient: int, id_: UUID, now: datetime) -> boo
 # ever written.
 _SINCE: Final = """r.xid >= (SELECT xid FROM p) AND r.xid < pg_snapshot_xmin(pg_current_snapshot())
        AND (r.xid, r.patient, r.type, r.id) > (SELECT xid, patient, type, id FROM p)"""
+# A version that was followed by another before it was looked at lies in history, with the place that it had until then. What one
+# transaction wrote of a record is looked at together.
+_FORMER_SINCE: Final = _SINCE.replace("r.xid", "r.stood_xid")
 _DERIVE: Final = f"""
 WITH p AS MATERIALIZED (SELECT * FROM subscription_position FOR UPDATE),
 scanned AS MATERIALIZED (
@@ -194,23 +212,27 @@ scanned AS MATERIALIZED (
     (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, false AS deleted,
        r.labels & {int(Label.WITHDRAWN)} <> 0 AS withdrawn, r.unmarked = r.xid AS unmarked FROM record r
      WHERE {_SINCE}
-     ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
+     ORDER BY r.xid, r.patient, r.type, r.id FETCH FIRST ($1::bigint) ROWS WITH TIES)
     UNION ALL
     (SELECT r.xid, r.patient, r.type, r.id, r.version, r.at, true, false, false FROM record_history r
      WHERE r.deleted AND {_SINCE}
-     ORDER BY r.xid, r.patient, r.type, r.id LIMIT $1)
-  ) changed ORDER BY xid, patient, type, id LIMIT $1
+     ORDER BY r.xid, r.patient, r.type, r.id FETCH FIRST ($1::bigint) ROWS WITH TIES)
+    UNION ALL
+    (SELECT r.stood_xid, r.patient, r.type, r.id, r.version, r.at, false, false, r.unmarked = r.stood_xid FROM record_history r
+     WHERE {_FORMER_SINCE}
+     ORDER BY r.stood_xid, r.patient, r.type, r.id FETCH FIRST ($1::bigint) ROWS WITH TIES)
+  ) changed ORDER BY xid, patient, type, id FETCH FIRST ($1::bigint) ROWS WITH TIES
 ), made AS (
   INSERT INTO subscription_due (patient, subscription, type, record, version, deleted)
   SELECT patient, subscription, type, record, version, gone FROM (
-    SELECT DISTINCT ON (s.patient, s.id, c.type, c.id) s.patient, s.id AS subscription, c.type, c.id AS record, c.version,
-      c.deleted OR c.withdrawn AS gone, c.xid
+    SELECT DISTINCT ON (s.patient, s.id, c.type, c.id, c.version) s.patient, s.id AS subscription, c.type, c.id AS record,
+      c.version, c.deleted OR c.withdrawn AS gone, c.xid
     FROM p, scanned c JOIN person h ON h.patient = c.patient
     JOIN subscription s ON (s.patient = h.patient OR s.patient = ANY(h.linked)) AND c.type = ANY(s.types) AND s.collects
     WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval AND (c.unmarked AND c.at <= p.read_at) IS NOT TRUE
-    ORDER BY s.patient, s.id, c.type, c.id, c.version DESC
-  ) newest ORDER BY xid, type, record
-  ON CONFLICT (patient, subscription, type, record) DO UPDATE SET version = excluded.version, deleted = excluded.deleted
+    ORDER BY s.patient, s.id, c.type, c.id, c.version, c.xid DESC
+  ) each ORDER BY xid, type, record, version
+  ON CONFLICT (patient, subscription, type, record, version) DO UPDATE SET deleted = excluded.deleted
   RETURNING patient, subscription
 ), woken AS (
   UPDATE subscription s SET woken = woken + 1,
@@ -310,7 +332,8 @@ async def between(conn: Connection, one: Subscription, first: int, last: int, li
 _SETTLED: Final = """
 DELETE FROM subscription_due d USING unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::integer[], $6::boolean[])
   AS n(subscription, type, record, version, deleted)
-WHERE d.patient = $1 AND d.subscription = n.subscription AND d.type = n.type AND d.record = n.record AND d.version = n.version"""
+WHERE d.patient = $1 AND d.subscription = n.subscription AND d.type = n.type AND d.record = n.record AND d.version = n.version
+  AND d.deleted = n.deleted"""
 _NUMBERED: Final = """
 INSERT INTO subscription_event (patient, subscription, number, at, type, record, version, deleted)
 SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::smallint[], $6::uuid[], $7::integer[], $8::boolean[])"""
@@ -349,7 +372,7 @@ async def told_of(
 _SETTLE: Final = """
 UPDATE subscription s SET sent = greatest(s.sent, n.sent), state = n.state, failures = n.failures,
   failing_since = n.failing_since, fault = n.fault, collects = n.collects, beat_at = n.beat_at, leased_until = NULL,
-  changed_at = CASE WHEN s.state = n.state THEN s.changed_at ELSE $1 END,
+  begun = s.begun OR n.state = 'active', changed_at = CASE WHEN s.state = n.state THEN s.changed_at ELSE $1 END,
   work_at = CASE WHEN n.failures = 0 AND n.state <> 'off' AND (s.woken <> n.woken OR s.events > greatest(s.sent, n.sent)) THEN $1
     ELSE n.work_at END
 FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::integer[], $7::timestamptz[], $8::text[], $9::boolean[],
@@ -376,25 +399,6 @@ async def settle(conn: Connection, outcomes: Iterable[Outcome], now: datetime) -
         settled = {row[0] for row in await conn.fetch(_SETTLE, now, *columns(rows, 13))}
         if left := [(*row[:2], row[12]) for row in rows if row[1] not in settled]:
             await conn.execute(_RELEASE, *columns(left, 3))
-
-
-_CURRENT: Final = f"""
-WITH {STAMPED} SELECT s.ok, {OUTER} FROM s LEFT JOIN record r ON s.ok AND {ALLOWED}
-AND r.type = ANY($6::smallint[]) AND r.id = ANY($7::uuid[])"""
-
-
-async def current(
-    conn: Connection, grant: Grant, reader: Reader, named: Iterable[tuple[int, UUID]]
-) -> dict[tuple[int, UUID], Record]:
-    """The current versions of those of these records that the grant opens, for who then names in the log what leaves of them.
-
-    Raises `Stale`.
-    """
-    wanted = sorted(set(named), key=str)
-    values = (*door(grant), sorted({type_ for type_, _ in wanted}), [id_ for _, id_ in wanted])
-    statement, all_values = limits.narrowed(grant, reader.unwrapped(grant), _CURRENT, ALLOWED, values)
-    found = reader.opened(grant, await conn.fetch(statement, *all_values))
-    return {(one.type, one.id): one for one in found}
 
 
 _SWEEP_OFF: Final = """
