@@ -271,7 +271,7 @@ class House:
         choosing = Choosing(self.store, self.reader, types_by_service())
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         access_log, disclosures = self._of_the_log(sent_in)
-        read = (self.store.pool, self.reader, self.cursors, parse_json)
+        read = (self.store.pool, self.store.ids, self.patients, self.reader, self.cursors, parse_json)
         everything = EverythingApi(*read, self.identify, by_service[0], denied)
         at_hand = (self.store.pool, self.reader, self.cursors, keeping, self.parse_search, self.identify)
         history = HistoryApi(*at_hand, reads, denied, type_of)

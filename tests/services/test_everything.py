@@ -15,6 +15,7 @@ from kjerne.services import everything
 from kjerne.store import walking
 from platform_fixture import Answered, Standing
 
+from .test_patients import id_of as of_patient
 from .test_standards import FHIR, create, observation, read
 from .test_standards_registered import SCOPE, allergy, registered
 
@@ -39,12 +40,60 @@ def test_everything_is_of_every_service_and_each_has_its_own_row(platform: Stand
     assert {"Observation", "DiagnosticReport", "AllergyIntolerance"} <= types
     assert answer.tree["total"] == len(answer.tree["entry"]) == len(set(answer.ids()))
     assert of_type(answer, "AllergyIntolerance").count(allergy_id) == 1
-    rows = {row["service"]: row for row in platform.audited(answer.response)}
-    assert {name: (row["action"], row["outcome"]) for name, row in rows.items()} == dict.fromkeys(
-        ("results", "critical-information", "record", "settlement"), ("search", 0)
-    )
-    named = [str(id_) for row in rows.values() for id_ in row["ids"]]
+    rows = platform.audited(answer.response)
+    assert {(row["service"], row["action"], row["outcome"]) for row in rows} == {
+        (name, "search", 0) for name in ("results", "critical-information", "record", "settlement")
+    }
+    named = [str(id_) for row in rows for id_ in row["ids"]]
     assert sorted(named) == sorted(answer.ids())
+
+
+@pytest.mark.parametrize("as_", ["gp", "citizen"])
+def test_she_stands_first_in_it_and_it_is_asked_for_by_her_id(platform: Standing, as_: str) -> None:
+    her = of_patient(platform)
+    more: dict[str, Any] = CITIZEN if as_ == "citizen" else {}
+    by_header = asked(platform, **more)
+    by_id = by_her_id(platform) if more else platform.get(f"Patient/{her}/$everything")
+    assert by_id.resources()[0] == platform.get(f"Patient/{her}").tree
+    assert (by_id.status, by_id.ids(), check(by_id.tree, "Bundle")) == (200, by_header.ids(), [])
+    assert by_id.link("self").endswith(f"/fhir/R4/Patient/{her}/$everything")
+    rows = platform.audited(by_id.response)
+    assert [str(id_) for row in rows for id_ in row["ids"]].count(her) == 1
+
+
+def test_by_her_id_it_goes_on_page_by_page_and_she_counts(platform: Standing) -> None:
+    whole, found, query = by_her_id(platform).ids(), list[str](), "?_count=1"
+    for _ in range(4):
+        answer = by_her_id(platform, query)
+        assert (answer.status, len(answer.ids())) == (200, 1)
+        found += answer.ids()
+        query = f"?{urlsplit(answer.link('next')).query}"
+    assert found == whole[:4]
+    assert found[0] == of_patient(platform)
+
+
+def test_of_her_alone_nothing_else_is_asked_and_without_her_type_she_is_left_out(platform: Standing) -> None:
+    alone = by_her_id(platform, "?_type=Patient&_count=5")
+    assert (alone.ids(), [one["relation"] for one in alone.tree["link"]]) == ([of_patient(platform)], ["self"])
+    assert "Patient" not in {one["resourceType"] for one in by_her_id(platform, "?_type=Observation").resources()}
+    narrow = platform.get(f"Patient/{of_patient(platform)}/$everything?_type=Patient", narrower="user/Observation.rs")
+    assert (narrow.status, [row["outcome"] for row in platform.audited(narrow.response)]) == (403, [1])
+
+
+def test_an_id_of_another_or_of_nobody_opens_nothing(platform: Standing) -> None:
+    other = platform.get(f"Patient/{of_patient(platform)}/$everything", about="renumbered")
+    assert (other.status, other.issue["expression"]) == (400, ["id"])
+    for nobody in (str(uuid4()), "abc", by_her_id(platform).ids()[1]):
+        answer = by_her_id(platform, id_=nobody)
+        assert (answer.status, answer.ids()) == (by_her_id(platform, id_=str(uuid4())).status, [])
+        assert 400 <= answer.status < 500
+
+
+def by_her_id(platform: Standing, query: str = "", *, id_: str = "", **more: Any) -> Answered:
+    """A citizen, or a portal for her, names nobody but in the address."""
+    who: dict[str, Any] = CITIZEN | more
+    path = f"/fhir/R4/Patient/{id_ or of_patient(platform)}/$everything{query}"
+    return Answered(platform.client.call("GET", path, **who))
 
 
 def test_a_service_that_the_law_shuts_is_named_with_its_reason_and_the_others_are_given(platform: Standing) -> None:
@@ -184,7 +233,7 @@ def test_form_and_parameters_ask_the_same(platform: Standing) -> None:
     ("query", "where"),
     [
         ("?_count=0", "_count"), ("?_count=x", "_count"), ("?_count=1&_count=2", "_count"), ("?start=yesterday", "start"),
-        ("?_since=2026-13-01", "_since"), ("?_type=Patient", "_type"), ("?_type=Observation,", "_type"), ("?_type=Kake", "_type"),
+        ("?_since=2026-13-01", "_since"), ("?_type=Group", "_type"), ("?_type=Observation,", "_type"), ("?_type=Kake", "_type"),
         ("?name=x", "name"), ("?_cursor=", "_cursor"),
     ],
 )  # fmt: skip

@@ -21,6 +21,7 @@ from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
 from services.results.test_reuse_api import ask, number_of
 from services.test_consents import PART, a_consent
+from services.test_patients import id_of as of_patient
 from services.test_standards import create, observation
 from services.test_standards_registered import person
 
@@ -130,7 +131,7 @@ def search(route: str, path: str, **fields: str) -> Sent:
     return Sent(route, path, body=form(**fields), headers=FORM)
 
 
-def asked_of_a_record(made: str) -> list[Sent]:
+def asked_of_a_record(made: str, her: str) -> list[Sent]:
     """Each way to ask for records, and one to file them."""
     at, pps = "/fhir/R4/Observation", "/pps/v2/Observation/_search"
     line = json.dumps(observation()).encode()
@@ -142,6 +143,8 @@ def asked_of_a_record(made: str) -> list[Sent]:
         search("POST /fhir/R4/{type}/_search", f"{at}/_search", _include="Observation:specimen"),
         Sent("GET /fhir/R4/Patient/$everything", "/fhir/R4/Patient/$everything?_count=2"),
         search("POST /fhir/R4/Patient/$everything", "/fhir/R4/Patient/$everything", _type="Specimen"),
+        Sent("GET /fhir/R4/Patient/{id}/$everything", f"/fhir/R4/Patient/{her}/$everything?_count=2"),
+        search("POST /fhir/R4/Patient/{id}/$everything", f"/fhir/R4/Patient/{her}/$everything", _type="Specimen"),
         Sent("GET /fhir/R4/{type}/{id}/$meta", f"{at}/{made}/$meta"),
         Sent("GET /fhir/R4/Observation/$lastn", f"{at}/$lastn?category=laboratory"),
         search("POST /fhir/R4/Observation/$lastn", f"{at}/$lastn", code="NPU27300"),
@@ -373,7 +376,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
     once = [
-        *asked_of_a_record(made),
+        *asked_of_a_record(made, of_patient(platform, WHO)),
         *asked_of_repeats(platform),
         *asked_by_a_sender(platform),
         *asked_by_an_operator(platform),

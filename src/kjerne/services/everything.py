@@ -1,4 +1,4 @@
-"""All that the law opens of one patient in one searchset: R4's `Patient/$everything`, over every service that is served.
+"""All that the law opens of one patient in one searchset: R4's `$everything` of a Patient, over every service that is served.
 
 Source: http://hl7.org/fhir/R4/patient-operation-everything.html. Each service is asked for under its own law, step by step
 (`store.walking`), and what is found goes out while the next is read. A service that is not in the answer is named in it with the
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from kjerne.access import PORTAL, Denial, Grant
+from kjerne.access import PORTAL, Caller, Denial, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, any_of, granted, noted
 from kjerne.fhir import smart
@@ -28,13 +29,19 @@ from kjerne.fhir.prefer import lenient
 from kjerne.registries.homes import KEPT, SECOND, SERVICE_BY_TYPE, not_served, row_number
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import in_address, patient_of
+from kjerne.store import audit
 from kjerne.store.cursors import Cursors, token_in
-from kjerne.store.pool import Pool
+from kjerne.store.patient_ids import key_of, ref
+from kjerne.store.patients import TYPE, Held, Patients, is_left, named
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.proofs import note
 from kjerne.store.reading import Reader
+from kjerne.store.sealed_id import SealedIds
 from kjerne.store.walking import START, STEP_ROWS, Asked, Place, Step, step
 
 BASE: Final = "/fhir/R4"
 AT: Final = BASE + "/Patient/$everything"
+OF_ONE: Final = BASE + "/Patient/{id}/$everything"
 TAKES: Final = ("_type", "_since", "start", "end", "_count")
 FORMATS: Final = frozenset({"_format", "_pretty"})
 BY_NUMBER: Final = frozenset({"patient.identifier", "patient:identifier"})
@@ -56,6 +63,10 @@ class Wanted:
     """Services that the token does not reach, and that no type in `_type` is of."""
     page: int
     pairs: Pairs
+    of_her: bool
+    """Whether her Patient is asked for, and `alone`: nothing else is."""
+    alone: bool
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,8 @@ class EverythingApi:
     """The handler. `reads` are the scopes that each service asks for, `told` an OperationOutcome's bytes for a no of the law."""
 
     pool: Pool
+    ids: SealedIds
+    patients: Patients
     reader: Reader
     cursors: Cursors
     parse_json: Callable[[bytes], dict[str, Any]]
@@ -72,16 +85,19 @@ class EverythingApi:
 
     def routes(self) -> list[Route]:
         each = partial(
-            Route, path=AT, handler=self.everything, needs=any_of(self.reads), errors="fhir",
+            Route, handler=self.everything, needs=any_of(self.reads), errors="fhir",
             body_limit_bytes=BODY_LIMIT_BYTES, for_citizens=True, whole=False,
         )  # fmt: skip
-        return [each("GET"), each("POST")]
+        return [each(method, path=path) for path in (AT, OF_ONE) for method in ("GET", "POST")]
 
     async def everything(self, call: Call) -> Answer:
-        """Every record that the caller's grants open, service by service; in pages with `_count`."""
+        """Her Patient, and every record that the caller's grants open, service by service; in pages with `_count`."""
         check_accepted(call)
         sent = self._sent(call)
-        patient = patient_of(call, self.identify, *(value for name, value in call.form if name in BY_NUMBER))
+        numbers = [value for name, value in call.form if name in BY_NUMBER]
+        key = self._key(call)
+        by_number = key is None or numbers or call.headers.get("person-id")
+        patient = patient_of(call, self.identify, *numbers) if by_number else ref(key or 0)
         token = token_in(sent)
         if token is None:
             wanted = self._wanted(call, sent)
@@ -92,6 +108,27 @@ class EverythingApi:
                 raise Refusal(400, "a page link stands alone; it holds the question it goes on with", where="_cursor")
             walk = await self._resumed(call, patient, token)
         return await _answer(await walk.begun())
+
+    def _key(self, call: Call) -> int | None:
+        """Whom the address names; None where it names nobody, 0 for an id that is no Patient's."""
+        id_ = call.parameters.get("id")
+        return None if id_ is None else key_of(self.ids, f"{TYPE}/{id_}") or 0
+
+    def is_of_her(self, call: Call, grant: Grant) -> None:
+        """`Refusal` 400 where the address names another than the header or the form does."""
+        if self._key(call) not in (None, *grant.asked_about.keys):
+            raise Refusal(400, "the request names more than one patient", where="id")
+
+    async def her(self, conn: Connection, grant: Grant, wanted: Wanted) -> list[Held]:
+        """Her Patient as it stands, with a row that names it; none where it was deleted, is not left by the token's scopes or was
+        written before what is asked for. One that is made from the register does not say when it was changed."""
+        found = [
+            one for one in (await self.patients.stood(conn, grant))[:1]
+            if one.raw is not None and is_left(grant.caller, one, "s") and (one.is_made or one.at >= wanted.since)
+        ]  # fmt: skip
+        if found:
+            await audit.insert(conn, audit.shown(grant), named(found))
+        return found
 
     def _sent(self, call: Call) -> Pairs:
         """The parameters of address, form or Parameters resource."""
@@ -113,22 +150,12 @@ class EverythingApi:
         for name in TAKES[1:]:
             if sum(one == name for one, _ in asked) > 1:
                 raise Refusal(400, f"{name} may stand only once", where=name)
-        named = _types(asked)
+        types = _types(asked)
         since, start, end = (_moment(asked, name) for name in ("_since", "start", "end"))
-        services: dict[str, list[int]] = {}
-        unasked: dict[str, None] = {}
-        for type_, service in KEPT:
-            if named and type_ not in named:
-                continue
-            # What is asked for by name is refused where no service that keeps it is reached (`_held_to_scopes`).
-            if self._is_reached(call, type_, service) or (named and type_ not in SECOND):
-                services.setdefault(service, []).append(row_number(type_, service))
-            else:
-                unasked[service] = None
-        for type_ in sorted(named & SECOND.keys()):
-            first, second = SERVICE_BY_TYPE[type_], SECOND[type_]
-            if not (self._is_reached(call, type_, first) or self._is_reached(call, type_, second)):
-                services.setdefault(first, []).append(row_number(type_, first))
+        alone, of_her, types = types == {TYPE}, not types or TYPE in types, types - {TYPE}
+        services, unasked = self._by_service(call, types)
+        if alone:
+            services, unasked = {one: [] for _, one in KEPT if self._has_scope(call, one)}, []
         span = Asked(())
         if since is not None:
             span = span._replace(since=since[0])
@@ -136,24 +163,46 @@ class EverythingApi:
             span = span._replace(first=start[0])
         if end is not None:
             span = span._replace(last=end[1])
-        by_service = {service: span._replace(types=types) for service, types in services.items()}
-        return Wanted(by_service, [one for one in unasked if one not in by_service], _page(asked), asked)
+        by_service = {service: span._replace(types=numbers) for service, numbers in services.items()}
+        return Wanted(by_service, unasked, _page(asked), asked, of_her, alone, span.since)
+
+    def _by_service(self, call: Call, types: frozenset[str]) -> tuple[dict[str, list[int]], list[str]]:
+        """The types that are asked for, by service, and the services that the token does not reach."""
+        services: dict[str, list[int]] = {}
+        unasked: dict[str, None] = {}
+        for type_, service in KEPT:
+            if types and type_ not in types:
+                continue
+            # What is asked for by name is refused where no service that keeps it is reached (`_held_to_scopes`).
+            if self._is_reached(call, type_, service) or (types and type_ not in SECOND):
+                services.setdefault(service, []).append(row_number(type_, service))
+            else:
+                unasked[service] = None
+        for type_ in sorted(types & SECOND.keys()):
+            first, second = SERVICE_BY_TYPE[type_], SECOND[type_]
+            if not (self._is_reached(call, type_, first) or self._is_reached(call, type_, second)):
+                services.setdefault(first, []).append(row_number(type_, first))
+        return services, [one for one in unasked if one not in services]
 
     def _is_reached(self, call: Call, type_: str, service: str) -> bool:
-        assert call.caller is not None, "the route asks for a scope"
-        has_scope = PORTAL in call.caller.scopes or not call.caller.scopes.isdisjoint(self.reads[service].split())
-        return has_scope and smart.left(call.caller, type_, "s") != ()
+        return self._has_scope(call, service) and smart.left(_caller(call), type_, "s") != ()
+
+    def _has_scope(self, call: Call, service: str) -> bool:
+        return not _caller(call).scopes.isdisjoint((*self.reads[service].split(), PORTAL))
 
     async def _held_to_scopes(self, call: Call, patient: PatientRef, wanted: Wanted) -> None:
         """`Refusal` 403 where a type is asked for by name that the token does not reach; of its SMART scopes with a row."""
+        caller, is_named = _caller(call), any(name == "_type" for name, _ in wanted.pairs)
+        if is_named and wanted.of_her and smart.left(caller, TYPE, "s") == ():
+            await noted(call.admit, patient, next(iter(wanted.services)), "search", f"{TYPE}.s")
+            smart.demand(caller, TYPE, "s")
         for service, asked in wanted.services.items():
             for name in map(type_name, asked.types):
                 route = Route("GET", AT, self.everything, self.reads[service], "fhir", for_citizens=True)
-                assert call.caller is not None
-                route.check_scope(call.caller, {})
-                if smart.left(call.caller, name, "s") == ():
+                route.check_scope(caller, {})
+                if smart.left(caller, name, "s") == ():
                     await noted(call.admit, patient, service, "search", f"{name}.s")
-                    smart.demand(call.caller, name, "s")
+                    smart.demand(caller, name, "s")
 
     async def _resumed(self, call: Call, patient: PatientRef, token: str) -> _Walk:
         """The walk that a page link goes on with. The link names its service in the open, since its seal is that grant's,
@@ -163,6 +212,7 @@ class EverythingApi:
             raise Refusal(400, "this page link is not one of ours", where="_cursor", todo="Start again.")
 
         async def use(grant: Grant) -> tuple[Pairs, list[Any]]:
+            self.is_of_her(call, grant)
             cursor = self.cursors.open(sealed, grant, _place(service))
             return tuple((name, value) for name, value in cursor.pairs), cursor.after
 
@@ -189,8 +239,10 @@ class _Walk:
         self._left = services[services.index(service) :] if service else services
         self._after = after
         self._further = bool(service)
+        self._begun = False
         self._total = 0
         self._next: tuple[Grant, Place] | None = None
+        self._her: list[Held] = []
 
     async def begun(self) -> Parts:
         """The parts of the answer, once something of it is known. `Denied` where the law opens nothing at all."""
@@ -210,18 +262,35 @@ class _Walk:
 
     async def _step(self, service: str) -> tuple[Grant, Step]:
         """The next records of a service, under a grant of this moment."""
-        asked = self._wanted.services[service]
-        most = self._wanted.page - self._total if self._wanted.page else STEP_ROWS
+        wanted, begins = self._wanted, not (self._further or self._begun)
 
         async def use(grant: Grant) -> tuple[Grant, Step]:
+            self._api.is_of_her(self._call, grant)
             async with self._api.pool.acquire() as conn:
-                return grant, await step(conn, grant, self._api.reader, asked, self._after, most)
+                if not (begins and wanted.of_her):
+                    return grant, await self._records(conn, grant, wanted.page - self._total)
+                await note(conn, grant.once)
+                async with conn.transaction():
+                    her = await self._api.her(conn, grant, wanted)
+                    if wanted.page <= len(her) and wanted.page:
+                        found = Step([], self._after, not wanted.alone)
+                    else:
+                        found = await self._records(conn, grant, wanted.page - len(her))
+                self._her = her
+                return grant, found
 
         further = self._further or self._after != START
         line = search_line("Patient/$everything", FURTHER if further else self._wanted.pairs)
-        return await granted(
+        found: tuple[Grant, Step] = await granted(
             self._call.admit, self._patient, service, "search", use, basis=basis_of(self._call), proven=True, asked=line
         )
+        self._begun = True
+        return found
+
+    async def _records(self, conn: Connection, grant: Grant, room: int) -> Step:
+        """The next records of the grant's service, as many as a page has room for."""
+        asked, most = self._wanted.services[grant.service], room if self._wanted.page else STEP_ROWS
+        return await step(conn, grant, self._api.reader, asked, self._after, most)
 
     async def _parts(self, denied: list[bytes], grant: Grant, found: Step) -> Parts:
         yield encode({"resourceType": "Bundle", "type": "searchset"})[:-1]
@@ -231,7 +300,7 @@ class _Walk:
             begin = b","
         if begin == b",":
             yield b"]"
-        own = f"{self._call.base_url}{AT}"
+        own = f"{self._call.base_url}{self._call.path}"
         links = [{"relation": "self", "url": _url(own, self._wanted.pairs)}]
         if self._next is not None:
             behind, place = self._next
@@ -245,6 +314,10 @@ class _Walk:
 
     async def _entries(self, denied: list[bytes], grant: Grant, found: Step) -> Parts:
         """What is said of services that are shut, and the records of the others, each step of them when it is read."""
+        for one in self._her:
+            yield _entry(one.served, f"{self._call.base_url}{BASE}/{TYPE}/{one.id}", "match")
+        self._total += len(self._her)
+        self._left = self._left[:1] if self._wanted.alone else self._left
         for entry in (*denied, *map(_unasked, () if self._further else self._wanted.unasked)):
             yield entry
         following: tuple[Grant, Step] | None = (grant, found)
@@ -276,6 +349,11 @@ class _Walk:
     def _on(self) -> None:
         self._left.pop(0)
         self._after = START
+
+
+def _caller(call: Call) -> Caller:
+    assert call.caller is not None, "the route asks for a scope"
+    return call.caller
 
 
 async def _answer(parts: Parts) -> Answer:
@@ -351,7 +429,7 @@ def _types(pairs: Pairs) -> frozenset[str]:
     """The types in `_type`; none: every type. `Refusal` where one is not served."""
     named = [name for key, value in pairs if key == "_type" for name in value.split(",")]
     for name in named:
-        if name not in SERVICE_BY_TYPE:
+        if name not in SERVICE_BY_TYPE and name != TYPE:
             found = not_served(name) if name else Refusal(400, "a type is missing")
             raise Refusal(400, found.says, where="_type", todo=found.todo, code="not-supported")
     return frozenset(named)

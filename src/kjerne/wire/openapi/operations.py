@@ -125,9 +125,10 @@ _RECORDS: Final[Mapping[str, Operation]] = {
         for method, form in (("GET", ()), ("POST", ("*", "max", *_SHOWN)))
     },
     **{
-        f"{method} /fhir/R4/Patient/$everything": Operation(
+        f"{method} /fhir/R4/Patient{at}/$everything": Operation(
             {200: _FOUND}, (404, 422), ("_type", "_since", "start", "end", "_count", "_cursor", *_PLAIN), form, body, _READS
         )
+        for at in ("", "/{id}")
         for method, form, body in (
             ("GET", (), ()),
             ("POST", ("_type", "_since", "start", "end", "_count", "_cursor", *_PLAIN), _PARAMETERS),
