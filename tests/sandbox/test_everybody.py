@@ -447,6 +447,35 @@ def test_its_own_records_are_changed_without_saying_which_version_was_seen(platf
     assert call(platform, "PUT", f"Location/{place['id']}", {**place, "name": "B"}).status == 200
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_its_condition_finds_is_changed_without_saying_which_version_was_seen(
+    platform: Standing, made: str, mrn: str, alone: bool
+) -> None:
+    """R4's upsert: the same request makes the record and changes it, by itself and in a transaction."""
+
+    def put(path: str, tree: Tree, **more: Any) -> tuple[str, str]:
+        if alone:
+            answer = call(platform, "PUT", path, tree, **more)
+            return str(answer.status), answer.tree.get("meta", {}).get("versionId", "")
+        entry = {
+            "resource": tree,
+            "request": {"method": "PUT", "url": path} | ({"ifMatch": more["if_match"]} if more else {}),
+        }
+        done = call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+        if done.status != 200:
+            return str(done.status), ""
+        (told,) = done.tree["entry"]
+        return told["response"]["status"][:3], told["resource"]["meta"]["versionId"]
+
+    numbered = [{"system": "urn:x:upsert", "value": mrn}]
+    for path, tree in (
+        (f"Observation?identifier=urn:x:upsert|{mrn}", observation(made, identifier=numbered)),
+        (f"Location?identifier=urn:x:upsert|{mrn}", {"resourceType": "Location", "identifier": numbered}),
+    ):
+        assert [put(path, tree), put(path, tree | {"language": "nb"})] == [("201", "1"), ("200", "2")]
+        assert put(path, tree, if_match='W/"1"')[0] == "412"
+
+
 def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform: Standing, mrn: str) -> None:
     urn = f"urn:uuid:{uuid4()}"
 

@@ -31,12 +31,12 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     check_no_list,
+    check_seen,
     criteria_in,
     deleted,
     known,
     sent_version,
     unchanged,
-    unseen,
     version_headers,
     version_to_change,
 )
@@ -299,8 +299,7 @@ class SharedRecords:
                         "Send it to its own address.",
                     )
                     raise Refusal(409, says, where=f"{name}.id", todo=todo, code="conflict")
-                if expected is None:
-                    raise unseen(before.version)
+                check_seen(_caller(call), expected, before.version)
                 expect(expected, before.version)
             self._must_own(call, before)
             written = await self._write(conn, call, id_, before, call.body, indexed)

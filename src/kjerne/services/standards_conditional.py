@@ -41,13 +41,13 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
+    check_seen,
     criteria_in,
     deleted,
     hidden_as_absent,
     known,
     no_such_id,
     sent_version,
-    unseen,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search, plan
@@ -329,8 +329,7 @@ class ConditionalApi:
             if version.tree.get("id", str(found.id)) != str(found.id):
                 says = "the id in the body is not that of the record which answers the criteria"
                 raise Refusal(400, says, where=f"{name}.id")
-            if expected is None:
-                raise unseen(found.version)
+            check_seen(grant.caller, expected, found.version)
         there = at_key(grant, found.patient)
         named: tuple[int, UUID] = version.number, found.id
         changed = await self._changer(there, joined).change(conn, there, named, expected, lambda _: version)
