@@ -249,6 +249,56 @@ def test_r4s_own_value_sets_and_maps_are_answered(platform: Standing) -> None:
     assert (match["equivalence"], match["concept"]["code"]) == ("equal", "F")
 
 
+SETS = (
+    "http://hl7.org/fhir/ValueSet/administrative-gender",
+    "http://terminology.hl7.org/ValueSet/v3-AdministrativeGender",
+)
+V3 = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"targetsystem": V3}, ["F"]), ({"target": SETS[1]}, ["F"]), ({"source": SETS[0], "target": SETS[1]}, ["F"]),
+        ({"source": SETS[0]}, ["F", "F"]), ({"source": SETS[1]}, []), ({"targetsystem": "urn:x:nowhere"}, []),
+        ({"url": "http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3", "source": SETS[0]}, ["F"]),
+        ({"url": "http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3", "source": SETS[1]}, []),
+    ],
+)  # fmt: skip
+def test_maps_are_picked_by_the_value_sets_and_the_system_between_which_they_are(
+    platform: Standing, given: dict[str, str], expected: list[str]
+) -> None:
+    told = called(platform, "ConceptMap/$translate", system=SEX, code="female", **given)
+    assert [one["concept"]["code"] for one in parts(told, "match")] == expected
+    assert said(told, "result") is bool(expected)
+    assert all(one["source"].startswith("http://hl7.org/fhir/ConceptMap/") for one in parts(told, "match"))
+
+
+def test_maps_that_were_written_here_are_picked_too_and_backwards(platform: Standing, system: str) -> None:
+    group = {
+        "source": system,
+        "target": SEX,
+        "element": [{"code": "dog", "target": [{"code": "male", "equivalence": "wider"}]}],
+    }
+    kept = {
+        "resourceType": "ConceptMap",
+        "url": f"http://maps.example/{uuid4().hex}",
+        "status": "active",
+        "group": [group],
+    }
+    ask(platform, "POST", "ConceptMap", kept)
+    ask(platform, "POST", "ConceptMap", kept | {"url": f"http://maps.example/{uuid4().hex}", "status": "retired"})
+    there = called(platform, "ConceptMap/$translate", system=system, code="dog", targetsystem=SEX)
+    assert [(one["concept"]["code"], one["source"]) for one in parts(there, "match")] == [("male", kept["url"])]
+    back = called(platform, "ConceptMap/$translate", system=SEX, code="male", targetsystem=system, reverse="true")
+    assert [(one["concept"]["code"], one["source"]) for one in parts(back, "match")] == [("dog", kept["url"])]
+
+
+def test_a_translation_that_says_neither_a_map_nor_where_to_is_refused(platform: Standing) -> None:
+    answer = ask(platform, "GET", f"ConceptMap/$translate?system={SEX}&code=female", as_="gp")
+    assert (answer.status, answer.tree["issue"][0]["expression"]) == (400, ["url"])
+
+
 def test_a_map_is_followed_both_ways_and_says_what_it_has_not(platform: Standing, system: str) -> None:
     group = {"source": system, "target": SEX, "element": [
         {"code": "dog", "target": [{"code": "male", "equivalence": "wider"}]},
@@ -536,7 +586,7 @@ def test_a_translation_that_depends_on_other_elements_is_no_match(platform: Stan
     ("path", "name"),
     [
         ("CodeSystem/$lookup", "date"), ("CodeSystem/$validate-code", "date"), ("ValueSet/$expand", "date"),
-        ("ValueSet/$validate-code", "date"), ("ConceptMap/$translate", "source"), ("ConceptMap/$translate", "target"),
+        ("ValueSet/$validate-code", "date"), ("ConceptMap/$translate", "dependency"),
     ],
 )  # fmt: skip
 def test_a_parameter_that_nothing_is_done_with_is_refused_by_its_name(platform: Standing, path: str, name: str) -> None:

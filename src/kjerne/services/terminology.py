@@ -27,7 +27,7 @@ from kjerne.fhir.systems import canonical as canonical_system
 from kjerne.fhir.terminology import core, implicit
 from kjerne.fhir.terminology.asked import Values, codings, number, text, truth, understood
 from kjerne.fhir.terminology.concept import Codes, Concept
-from kjerne.fhir.terminology.concept_map import Translated, translated
+from kjerne.fhir.terminology.concept_map import Ends, Translated, translated
 from kjerne.fhir.terminology.listed import Listed
 from kjerne.fhir.terminology.sound import check_sound
 from kjerne.fhir.terminology.told import contained, designation, match, parameters, part
@@ -57,6 +57,8 @@ FILTER_CHARACTERS_LIMIT: Final = 200
 KEPT_LIMIT: Final = 64
 """Code systems that a process keeps read."""
 _BYTES_OF_A_STEP: Final = 100
+MAPS_LIMIT: Final = 20
+"""Maps that one translation may ask where it names none."""
 _MATCH_STEPS: Final = 10
 _CHARACTERS_OF_A_STEP: Final = 50
 Resource = Mapping[str, Any]
@@ -205,6 +207,30 @@ class _Asking:
         found = await self.resource(type_, f"{url}|{version}" if version else url)
         if found is None:
             raise Refusal(404, f"the {type_} is not at hand", where="url", code="not-found")
+        return found
+
+    async def concept_maps(self, asked: Values) -> list[Resource]:
+        """The map that is named, if it is between what is asked; else every one at hand that is (R4: the server picks)."""
+        systems = {coding["system"] for coding in codings(asked) if coding.get("system")}
+        given = [text(asked, one) for one in ("source", "target", "targetsystem")]
+        ends = Ends.of(given, systems, truth(asked, "reverse"))
+        if "id" in self.call.parameters or "url" in asked or "conceptMap" in asked or ends.are_open:
+            named = await self.the_resource("ConceptMap", asked, "conceptMap")
+            return [named] if ends.fit(named, of_sets=True) else []
+        every = [
+            *core.concept_maps(),
+            *map(_read, await self._records("ConceptMap", (("status:not", "retired"), *ends.asked))),
+        ]
+        addresses = dict.fromkeys(str(one.get("url", "")) for one in every if ends.fit(one))
+        addresses |= dict.fromkeys(await terminology.concept_maps(self.conn))
+        found = [one for one in every if not one.get("url") and ends.fit(one)]
+        for address in addresses:
+            spend(1)
+            one = await self.resource("ConceptMap", address) if address else None
+            found += [one] if one is not None and ends.fit(one) else []
+            if len(found) > MAPS_LIMIT:
+                says = f"more than {MAPS_LIMIT} maps may be meant"
+                raise Refusal(422, says, where="url", code="too-costly", todo="Name one by url.")
         return found
 
     async def own_record(self, type_: str) -> Shared:
@@ -519,7 +545,7 @@ async def _named_with(concept: Concept, words: Sequence[str]) -> bool:
 
 async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
     """What a code is in another system (R4 conceptmap-operation-translate.html)."""
-    maps = [await asking.the_resource("ConceptMap", asked, "conceptMap")]
+    maps = await asking.concept_maps(asked)
     backwards, target = truth(asked, "reverse"), text(asked, "targetsystem")
     found: list[tuple[Translated, str]] = []
     for concept_map in maps:
@@ -539,7 +565,7 @@ async def translate(asking: _Asking, asked: Values) -> dict[str, Any]:
         says = (
             "matches this code only with what other elements say" if depends else "has nothing that matches this code"
         )
-        told.append(part("message", "valueString", f"The map {says}."))
+        told.append(part("message", "valueString", f"The map {says}." if maps else "No map is between what is asked."))
     return parameters([*told, *(match(one, source) for one, source in found if not one.conditional)])
 
 
@@ -565,7 +591,7 @@ OPERATIONS: Final[Sequence[tuple[str, str, Sequence[str], Operation, bool]]] = (
         "ConceptMap", "translate",
         (
             "code", "system", "version", "coding", "codeableConcept", "url", "conceptMap", "conceptMapVersion",
-            "targetsystem", "reverse",
+            "source", "target", "targetsystem", "reverse",
         ),
         translate, True,
     ),

@@ -167,6 +167,12 @@ async def definition(conn: Connection, type_: str, url: str, version: str) -> di
     return found
 
 
+async def concept_maps(conn: Connection) -> list[str]:
+    """The addresses of the maps that were loaded from files."""
+    rows = await conn.fetch("SELECT DISTINCT url FROM loaded_definition WHERE type = 'ConceptMap' ORDER BY url")
+    return [row["url"] for row in rows]
+
+
 async def every(conn: Connection) -> list[dict[str, Any]]:
     """What is loaded: address, version, name, kind of file, number of codes (of a system), and since when."""
     rows = await conn.fetch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from kjerne.fhir.effort import spend
@@ -29,6 +29,50 @@ class Translated(NamedTuple):
     @property
     def is_match(self) -> bool:
         return self.equivalence not in _NONE and not self.conditional
+
+
+class Ends(NamedTuple):
+    """Between what a map is wanted: value sets, and code systems of which any will do. What is empty narrows nothing."""
+
+    source: str
+    target: str
+    from_: frozenset[str]
+    to: frozenset[str]
+    are_open: bool
+    """Neither a value set nor a system to go to is named."""
+
+    @classmethod
+    def of(cls, given: Sequence[str], systems: Collection[str], backwards: bool) -> Ends:
+        """Of `source`, `target` and `targetsystem` of `$translate`, and the code's systems: backwards a map is gone through
+        from its target."""
+        source, target, system = given
+        to, are_open = frozenset({system} - {""}), not (source or target or system)
+        if backwards:
+            return cls(target, source, to, frozenset(systems), are_open)
+        return cls(source, target, frozenset(systems), to, are_open)
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """The same as parameters of a search of ConceptMap, as far as they narrow by one value."""
+        named = (("source-system", self.from_), ("target-system", self.to))
+        return tuple((name, one) for name, every in named if len(every) == 1 for one in every)
+
+    def fit(self, concept_map: Mapping[str, Any], *, of_sets: bool = False) -> bool:
+        """Whether a map is such a one; `of_sets`: by its value sets alone. Those may be named without their version."""
+        return (
+            _names(concept_map, "source", self.source)
+            and _names(concept_map, "target", self.target)
+            and (of_sets or any(self._fits(group) for group in concept_map.get("group", ())))
+        )
+
+    def _fits(self, group: Mapping[str, Any]) -> bool:
+        sides = (self.from_, group.get("source")), (self.to, group.get("target"))
+        return all(not wanted or there in wanted for wanted, there in sides)
+
+
+def _names(concept_map: Mapping[str, Any], side: str, address: str) -> bool:
+    named = [str(concept_map.get(f"{side}{kind}", "")) for kind in ("Canonical", "Uri")]
+    return not address or address in named or address in [one.partition("|")[0] for one in named]
 
 
 def translated(
