@@ -191,9 +191,11 @@ class House:
         """A reference to whoever has this number; `Refusal` 400 where it is not a person number."""
         return self._identified(number)
 
-    def _parse_resource(self, raw: bytes) -> dict[str, Any]:
-        """One resource; a body may be as long as its route takes (`RESOURCE_LIMIT_BYTES`), in JSON as in XML."""
-        return strict_json.parse(raw, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
+    @property
+    def _parse_resource(self) -> Callable[[bytes], dict[str, Any]]:
+        """Reads one resource; a body may be as long as its route takes (`RESOURCE_LIMIT_BYTES`), in JSON as in XML. It goes to
+        other processes, which read the lines of a long import, and so holds nothing of this one."""
+        return partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
 
     def _reference(self, number: str) -> PatientRef:
         return PatientRef(digest=self.digest(identifiers.parse(number, strict=False).value))
