@@ -26,25 +26,40 @@ Kind = tuple[str, str, str, str]
 """How grave, by which profile (empty: by R4), which rule or code, and at which element."""
 
 
+class Report:
+    """Counts by kind of fault, with the ids of the records, of as many as are added."""
+
+    def __init__(self, guides: Guides) -> None:
+        self._guides = guides
+        self._found: dict[Kind, dict[str, None]] = defaultdict(dict)
+        self._records = self._wrong = 0
+
+    def add(self, records: Sequence[bytes]) -> None:
+        for record in records:
+            tree = decode(record)
+            kinds = _kinds(record, tree, self._guides)
+            self._wrong += any(kind[0] == "error" for kind in kinds)
+            for kind in kinds:
+                self._found[kind][str(tree.get("id"))] = None
+        self._records += len(records)
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "records": self._records,
+            "wrong": self._wrong,
+            "kinds": [
+                {"severity": severity, "profile": profile, "rule": rule, "expression": place, "count": len(ids)}
+                | {"ids": list(ids)[:IDS_LISTED]}
+                for (severity, profile, rule, place), ids in sorted(self._found.items())
+            ],
+        }
+
+
 def report(records: Sequence[bytes], guides: Guides) -> dict[str, Any]:
-    """Counts by kind of fault, with the ids of the records."""
-    found: dict[Kind, dict[str, None]] = defaultdict(dict)
-    wrong = 0
-    for record in records:
-        tree = decode(record)
-        kinds = _kinds(record, tree, guides)
-        wrong += any(kind[0] == "error" for kind in kinds)
-        for kind in kinds:
-            found[kind][str(tree.get("id"))] = None
-    return {
-        "records": len(records),
-        "wrong": wrong,
-        "kinds": [
-            {"severity": severity, "profile": profile, "rule": rule, "expression": place, "count": len(ids)}
-            | {"ids": list(ids)[:IDS_LISTED]}
-            for (severity, profile, rule, place), ids in sorted(found.items())
-        ],
-    }
+    """The report of these."""
+    made = Report(guides)
+    made.add(records)
+    return made.told()
 
 
 def _kinds(record: bytes, tree: dict[str, Any], guides: Guides) -> set[Kind]:

@@ -50,6 +50,8 @@ VALUES_STEPS: Final = 10
 """What it takes to open a row's values."""
 LOOKED_AT_ONCE: Final = 50
 """Records that are looked at in one step for those that are kept (`Finder.newest`)."""
+LOOKED_AT_BY_A_FILTER: Final = 2_000
+"""Records that are looked at in one turn of `Finder.all_matching`: fewer than one search has the steps for."""
 PAGE_LIMIT_BYTES: Final = 20_000_000
 """What a page may hold: it ends early, and the next goes on from there. In SQL it is counted as the records are kept, packed."""
 NEWEST_FIRST: Final = Order("date_from", descending=True)
@@ -265,6 +267,24 @@ class Finder:
             rows = await self._matching(conn, grant, found, keys, letter, own=own)
         return [row.outer[:3] for row in rows]
 
+    async def all_matching(self, conn: Connection, grant: Grant, search: Search, letter: str) -> set[UUID]:
+        """The ids of all that a search finds under the grant, however many it looks at: each turn has the steps of one search.
+
+        As `matching`: none of it leaves, and who hands it out proves the grant.
+        """
+        found, keys = _planned(grant, search), self._reader.unwrapped(grant)
+        kept, behind = set[UUID](), UUID(int=0)
+        while True:
+            with counted():
+                where = Conditions(grant, found, keys, letter)
+                where.texts.append(f"r.id > {where.add(behind)}")
+                await self._weigh(conn, where)
+                rows = await self._candidates(conn, where, LOOKED_AT_BY_A_FILTER)
+                kept |= {row.outer[2] for row in await self._answer_of(rows, found, keys)}
+            if len(rows) < LOOKED_AT_BY_A_FILTER:
+                return kept
+            behind = rows[-1][2]
+
     async def _at_once(
         self, conn: Connection, grant: Grant, search: Search, found: Plan, after: list[Any] | None
     ) -> Page:
@@ -346,11 +366,7 @@ class Finder:
         if own:
             where.texts.append(_own(where, grant))
         await self._weigh(conn, where)
-        limit = where.add(self._limit + 1)
-        statement = f"""
-WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
-WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
-        rows = await conn.fetch(statement, *where.values)
+        rows = await self._candidates(conn, where, self._limit + 1)
         if len(rows) > self._limit:
             raise Refusal(
                 422,
@@ -358,6 +374,17 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
                 code="too-costly",
                 todo="Narrow it with a code or a date.",
             )
+        return await self._answer_of(rows, found, keys)
+
+    async def _candidates(self, conn: Connection, where: Conditions, most: int) -> Sequence[Any]:
+        limit = where.add(most)
+        statement = f"""
+WITH {STAMPED} SELECT {OUTER}, r.date_from, r.date_to, r."values" FROM record r, s
+WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
+        found: Sequence[Any] = await conn.fetch(statement, *where.values)
+        return found
+
+    async def _answer_of(self, rows: Sequence[Any], found: Plan, keys: Unwrapped) -> list[Row]:
         spend(ROW_STEPS * len(rows))
         kept = []
         async for one in in_turns(rows):

@@ -1,21 +1,21 @@
 """Records of several persons as they leave in bulk: one statement for all of them, each with her own row in the log.
 
 Each person has her own `Grant`; the statement holds every one of them to its stamp, and writes for each a row that names her
-records and the ground they leave on. If a fact about any of them has changed, nothing comes out and nothing is written.
+records and the ground they leave on. If a fact about any of them has changed, nothing comes out and nothing is written. Who has
+many records leaves in portions, each with such a row, so that what is in memory is bounded and the number of records is not.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant, Label
-from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name, type_number
@@ -40,12 +40,18 @@ _OWN: Final = ("patient", "at", "number", "written")
 """Columns of a row of the log that are one person's; the others are the same for everybody whom one caller asks about."""
 _SHARED: Final = tuple(place for place, name in enumerate(_NAMES) if name not in _OWN)
 _SHARED_NAMES: Final = ", ".join(_NAMES[place] for place in _SHARED)
-_SHARED_VALUES: Final = ", ".join(f"${number}::{audit.TYPES[place]}" for number, place in enumerate(_SHARED, 16))
+_SHARED_VALUES: Final = ", ".join(f"${number}::{audit.TYPES[place]}" for number, place in enumerate(_SHARED, 19))
+After = tuple[int, UUID]
+"""Type and id of the last record that has left: what comes behind it follows."""
+_START: Final[After] = (-1, UUID(int=0))
+_END: Final[After] = (32_767, UUID(int=0))
 
-# $1 person keys and $2 whose each is; $3 to $5 as in `reading.ALLOWED`; $6 types, $7 changed since, $8 of one person so many;
-# $9 persons, $10 their stamps; $11 to $13 moment, number and words of each row of the log, $14 about, $15 reason, then the rest.
+# $1 person keys and $2 whose each is; $3 to $5 as in `reading.ALLOWED`; $6 types, $7 changed since, $8 of one key so many;
+# $9 persons, $10 their stamps; $11 to $13 moment, number and words of each row of the log, $14 about, $15 reason; $16 and $17
+# type and id behind which each key begins, $18 of one key so many packed bytes; then the rest of a row.
 _BEGIN: Final = """
-WITH g AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS g(key, owner)
+WITH g AS MATERIALIZED (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $16::smallint[], $17::uuid[]) AS g(key, owner, after_type, after_id)
 ), w AS MATERIALIZED (
   SELECT * FROM unnest($9::bigint[], $10::numeric[], $11::timestamptz[], $12::uuid[], $13::bytea[])
     AS w(owner, stamp, at, number, written)
@@ -64,18 +70,24 @@ _NAMED: Final = f"""
   FROM s, w LEFT JOIN n USING (owner) WHERE s.ok
 )"""
 _COLUMNS: Final = "r.patient, r.type, r.id, r.version, r.dictionary, r.at, r.body"
+# The last row of a portion is `cut` where more follow. The lengths of bodies are told without fetching them.
 _LINES: Final = f"""{_BEGIN}, r AS MATERIALIZED (
-  SELECT r.* FROM s, g, LATERAL (
-    SELECT {_COLUMNS} FROM record r WHERE s.ok AND r.patient = g.key AND {ALLOWED} AND r.type = ANY($6::smallint[])
-      AND r.at >= $7 ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
+  SELECT {_COLUMNS}, r.next IS NOT NULL AND (r.place = $8::bigint OR r.long + r.next > $18::bigint) AS cut FROM s, g, LATERAL (
+    SELECT r.*, row_number() OVER w AS place, sum(octet_length(r.body)) OVER w AS long, lead(octet_length(r.body)) OVER w AS next
+    FROM (
+      SELECT {_COLUMNS} FROM record r WHERE s.ok AND r.patient = g.key AND {ALLOWED} AND r.type = ANY($6::smallint[])
+        AND r.at >= $7 AND (r.type, r.id) > (g.after_type, g.after_id) ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
+    WINDOW w AS (ORDER BY r.type, r.id ROWS UNBOUNDED PRECEDING)) r
+  WHERE r.place <= $8::bigint AND (r.place = 1 OR r.long <= $18::bigint)
 ){_NAMED}
-SELECT s.ok, {_COLUMNS} FROM s LEFT JOIN r ON true"""
-_LINES_OF: Final = _LINES.replace("AND r.at >= $7", f"AND r.at >= $7 AND r.id = ANY(${16 + len(_SHARED)}::uuid[])")
+SELECT s.ok, {_COLUMNS}, r.cut FROM s LEFT JOIN r ON true"""
+_LINES_OF: Final = _LINES.replace("AND r.at >= $7", f"AND r.at >= $7 AND r.id = ANY(${19 + len(_SHARED)}::uuid[])")
 
 # What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`. What was taken from a
 # wrong person is gone too: when, her log says.
 _GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
-  SELECT r.* FROM s, g, LATERAL (
+  SELECT r.*, r.follows AND r.place = $8::bigint AS cut FROM s, g, LATERAL (
+    SELECT r.*, row_number() OVER w AS place, lead(true, 1, false) OVER w AS follows FROM (
     (SELECT d.patient, d.type, d.id, d.version FROM record_history d
       JOIN record_history r ON r.patient = d.patient AND r.type = d.type AND r.id = d.id AND r.version = d.version - 1
     WHERE s.ok AND d.patient = g.key AND d.deleted AND d.at >= $7 AND d.type = ANY($6::smallint[]) AND {ALLOWED}
@@ -87,55 +99,88 @@ _GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
     WHERE s.ok AND r.patient = g.key AND r.labels & {int(Label.WITHDRAWN)} <> 0 AND r.type = ANY($6::smallint[])
       AND {ALLOWED_TILL_WITHDRAWN} AND EXISTS (
         SELECT FROM audit w WHERE w.patient = r.patient AND w.at >= $7 AND w.rule = '{WITHDRAWN_RULE}' AND r.id = ANY(w.ids)))
-    ORDER BY type, id LIMIT $8::bigint + 1) r
+    ) r
+    WHERE (r.type, r.id) > (g.after_type, g.after_id)
+    WINDOW w AS (ORDER BY r.type, r.id) ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
+  WHERE s.ok AND r.place <= $8::bigint AND $18::bigint IS NOT NULL -- what is told of these has no length
 ){_NAMED}
-SELECT s.ok, r.patient, r.type, r.id FROM s LEFT JOIN r ON true"""
+SELECT s.ok, r.patient, r.type, r.id, r.cut FROM s LEFT JOIN r ON true"""
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Which records leave, and why: `about` and `ground` stand in each person's row, and of one at most `most` may leave."""
+    """Which records leave, and why: `about` and `ground` stand in each person's row. A portion holds at most `most` records
+    and `most_bytes` of packed bodies of all together, or one record of each key."""
 
     types: tuple[int, ...]
     about: str
     ground: str
     most: int
+    most_bytes: int
     since: datetime = EARLIEST
     only: Sequence[UUID] | None = None
     """Of the types only the records with these ids; None: all."""
+    after: Mapping[int, After] | None = None
+    """Where it goes on: of these keys alone, behind what has left; None: from the beginning."""
 
 
-async def lines(
-    conn: Connection, reader: Reader, ids: SealedIds, grants: Sequence[Grant], errand: Errand
-) -> list[bytes]:
-    """The current records of those whom the grants are about, each on a line as it is served, person by person. What a message
-    filed names nobody, since who asks for it has named her; among those of others it gets her Patient as its subject.
+class Sealed(NamedTuple):
+    """A portion of records, logged and not yet opened, and of which keys more follow, behind what."""
 
-    Call in a transaction. Raises `Stale`; `Refusal` 422 where somebody has more than may leave.
+    rows: list[Sequence[Any]]
+    keys: dict[int, DataKey]
+    hers: dict[int, bytes]
+    after: dict[int, After]
+
+
+class Gone(NamedTuple):
+    """A portion of what was deleted, each as `Type/id`, and of which keys more follow, behind what."""
+
+    found: list[str]
+    after: dict[int, After]
+
+
+async def sealed(conn: Connection, reader: Reader, ids: SealedIds, grants: Sequence[Grant], errand: Errand) -> Sealed:
+    """The current records of those whom the grants are about, or as many as a portion holds. They are in the log.
+
+    Call in a transaction. Raises `Stale`.
     """
     await conn.execute(MEMORY)
-    found: list[bytes] = []
+    found = Sealed([], {}, {}, {})
     for some in _alike(grants):
-        rows = await _fetched(conn, reader, _LINES if errand.only is None else _LINES_OF, some, errand)
+        rows = await _fetched(conn, reader, _LINES if errand.only is None else _LINES_OF, some, errand, _keys(grants))
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
-        keys = {patient: of_whom[patient][patient] for patient in {row[1] for row in rows}}
-        hers = {key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys}
-        for at in range(0, len(rows), AT_ONCE):
-            found += _opened(reader, keys, hers, rows[at : at + AT_ONCE])
-            await asyncio.sleep(0)
+        found.rows.extend(rows)
+        found.keys.update({patient: of_whom[patient][patient] for patient in {row[1] for row in rows}})
+        found.hers.update({key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys})
+        found.after.update({row[1]: (row[2], row[3]) for row in rows if row[-1]})
     return found
 
 
-async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> list[str]:
-    """`Type/id` of what was deleted since then, and stood open to its grant until it was. As `lines`.
+async def lines(reader: Reader, portion: Sealed) -> AsyncIterator[list[bytes]]:
+    """Its records some at a time, each on a line as it is served, person by person. What a message filed names nobody, since
+    who asks for it has named her; among those of others it gets her Patient as its subject."""
+    for at in range(0, len(portion.rows), AT_ONCE):
+        yield _opened(reader, portion.keys, portion.hers, portion.rows[at : at + AT_ONCE])
+        await asyncio.sleep(0)
+
+
+async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> Gone:
+    """`Type/id` of what was deleted since then, and stood open to its grant until it was. As `sealed`.
 
     Of a token that SMART scopes narrow none is told: what is gone has no search tokens to compare.
     """
-    found: list[str] = []
+    portion = Gone([], {})
     for some in _alike([one for one in grants if one.caller.limits is None]):
-        rows = await _fetched(conn, reader, _GONE, some, errand)
-        found += [f"{type_name(type_)}/{id_}" for _, _, type_, id_ in rows]
-    return found
+        rows = await _fetched(conn, reader, _GONE, some, errand, _keys(grants))
+        portion.found.extend(f"{type_name(row[2])}/{row[3]}" for row in rows)
+        portion.after.update({row[1]: (row[2], row[3]) for row in rows if row[-1]})
+    return portion
+
+
+def _keys(grants: Sequence[Grant]) -> int:
+    """Among how many a portion is divided."""
+    return sum(len(one.subject.keys) for one in grants)
 
 
 def _alike(grants: Sequence[Grant]) -> list[list[Grant]]:
@@ -149,27 +194,25 @@ def _alike(grants: Sequence[Grant]) -> list[list[Grant]]:
 
 
 async def _fetched(
-    conn: Connection, reader: Reader, statement: str, grants: Sequence[Grant], errand: Errand
+    conn: Connection, reader: Reader, statement: str, grants: Sequence[Grant], errand: Errand, among: int
 ) -> Sequence[Any]:
     first, own = grants[0], [audit.given(one) for one in grants]
     keys = [(key, one.subject.patient) for one in grants for key in one.subject.keys]
+    begin = [_START if errand.after is None else errand.after.get(key, _END) for key, _ in keys]
     values = (
         [key for key, _ in keys], [owner for _, owner in keys], int(first.hides), first.released_only, first.at,
-        list(errand.types), errand.since, errand.most, [one.subject.patient for one in grants],
+        list(errand.types), errand.since, max(1, errand.most // among), [one.subject.patient for one in grants],
         [one.subject.stamp for one in grants],
         *([row[_NAMES.index(name)] for row in own] for name in _OWN[1:]),
-        errand.about, errand.ground, *(own[0][place] for place in _SHARED),
+        errand.about, errand.ground, [type_ for type_, _ in begin], [id_ for _, id_ in begin], errand.most_bytes // among,
+        *(own[0][place] for place in _SHARED),
         *([list(errand.only)] if errand.only is not None else []),
     )  # fmt: skip
     text, all_values = limits.narrowed(first, reader.unwrapped(first), statement, ALLOWED, values)
     rows = await conn.fetch(text, *all_values)
     if not rows or not rows[0][0]:
         raise Stale
-    if rows[0][1] is None:
-        return []
-    if len(rows) > errand.most and max(Counter(row[1] for row in rows).values()) > errand.most:
-        raise Refusal(422, "a patient has more records than an export holds", code="too-costly")
-    return rows
+    return [] if rows[0][1] is None else rows
 
 
 def _named(ids: SealedIds, patient: int) -> bytes:
@@ -179,7 +222,7 @@ def _named(ids: SealedIds, patient: int) -> bytes:
 
 def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, bytes], rows: Sequence[Any]) -> list[bytes]:
     found, then, updated = [], EARLIEST, b""
-    for _, patient, type_, id_, version, dictionary, at, body in rows:
+    for _, patient, type_, id_, version, dictionary, at, body, _ in rows:
         # Many that came together have one moment.
         if at != then:
             then, updated = at, instant(at)

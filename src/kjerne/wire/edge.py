@@ -28,6 +28,7 @@ from kjerne.wire import http, journal
 from kjerne.wire.codings import Codings
 from kjerne.wire.deadline import Deadlines
 from kjerne.wire.problems import denied_answer, refusal_answer
+from kjerne.wire.ranges import part
 from kjerne.wire.representation import Representations
 from kjerne.wire.routing import Router, prefixed
 from kjerne.wire.sockets import Met, Sockets
@@ -126,7 +127,7 @@ class Edge:
         if in_xml:
             answer = await self._represented(answer, headers.get("accept", ""), (*_query(scope), *form), correlation)
         public, vary = route is not None and route.needs == PUBLIC, "accept" if in_xml else ""
-        answer = await self._codings.packed(answer, headers.get("accept-encoding", ""), public=public, vary=vary)
+        answer = await self._sent(answer, headers, public=public, vary=vary)
         journal.answered(correlation, route.path if route else "", answer.status, rule)
         if answer.rest is not None:
             answer = msgspec.structs.replace(answer, rest=self._in_time(answer.rest))
@@ -208,6 +209,14 @@ class Edge:
             return refusal_answer(refusal, "fhir")
         except Exception as error:  # noqa: BLE001 - noted with its trace
             return refusal_answer(journal.met(error, correlation, "representation"), "fhir")
+
+    async def _sent(self, answer: Answer, headers: Mapping[str, str], *, public: bool, vary: str) -> Answer:
+        """The answer as it goes out: packed, and of a file the part that is asked for, of whichever of the two had begun."""
+        accept = headers.get("accept-encoding", "")
+        try:
+            return part(await self._codings.packed(part(answer, headers), accept, public=public, vary=vary), headers)
+        except Refusal as refusal:
+            return refusal_answer(refusal, "fhir")
 
     async def _note(self, call: Call) -> None:
         if call.once is not None and not call.once.noted:

@@ -17,7 +17,6 @@ from kjerne.errors import Refusal
 from kjerne.fhir.smart import limits
 from kjerne.fhir.views.running import runner
 from kjerne.fhir.views.shelf import shipped
-from kjerne.services.exports import files
 from services.results.conftest import LAB, Ward, fresh_number
 
 GROUND = "Helseregisterloven § 19 e, vedtak 2026/117"
@@ -233,23 +232,6 @@ async def test_who_has_shut_anything_is_left_out_from_the_next_file(ward: Ward) 
     ids = {one["id"] for one in await fetched(ward, await approved(ward))}
     assert seen in ids
     assert not ids & {hidden, *shut}
-
-
-async def test_a_file_that_is_refused_says_of_nobody_that_she_was_exported(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    people = [(await ward.person(number), number) for number in (fresh_number(), fresh_number())]
-    (first, one), (second, other) = sorted(people)
-    for number in (one, other, other):
-        await record(ward, number)
-    place = await approved(ward)
-    monkeypatch.setattr(files, "RECORDS_LIMIT", 1)
-    manifest = (await call(ward, ASKING, "GET", place)).json()
-    answers = [(await call(ward, ASKING, "GET", file["url"])).status_code for file in manifest["output"]]
-    assert 422 in answers
-    async with ward.house.store.pool.acquire() as conn:
-        rows = await conn.fetch("SELECT 1 FROM audit WHERE patient = ANY($1) AND action = 'export'", [first, second])
-    assert rows == []
 
 
 async def test_an_export_is_its_askers_grows_old_and_can_be_ended(ward: Ward) -> None:

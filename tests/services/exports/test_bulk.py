@@ -291,24 +291,41 @@ async def test_the_rest_of_a_file_is_given_while_the_file_is_what_it_was(ward: W
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-async def test_what_began_plain_goes_on_plain_and_what_began_packed_begins_anew(ward: Ward, coding: str) -> None:
+async def test_what_began_plain_goes_on_plain_and_what_began_packed_goes_on_packed(ward: Ward, coding: str) -> None:
     number = fresh_number()
     key = await ward.person(number)
     for _ in range(12):
         await record(ward, number)
     (file,) = (await opened(ward, "Patient/$export", {"reference": address(ward, key)}, _type="Observation"))["output"]
-    packed, plain = [
-        await call(ward, ASKING, "GET", file["url"], **{"accept-encoding": one}) for one in (coding, "identity")
-    ]
+
+    async def got(accept: str, **more: str) -> tuple[httpx.Response, bytes]:
+        """The answer, and its bytes as they came."""
+        async with ward.client(ASKING) as client:
+            request = client.build_request("GET", file["url"], headers={"accept-encoding": accept} | more)
+            answer = await client.send(request, stream=True)
+            return answer, b"".join([one async for one in answer.aiter_raw()])
+
+    (packed, all_packed), (plain, all_plain) = [await got(one) for one in (coding, "identity")]
     assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == (coding, False)
     tag, of_packed = plain.headers["etag"], packed.headers["etag"]
-    assert of_packed == f'"{tag[1:-1]}-{coding}"'
-    asked = {"range": "bytes=100-", "accept-encoding": coding}
-    rest = await call(ward, ASKING, "GET", file["url"], **asked, **{"if-range": tag})
-    assert (rest.status_code, "content-encoding" in rest.headers) == (206, False)
-    assert (plain.content[:100] + rest.content, rest.headers["etag"]) == (plain.content, tag)
-    whole = await call(ward, ASKING, "GET", file["url"], **asked, **{"if-range": of_packed})
-    assert (whole.status_code, whole.headers["etag"], whole.content) == (200, of_packed, plain.content)
+    assert of_packed.startswith(tag[:-1] + "-")
+    assert of_packed.endswith(f'-{coding}"')
+    for accept, first, tagged, whole in (
+        (coding, 100, tag, all_plain), ("identity", 100, tag, all_plain), (coding, 50, of_packed, all_packed),
+        (coding, len(all_packed) - 1, of_packed, all_packed),
+    ):  # fmt: skip
+        rest, body = await got(accept, **{"range": f"bytes={first}-", "if-range": tagged})
+        assert (rest.status_code, rest.headers["etag"]) == (206, tagged)
+        assert rest.headers.get("content-encoding", "") == (coding if tagged == of_packed else "")
+        assert rest.headers["content-range"] == f"bytes {first}-{len(whole) - 1}/{len(whole)}"
+        assert whole[:first] + body == whole
+    beyond, _ = await got(coding, **{"range": f"bytes={len(all_packed)}-", "if-range": of_packed})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(all_packed)}")
+    anew, body = await got("identity", **{"range": "bytes=50-", "if-range": of_packed})
+    assert (anew.status_code, body) == (200, all_plain), "what is taken in another coding is no rest of it"
+    await record(ward, number)
+    changed, _ = await got(coding, **{"range": "bytes=50-", "if-range": of_packed})
+    assert (changed.status_code, changed.headers["etag"] == of_packed) == (200, False)
 
 
 async def test_files_that_are_fetched_at_once_hold_each_its_own(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,10 @@ from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import PERSON
-from kjerne.registries.rechecking import report
+from kjerne.registries.rechecking import Report
 from kjerne.services.exports.approving import LAW, SAYS, SERVICE, Approvals, name_of, no_export, noted
 from kjerne.services.exports.asking import BODY_LIMIT_BYTES, CHECK, PURPOSES, Kickoffs, Said, asked
-from kjerne.services.exports.files import GONE, Files, answer
+from kjerne.services.exports.files import GONE, Files, Pieces, answer
 from kjerne.services.exports.groups import GroupsApi
 from kjerne.store import audit, exports
 from kjerne.store.exports import LIFE, Export
@@ -147,15 +147,16 @@ class ExportsApi:
 
     async def file(self, call: Call) -> Answer:
         """One type of some patients, one resource on each line; or, of what was deleted, Bundles of transactions."""
-        return answer(call, await self._of_file(call, leaving=True))
+        return await answer(await self._of_file(call, leaving=True))
 
     async def validation(self, call: Call) -> Answer:
         """The same records held against R4 and the profiles of today: what is wrong, by kind, with the ids of records."""
-        found = await self._of_file(call)
-        made = await asyncio.to_thread(report, found, self.guides)
-        return Answer(200, encode({"file": call.parameters["file"]} | made), "application/json")
+        made = Report(self.guides)
+        async for some in await self._of_file(call):
+            await asyncio.to_thread(made.add, some)
+        return Answer(200, encode({"file": call.parameters["file"]} | made.told()), "application/json")
 
-    async def _of_file(self, call: Call, *, leaving: bool = False) -> list[bytes]:
+    async def _of_file(self, call: Call, *, leaving: bool = False) -> Pieces:
         """The records of one file, each person's with her row in the log. `Refusal` 403 where they are to be checked and would be
         `leaving`."""
         export = await self._mine(call)
@@ -163,7 +164,7 @@ class ExportsApi:
             raise Refusal(403, "this was asked for to be checked: no file of it is given", where="purpose")
         if export.opened_at is None or export.missing:
             raise Refusal(403, "this export is not approved yet", where="number")
-        return await self.files.lines(call, export, self.files.place(export, call.parameters["file"]))
+        return self.files.lines(call, export, self.files.place(export, call.parameters["file"]))
 
     async def _export(self, call: Call) -> Export:
         text = call.parameters["number"]

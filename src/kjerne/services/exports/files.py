@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
@@ -23,7 +23,7 @@ from kjerne.services.exports.filters import Filters
 from kjerne.store import audit, exports, handing_out, patients
 from kjerne.store.exports import Export
 from kjerne.store.finding import Finder
-from kjerne.store.handing_out import Errand
+from kjerne.store.handing_out import After, Errand, Gone, Sealed
 from kjerne.store.keys import Sealer
 from kjerne.store.patient_ids import ref
 from kjerne.store.patients import Held, Patients
@@ -31,15 +31,21 @@ from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 from kjerne.store.sealed_id import SealedIds
 
-RECORDS_LIMIT: Final = 20_000
-"""Of one type about one patient: more is refused, since a file is never cut without a word."""
+PORTION_RECORDS: Final = 50_000
+"""As many are fetched together, of all persons of a file; whoever has more goes on in the next portion, under the law anew."""
+PORTION_BYTES: Final = 32_000_000
+"""Of their packed bodies."""
+WHOLE_BYTES: Final = 80_000_000
+"""A file up to that length is made whole, and has an ETag; a longer one is sent while it is read."""
 GONE: Final = "deleted"
 """What the file of deletions is called, beside the types."""
 OF_A_BUNDLE: Final = 1_000
 LEFT_OUT: Final = ("export-", "recheck-", "test-of-")
 """Rules that leave one person out of a file, and keep nobody else's record in it."""
 T = TypeVar("T")
-Use = Callable[[Connection, Sequence[Grant], Errand], Awaitable[list[T]]]
+P = TypeVar("P", Sealed, Gone)
+Use = Callable[[Connection, Sequence[Grant], Errand], Awaitable[T]]
+Pieces = AsyncIterator[list[bytes]]
 
 
 class Place(NamedTuple):
@@ -71,19 +77,33 @@ class Files:
             raise Refusal(404, "this export has no such file", where="file")
         return Place(name, int(number))
 
-    async def lines(self, call: Call, export: Export, place: Place) -> list[bytes]:
-        """What is in it, a resource on each line. All of it is read and in the log, or nothing."""
+    async def lines(self, call: Call, export: Export, place: Place) -> Pieces:
+        """What is in it, a resource on each line, some at a time. What is read of somebody together is in the log, or nothing of
+        it leaves."""
         people = await self._people(export, place.number)
         if place.name == PERSON:
-            return await self._used(call, export, people, (), self._persons)
+            yield await self._used(call, export, people, (), self._persons) or []
+            return
         if place.name == GONE:
-            return await self._deletions(call, export, people)
-        found: list[bytes] = []
+            async for some in self._deletions(call, export, people):
+                yield some
+            return
         searches = self.filters.of(export.filters, place.name)
         use = partial(self._filtered, searches) if searches else self._records
         for service in (of for name, of in KEPT if name == place.name):
-            found += await self._used(call, export, people, (place.name,), use, service)
-        return found
+            async for portion in self._portions(call, export, people, (place.name,), use, service):
+                async for some in handing_out.lines(self.reader, portion):
+                    yield some
+
+    async def _portions(
+        self, call: Call, export: Export, people: Sequence[PatientRef], names: Sequence[str], use: Use[P], service: str
+    ) -> AsyncIterator[P]:
+        """One after another, until nobody has more: who has much is asked about by the law again for each."""
+        after: Mapping[int, After] | None = None
+        while people and (portion := await self._used(call, export, people, names, use, service, after)):
+            yield portion
+            after = portion.after
+            people = [ref(key) for key in after]
 
     async def _people(self, export: Export, number: int) -> list[PatientRef]:
         async with self.pool.acquire() as conn:
@@ -95,22 +115,23 @@ class Files:
 
     async def _used(
         self, call: Call, export: Export, people: Sequence[PatientRef], names: Sequence[str], use: Use[T],
-        service: str = "",
-    ) -> list[T]:  # fmt: skip
-        """What `use` gives of those whom the law lets out. Facts may be remembered the first time round: whatever uses a grant
-        proves them."""
+        service: str = "", after: Mapping[int, After] | None = None,
+    ) -> T | None:  # fmt: skip
+        """What `use` gives of those whom the law lets out, None where that is nobody. Facts may be remembered the first time
+        round: whatever uses a grant proves them."""
         errand = Errand(
-            tuple(row_number(name, service) for name in names), f"export/{export.number}", export.ground, RECORDS_LIMIT,
-            export.since or EARLIEST,
+            tuple(row_number(name, service) for name in names), f"export/{export.number}", export.ground,
+            PORTION_RECORDS, PORTION_BYTES, export.since or EARLIEST, after=after,
         )  # fmt: skip
         if call.meet is not None:
             await call.meet([one.key for one in people])
         for attempt in range(ATTEMPTS):
             found = [await self._admitted(call, export, one, service, proven=attempt == 0) for one in people]
-            grants = [one for one in found if one is not None]
+            # Two keys of hers that go on are one person.
+            grants = list({frozenset(one.subject.keys): one for one in found if one is not None}.values())
             try:
                 async with self.pool.acquire() as conn, conn.transaction():
-                    return await use(conn, grants, errand) if grants else []
+                    return await use(conn, grants, errand) if grants else None
             except Stale:
                 continue
         raise unsettled()
@@ -130,20 +151,20 @@ class Files:
     def _of(self, export: Export) -> Sequence[str]:
         return self.checked if export.checking else self.services
 
-    async def _records(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
-        return await handing_out.lines(conn, self.reader, self.ids, grants, errand)
+    async def _records(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> Sealed:
+        return await handing_out.sealed(conn, self.reader, self.ids, grants, errand)
 
     async def _filtered(
         self, searches: Sequence[Search], conn: Connection, grants: Sequence[Grant], errand: Errand
-    ) -> list[bytes]:
+    ) -> Sealed:
         """As `_records`, of what one of the searches finds: what they find besides is neither given nor in the log."""
         found = set[UUID]()
         for grant in grants:
             for search in searches:
-                found |= {id_ for _, _, id_ in await self.finder.matching(conn, grant, search, "r")}
-        return await handing_out.lines(conn, self.reader, self.ids, grants, replace(errand, only=tuple(sorted(found))))
+                found |= await self.finder.all_matching(conn, grant, search, "r")
+        return await handing_out.sealed(conn, self.reader, self.ids, grants, replace(errand, only=tuple(sorted(found))))
 
-    async def _gone(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[str]:
+    async def _gone(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> Gone:
         return await handing_out.gone(conn, self.reader, grants, errand)
 
     async def _persons(self, conn: Connection, grants: Sequence[Grant], errand: Errand) -> list[bytes]:
@@ -164,20 +185,23 @@ class Files:
         await audit.insert_handed(conn, audit.given(grant), names, errand.about, errand.ground)
         return newest
 
-    async def _deletions(self, call: Call, export: Export, people: Sequence[PatientRef]) -> list[bytes]:
+    async def _deletions(self, call: Call, export: Export, people: Sequence[PatientRef]) -> Pieces:
         """Bundles of what was deleted since then: Patients, and of each service under its own law."""
-        found: list[str] = []
         if PERSON in map(type_name, export.types):
-            found += await self._used(call, export, people, (), self._persons_gone)
+            yield _bundles(await self._used(call, export, people, (), self._persons_gone) or [])
         for service in self._of(export):
             names = [name for name in map(type_name, export.types) if name in types_of(service)]
             if names:
-                found += await self._used(call, export, people, names, self._gone, service)
-        return [
-            encode({"resourceType": "Bundle", "type": "transaction", "entry": [
-                {"request": {"method": "DELETE", "url": one}} for one in some]}) + b"\n"
-            for some in (found[at : at + OF_A_BUNDLE] for at in range(0, len(found), OF_A_BUNDLE))
-        ]  # fmt: skip
+                async for portion in self._portions(call, export, people, names, self._gone, service):
+                    yield _bundles(portion.found)
+
+
+def _bundles(found: Sequence[str]) -> list[bytes]:
+    return [
+        encode({"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"request": {"method": "DELETE", "url": one}} for one in some]}) + b"\n"
+        for some in (found[at : at + OF_A_BUNDLE] for at in range(0, len(found), OF_A_BUNDLE))
+    ]  # fmt: skip
 
 
 def _is_left(grant: Grant, held: Held, errand: Errand) -> bool:
@@ -185,38 +209,24 @@ def _is_left(grant: Grant, held: Held, errand: Errand) -> bool:
     return changed and patients.is_left(grant.caller, held, "r")
 
 
-def answer(call: Call, lines: Sequence[bytes]) -> Answer:
-    """A file, or the rest of it for whoever has its beginning (RFC 9110 section 14): it is read anew, so the rest is given where
-    the whole is still what it was, which `If-Range` says, and all of it else."""
+async def answer(pieces: Pieces) -> Answer:
+    """A file with its ETag, by which its rest is given (`wire.ranges`): it is read anew, so where the whole is still what it was.
+    A long one is sent while it is read."""
+    lines, length = list[bytes](), 0
+    async for some in pieces:
+        lines += some
+        length += sum(map(len, some))
+        if length > WHOLE_BYTES:
+            return Answer(200, b"", NDJSON, (("accept-ranges", "none"),), _after(b"".join(lines), pieces))
     body = b"".join(lines)
-    tag = f'"{xxh3_128_digest(body).hex()}"'
-    headers = (("etag", tag), ("accept-ranges", "bytes"))
-    asked = call.headers.get("range", "") if call.headers.get("if-range", "") == tag else ""
-    span = _span(asked, len(body))
-    if span is None:
-        return Answer(200, body, NDJSON, headers)
-    start, end = span
-    if start >= end:
-        raise Refusal(
-            416, "the file is no longer than that", where="range", headers=(("content-range", f"bytes */{len(body)}"),)
-        )
-    told = ("content-range", f"bytes {start}-{end - 1}/{len(body)}")
-    return Answer(206, body[start:end], NDJSON, (*headers, told))
+    return Answer(200, body, NDJSON, (("etag", f'"{xxh3_128_digest(body).hex()}"'), ("accept-ranges", "bytes")))
 
 
-def _span(text: str, length: int) -> tuple[int, int] | None:
-    """The one range of bytes that is asked for, half-open; None for none, and for several, which a server may pass over."""
-    unit, _, wanted = text.partition("=")
-    first, dash, last = wanted.strip().partition("-")
-    if unit.strip().lower() != "bytes" or not dash or not all(_is_number(one) for one in (first, last) if one):
-        return None
-    if first:
-        return int(first), min(length, int(last) + 1) if last else length
-    return (max(0, length - int(last)), length) if last else None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 15
+async def _after(begun: bytes, pieces: Pieces) -> AsyncIterator[bytes]:
+    yield begun
+    del begun
+    async for some in pieces:
+        yield b"".join(some)
 
 
 def one_line(raw: bytes) -> bytes:
