@@ -18,7 +18,7 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.registries.guides import Guides
-from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
+from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, Lines, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
@@ -133,7 +133,6 @@ def test_one_wrong_line_refuses_all_and_every_wrong_line_is_named(platform: Stan
         (b'{"resourceType":"Observation","status":"final","status":"final"}', "line 2: column 48"),
         (b'{"resourceType":"Patient"}', "line 2: resourceType"),
         (potassium(subject={"reference": "Patient/13897512345"}), "line 2: Observation.subject.reference"),
-        (b"", "line 2: column 1"),
         (b'["Observation"]', "line 2"),
     ],
 )
@@ -225,7 +224,7 @@ def test_a_long_import_is_read_by_processes_of_its_own_in_the_order_of_its_lines
 
 
 async def test_a_process_that_is_lost_breaks_one_import_off_and_no_more(crew: Crew) -> None:
-    lines = [potassium()] * 3
+    lines = Lines([potassium()] * 3, range(1, 4))
     (part,) = await crew.understood(PARSE, TYPES, GUIDES, NOW, lines)
     assert len(part.fresh) == 3
     assert crew._pool is not None
@@ -244,7 +243,7 @@ def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -
         2 * TOGETHER: b"[]",
     }
     lines = [wrong.get(number, potassium("13819012345")) for number in range(1, 2 * TOGETHER + 9)]
-    part = understood(PARSE, TYPES, GUIDES, NOW, 1, lines)
+    part = understood(PARSE, TYPES, GUIDES, NOW, range(1, len(lines) + 1), lines)
     told = [int(fault.where.removeprefix("line ").partition(":")[0]) for fault in part.faults]
     assert told == sorted(told)
     assert set(told) == set(wrong)
@@ -253,13 +252,13 @@ def test_faults_are_told_in_the_order_of_the_lines_whichever_step_finds_them() -
 
 
 def test_no_more_faults_are_told_than_a_person_reads() -> None:
-    part = understood(PARSE, TYPES, GUIDES, NOW, 1, [b"{}"] * 1000)
+    part = understood(PARSE, TYPES, GUIDES, NOW, range(1, 1001), [b"{}"] * 1000)
     assert len(part.faults) == 100
     assert part.faults[99].where == "line 100: resourceType"
 
 
 def test_what_was_understood_shows_no_number() -> None:
-    assert "13819012345" not in repr(understood(PARSE, TYPES, GUIDES, NOW, 1, [potassium("13819012345")]))
+    assert "13819012345" not in repr(understood(PARSE, TYPES, GUIDES, NOW, [1], [potassium("13819012345")]))
 
 
 def test_what_an_unknown_modifier_extension_turns_is_refused_with_its_line(platform: Standing) -> None:
@@ -272,3 +271,59 @@ def test_what_an_unknown_modifier_extension_turns_is_refused_with_its_line(platf
     assert "changes the meaning" in says
     assert "line 2" in where
     assert "modifierExtension[0]" in where
+
+
+def test_empty_lines_are_passed_over_and_count_in_what_is_said_of_a_line(platform: Standing) -> None:
+    line = potassium(platform.nin("citizen"))
+    assert told(send(platform, [b"", line, b" \t", b"\r", line, b"", b""]))[:2] == (2, 1)
+    wrong = send(platform, [b"", line, b"", b"{}", b"\r", b"["])
+    assert wrong.status_code == 422
+    assert [one for _, one in issues(wrong)] == ["['line 4: resourceType']", "['line 6: column 2']"]
+    assert send(platform, [b"", b" ", b"\r"]).status_code == 400
+    opted_out = send(platform, [b"", line, b"", potassium(platform.nin("opted-out"))])
+    assert opted_out.status_code in (403, 409, 422)
+    other = potassium(platform.nin("parent"))
+    named = send(platform, [b"", line, b"", other], person_id=platform.nin("citizen"))
+    assert issues(named)[0][1] == "['line 4: subject.identifier.value']"
+
+
+def test_a_patient_of_several_services_is_counted_once(platform: Standing) -> None:
+    here = {"reference": f"Patient/{id_of(platform, 'citizen')}"}
+    met = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": here}
+    lines = [potassium(subject=here), json.dumps(met).encode()]
+    resources, patients, _ = told(send(platform, lines, as_="all-patients"))
+    assert (resources, patients) == (2, 1)
+
+
+def of_another(name: str, **more: Any) -> bytes:
+    return potassium(id=name, **more)
+
+
+@pytest.mark.parametrize("many", [0, INLINE_LINES + CHUNK_LINES])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_reference_to_what_another_line_was_called_is_told_and_kept_as_it_was_sent(
+    platform: Standing, many: int, turned: bool
+) -> None:
+    number = platform.nin("citizen")
+    refers = potassium(number, derivedFrom=[{"reference": "Observation/first"}, {"reference": "Observation/elsewhere"}])
+    lines = [
+        of_another("first", subject={"identifier": {"system": NUMBER, "value": number}}),
+        *[potassium(number)] * many,
+    ]
+    lines = [refers, *lines] if turned else [*lines, refers]
+    answer = send(platform, lines, prefer="return=minimal")
+    assert told(answer)[0] == len(lines)
+    parameters = {one["name"]: one for one in answer.json()["parameter"]}
+    assert parameters["lost"]["valueInteger"] == 1
+    (issue,) = parameters["outcome"]["resource"]["issue"]
+    at, there = (1, 2) if turned else (len(lines), 1)
+    assert (issue["severity"], issue["location"]) == ("warning", [f"line {at}"])
+    assert f"Observation/first is what line {there} here was called" in issue["diagnostics"]
+
+
+def test_references_to_what_is_not_among_the_lines_and_to_patients_are_no_matter(platform: Standing) -> None:
+    here = {"reference": f"Patient/{id_of(platform, 'citizen')}"}
+    plain = send(platform, [potassium(subject=here, derivedFrom=[{"reference": "Observation/elsewhere"}])] * 2)
+    named = send(platform, [of_another("x", subject=here), of_another("y", subject=here)])
+    for answer in (plain, named):
+        assert {one["name"] for one in answer.json()["parameter"]} == {"resources", "patients", "location"}

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from kjerne.access import Grant, Subject
@@ -35,6 +36,8 @@ from kjerne.exchange import (
     noted,
     of_several,
 )
+from kjerne.fhir import among
+from kjerne.fhir.among import Named
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
@@ -108,23 +111,25 @@ class Understood:
     faults: list[Fault] = field(default_factory=list)
     status: int = 0
     untold: list[int] = field(default_factory=list)
-    """The numbers of lines with a code of which only the store of terminology can tell whether its value set has it."""
+    """The places of lines with a code of which only the store of terminology can tell whether its value set has it."""
+    named: Named = field(default_factory=lambda: Named([], []), repr=False)
 
 
 def understood(
-    parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, first: int, lines: Sequence[bytes]
+    parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, numbers: Sequence[int], lines: Sequence[bytes]
 ) -> Understood:  # fmt: skip
-    """Reads lines received at `at`, the first of which is number `first`. Any process can do it: it has values alone."""
+    """Reads lines received at `at` with these numbers. Any process can do it: it has values alone."""
     fresh: list[Fresh] = []
     persons: list[Who] = []
     faults: list[Fault] = []
-    status, untold = 0, list[int]()
+    status, untold, named = 0, list[int](), Named([], [])
     for begin in range(0, len(lines), TOGETHER):
         some = lines[begin : begin + TOGETHER]
-        for number, one in enumerate(_read_together(parse, types, guides, at, some), first + begin):
+        for number, one in zip(numbers[begin:], _read_together(parse, types, guides, at, some), strict=False):
             if one.fresh is not None:
                 fresh.append(one.fresh)
                 persons.append(one.person)
+                among.look(named, number, one.raw, one.tree)
                 untold += [number] if one.untold else []
             elif one.refusal is not None and len(faults) < FAULT_LIMIT:
                 status = status or one.refusal.status
@@ -132,7 +137,7 @@ def understood(
                 faults += [Fault(fault.says, _where(number, fault.where), fault.code) for fault in wrong]
         if len(faults) >= FAULT_LIMIT:
             break
-    return Understood(fresh, persons, faults[:FAULT_LIMIT], status, untold)
+    return Understood(fresh, persons, faults[:FAULT_LIMIT], status, untold, named)
 
 
 @dataclass(slots=True)
@@ -210,6 +215,34 @@ def _where(number: int, place: str) -> str:
     return f"line {number}: {place}" if place else f"line {number}"
 
 
+class Lines(NamedTuple):
+    """The lines of an import that say something, and the number of each in the body, where empty ones count."""
+
+    lines: list[bytes]
+    numbers: Sequence[int]
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """`Refusal` for a body without a line, and for one of too many."""
+        lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
+        numbers: Sequence[int] = range(1, len(lines) + 1)
+        if not all(map(bytes.strip, lines)):
+            numbers = [number for number, line in zip(numbers, lines, strict=True) if line.strip()]
+            lines = [lines[number - 1] for number in numbers]
+        if not lines:
+            raise Refusal(400, "the body is empty", where="body", todo="Send one resource on each line.")
+        if len(lines) > LINE_LIMIT:
+            raise Refusal(413, f"the import has more than {LINE_LIMIT} lines", todo="Send it in parts.")
+        return cls(lines, numbers)
+
+    def some(self, begin: int) -> tuple[Sequence[int], list[bytes]]:
+        """As many as one process reads at a time, with their numbers."""
+        return self.numbers[begin : begin + CHUNK_LINES], self.lines[begin : begin + CHUNK_LINES]
+
+    def line(self, number: int) -> bytes:
+        return self.lines[bisect_left(self.numbers, number)]
+
+
 class Crew:
     """Processes that read the lines of long imports, started by the first that comes."""
 
@@ -218,7 +251,7 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
 
     async def understood(
-        self, parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, lines: Sequence[bytes]
+        self, parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, sent: Lines
     ) -> list[Understood]:
         """All lines in order, in parts. Refusal 503 where a process was lost, as it is when memory runs out."""
         if self._pool is None:
@@ -227,10 +260,8 @@ class Crew:
         loop = asyncio.get_running_loop()
         try:
             parts = [
-                loop.run_in_executor(
-                    self._pool, understood, parse, types, guides, at, 1 + begin, lines[begin : begin + CHUNK_LINES]
-                )
-                for begin in range(0, len(lines), CHUNK_LINES)
+                loop.run_in_executor(self._pool, understood, parse, types, guides, at, *sent.some(begin))
+                for begin in range(0, len(sent.lines), CHUNK_LINES)
             ]
             return await asyncio.gather(*parts)
         except BrokenProcessPool as error:
@@ -298,13 +329,13 @@ class StandardsImport:
             self._running -= 1
 
     async def _taken(self, call: Call) -> Answer:
-        lines = _lines(call.body)
-        parts = await self._read(call.at, lines)
+        sent = Lines.of(call.body)
+        parts = await self._read(call.at, sent)
         fresh, persons = _all_right(parts)
-        await self._held_to_bindings(lines, [number for part in parts for number in part.untold])
-        await self._held_to_scopes(call, fresh, persons)
+        await self._held_to_bindings(sent, [number for part in parts for number in part.untold])
+        await self._held_to_scopes(call, sent, fresh, persons)
         for _ in range(TRIES):
-            places = await self._filings(call, fresh, persons)
+            places = await self._filings(call, sent, fresh, persons)
             filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
             try:
                 async with self._pool.acquire() as conn:
@@ -315,10 +346,11 @@ class StandardsImport:
             for (_, own), new in zip(places, ids, strict=True):
                 for at, id_ in zip(own, new, strict=True):
                     locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
-            return _answer(call, locations, len(places))
+            people = {frozenset(grant.subject.keys) for grant, _ in places}
+            return _answer(call, locations, len(people), among.lost(part.named for part in parts))
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
 
-    async def _held_to_scopes(self, call: Call, fresh: Sequence[Fresh], persons: Sequence[Who]) -> None:
+    async def _held_to_scopes(self, call: Call, sent: Lines, fresh: Sequence[Fresh], persons: Sequence[Who]) -> None:
         """`Refusal` 403 where the token's SMART scopes do not leave a line; the law's no is in the logs of those it is about."""
         beyond: dict[tuple[Who, int], Refusal] = {}
         named = call.headers.get("person-id", "")
@@ -326,11 +358,11 @@ class StandardsImport:
             try:
                 must_hold(call.caller, one.type, one.tokens, "c")
             except Refusal as refusal:
-                beyond.setdefault((Who(named) if named else persons[at], at + 1), refusal)
-        noted_of = {person: line for person, line in reversed(beyond) if self._names(person)}
-        for person, line in noted_of.items():
-            type_ = fresh[line - 1].type
-            patient, name = self._meant(person, line), type_name(type_)
+                beyond.setdefault((Who(named) if named else persons[at], at), refusal)
+        noted_of = {person: at for person, at in reversed(beyond) if self._names(person)}
+        for person, at in noted_of.items():
+            type_ = fresh[at].type
+            patient, name = self._meant(person, sent.numbers[at]), type_name(type_)
             await noted(call.admit, patient, self._service_by_type[type_], "file", f"{name}.c")
         if beyond:
             raise next(iter(beyond.values()))
@@ -368,18 +400,18 @@ class StandardsImport:
                 await tell_readers(conn, filing.grant, "corrected", changed, with_report=True)
                 return
 
-    async def _read(self, at: datetime, lines: list[bytes]) -> list[Understood]:
-        if len(lines) > INLINE_LINES:
-            return await self._crew.understood(self._parse, self._types, self._guides, at, lines)
-        return [understood(self._parse, self._types, self._guides, at, 1, lines)]
+    async def _read(self, at: datetime, sent: Lines) -> list[Understood]:
+        if len(sent.lines) > INLINE_LINES:
+            return await self._crew.understood(self._parse, self._types, self._guides, at, sent)
+        return [understood(self._parse, self._types, self._guides, at, sent.numbers, sent.lines)]
 
-    async def _held_to_bindings(self, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+    async def _held_to_bindings(self, sent: Lines, numbers: Sequence[int]) -> None:
         """Lines whose codes the store must tell of are held against their profiles once more, in a thread that reaches it."""
 
         def wrong() -> list[Fault]:
             found: list[Fault] = []
             for number in numbers:
-                tree = self._parse(lines[number - 1])
+                tree = self._parse(sent.line(number))
                 faults = self._guides.on_write(tree, tree["resourceType"]).faults
                 found += [Fault(one.says, _where(number, one.where), one.code) for one in faults]
             return found[:FAULT_LIMIT]
@@ -389,7 +421,7 @@ class StandardsImport:
             raise Refusal(422, first.says, where=first.where, code=first.code, faults=tuple(faults[1:]))
 
     async def _filings(
-        self, call: Call, fresh: Sequence[Fresh], persons: Sequence[Who]
+        self, call: Call, sent: Lines, fresh: Sequence[Fresh], persons: Sequence[Who]
     ) -> list[tuple[Grant, list[int]]]:
         """The grants, one for each patient and service, each with the places of its lines.
 
@@ -407,36 +439,45 @@ class StandardsImport:
         for begin in range(0, len(asked), ADMITS_AT_ONCE):
             some = asked[begin : begin + ADMITS_AT_ONCE]
             grants = await asyncio.gather(
-                *(self._grant(call, person, service, own[0] + 1) for (person, service), own in some),
+                *(self._grant(call, person, service, sent.numbers[own[0]]) for (person, service), own in some),
                 return_exceptions=True,
             )
             for grant, ((person, service), own) in zip(grants, some, strict=True):
                 if isinstance(grant, Denied):
-                    shut.append(not_filed(grant, _where(own[0] + 1, "")))
-                    whose.append(self._whose(grant.denial.subject, person, own))
+                    shut.append(not_filed(grant, _where(sent.numbers[own[0]], "")))
+                    whose.append(self._whose(grant.denial.subject, person, own, sent))
                     continue
                 if isinstance(grant, BaseException):
                     raise grant
-                whose.append(self._whose(grant.subject, person, own))
+                whose.append(self._whose(grant.subject, person, own, sent))
                 let_in.append((person, service, own[0]))
                 # Two numbers of one person, her D-number and the one that came after it, are one filing.
                 found.setdefault((grant.subject.patient, grant.service), (grant, []))[1].extend(own)
         if named:
-            self._check_same(persons, whose)
-        self._check_addresses(persons, whose)
+            self._check_same(sent, persons, whose)
+        self._check_addresses(sent, persons, whose)
         if shut:
-            await self._tried(call, fresh, let_in)
+            await self._tried(call, sent, fresh, let_in)
             # That the sender takes no part is about nobody, and said whatever anybody has chosen.
             about_sender = next((one for one in shut if not isinstance(one, NotFiled)), None)
             raise about_sender or (of_several(shut[0]) if len({person for person, _ in groups}) > 1 else shut[0])
         return list(found.values())
 
-    async def _tried(self, call: Call, fresh: Sequence[Fresh], let_in: Sequence[tuple[Who, str, int]]) -> None:
+    async def _tried(
+        self, call: Call, sent: Lines, fresh: Sequence[Fresh], let_in: Sequence[tuple[Who, str, int]]
+    ) -> None:
         """Has the law refuse what it had let in of an import that it refuses: else who has not opted out is asked for free."""
         for begin in range(0, len(let_in), ADMITS_AT_ONCE):
             some = let_in[begin : begin + ADMITS_AT_ONCE]
             rows = (
-                noted(call.admit, self._meant(who, at + 1), service, "file", f"{type_name(fresh[at].type)}.c", "=")
+                noted(
+                    call.admit,
+                    self._meant(who, sent.numbers[at]),
+                    service,
+                    "file",
+                    f"{type_name(fresh[at].type)}.c",
+                    "=",
+                )
                 for who, service, at in some
             )
             await asyncio.gather(*rows)
@@ -458,12 +499,12 @@ class StandardsImport:
             )  # fmt: skip
         return await call.admit(self._meant(person, line), service, "file")
 
-    def _whose(self, subject: Subject | None, person: Who, own: list[int]) -> Whose:
+    def _whose(self, subject: Subject | None, person: Who, own: list[int], sent: Lines) -> Whose:
         if subject is None:
-            return Whose((), frozenset({self._meant(person, own[0] + 1).digest}), own)
+            return Whose((), frozenset({self._meant(person, sent.numbers[own[0]]).digest}), own)
         return Whose(subject.keys, subject.digests, own)
 
-    def _check_addresses(self, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
+    def _check_addresses(self, sent: Lines, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
         """As `_check_same`, of addresses: each is of the person whose record the line would be in."""
         for keys, _, own in whose:
             for address, at in {persons[at].address: at for at in reversed(own)}.items():
@@ -471,20 +512,21 @@ class StandardsImport:
                 if key and key not in keys:
                     raise Refusal(
                         422, "the line refers to another person than it is about",
-                        where=_where(at + 1, "subject.reference"),
+                        where=_where(sent.numbers[at], "subject.reference"),
                     )  # fmt: skip
 
-    def _check_same(self, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
+    def _check_same(self, sent: Lines, persons: Sequence[Who], whose: Iterable[Whose]) -> None:
         """A line that names another person than the header does is on its way into the wrong record."""
         for _, digests, own in whose:
             right: set[str] = {""}
             for at in own:
                 number = persons[at].number
                 if number not in right:
-                    if self._identified(number, at + 1).digest not in digests:
+                    line = sent.numbers[at]
+                    if self._identified(number, line).digest not in digests:
                         raise Refusal(
                             422, "the line names another person than the header person-id",
-                            where=_where(at + 1, "subject.identifier.value"),
+                            where=_where(line, "subject.identifier.value"),
                         )  # fmt: skip
                     right.add(number)
 
@@ -494,17 +536,6 @@ class StandardsImport:
         except Refusal as refusal:
             where = _where(line, "subject.identifier.value")
             raise Refusal(refusal.status, refusal.says, where=where, todo=refusal.todo, code=refusal.code) from None
-
-
-def _lines(body: bytes) -> list[bytes]:
-    lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
-    if lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise Refusal(400, "the body is empty", where="body", todo="Send one resource on each line.")
-    if len(lines) > LINE_LIMIT:
-        raise Refusal(413, f"the import has more than {LINE_LIMIT} lines", todo="Send it in parts.")
-    return lines
 
 
 def _all_right(parts: Sequence[Understood]) -> tuple[list[Fresh], list[Who]]:
@@ -520,11 +551,27 @@ def _joined(parts: Iterator[list[Any]]) -> list[Any]:
     return [one for part in parts for one in part]
 
 
-def _answer(call: Call, locations: Sequence[str], patients: int) -> Answer:
+def _answer(call: Call, locations: Sequence[str], patients: int, lost: Sequence[tuple[int, str, int]]) -> Answer:
     told: list[dict[str, Any]] = [
         {"name": "resources", "valueInteger": len(locations)},
         {"name": "patients", "valueInteger": patients},
     ]
     if wanted(call.headers) != "minimal":
         told += [{"name": "location", "valueUri": location} for location in locations]
+    if lost:
+        told += [{"name": "lost", "valueInteger": len(lost)}, {"name": "outcome", "resource": _told_of(lost)}]
     return Answer(200, encode({"resourceType": "Parameters", "parameter": told}))
+
+
+def _told_of(lost: Sequence[tuple[int, str, int]]) -> dict[str, Any]:
+    """Warnings of references that lead by an id that nothing has any more. That they were taken is right: a record that lies here
+    may have this id, as where what was exported comes back."""
+    says = "{} is what line {} here was called before: it has another id now, and the reference does not lead to it"
+    issues = [
+        {
+            "severity": "warning", "code": "incomplete", "diagnostics": says.format(text, there),
+            "location": [_where(number, "")],
+        }
+        for number, text, there in lost[:FAULT_LIMIT]
+    ]  # fmt: skip
+    return {"resourceType": "OperationOutcome", "issue": issues}
