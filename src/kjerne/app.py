@@ -321,7 +321,8 @@ class House:
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
         """Many resources of the types in `sent_in` at once."""
         bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
-        parse_json = self._parse_resource
+        # Sent to other processes with the lines: a method would want all of the house to go along.
+        parse_json = partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
         return StandardsImport(
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
             self.store.ids,
