@@ -54,29 +54,40 @@ def test_a_list_of_primitives_keeps_its_holes() -> None:
 
 
 @pytest.mark.parametrize(
-    "inner",
+    ("inner", "where"),
     [
-        '<colour value="red"/>',
-        '<active value="true" colour="red"/>',
-        "text",
-        "<active>text</active>",
-        "<active/>",
-        '<gender value="male"/><active value="true"/>',
-        '<active value="true"><id value="x"/></active>',
-        '<active value="true"/><active value="false"/>',
-        '<active value="true"/><active><extension url="urn:x"><valueCode value="y"/></extension></active>',
-        "<contained/>",
-        "<contained><Patient/><Patient/></contained>",
-        "<contained>text<Patient/></contained>",
-        '<contained id="x"><Patient/></contained>',
-        '<x:active xmlns:x="urn:x" value="true"/>',
+        ('<colour value="red"/>', "Patient"),
+        ('<active value="true" colour="red"/>', "Patient.active"),
+        ("text", "Patient"),
+        ("<active>text</active>", "Patient.active"),
+        ("<active/>", "Patient.active"),
+        ('<gender value="male"/><active value="true"/>', "Patient.active"),
+        ('<gender value="male"/><name/>', "Patient.name[0]"),
+        ('<name><family value="x"/></name><name><colour value="red"/></name>', "Patient.name[1]"),
+        ('<name><given value="x"/><family value="x"/></name>', "Patient.name[0].family"),
+        ('<active value="true"><id value="x"/></active>', "Patient.active"),
+        ('<active value="true"/><active value="false"/>', "Patient.active"),
+        (
+            '<active value="true"/><active><extension url="urn:x"><valueCode value="y"/></extension></active>',
+            "Patient.active",
+        ),
+        ("<contained/>", "Patient.contained[0]"),
+        ("<contained><Thing/></contained>", "Patient.contained[0]"),
+        ("<contained><Patient/><Patient/></contained>", "Patient.contained[0]"),
+        ("<contained>text<Patient/></contained>", "Patient.contained[0]"),
+        ('<contained id="x"><Patient/></contained>', "Patient.contained[0]"),
+        ('<x:active xmlns:x="urn:x" value="true"/>', "Patient"),
     ],
 )
-def test_what_r4s_xml_has_not_is_refused(inner: str) -> None:
+def test_what_r4s_xml_has_not_is_refused_with_its_element_and_line(inner: str, where: str) -> None:
     with pytest.raises(Refusal) as refused:
         read(parse(f'<Patient xmlns="http://hl7.org/fhir">\n{inner}</Patient>'.encode()))
-    assert refused.value.status == 422
-    assert refused.value.where.startswith("line ")
+    assert (refused.value.status, refused.value.where) == (422, where)
+    fault = refused.value.fault
+    assert fault is not None
+    assert (fault.where, fault.code) == (where, "structure")
+    # Text before the first element is the root's own, which begins a line before.
+    assert fault.line == (1 if inner == "text" else 2)
 
 
 @pytest.mark.parametrize("document", ["<Patient/>", '<x xmlns="http://hl7.org/fhir"/>'])

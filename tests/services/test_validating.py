@@ -102,7 +102,8 @@ def test_xml_is_taken_and_given(platform: Standing) -> None:
     assert found(wrong) == [("error", "Patient.gender", "required-binding")]
     assert wrong.tree["issue"][0]["extension"][0]["valueInteger"] == 2
     unknown = asked(platform, "$validate", b'<Patient xmlns="http://hl7.org/fhir"><x/></Patient>', content_type=XML)
-    assert found(unknown) == [("error", "", "")]
+    assert found(unknown) == [("error", "Patient", "")]
+    assert unknown.tree["issue"][0]["extension"][0]["valueInteger"] == 1
     assert asked(platform, "Patient/$validate?_format=xml", PATIENT_XML % b"male", content_type=XML).status == 200
 
 

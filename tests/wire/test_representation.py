@@ -150,7 +150,11 @@ def test_a_search_by_form_may_ask_for_xml_in_the_form(platform: Standing) -> Non
     ("body", "status", "where"),
     [
         (b"<Observation", 400, "line 1"),
-        (b'<Observation xmlns="http://hl7.org/fhir"><mood value="x"/></Observation>', 422, "line 1"),
+        (
+            b'<Observation xmlns="http://hl7.org/fhir"><status value="final" x="y"/></Observation>',
+            422,
+            "['Observation.status']",
+        ),
         (b'<Observation xmlns="http://hl7.org/fhir">\n<status value="odd"/></Observation>', 422, "Observation.status"),
         (b'<!DOCTYPE x [<!ENTITY y "z">]><Observation xmlns="http://hl7.org/fhir"/>', 400, "line 1"),
         (b'<Observation xmlns="urn:hl7-org:v3"/>', 422, "line 1"),

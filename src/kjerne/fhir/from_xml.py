@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lxml import etree
 
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.fhir import definitions
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.fhirpath.values import PRIMITIVES
@@ -35,16 +35,16 @@ class Read:
 
 
 def read(document: etree._Element) -> Read:
-    """The tree of a document's root; `Refusal` (422) where it is no FHIR."""
+    """The tree of a document's root; `Refusal` (422) where it is no FHIR: its fault has the element and the line."""
     read_ = Read({})
-    name = _name(document)
-    read_.tree.update(_resource(document, read_.lines, name))
+    name = _name(document, "")
+    read_.tree.update(_resource(document, read_.lines, name if name in _TYPE_SET else ""))
     return read_
 
 
-def _name(element: etree._Element) -> str:
+def _name(element: etree._Element, where: str) -> str:
     if not isinstance(element.tag, str) or not element.tag.startswith(FHIR):
-        raise _refused("an element is not FHIR's", element)
+        raise _refused("an element is not FHIR's", element, where)
     name = element.tag.removeprefix(FHIR)
     return str(name)
 
@@ -53,15 +53,18 @@ def _line(element: etree._Element) -> int:
     return int(element.sourceline) if isinstance(element.sourceline, int) else 0
 
 
-def _refused(says: str, element: etree._Element) -> Refusal:
+def _refused(says: str, element: etree._Element, where: str) -> Refusal:
+    """Of an element at a path or, where R4 does not know it, of the one that it stands in."""
+    line = _line(element)
     # What a patch has put in has no line.
-    return Refusal(422, says, where=f"line {_line(element)}" if _line(element) else "body", code="structure")
+    at = where or (f"line {line}" if line else "body")
+    return Refusal(422, says, where=at, code="structure", fault=Fault(says, at, "structure", "", line))
 
 
 def _resource(element: etree._Element, lines: dict[str, int], where: str) -> dict[str, Any]:
-    name = _name(element)
+    name = _name(element, where)
     if name not in _TYPE_SET:
-        raise _refused("the resource type is not R4's", element)
+        raise _refused("the resource type is not R4's", element, where)
     return {"resourceType": name} | _structure(element, name, lines, where)
 
 
@@ -74,32 +77,37 @@ def _structure(element: etree._Element, type_: str, lines: dict[str, int], where
         elif attribute == "url" and type_ == "Extension":
             tree["url"] = value
         else:
-            raise _refused("an attribute is not known in R4", element)
-    _check_no_text(element)
+            raise _refused("an attribute is not known in R4", element, where)
+    _check_no_text(element, where)
     order = _order(type_)
     last = -1
     counts: dict[str, int] = {}
     for child in element:
         if not isinstance(child.tag, str):
             continue
-        name = "div" if child.tag == XHTML + "div" else _name(child)
+        name = "div" if child.tag == XHTML + "div" else _name(child, where)
         found = order.get(name)
         if found is None:
-            raise _refused("an element is not known in R4", child)
+            raise _refused("an element is not known in R4", child, where)
         place, of, many = found
         if place < last:
-            raise _refused("an element stands out of its order", child)
+            raise _refused("an element stands out of its order", child, _place(where, name, many, counts))
         last = place
         if name in counts and not many:
-            raise _refused("an element stands more than once", child)
-        _member(tree, child, name, of, many, lines, f"{where}.{name}", counts)
+            raise _refused("an element stands more than once", child, f"{where}.{name}")
+        _member(tree, child, name, of, many, lines, _place(where, name, many, counts), counts)
     # A list of which only what stands beside it is known has no list of values in JSON.
     return {name: one for name, one in tree.items() if type(one) is not list or any(item is not None for item in one)}
 
 
-def _check_no_text(element: etree._Element) -> None:
+def _place(where: str, name: str, many: bool, counts: dict[str, int]) -> str:
+    """The path of the next of a structure's elements by a name."""
+    return f"{where}.{name}[{counts.get(name, 0)}]" if many else f"{where}.{name}"
+
+
+def _check_no_text(element: etree._Element, where: str) -> None:
     if (element.text or "").strip() or any((one.tail or "").strip() for one in element):
-        raise _refused("text stands between elements", element)
+        raise _refused("text stands between elements", element, where)
 
 
 def _order(type_: str) -> dict[str, tuple[int, str, bool]]:
@@ -124,7 +132,6 @@ def _member(
 ) -> None:
     place = counts.get(name, 0)
     counts[name] = place + 1
-    where = f"{where}[{place}]" if many else where
     lines[where] = _line(child)
     if of in PRIMITIVES:
         value, beside = _primitive(child, of, lines, where)
@@ -133,12 +140,12 @@ def _member(
             _put(tree, f"_{name}", beside or None, many, place)
         return
     if of == "Resource":
-        _check_no_text(child)
+        _check_no_text(child, where)
         if child.attrib:
-            raise _refused("an attribute is not known in R4", child)
+            raise _refused("an attribute is not known in R4", child, where)
         inner = [one for one in child if isinstance(one.tag, str)]
         if len(inner) != 1:
-            raise _refused("one resource must stand here", child)
+            raise _refused("one resource must stand here", child, where)
         value = _resource(inner[0], lines, where)
     else:
         value = _structure(child, of, lines, where)
@@ -162,17 +169,17 @@ def _primitive(element: etree._Element, of: str, lines: dict[str, int], where: s
         if attribute == "id":
             beside["id"] = value
         elif attribute != "value":
-            raise _refused("an attribute is not known in R4", element)
-    _check_no_text(element)
+            raise _refused("an attribute is not known in R4", element, where)
+    _check_no_text(element, where)
     children = [one for one in element if isinstance(one.tag, str)]
     for child in children:
-        if _name(child) != "extension":
-            raise _refused("a primitive has extensions alone", child)
+        if _name(child, where) != "extension":
+            raise _refused("a primitive has extensions alone", child, where)
         at = f"{where}.extension[{len(beside.get('extension', ()))}]"
         beside.setdefault("extension", []).append(_structure(child, "Extension", lines, at))
     text = element.get("value")
     if text is None and not beside:
-        raise _refused("a primitive must have a value or extensions", element)
+        raise _refused("a primitive must have a value or extensions", element, where)
     return (None if text is None else _value(text, of)), beside
 
 

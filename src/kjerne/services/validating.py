@@ -153,9 +153,7 @@ class ValidateApi:
             try:
                 found = read_xml(document)
             except Refusal as refusal:
-                line = refusal.where.removeprefix("line ")
-                number = int(line) if line.isdecimal() else 0
-                return Body({}, {}, Fault(refusal.says, "", refusal.code, "", number))
+                return Body({}, {}, refusal.fault or Fault(refusal.says, refusal.where, refusal.code))
             return Body(found.tree, found.lines)
         if sent not in ("", *JSON):
             says = "a resource is sent as application/fhir+json or application/fhir+xml"
