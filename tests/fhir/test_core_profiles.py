@@ -66,6 +66,9 @@ def broken(tree: dict[str, Any], name: str) -> list[tuple[str, str]]:
         (WEIGHT | {"valueQuantity": measured(70, "m")}, "bodyweight", [("Observation.valueQuantity.code", "required-binding")]),
         (WEIGHT, "bodyheight", [("Observation.code.coding", "profile-cardinality"),
                                 ("Observation.valueQuantity.code", "required-binding")]),
+        (WEIGHT | {"component": [{"code": coded("8361-8"), "valueCodeableConcept": coded("LA11868-9")}]}, "vitalsigns", []),
+        (WEIGHT | {"component": [{"code": coded("8302-2"), "valueQuantity": measured(2, "h")}]}, "vitalsigns",
+         [("Observation.component[0].valueQuantity", "required-binding")]),
         (PRESSURE | {"component": PRESSURE["component"][:1]}, "bp", [("Observation.component", "profile-cardinality")]),
     ],
 )  # fmt: skip

@@ -35,6 +35,7 @@ from kjerne.fhir.slices import (
     reaching,
     told_apart,
 )
+from kjerne.fhir.systems import UCUM
 
 if TYPE_CHECKING:
     from kjerne.fhir.profiles import Profile, Rule, Slot
@@ -407,7 +408,7 @@ def _own(slot: Slot, of: str) -> list[Look]:
     looks: list[Look] = []
     if slot.value is not None:
         looks.append(_as_fixed(slot))
-    if slot.listed is not None:
+    if slot.listed is not None and not _is_unit_beside(slot, of):
         looks.append(_as_listed(slot, of))
     elif slot.asked is not None and (of in _CODED or of in PRIMITIVES):
         looks.append(_as_asked(slot, slot.asked, of))
@@ -418,6 +419,16 @@ def _own(slot: Slot, of: str) -> list[Look]:
         # A value of a slice has been looked at as one of its element, and the top of a definition is where this leads to.
         looks.append(_as_defined)
     return looks
+
+
+def _is_unit_beside(slot: Slot, of: str) -> bool:
+    """Whether a list of units is of the quantities among the types of `value[x]`: a concept there is what was found."""
+    return (
+        of == "CodeableConcept"
+        and "Quantity" in slot.types
+        and slot.listed is not None
+        and slot.listed.keys() == {UCUM}
+    )
 
 
 def _as_fixed(slot: Slot) -> Look:

@@ -39,25 +39,24 @@ _NARROWER: Final = {
     "bp": "35094-2 8459-0 76534-7 55284-4 8480-6",
 }  # fmt: skip
 NARROWER: Final = {code: profile for profile, codes in _NARROWER.items() for code in codes.split()}
-"""LOINC codes of which the reference validator asks a profile too, though none fixes them. It asks it of venous oxygen
-saturation as well, which has not the code that the profile fixes: such a resource is told, and not refused."""
-
+"""LOINC codes of which the reference validator asks a profile too, though none fixes them: R4's profiles have the general code
+beside. Of some that is not so, as of venous oxygen saturation, so who does not say that it is a vital sign is told alone."""
 
 _NAMES: Final = {f"{PROFILES}{name}": name for name in FIXED.values()}
 
 
 def meant(tree: Mapping[str, Any], type: str) -> dict[str, bool]:
-    """By address the profiles of R4 that a resource of any shape means by its LOINC codes, and whether it must keep to them: one
-    whose code no profile fixes, or that says it is the laboratory's, is told alone. No type but Observation means any."""
+    """By address the profiles of R4 that a resource of any shape means by its LOINC codes, and whether it must keep to them: by a
+    code that a profile fixes, or where it says that it is a vital sign, and not as a laboratory's. No type but Observation
+    means any."""
     found: dict[str, bool] = {}
     for code in _of(_member(tree, "code"), LOINC) if type == "Observation" else ():
         fixed = FIXED.get(code)
         profile = fixed or NARROWER.get(code)
         if profile is not None:
             address = f"{PROFILES}{profile}|{VERSION}"
-            found[address] = found.get(address, False) or fixed is not None
-    if found and any(found.values()) and _is_laboratory(tree):
-        return dict.fromkeys(found, False)
+            held = fixed is not None or found.get(address, False)
+            found[address] = held if (said := _said(tree)) is None else said
     return found
 
 
@@ -71,14 +70,15 @@ def named(faults: list[Fault], canonical: str) -> list[Fault]:
     ]
 
 
-def _is_laboratory(tree: Mapping[str, Any]) -> bool:
-    """Whether a result is of a laboratory's or another discipline (8202), and does not say that it is a vital sign."""
+def _said(tree: Mapping[str, Any]) -> bool | None:
+    """Whether a resource says by its category that it is a vital sign, or, which is False, of a laboratory or another discipline
+    (8202). None where it says neither."""
     rows = tree.get("category")
     rows = rows if isinstance(rows, list) else []
     said = {code for row in rows for code in _of(row, CATEGORIES)}
     if "vital-signs" in said:
-        return False
-    return "laboratory" in said or any(_of(row, DISCIPLINES) for row in rows)
+        return True
+    return False if "laboratory" in said or any(_of(row, DISCIPLINES) for row in rows) else None
 
 
 def _member(tree: Any, name: str) -> Any:
