@@ -116,6 +116,7 @@ from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
+from kjerne.store.import_answers import ImportAnswers
 from kjerne.store.kept import Kept
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
@@ -325,7 +326,7 @@ class House:
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
         return StandardsImport(
             self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
-            self.store.ids,
+            self.store.ids, ImportAnswers(self.store.keys.derived("import")),
         )  # fmt: skip
 
     def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:

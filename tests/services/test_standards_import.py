@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
+from kjerne.fhir.ndjson import Lines
 from kjerne.registries.guides import Guides
-from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, Lines, understood
+from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith
@@ -327,3 +329,58 @@ def test_references_to_what_is_not_among_the_lines_and_to_patients_are_no_matter
     named = send(platform, [of_another("x", subject=here), of_another("y", subject=here)])
     for answer in (plain, named):
         assert {one["name"] for one in answer.json()["parameter"]} == {"resources", "patients", "location"}
+
+
+def test_the_same_import_under_the_same_key_is_filed_once_and_answered_alike(platform: Standing) -> None:
+    number, key = platform.nin("citizen"), str(uuid4())
+    lines = [
+        potassium(number),
+        potassium(number, id="x"),
+        potassium(number, derivedFrom=[{"reference": "Observation/x"}]),
+    ]
+    first = send(platform, lines, idempotency_key=key)
+    resources, _, locations = told(first)
+    before = records(platform)
+    again = send(platform, lines, idempotency_key=key)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert (records(platform), platform.audited(again)) == (before, [])
+    short = send(platform, lines, idempotency_key=key, prefer="return=minimal")
+    assert told(short) == (resources, 1, [])
+    assert [one["name"] for one in short.json()["parameter"]] == ["resources", "patients", "lost", "outcome"]
+    assert len(locations) == resources
+    (row,) = platform.rows("SELECT * FROM import_answer ORDER BY at DESC LIMIT 1")
+    assert not any(_id(locations[0]).encode() in bytes(row[name]) for name in ("digest", "content", "answer"))
+
+
+def test_a_key_is_its_senders_and_stands_for_one_body_and_one_patient(platform: Standing) -> None:
+    number, key = platform.nin("citizen"), str(uuid4())
+    assert told(send(platform, [potassium(number)], idempotency_key=key))[0] == 1
+    for lines, more in (
+        ([potassium(number), potassium(number)], {}), ([potassium(number)], {"person_id": number}),
+        ([potassium(number) + b" "], {}),
+    ):  # fmt: skip
+        other = send(platform, lines, idempotency_key=key, **more)
+        assert (other.status_code, issues(other)[0][1]) == (422, "['idempotency-key']")
+    before = records(platform)
+    assert told(send(platform, [potassium(number)], as_="all-patients", idempotency_key=key))[0] == 1
+    assert told(send(platform, [potassium(number)], idempotency_key=str(uuid4())))[0] == 1
+    assert told(send(platform, [potassium(number)]))[0] == 1
+    assert records(platform) == before + 3
+    assert send(platform, [potassium(number)], idempotency_key="k" * 256).status_code == 400
+
+
+def test_an_import_that_was_refused_leaves_its_key_free(platform: Standing) -> None:
+    number, key = platform.nin("citizen"), str(uuid4())
+    assert send(platform, [b"{}"], idempotency_key=key).status_code == 422
+    assert send(platform, [potassium(platform.nin("opted-out"))], idempotency_key=key).status_code != 200
+    assert told(send(platform, [potassium(number)], idempotency_key=key))[0] == 1
+
+
+def test_of_two_imports_at_once_under_one_key_one_is_filed_and_both_hear_of_it(platform: Standing) -> None:
+    number, key, before = platform.nin("citizen"), str(uuid4()), records(platform)
+    lines = [potassium(number)] * 20
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(lambda _: send(platform, lines, idempotency_key=key), range(2)))
+    assert [one.status_code for one in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert records(platform) == before + 20

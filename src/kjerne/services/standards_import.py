@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 import threading
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from kjerne.access import Grant, Subject
@@ -37,12 +36,13 @@ from kjerne.exchange import (
     of_several,
 )
 from kjerne.fhir import among
-from kjerne.fhir.among import Named
+from kjerne.fhir.among import Lost, Named
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.interaction import OF_A_WRITE, heeded
 from kjerne.fhir.judging import UNTOLD
+from kjerne.fhir.ndjson import Lines
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.prefer import wanted
 from kjerne.fhir.understood import not_understood
@@ -56,6 +56,7 @@ from kjerne.store import marking, pointing, spreading
 from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
 from kjerne.store.followup import tell_readers
+from kjerne.store.import_answers import ImportAnswers, Key
 from kjerne.store.limits import must_hold
 from kjerne.store.patient_ids import address_in, key_at, ref
 from kjerne.store.pool import Connection, Pool
@@ -64,8 +65,6 @@ from kjerne.store.sealed_id import SealedIds
 
 MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
 IMPORT_LIMIT_BYTES: Final = 64_000_000
-LINE_LIMIT: Final = 50_000
-"""What one request writes, and one transaction holds its patients for, stays within a few seconds."""
 FAULT_LIMIT: Final = 100
 AT_ONCE: Final = 2
 """Imports in work in one program; each may hold its body three times over in memory."""
@@ -215,34 +214,6 @@ def _where(number: int, place: str) -> str:
     return f"line {number}: {place}" if place else f"line {number}"
 
 
-class Lines(NamedTuple):
-    """The lines of an import that say something, and the number of each in the body, where empty ones count."""
-
-    lines: list[bytes]
-    numbers: Sequence[int]
-
-    @classmethod
-    def of(cls, body: bytes) -> Self:
-        """`Refusal` for a body without a line, and for one of too many."""
-        lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
-        numbers: Sequence[int] = range(1, len(lines) + 1)
-        if not all(map(bytes.strip, lines)):
-            numbers = [number for number, line in zip(numbers, lines, strict=True) if line.strip()]
-            lines = [lines[number - 1] for number in numbers]
-        if not lines:
-            raise Refusal(400, "the body is empty", where="body", todo="Send one resource on each line.")
-        if len(lines) > LINE_LIMIT:
-            raise Refusal(413, f"the import has more than {LINE_LIMIT} lines", todo="Send it in parts.")
-        return cls(lines, numbers)
-
-    def some(self, begin: int) -> tuple[Sequence[int], list[bytes]]:
-        """As many as one process reads at a time, with their numbers."""
-        return self.numbers[begin : begin + CHUNK_LINES], self.lines[begin : begin + CHUNK_LINES]
-
-    def line(self, number: int) -> bytes:
-        return self.lines[bisect_left(self.numbers, number)]
-
-
 class Crew:
     """Processes that read the lines of long imports, started by the first that comes."""
 
@@ -260,7 +231,7 @@ class Crew:
         loop = asyncio.get_running_loop()
         try:
             parts = [
-                loop.run_in_executor(self._pool, understood, parse, types, guides, at, *sent.some(begin))
+                loop.run_in_executor(self._pool, understood, parse, types, guides, at, *sent.some(begin, CHUNK_LINES))
                 for begin in range(0, len(sent.lines), CHUNK_LINES)
             ]
             return await asyncio.gather(*parts)
@@ -295,6 +266,7 @@ class StandardsImport:
     def __init__(
         self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str],
         writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef], guides: Guides, ids: SealedIds,
+        answers: ImportAnswers,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bulk = bulk
@@ -307,6 +279,7 @@ class StandardsImport:
         self._identify = identify
         self._guides = guides
         self._ids = ids
+        self._answers = answers
         self._running = 0
 
     def routes(self) -> list[Route]:
@@ -329,26 +302,53 @@ class StandardsImport:
             self._running -= 1
 
     async def _taken(self, call: Call) -> Answer:
-        sent = Lines.of(call.body)
+        sent, key = Lines.of(call.body), self._key(call)
+        if (before := await self._before(key, call.at)) is not None:
+            return _as_asked(call, before)
         parts = await self._read(call.at, sent)
         fresh, persons = _all_right(parts)
         await self._held_to_bindings(sent, [number for part in parts for number in part.untold])
         await self._held_to_scopes(call, sent, fresh, persons)
+        lost = among.lost(part.named for part in parts)
         for _ in range(TRIES):
             places = await self._filings(call, sent, fresh, persons)
-            filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
             try:
-                async with self._pool.acquire() as conn:
-                    ids = await self._written(conn, filings)
+                async with self._pool.acquire() as conn, conn.transaction():
+                    if key is not None and not await self._answers.begin(conn, key, call.at):
+                        break
+                    made = _answer(await self._located(conn, fresh, places), _people(places), lost)
+                    if key is not None:
+                        await self._answers.end(conn, key, made)
             except Stale:
                 continue
-            locations = [""] * len(fresh)
-            for (_, own), new in zip(places, ids, strict=True):
-                for at, id_ in zip(own, new, strict=True):
-                    locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
-            people = {frozenset(grant.subject.keys) for grant, _ in places}
-            return _answer(call, locations, len(people), among.lost(part.named for part in parts))
+            return _as_asked(call, made)
+        if (before := await self._before(key, call.at)) is not None:
+            return _as_asked(call, before)
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    def _key(self, call: Call) -> Key | None:
+        text = call.headers.get("idempotency-key", "")
+        if not text or call.caller is None:
+            return None
+        return self._answers.key(call.caller, text, call.headers.get("person-id", ""), call.body)
+
+    async def _before(self, key: Key | None, now: datetime) -> bytes | None:
+        """What was answered under this key."""
+        if key is None:
+            return None
+        async with self._pool.acquire() as conn:
+            return await self._answers.answered(conn, key, now)
+
+    async def _located(
+        self, conn: Connection, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]]
+    ) -> list[str]:
+        """Writes all; where each line's resource is."""
+        ids = await self._written(conn, [Filing(grant, [fresh[at] for at in own]) for grant, own in places])
+        locations = [""] * len(fresh)
+        for (_, own), new in zip(places, ids, strict=True):
+            for at, id_ in zip(own, new, strict=True):
+                locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
+        return locations
 
     async def _held_to_scopes(self, call: Call, sent: Lines, fresh: Sequence[Fresh], persons: Sequence[Who]) -> None:
         """`Refusal` 403 where the token's SMART scopes do not leave a line; the law's no is in the logs of those it is about."""
@@ -551,27 +551,26 @@ def _joined(parts: Iterator[list[Any]]) -> list[Any]:
     return [one for part in parts for one in part]
 
 
-def _answer(call: Call, locations: Sequence[str], patients: int, lost: Sequence[tuple[int, str, int]]) -> Answer:
+def _answer(locations: Sequence[str], patients: int, lost: Sequence[Lost]) -> bytes:
     told: list[dict[str, Any]] = [
         {"name": "resources", "valueInteger": len(locations)},
         {"name": "patients", "valueInteger": patients},
+        *({"name": "location", "valueUri": location} for location in locations),
     ]
-    if wanted(call.headers) != "minimal":
-        told += [{"name": "location", "valueUri": location} for location in locations]
     if lost:
-        told += [{"name": "lost", "valueInteger": len(lost)}, {"name": "outcome", "resource": _told_of(lost)}]
-    return Answer(200, encode({"resourceType": "Parameters", "parameter": told}))
+        told += [{"name": "lost", "valueInteger": len(lost)}, {"name": "outcome", "resource": among.told(lost)}]
+    return encode({"resourceType": "Parameters", "parameter": told})
 
 
-def _told_of(lost: Sequence[tuple[int, str, int]]) -> dict[str, Any]:
-    """Warnings of references that lead by an id that nothing has any more. That they were taken is right: a record that lies here
-    may have this id, as where what was exported comes back."""
-    says = "{} is what line {} here was called before: it has another id now, and the reference does not lead to it"
-    issues = [
-        {
-            "severity": "warning", "code": "incomplete", "diagnostics": says.format(text, there),
-            "location": [_where(number, "")],
-        }
-        for number, text, there in lost[:FAULT_LIMIT]
-    ]  # fmt: skip
-    return {"resourceType": "OperationOutcome", "issue": issues}
+def _people(places: Sequence[tuple[Grant, list[int]]]) -> int:
+    """How many human beings, each once over all services."""
+    return len({frozenset(grant.subject.keys) for grant, _ in places})
+
+
+def _as_asked(call: Call, made: bytes) -> Answer:
+    """Without the locations where they are not wanted."""
+    if wanted(call.headers) == "minimal":
+        tree = decode(made)
+        tree["parameter"] = [one for one in tree["parameter"] if one["name"] != "location"]
+        made = encode(tree)
+    return Answer(200, made)

@@ -148,7 +148,8 @@ _RECORDS: Final[Mapping[str, Operation]] = {
         for at in ("/fhir/R4", "/fhir/R4/")
     },
     "POST /fhir/R4/$import": Operation(
-        {200: Given("Parameters")}, (409, 412, 422, 429), body=tuple((one, "Lines") for one in LINES), headers=_READS
+        {200: Given("Parameters")}, (409, 412, 422, 429), body=tuple((one, "Lines") for one in LINES),
+        headers=(*_READS, "idempotency-key"),
     ),
     "POST /fhir/R4/$process-message": Operation(
         {200: _FOUND}, (422,), ("_format", "async"), body=((JSON_TYPE, "Bundle"), (XML_TYPE, "Xml")), headers=_PATIENT

@@ -153,6 +153,7 @@ _SENT: Final[Mapping[str, str]] = {
     "if-match": 'the version that is changed, as W/"3"',
     "if-none-match": "a read: the versions that are known already; a write: * where none may be there",
     "if-none-exist": "the criteria of a create that depends on what is there",
+    "idempotency-key": "made up by the sender: the same again under it is answered as it was, and not filed again",
     "range": "bytes=FIRST-, the rest of a file; heeded with if-range alone",
     "if-range": "the etag of the file whose beginning is at hand",
     "if-modified-since": "a read: 304 where nothing was written since",
