@@ -29,13 +29,23 @@ def refused(check: Callable[[Call], None], query: tuple[tuple[str, str], ...] = 
 @pytest.mark.parametrize(
     "accept",
     ["", "*/*", "application/fhir+json", "application/json", "text/html, */*;q=0.1", "application/*",
-     "Application/FHIR+JSON; fhirVersion=4.0, application/fhir+xml"],
+     "Application/FHIR+JSON; fhirVersion=4.0, application/fhir+xml", "application/json; fhirVersion=5.0, */*; q=0.1"],
 )  # fmt: skip
 def test_who_takes_json_gets_it(accept: str) -> None:
     assert refused(check_accepted, accept=accept) == 0
 
 
-@pytest.mark.parametrize("accept", ["application/fhir+xml", "text/html", "application/json;q=0", "x", "*/*; q=0.0"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/fhir+xml",
+        "text/html",
+        "application/json;q=0",
+        "x",
+        "*/*; q=0.0",
+        "application/fhir+json; fhirVersion=3.0",
+    ],
+)
 def test_who_takes_something_else_alone_is_refused_unless_the_format_says_otherwise(accept: str) -> None:
     assert refused(check_accepted, accept=accept) == 406
     assert refused(check_accepted, (("_format", "json"),), accept=accept) == 0
@@ -47,6 +57,8 @@ def test_who_takes_something_else_alone_is_refused_unless_the_format_says_otherw
         ("", 0),
         ("application/fhir+json; charset=utf-8", 0),
         ("application/JSON", 0),
+        ("application/fhir+json; fhirVersion=4.0", 0),
+        ('application/fhir+json; FHIRVersion="5.0"', 415),
         ("text/plain", 415),
         ("application/fhir+xml", 415),
         ("application/x-www-form-urlencoded", 415),

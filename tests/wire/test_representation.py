@@ -179,6 +179,9 @@ def test_the_national_interfaces_speak_json_alone(platform: Standing) -> None:
     told_of = {base: httpx.get(f"{platform.url}{base}/metadata").json()["format"] for base in ("/fhir/R4", "/pps/v2")}
     assert told_of == {"/fhir/R4": [JSON, "json", XML, "xml"], "/pps/v2": [JSON, "json"]}
     assert httpx.get(f"{platform.url}/pps/v2/metadata", headers={"accept": XML}).status_code == 406
+    for version, status in (("3.0", 406), ("4.0", 200)):
+        asked = {"accept": f"{XML}; fhirVersion={version}"}
+        assert httpx.get(f"{platform.url}/fhir/R4/metadata", headers=asked).status_code == status
 
 
 def test_another_format_is_not_answered_as_if_it_were_json(platform: Standing) -> None:

@@ -236,6 +236,12 @@ def test_what_is_not_understood_is_refused(name: str, text: str) -> None:
     assert refused((name, text)).status == 400
 
 
+def test_the_text_alone_is_not_asked_of_what_is_included() -> None:
+    assert read(("_summary", "text")).summary == "text"
+    for include in (("_include", "Observation:specimen"), ("_revinclude", "DiagnosticReport:result")):
+        assert refused(include, ("_summary", "text")).where == "_summary"
+
+
 def test_only_json_is_answered() -> None:
     assert refused(("_format", "xml")).status == 406
 

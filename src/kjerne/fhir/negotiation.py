@@ -14,6 +14,8 @@ JSON: Final = frozenset({JSON_TYPE, "application/json"})
 XML: Final = frozenset({XML_TYPE, "application/xml", "text/xml"})
 XML_BASE: Final = "/fhir/R4"
 """What speaks XML beside JSON. The national interfaces speak JSON alone, as they are documented."""
+VERSIONS: Final = frozenset({"4.0", "4.0.0", "4.0.1"})
+"""What R4 is called by the parameter `fhirVersion`."""
 _TAKEN: Final = JSON | {"*/*", "application/*"}
 
 
@@ -28,7 +30,10 @@ def check_accepted(call: Call) -> None:
 
 def check_sent(call: Call) -> None:
     """`Refusal` 415 where a body says that it is something else than JSON."""
-    if media_type(call.headers.get("content-type", "")) not in ("", *JSON):
+    sent = call.headers.get("content-type", "")
+    if is_of_another_version(sent):
+        raise Refusal(415, "a resource is sent in FHIR 4.0", where="content-type", code="not-supported")
+    if media_type(sent) not in ("", *JSON):
         raise Refusal(415, f"a resource is sent as {_spoken(call)}", where="content-type", code="not-supported")
 
 
@@ -43,7 +48,14 @@ def _spoken(call: Call) -> str:
 
 def _is_taken(part: str) -> bool:
     weights = (one.strip() for one in part.split(";")[1:])
-    return media_type(part) in _TAKEN and not any(one.startswith("q=") and not one[2:].strip("0.") for one in weights)
+    refused = any(one.startswith("q=") and not one[2:].strip("0.") for one in weights)
+    return media_type(part) in _TAKEN and not refused and not is_of_another_version(part)
+
+
+def is_of_another_version(text: str) -> bool:
+    """Whether a media type names another version of FHIR than R4 (R4 http.html#version-parameter)."""
+    named = (one.strip().lower().partition("=") for one in text.split(";")[1:])
+    return any(name == "fhirversion" and value.strip('"') not in VERSIONS for name, _, value in named)
 
 
 def media_type(text: str) -> str:

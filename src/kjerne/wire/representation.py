@@ -20,7 +20,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Pairs, Route
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.from_xml import read
-from kjerne.fhir.negotiation import JSON, JSON_TYPE, XML, XML_TYPE, media_type, speaks_xml
+from kjerne.fhir.negotiation import JSON, JSON_TYPE, XML, XML_TYPE, is_of_another_version, media_type, speaks_xml
 from kjerne.fhir.xml_format import to_xml
 from kjerne.wire import xml
 
@@ -51,7 +51,8 @@ class Representations:
             return call
         if any(name == _FORMAT and _media(value) not in _FORMATS for name, value in (*call.query, *call.form)):
             raise Refusal(406, "the answer is written in json or xml", where=_FORMAT, code="not-supported")
-        if call.body and not route.reads_xml and media_type(call.headers.get("content-type", "")) in XML:
+        sent = call.headers.get("content-type", "")
+        if call.body and not route.reads_xml and media_type(sent) in XML and not is_of_another_version(sent):
             parse = partial(xml.parse, depth=self.depth, limit_bytes=route.body_limit_bytes)
             body = await self._in_turn(_as_json, call.body, parse)
             call = msgspec.structs.replace(call, body=body, headers={**call.headers, "content-type": JSON_TYPE})
@@ -108,7 +109,7 @@ def wants_xml(accept: str, asked: Iterable[tuple[str, str]]) -> bool:
     best, found = 0.0, False
     for part in accept.lower().split(","):
         media, weight = media_type(part), _weight(part)
-        if weight > best and media in XML | JSON | _ANY:
+        if weight > best and media in XML | JSON | _ANY and not is_of_another_version(part):
             best, found = weight, media in XML
     return found
 

@@ -83,6 +83,9 @@ def parse(
             _RESULTS[name](draft, name, value)
         else:
             _criterion(draft, name, value)
+    if draft.summary == "text" and (draft.includes or draft.revincludes):
+        # R4 search.html#summary.
+        raise refuse("_summary", "text does not go together with _include or _revinclude")
     return Search(
         type=type,
         criteria=tuple(draft.criteria),
