@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -274,6 +275,21 @@ def test_a_page_of_such_a_search_leads_to_the_next(platform: Standing, findings:
         following = [one["url"] for one in answer.tree["link"] if one["relation"] == "next"]
         path = following[0].partition("/fhir/R4/")[2] if following else ""
     assert len(found) == 3 and path == ""
+
+
+def test_a_search_says_that_it_asks_no_record_of_a_code_system(platform: Standing) -> None:
+    url = f"http://systems.example/{uuid4().hex}"
+    kept = {
+        "resourceType": "CodeSystem",
+        "url": url,
+        "status": "active",
+        "content": "complete",
+        "concept": [{"code": "a"}],
+    }
+    assert ask(platform, "POST", "CodeSystem", kept).status == 201
+    answer = platform.get(f"Observation?code:below={url}|a")
+    assert (answer.status, answer.issue["code"]) == (400, "not-supported")
+    assert "a record of CodeSystem or ValueSet answers its operations" in answer.issue["diagnostics"]
 
 
 def test_records_about_nobody_and_lines_of_the_log_are_asked_or_refused(platform: Standing) -> None:

@@ -91,11 +91,16 @@ async def _sought(asked: Coded, sought: Sought, at_hand: AtHand, shelf: Definiti
     return found
 
 
+_ASKED: Final = (
+    "A search asks what is loaded, R4's own and packages; a record of CodeSystem or ValueSet answers its operations."
+)
+
+
 async def _members(asked: Coded, sought: Sought, at_hand: AtHand) -> Meant:
     try:
         value_set = await at_hand.value_set(sought.address)
         if value_set is None:
-            raise asked.refused("this value set is not at hand")
+            raise asked.refused("this value set is not at hand for a search", todo=_ASKED)
         found: dict[str, set[str]] = {}
         count = 0
         async for member in at_hand.composed().expand(value_set):
@@ -114,7 +119,7 @@ async def _members(asked: Coded, sought: Sought, at_hand: AtHand) -> Meant:
 async def _levels(asked: Coded, sought: Sought, at_hand: AtHand) -> Meant:
     codes: Codes | None = await at_hand.system(sought.address, "")
     if codes is None:
-        raise asked.refused("this code system is not at hand with all its codes")
+        raise asked.refused("this code system is not at hand for a search with all its codes", todo=_ASKED)
     concept = await codes.concept(sought.code)
     if concept is None:
         raise asked.refused("the code system has no such code")
