@@ -14,6 +14,8 @@ from kjerne.fhir.rulebook import PATH, Constraint, Extension, Part, Rules
 
 FHIR = "http://hl7.org/fhir/"
 SHAPED = frozenset(FHIR + f"ValueSet/{name}" for name in ("mimetypes", "currencies", "ucum-units"))
+OF_QUANTITIES = frozenset(FHIR + f"StructureDefinition/{name}" for name in ("SimpleQuantity", "MoneyQuantity"))
+"""Profiles that R4 gives the quantities of its own types: what they ask stands on each element that is of one."""
 GENERAL = ("Element", "DomainResource", "Extension")
 """What stands on each of these stands on every element, resource or extension: kept once, under the general type."""
 
@@ -37,10 +39,12 @@ def build(archive: bytes, stamp: str) -> Rules:
     systems: dict[str, frozenset[str]] = {}
     value_sets: set[str] = set()
     shaped: dict[str, dict[str, str]] = {}
-    for resource in resources(archive):
+    found = list(resources(archive))
+    narrowed = {one["url"]: _constraints(one).get("Quantity", ()) for one in found if one.get("url") in OF_QUANTITIES}
+    for resource in found:
         kind = resource["resourceType"]
         if kind == "StructureDefinition" and is_type(resource):
-            constraints |= _constraints(resource)
+            constraints |= _narrowed(resource, narrowed, _constraints(resource))
             for path, address in _shaped(resource):
                 shaped.setdefault(path.rpartition(".")[0], {})[path.rpartition(".")[2]] = address
         elif kind == "StructureDefinition" and resource["type"] == "Extension":
@@ -67,6 +71,20 @@ def _constraints(structure: dict[str, Any]) -> dict[str, tuple[Constraint, ...]]
             made = Constraint(one["key"], one["human"], one["expression"], one["severity"] == "warning")
             found.setdefault(row["path"], []).append(made)
     return {path: tuple(rows) for path, rows in found.items()}
+
+
+def _narrowed(
+    structure: dict[str, Any], narrowed: dict[str, tuple[Constraint, ...]], own: dict[str, tuple[Constraint, ...]]
+) -> dict[str, tuple[Constraint, ...]]:
+    """A type's invariants with those of the quantities that it narrows by a profile of R4's."""
+    found = dict(own)
+    for row in structure["snapshot"]["element"]:
+        profiles = {one for of in row.get("type", ()) for one in of.get("profile", ())}
+        for address in sorted(profiles & narrowed.keys()):
+            # Of a choice too: what these ask is true of every other type, which has no comparator.
+            kept = tuple(one for one in narrowed[address] if one.key not in ("ele-1", "qty-3"))
+            found[row["path"]] = (*found.get(row["path"], ()), *kept)
+    return found
 
 
 def _shaped(structure: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -160,3 +160,40 @@ def test_what_cannot_be_told_breaks_nothing() -> None:
         "lastModified": "2024",
     }
     assert broken(task) == set()
+
+
+def narrowed() -> list[str]:
+    """The members of R4's own types that are quantities without a comparator."""
+    return [path for path, key, _ in every() if key == invariants.BARE and path.rpartition(".")[0] != ""]
+
+
+def test_a_quantity_that_r4_narrows_has_no_comparator_wherever_it_stands() -> None:
+    assert len(narrowed()) > 50
+    for path in narrowed():
+        place, _, name = path.rpartition(".")
+        looks = [one.broken for one in invariants.of_type(place) if one.key == invariants.BARE]
+        expression = f"{name.removesuffix('[x]')}.all(comparator.empty())"
+        for key, of in members(place)[name.removesuffix("[x]")]:
+            values: tuple[Any, ...] = (
+                ({"value": 1}, {"value": 1, "comparator": "<"}) if of == "Quantity" else ({"id": "x"},)
+            )
+            for one in values:
+                many = {element.name for element in definitions.elements(place).values() if element.many}
+                element = {key: [one, one] if name in many else one}
+                broken = any(look(element) for look in looks)
+                assert broken is (truth_of(place, expression, element) is False), (path, key, one)
+        assert not any(look({}) for look in looks)
+
+
+@pytest.mark.parametrize(
+    ("limits", "wrong"),
+    [
+        ({"low": {"value": 1}, "high": {"value": 2}}, []),
+        ({"low": {"value": 1, "comparator": "<"}}, [("Observation.referenceRange[0]", "sqty-1")]),
+        ({"high": {"_comparator": {"extension": [{"url": "urn:x", "valueCode": "y"}]}}},
+         [("Observation.referenceRange[0]", "sqty-1")]),
+    ],
+)  # fmt: skip
+def test_a_limit_of_a_reference_range_has_no_comparator(limits: dict[str, Any], wrong: list[tuple[str, str]]) -> None:
+    tree = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "referenceRange": [limits]}
+    assert [(one.where, one.rule) for one in check(tree, "Observation")] == wrong

@@ -36,6 +36,9 @@ MENDED: Final = {
 }
 """Expressions that say something else than R4's own words beside them; corrected in R4B."""
 
+BARE: Final = "sqty-1"
+"""Of the quantities of R4's own types that are SimpleQuantity, its one profile of them that asks something: no comparator."""
+
 ELSEWHERE: Final = frozenset(("ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"))
 """Checked of every element, reference or narrative by `fhir.validate` and `fhir.xhtml` themselves."""
 
@@ -68,13 +71,20 @@ def _by_type() -> dict[str, tuple[Invariant, ...]]:
             if path not in known:
                 # On a member of a shared type (Organization.address): all its values, seen from where it stands.
                 place, _, name = path.rpartition(".")
+                if one.key == BARE:
+                    made.setdefault(place, []).append(Invariant(one.key, _says(one), _compared(place, name)))
+                    continue
                 expression = f"{name.removesuffix('[x]')}.all({expression})"
             made.setdefault(place, []).append(_invariant(place, one, expression))
     return {place: tuple(found) for place, found in made.items()}
 
 
+def _says(constraint: Constraint) -> str:
+    return f"must hold: {constraint.says} ({constraint.key})"
+
+
 def _invariant(place: str, constraint: Constraint, text: str) -> Invariant:
-    says = f"must hold: {constraint.says} ({constraint.key})"
+    says = _says(constraint)
     written = WRITTEN.get(constraint.key)
     if written is not None:
         return Invariant(constraint.key, says, written)
@@ -222,6 +232,21 @@ def _range(element: dict[str, Any]) -> bool:
         return False
     least, most = low.get("value"), high.get("value")
     return isinstance(least, (int, Decimal)) and isinstance(most, (int, Decimal)) and least > most
+
+
+def _compared(place: str, name: str) -> Look:
+    """sqty-1, of the member of a structure that R4 narrows to it: written out, since nearly every result has such limits."""
+    keys = tuple(key for key, _ in members(place)[name.removesuffix("[x]")])
+
+    def broken(element: dict[str, Any]) -> bool:
+        for key in keys:
+            found = element.get(key)
+            for one in found if type(found) is list else (found,):
+                if type(one) is dict and ("comparator" in one or "_comparator" in one):
+                    return True
+        return False
+
+    return broken
 
 
 def _needs(first: str, other: str) -> Look:

@@ -21,7 +21,7 @@ from kjerne.fhir.fhirpath.calling import Expression
 from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import root
 from kjerne.fhir.fhirpath.reading import Term, parse
-from kjerne.fhir.invariants import triggers
+from kjerne.fhir.invariants import BARE, triggers
 from kjerne.fhir.judging import ADVICE, Look, Run, look_at, strewn
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.rulebook import rules
@@ -273,5 +273,5 @@ def _is_of_a_type(source: str) -> bool:
 
 @cache
 def _own_keys() -> frozenset[str]:
-    """Keys of R4's own invariants, which every resource is held against anyway."""
-    return frozenset(one.key for constraints in rules().constraints.values() for one in constraints)
+    """Keys of R4's own invariants, which every resource is held against anyway; one of them only where R4 itself asks it."""
+    return frozenset(one.key for constraints in rules().constraints.values() for one in constraints) - {BARE}
