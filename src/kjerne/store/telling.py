@@ -1,6 +1,6 @@
 """What subscribers may be told of versions that were written, as the law stands when they are told.
 
-A version is weighed and told as it was written, whatever its record has become since (decision 55): where the record stands
+A version is weighed and told as it was written, whatever its record has become since (decision 54): where the record stands
 and is open, as its history gives it; where it was deleted and stood open until then, by its address alone; where it is shut, or
 was taken from a wrong person, not at all.
 """

@@ -1,4 +1,4 @@
--- Subscribers are told of each version that was written (decision 55), also of one that was changed before anybody looked.
+-- Subscribers are told of each version that was written (decision 54), also of one that was changed before anybody looked.
 
 -- Of a former version the transaction that its row had when it stood last, and whether that only took a mark off it (0039): as of
 -- what is new in `record`. Versions of before this are not news to anybody.
