@@ -22,7 +22,7 @@ from kjerne.services.results import following, keeping, outgrown, regrouped, rel
 from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
 from kjerne.services.results.kith.traces import pack as pack_trace
-from kjerne.store import changing, files, followup, marking, pointing, spreading
+from kjerne.store import changing, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Claim, Sent
 from kjerne.store.chains import Chains, Kept, Near, Source, Version
 from kjerne.store.codec import DataKey
@@ -276,28 +276,37 @@ class Files:
         that were withdrawn from here, and come back."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         went_on = {one: after[one] for one in changed if after.get(one)}
-        known = {one: await self._look(conn, grant, sender, one, versions) for one, versions in went_on.items()}
-        held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
         gone = before.keys() - after.keys()
-        others = {one: await self._renamed(conn, grant, key, one, before, went_on[one], gone) for one in went_on}
+        into = {
+            one: [old for old in following.sources_of(now, before) if old in gone and old != one]
+            for one, now in went_on.items()
+        }
+        known = {one: await self._look(conn, grant, sender, one, went_on[one], into[one]) for one in went_on}
+        held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
+        made_of = self._numbered_all(grant)
+        join = partial(regrouped.join, conn, grant, self._store.records, key, made_of)
+        others = {one: await join(one, before, went_on[one], into[one]) for one in went_on}
         for report in changed:
             held_by, other = held.get(report, _NOTHING), others.get(report, renamed.NOTHING)
             was, now = before.get(report, []), after.get(report, [])
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
-        made_of = partial(self._numbered_all, grant)
         await regrouped.tell_readers(conn, grant, others, lambda report: made_of(report, after[report]).trees)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
                 await self._spread(conn, grant, sender, report, versions)
 
-    async def _look(self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions) -> _Looked:
+    async def _look(
+        self, conn: Connection, grant: Grant, sender: str, report: bytes, versions: Versions, into: Sequence[bytes]
+    ) -> _Looked:
         """The chains that a report goes on with beside its own, and what withholds theirs: what `_numbered` gives, and of a
-        change that names no report those of the same request or issue time."""
+        change that names no report those of the same request or issue time. What withholds a report that is taken `into`
+        it goes along too, since that has a record no more."""
         found = self._numbered(grant, sender, report, versions)
         if kin.is_orphan(versions):
             anchors = [self._anchor(sender, one) for one in following.anchors(versions)]
             found |= await following.near(conn, grant, self._chains, anchors) - {(grant.subject.patient, report)}
-        near = [following.report_id(self._store.ids, *one) for one in sorted(found)]
+        taken_in = {(grant.subject.patient, one) for one in into}
+        near = [following.report_id(self._store.ids, *one) for one in sorted(found | taken_in)]
         return _Looked(found, await spreading.withheld_by(conn, grant, near) if near else NOT_SHUT)
 
     def _numbered(self, grant: Grant, sender: str, report: bytes, versions: Versions) -> set[following.Chain]:
@@ -434,45 +443,8 @@ class Files:
             corrected = [(w.type, w.id, w.version) for w in rest if _is_corrected(w, by_id[str(w.id)], current)]
             await followup.tell_readers(conn, grant, "corrected", corrected)
 
-    async def _renamed(
-        self, conn: Connection, grant: Grant, key: DataKey, report: bytes, before: Mapping[bytes, Versions],
-        after: Versions, gone: Collection[bytes],
-    ) -> renamed.Renamed:  # fmt: skip
-        """What has another id in a report from now on, read before anything is taken out: of its own where an older version
-        came, and of those that are `gone` into it."""
-        others = [one for one in following.sources_of(after, before) if one in gone and one != report]
-        own = before.get(report, [])
-        if not others and not renamed.is_late(own, after):
-            return renamed.NOTHING
-        new = self._numbered_all(grant, report, after)
-        olds = [self._numbered_all(grant, one, before[one]) for one in (*([report] if own else []), *others)]
-        together = self._numbered_all(grant, report, regrouped.known(after, before)) if others else new
-        ids = regrouped.ids_after(olds, together, new)
-        if own:  # a report that is there stays the report
-            ids = {place: now for place, now in ids.items() if place[0] in (OBSERVATION_TYPE, files.BINARY)}
-        if not ids:
-            return renamed.NOTHING
-        made = renamed.places(olds)
-        current = await self._store.records.present(conn, grant, made, key)
-        lost = await self._store.records.taken_out(conn, grant, [one for one in made if one not in current])
-        return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
-
-    def _numbered_all(self, grant: Grant, report: bytes, versions: Versions) -> renamed.Numbered:
-        """What some versions of a report give, with what each id is of."""
-        ids: dict[str, UUID] = {}
-        known: dict[tuple[str, str], UUID] = {}
-        number = numberer(self._store.ids, grant.subject.patient, report, ids)
-
-        def noting(type_: str, key: str) -> str:
-            text = number(type_, key)
-            known[type_, key] = ids[text]
-            return text
-
-        state = chain.fold(versions)
-        trees = mapping.resources(state, noting)
-        return renamed.Numbered(
-            state, known, {(type_number(tree["resourceType"]), ids[tree["id"]]): tree for tree in trees}
-        )
+    def _numbered_all(self, grant: Grant) -> regrouped.Numbering:
+        return partial(renamed.numbered, self._store.ids, grant.subject.patient)
 
     async def _mark(
         self, conn: Connection, grant: Grant, changes: Sequence[Change], marks: Label | None, kinds: frozenset[str]

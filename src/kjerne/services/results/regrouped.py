@@ -15,8 +15,14 @@ from kjerne.services.results import renamed
 from kjerne.services.results.keeping import Place, Tree
 from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.chain import Versioned
-from kjerne.store import deleted, followup
+from kjerne.store import deleted, files, followup, pointing
+from kjerne.store.codec import DataKey
 from kjerne.store.pool import Connection
+from kjerne.store.records import Records
+
+Versions = Sequence[Versioned]
+Numbering = Callable[[bytes, Versions], renamed.Numbered]
+"""What some versions of a report give."""
 
 
 def known(versions: Sequence[Versioned], before: Mapping[bytes, Sequence[Versioned]]) -> list[Versioned]:
@@ -33,6 +39,29 @@ def ids_after(olds: Sequence[renamed.Numbered], together: renamed.Numbered, new:
         for place, now in (renamed.ids_after(old, together) | renamed.ids_after(old, new)).items()
         if (place[0], now) in new.trees
     }
+
+
+async def join(
+    conn: Connection, grant: Grant, records: Records, key: DataKey, numbered: Numbering,
+    report: bytes, before: Mapping[bytes, Versions], after: Versions, others: Sequence[bytes],
+) -> renamed.Renamed:  # fmt: skip
+    """What has another id in a report from now on, read before anything is taken out: of its own where an older version came, and
+    of the `others` that are taken into it."""
+    own = before.get(report, [])
+    if not others and not renamed.is_late(own, after):
+        return renamed.NOTHING
+    new = numbered(report, after)
+    olds = [numbered(one, before[one]) for one in (*([report] if own else []), *others)]
+    together = numbered(report, known(after, before)) if others else new
+    ids = ids_after(olds, together, new)
+    if own:  # a report that is there stays the report
+        ids = {place: now for place, now in ids.items() if place[0] in (pointing.OBSERVATION, files.BINARY)}
+    if not ids:
+        return renamed.NOTHING
+    made = renamed.places(olds)
+    current = await records.present(conn, grant, made, key)
+    lost = await records.taken_out(conn, grant, [one for one in made if one not in current])
+    return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
 
 
 async def tell_readers(

@@ -17,10 +17,13 @@ from msgspec.structs import replace
 
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
+from kjerne.services.results.given import numberer
 from kjerne.services.results.keeping import Laid, Place, Tree, raw_of, shut_no_less
-from kjerne.services.results.kith.chain import State, Versioned, ordered
+from kjerne.services.results.kith import mapping
+from kjerne.services.results.kith.chain import State, Versioned, fold, ordered
 from kjerne.store import pointing
 from kjerne.store.records import Change, Present, TakenOut
+from kjerne.store.sealed_id import SealedIds
 
 _ID: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -31,6 +34,22 @@ class Numbered(NamedTuple):
     state: State
     ids: Mapping[tuple[str, str], UUID]
     trees: Mapping[Place, Tree]
+
+
+def numbered(ids: SealedIds, patient: int, report: bytes, versions: Sequence[Versioned]) -> Numbered:
+    """What some versions of a report give, with what each id is of."""
+    texts: dict[str, UUID] = {}
+    known: dict[tuple[str, str], UUID] = {}
+    number = numberer(ids, patient, report, texts)
+
+    def noting(type_: str, key: str) -> str:
+        text = number(type_, key)
+        known[type_, key] = texts[text]
+        return text
+
+    state = fold(versions)
+    trees = mapping.resources(state, noting)
+    return Numbered(state, known, {(type_number(tree["resourceType"]), texts[tree["id"]]): tree for tree in trees})
 
 
 @dataclass(frozen=True, slots=True)

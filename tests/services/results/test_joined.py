@@ -1,0 +1,64 @@
+"""What hangs on the records of a report goes along when it is taken into another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kjerne.fhir.definitions import type_number
+from kjerne.fhir.encode import decode
+
+from .conftest import LAB, Ward, fresh_number
+from .test_samplings import AGAIN, APART, HB, NINE, version
+from .test_withheld import LABELS, Record
+
+Tree = dict[str, Any]
+CRP = ("NPU19748", NINE, "99")
+
+
+@pytest.fixture
+async def record(ward: Ward) -> Record:
+    number = fresh_number()
+    await ward.person(number)
+    return Record(ward, number)
+
+
+async def take(record: Record, *raws: bytes) -> None:
+    for raw in raws:
+        taken = await record.ward.house.intake.take(raw, LAB, record.ward.admit())
+        assert taken.accepted, taken.faults
+
+
+async def apart(record: Record, kith: Any) -> None:
+    """A report of eight o'clock and one of nine, each with a version of its own."""
+    await take(record, *(version(kith, record.number, *of, day=2 + day) for day, (_, of) in enumerate(APART)))
+
+
+async def trees(record: Record, type_: str) -> list[Tree]:
+    """All of this type in the record, with id and version."""
+    grant = await record.ward.grant(record.number)
+    async with record.ward.house.store.pool.acquire() as conn:
+        found = await record.ward.house.reader.current_of(conn, grant, [type_number(type_)], 100)
+    return [decode(one.raw) | {"id": str(one.id)} for one in found]
+
+
+async def report_of(record: Record, time: str) -> Tree:
+    """The report that has the result of this time."""
+    [result] = [one for one in await trees(record, "Observation") if one["effectiveDateTime"].startswith(time)]
+    [found] = [one for one in await trees(record, "DiagnosticReport") if result["id"] in str(one["result"])]
+    return found
+
+
+@pytest.mark.parametrize(("code", "seen"), [("NORS", (3, 0)), ("NORN_KUT", (0, 3))])
+async def test_what_withholds_the_report_of_one_sampling_withholds_what_both_become(
+    record: Record, kith: Any, code: str, seen: tuple[int, int]
+) -> None:
+    await apart(record, kith)
+    report = await report_of(record, NINE)
+    report["meta"] = {"security": [{"system": LABELS, "code": code}]}
+    assert await record.change(report["id"], report, 1) == 200
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    await take(record, version(kith, record.number, CRP, day=5, kind="A"))
+    assert (await record.seen("Observation"), await record.seen_by_doctor("Observation")) == seen
+    assert (await record.seen(), await record.seen_by_doctor()) == (seen[0] // 3, seen[1] // 3)
