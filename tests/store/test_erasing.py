@@ -16,7 +16,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.jobs import Job
-from kjerne.store import audit, followup, inquiries, messages, notifying
+from kjerne.store import audit, followup, former_ids, inquiries, messages, notifying
 from kjerne.store.chains import Chains, Kept, Source, Version
 from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.inquiries import Inquiry, Told
@@ -30,7 +30,7 @@ OBSERVATION, ALLERGY = type_number("Observation"), type_number("AllergyIntoleran
 REGRET = timedelta(days=30)
 EVERYTHING = (
     "record", "record_history", "report_source", "report_version", "requester_inbox", "notice", "acknowledgement", "reuse_answer",
-    "locator",
+    "locator", "former_id",
 )  # fmt: skip
 ERASE_KEY = "SELECT erase_key(1, 1, 'results', '{}', now(), '', '', '')"
 RAW = b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"},"valueString":"4"}'
@@ -56,6 +56,7 @@ async def filled(desk: Desk, patient: int) -> None:
         await followup.tell_readers(conn, grant, "corrected", [(OBSERVATION, id_, 2)])
         await followup.acknowledge(conn, grant, OBSERVATION, id_, 2)
         await followup.keep_shown(conn, grant, id_, "urn:x", "NPU03230")
+        await former_ids.keep(conn, grant, {(OBSERVATION, desk.store.ids.make(patient)): id_})
 
 
 TOLD = Told("Kari Prøve", "22.11.2026, Ola Hagen", "no-care", "Jeg var ikke der den dagen.", "here")

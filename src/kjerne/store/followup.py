@@ -13,12 +13,12 @@ import msgspec
 from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.jobs import Job, plan
-from kjerne.store import audit, feed
+from kjerne.store import audit, feed, former_ids
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import Wrap
 from kjerne.store.people import TIED
 from kjerne.store.pointing import MARK, ON_A_WRONG_PERSON
-from kjerne.store.pool import Connection, Pool
+from kjerne.store.pool import Connection, Pool, columns
 from kjerne.store.records import Beside
 
 
@@ -43,11 +43,16 @@ class Notice:
 _TELL: Final = f"""
 INSERT INTO notice (patient, number, hpr, kind, type, id, version, made_at, read_at, read_version, was_withdrawn)
 SELECT $1::bigint, gen_random_uuid(), l.hpr, $3, l.type, l.id, l.version, $4::timestamptz, l.at, l.seen,
-  $8::boolean <> EXISTS (SELECT FROM record r WHERE r.patient = ANY($2::bigint[]) AND r.type = l.type AND r.id = l.id
-    AND r.labels & {MARK} <> 0)
+  $8::boolean <> EXISTS (SELECT FROM record r WHERE r.patient = ANY($2::bigint[]) AND r.type = l.type AND r.labels & {MARK} <> 0
+    AND r.id IN (l.id, (SELECT f.id FROM former_id f WHERE f.patient = r.patient AND f.type = l.type AND f.former = l.id)))
 FROM ({{last_looks}}) l
 WHERE NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
-  AND o.id = ANY($9::uuid[])){{late}}"""
+  AND (o.id = ANY($9::uuid[]) OR o.id IN (SELECT f.id FROM former_id f
+    WHERE f.patient = ANY($2::bigint[]) AND f.type = l.type AND f.former = l.id))){{late}}"""
+# Of a record under its former id: who is told of that one hears it once, and who has read the present one of that alone.
+_FORMER: Final = """
+AND NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
+  AND o.type = l.type AND o.id = l.id)"""
 # Of looks that were not in the log yet: what she saw is older than the change. Where a change makes no version her time says it.
 _LATE: Final = """
 AND (l.seen < l.version OR (($8 OR l.version = 0) AND l.at < $4::timestamptz + make_interval(secs => 1)))
@@ -79,6 +84,7 @@ JOIN unnest($5::smallint[], $6::uuid[], $7::integer[]) AS n(type, id, version) O
 ORDER BY a.caller_hpr, n.type, n.id, a.at DESC, v.version DESC"""
 _TELL_FEW: Final = _TELL.format(last_looks=_OF_FEW, late="")
 _TELL_MANY: Final = _TELL.format(last_looks=_OF_MANY, late="")
+_TELL_FORMER: Final = _TELL.format(last_looks=_OF_FEW, late=_FORMER)
 _TELL_LATE: Final = _TELL.format(last_looks=_OF_FEW, late=_LATE)
 MANY: Final = 30
 """From so many changes on it is cheaper to open every look than to search it for each change."""
@@ -95,16 +101,15 @@ async def tell_readers(
 ) -> None:
     """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened.
 
+    Who had opened it under an id that it had before is told of that one (`store.former_ids`), unless she has opened it since.
     Who was reading just then is told a minute later (`tell_late`). `with_report` says that what changed is whether it stands
     by its reports (`store.pointing`). Who was told of one of `unless_told_of` by the same change hears it once.
     """
     if changed:
-        told = _Told(
-            grant.subject.patient, list(grant.subject.keys), kind, grant.at, [c[0] for c in changed],
-            [c[1] for c in changed], [c[2] for c in changed], with_report, list(unless_told_of),
-        )  # fmt: skip
-        await conn.execute(_TELL_FEW if len(changed) < MANY else _TELL_MANY, *msgspec.structs.astuple(told))
-        await plan(conn, TELL_LATE, str(uuid4()), grant.at + LATE, _PACK.encode(told))
+        told = _told(grant, kind, changed, with_report, unless_told_of)
+        await _tell(conn, told, _TELL_FEW if len(changed) < MANY else _TELL_MANY)
+        if former := await former_ids.of(conn, grant, changed):
+            await _tell(conn, _told(grant, kind, former, with_report, unless_told_of), _TELL_FORMER)
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
@@ -119,6 +124,29 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
     versions: list[int]
     with_report: bool
     unless: list[UUID]
+
+
+def _told(
+    grant: Grant, kind: Literal["corrected", "withdrawn"], changed: Sequence[tuple[int, UUID, int]], with_report: bool,
+    unless_told_of: Sequence[UUID],
+) -> _Told:  # fmt: skip
+    types, ids, versions = columns(changed, 3)
+    return _Told(
+        grant.subject.patient,
+        list(grant.subject.keys),
+        kind,
+        grant.at,
+        types,
+        ids,
+        versions,
+        with_report,
+        list(unless_told_of),
+    )
+
+
+async def _tell(conn: Connection, told: _Told, statement: str) -> None:
+    await conn.execute(statement, *msgspec.structs.astuple(told))
+    await plan(conn, TELL_LATE, str(uuid4()), told.at + LATE, _PACK.encode(told))
 
 
 TELL_LATE: Final = "tell-late"
@@ -181,7 +209,8 @@ class Opened:
 _OPENED_BY = f"""
 SELECT DISTINCT a.at, CASE WHEN a.caller_digest = ANY($5::bytea[]) THEN 'citizen' ELSE a.caller_kind END AS kind,
   a.caller_name, a.caller_role, a.organisation, a.purpose
-FROM audit w JOIN audit a ON a.patient = ANY($1::bigint[]) AND a.outcome = 0 AND a.at <= w.at AND a.ids && w.ids
+FROM audit w JOIN audit a ON a.patient = ANY($1::bigint[]) AND a.outcome = 0 AND a.at <= w.at AND a.ids && (w.ids || ARRAY(
+    SELECT f.former FROM former_id f WHERE f.patient = ANY($1::bigint[]) AND f.id = ANY(w.ids)))
   AND a.action IN {audit.OPENING_SQL}
 WHERE w.patient = $2 AND w.at = $3 AND w.rule = $4 ORDER BY a.at, a.caller_name"""
 

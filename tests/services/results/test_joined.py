@@ -8,12 +8,14 @@ import pytest
 
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
+from kjerne.store import followup
 
 from .conftest import LAB, Ward, fresh_number
-from .test_samplings import AGAIN, APART, HB, NINE, version
+from .test_samplings import AGAIN, APART, EIGHT, HB, NINE, RIGHT, RIGHT_AGAIN, version
 from .test_withheld import LABELS, Record
 
 Tree = dict[str, Any]
+Told = set[tuple[str, str]]
 CRP = ("NPU19748", NINE, "99")
 
 
@@ -50,6 +52,14 @@ async def report_of(record: Record, time: str) -> Tree:
     return found
 
 
+async def notices(record: Record) -> list[tuple[str, str]]:
+    """What her doctor is told of: the id of what he read, and what happened to it."""
+    key = (await record.ward.grant(record.number)).subject.patient
+    async with record.ward.house.store.pool.acquire() as conn:
+        found = await followup.notices(conn, "9144889", 1000)
+    return [(str(one.id), one.kind) for one in found if one.patient == key]
+
+
 @pytest.mark.parametrize(("code", "seen"), [("NORS", (3, 0)), ("NORN_KUT", (0, 3))])
 async def test_what_withholds_the_report_of_one_sampling_withholds_what_both_become(
     record: Record, kith: Any, code: str, seen: tuple[int, int]
@@ -62,3 +72,32 @@ async def test_what_withholds_the_report_of_one_sampling_withholds_what_both_bec
     await take(record, version(kith, record.number, CRP, day=5, kind="A"))
     assert (await record.seen("Observation"), await record.seen_by_doctor("Observation")) == seen
     assert (await record.seen(), await record.seen_by_doctor()) == (seen[0] // 3, seen[1] // 3)
+
+
+JOINERS = [("N", ""), ("M", "H")]
+
+
+@pytest.mark.parametrize("joiner", JOINERS)
+@pytest.mark.parametrize(
+    ("last", "moved", "told"),
+    [
+        (("M", [HB, AGAIN]), True, {(EIGHT, "withdrawn"), (NINE, "withdrawn")}),
+        (("M", [HB, RIGHT_AGAIN]), False, {(NINE, "corrected")}),
+        (("M", [RIGHT, AGAIN]), False, {(EIGHT, "corrected")}),
+        (("C", []), False, {(EIGHT, "corrected"), (NINE, "corrected")}),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+async def test_who_read_a_sampling_is_told_once_of_what_comes_after_it_became_one_with_another(
+    record: Record, kith: Any, joiner: tuple[str, str], last: tuple[str, Any], moved: bool, told: Told, again: bool
+) -> None:
+    await apart(record, kith)
+    read = {tree["id"]: tree["effectiveDateTime"][:19] for tree in await trees(record, "Observation")}
+    kind, item = joiner
+    await take(record, version(kith, record.number, HB, AGAIN, day=4, kind=kind, item=item))
+    if again:
+        read |= {tree["id"]: tree["effectiveDateTime"][:19] for tree in await trees(record, "Observation")}
+    whom = fresh_number() if moved else record.number
+    await record.ward.person(whom)
+    await take(record, version(kith, whom, *last[1], day=5, kind=last[0], of=record.number))
+    assert sorted((read[id_], kind) for id_, kind in await notices(record) if id_ in read) == sorted(told)

@@ -8,6 +8,7 @@ taken back, and what stands in its place stands in the report.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -15,7 +16,7 @@ from kjerne.services.results import renamed
 from kjerne.services.results.keeping import Place, Tree
 from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.chain import Versioned
-from kjerne.store import deleted, files, followup, pointing
+from kjerne.store import deleted, files, followup, former_ids, pointing
 from kjerne.store.codec import DataKey
 from kjerne.store.pool import Connection
 from kjerne.store.records import Records
@@ -54,14 +55,16 @@ async def join(
     olds = [numbered(one, before[one]) for one in (*([report] if own else []), *others)]
     together = numbered(report, known(after, before)) if others else new
     ids = ids_after(olds, together, new)
+    former = ids
     if own:  # a report that is there stays the report
         ids = {place: now for place, now in ids.items() if place[0] in (pointing.OBSERVATION, files.BINARY)}
     if not ids:
-        return renamed.NOTHING
+        return renamed.Renamed(former=former)
     made = renamed.places(olds)
     current = await records.present(conn, grant, made, key)
     lost = await records.taken_out(conn, grant, [one for one in made if one not in current])
-    return renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
+    found = renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
+    return replace(found, former=former)
 
 
 async def tell_readers(
@@ -70,9 +73,11 @@ async def tell_readers(
     others: Mapping[bytes, renamed.Renamed],
     trees_of: Callable[[bytes], Mapping[Place, Tree]],
 ) -> None:
-    """Tells who had read, under another id, what the messages of its report say otherwise now (`trees_of`)."""
+    """Tells who had read, under another id, what the messages of its report say otherwise now (`trees_of`). Which id it has is
+    kept: whoever had read the former one is told of what comes later too."""
     for report, other in others.items():
         if not other.ids:
+            await former_ids.keep(conn, grant, other.former)
             continue
         former, now = {new: old for old, new in other.ids.items()}, trees_of(report)
         changed = [
@@ -81,6 +86,7 @@ async def tell_readers(
             if _changes(now.get((type_, id_), {})) != _changes(tree)
         ]
         await followup.tell_readers(conn, grant, "corrected", await deleted.marks_of(conn, grant, changed))
+        await former_ids.keep(conn, grant, other.former)
 
 
 def _changes(tree: Tree) -> list[Tree]:

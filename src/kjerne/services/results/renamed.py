@@ -55,13 +55,15 @@ def numbered(ids: SealedIds, patient: int, report: bytes, versions: Sequence[Ver
 @dataclass(frozen=True, slots=True)
 class Renamed:
     """The former ids of records with the new ones, and by new place what stood under the former: the current version, or
-    that it was deleted (`gone`), and what the versions before had made of it (`made`). `versions` are those before."""
+    that it was deleted (`gone`), and what the versions before had made of it (`made`). `versions` are those before. `former`
+    are the new ids of all that is not found under its former place, also of what is no result or file."""
 
     ids: Mapping[UUID, UUID] = field(default_factory=dict)
     stood: Mapping[Place, Present] = field(default_factory=dict)
     gone: Mapping[Place, TakenOut] = field(default_factory=dict)
     made: Mapping[Place, Tree] = field(default_factory=dict)
     versions: Sequence[Versioned] = ()
+    former: Mapping[Place, UUID] = field(default_factory=dict)
 
     def seen(self, current: Mapping[Place, Present]) -> Mapping[Place, Present]:
         """What stands, under the ids that it has from now on. What is as messages made it stays that."""
@@ -90,7 +92,7 @@ class Renamed:
         """This and what has other ids for another reason."""
         return Renamed(
             {**self.ids, **more.ids}, {**more.stood, **self.stood}, {**more.gone, **self.gone}, {**more.made, **self.made},
-            self.versions,
+            self.versions, self.former,
         )  # fmt: skip
 
     def named(self, raw: bytes) -> bytes:
