@@ -230,9 +230,19 @@ class StandardsApi:
         return answer
 
     async def _check_gone(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> None:
-        """`Refusal` 410 where what is absent was deleted, and stood open to the caller until then (R4 http.html#delete)."""
+        """`Refusal` 410 where what is absent was deleted, and stood open to the caller until then (R4 http.html#delete). It says
+        which id the record has instead, where that is open too."""
         if await self.reader.is_deleted(conn, grant, type_, id_):
+            if now := await self.reader.present_id(conn, grant, type_, id_):
+                raise has_another_id(type_, now)
             raise Refusal(410, "the record was deleted", where="id")
+
+    async def _check_moved(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> None:
+        """`Refusal` 410 where what the caller filed has another id now, and it may change it there."""
+        if await self.records.is_taken_away(conn, grant, type_, id_):
+            now = await self.reader.present_id(conn, grant, type_, id_)
+            if now and await self.records.marks(conn, grant, type_, now):
+                raise has_another_id(type_, now)
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
@@ -423,7 +433,10 @@ class StandardsApi:
 
             changer = Changer(self.records, self.reader, types_by_service()[grant.service], call.joined)
             async with call.connection(self.pool) as conn, conn.transaction():
-                return await changer.change(conn, grant, named, expected, make)
+                if done := await changer.change(conn, grant, named, expected, make):
+                    return done
+                await self._check_moved(conn, grant, *named)
+                return None
 
         # A new version that belongs to another service is refused, but to the one who filed the record alone.
         what = version.what if version.service == self.kept.service(name, id_) else ANY_KIND
@@ -578,3 +591,9 @@ def _told(call: Call, found: History, search: Search) -> list[Version]:
 
 def _named(record: Record) -> str:
     return f"{type_name(record.type)}/{record.id}"
+
+
+def has_another_id(type_: int, now: UUID) -> Refusal:
+    """What is said of a record that a later message gave another id."""
+    at = f"{type_name(type_)}/{now}"
+    return Refusal(410, f"the record has another id now, {at}", where="id", todo=f"Ask for {at}, and refer to that.")

@@ -236,6 +236,11 @@ _WITHDRAWN = f"""
 WITH {STAMPED} SELECT s.ok, EXISTS (SELECT FROM record r WHERE {ALLOWED_TILL_WITHDRAWN} AND r.type = $6 AND r.id = $7
   AND r.labels & {int(Label.WITHDRAWN)} <> 0) FROM s"""
 
+_NOW = f"""
+WITH {STAMPED} SELECT s.ok, (
+  SELECT r.id FROM former_id f JOIN record r ON r.patient = f.patient AND r.type = f.type AND r.id = f.id
+  WHERE {ALLOWED} AND f.type = $6 AND f.former = $7) FROM s"""
+
 _ONE_VERSION = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
   SELECT r.type, r.id FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = $7
@@ -296,6 +301,15 @@ class Reader:
             return False
         deleted = await self._stood(conn, grant, _DELETED, type_, id_)
         return deleted or await self._stood(conn, grant, _WITHDRAWN, type_, id_)
+
+    async def present_id(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> UUID | None:
+        """The id that a record which `is_deleted` has instead (`store.former_ids`), where it stands open to this grant. Raises
+        `Stale`."""
+        row = await conn.fetchrow(_NOW, *door(grant), type_, id_)
+        if row is None or not row[0]:
+            raise Stale
+        present: UUID | None = row[1]
+        return present
 
     async def _stood(self, conn: Connection, grant: Grant, statement: str, type_: int, id_: UUID) -> bool:
         row = await conn.fetchrow(statement, *door(grant), type_, id_)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from kjerne.access import Caller
+from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.store import followup
@@ -101,3 +103,35 @@ async def test_who_read_a_sampling_is_told_once_of_what_comes_after_it_became_on
     await record.ward.person(whom)
     await take(record, version(kith, whom, *last[1], day=5, kind=last[0], of=record.number))
     assert sorted((read[id_], kind) for id_, kind in await notices(record) if id_ in read) == sorted(told)
+
+
+async def test_a_former_id_says_which_one_its_result_and_report_have_since(record: Record, kith: Any) -> None:
+    await apart(record, kith)
+    report = await report_of(record, NINE)
+    [former] = [one for one in await trees(record, "Observation") if one["effectiveDateTime"].startswith(NINE)]
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    [now] = [one for one in await trees(record, "Observation") if one["effectiveDateTime"].startswith(NINE)]
+    joint = await report_of(record, NINE)
+    for old, new in ((former, now), (report, joint)):
+        for method, caller in (("GET", record.ward.doctor(record.number)), ("PUT", LAB)):
+            with pytest.raises(Refusal) as refused:
+                await asked(record, method, old, caller)
+            assert refused.value.status == 410
+            assert refused.value.says == f"the record has another id now, {new['resourceType']}/{new['id']}"
+    assert await record.change(now["id"], {**now, "valueQuantity": {"value": 44}}, 1) == 200
+
+
+async def test_a_former_id_says_nothing_of_a_result_that_was_shut_since(record: Record, kith: Any) -> None:
+    await apart(record, kith)
+    [former] = [one for one in await trees(record, "Observation") if one["effectiveDateTime"].startswith(NINE)]
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    joint = await report_of(record, NINE)
+    joint["meta"] = {"security": [{"system": LABELS, "code": "NORS"}]}
+    assert await record.change(joint["id"], joint, 2) == 200
+    with pytest.raises(Refusal) as refused:
+        await asked(record, "GET", former, record.ward.doctor(record.number))
+    assert (refused.value.status, refused.value.says) == (410, "the record was deleted")
+
+
+async def asked(record: Record, method: str, tree: Tree, by: Caller) -> None:
+    await record.call(method, "/fhir/R4/{type}/{id}", tree, by=by, id=tree["id"], version='W/"1"')
