@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.access import Caller
+from kjerne.access import Caller, Label
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
@@ -135,3 +135,46 @@ async def test_a_former_id_says_nothing_of_a_result_that_was_shut_since(record: 
 
 async def asked(record: Record, method: str, tree: Tree, by: Caller) -> None:
     await record.call(method, "/fhir/R4/{type}/{id}", tree, by=by, id=tree["id"], version='W/"1"')
+
+
+async def says(record: Record) -> tuple[list[tuple[str, str, bool]], list[tuple[str, int]]]:
+    """Time, status and whether it was taken back with its report, of each result; status and number of results of each report."""
+    grant = await record.ward.grant(record.number)
+    async with record.ward.house.store.pool.acquire() as conn:
+        found = await record.ward.house.reader.current_of(conn, grant, [type_number("Observation")], 100)
+    marked = {str(one.id): bool(one.labels & Label.WITHDRAWN_WITH_REPORT) for one in found}
+    results = [
+        (one["effectiveDateTime"][:19], one["status"], marked[one["id"]]) for one in await trees(record, "Observation")
+    ]
+    reports = [(one["status"], len(one["result"])) for one in await trees(record, "DiagnosticReport")]
+    return sorted(results), sorted(reports)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("time", [EIGHT, NINE])
+async def test_what_fhir_takes_back_with_one_of_two_reports_alone_stays_so_as_they_become_one(
+    record: Record, kith: Any, time: str, deleted: bool
+) -> None:
+    await apart(record, kith)
+    report = await report_of(record, time)
+    if deleted:
+        await record.call("DELETE", "/fhir/R4/{type}/{id}", report, id=report["id"], version='W/"1"')
+    else:
+        assert await record.change(report["id"], report | {"status": "entered-in-error"}, 1) == 200
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    other = NINE if time == EIGHT else EIGHT
+    stands = sorted([(time, "entered-in-error", False), (other, "final", False)])
+    assert await says(record) == (stands, [("final", 2)])
+    await take(record, version(kith, record.number, HB, AGAIN, day=6))
+    assert await says(record) == ([(EIGHT, "final", False), (NINE, "final", False)], [("final", 2)])
+
+
+async def test_two_reports_that_fhir_took_back_become_one_that_is_taken_back(record: Record, kith: Any) -> None:
+    await apart(record, kith)
+    for time in (EIGHT, NINE):
+        report = await report_of(record, time)
+        assert await record.change(report["id"], report | {"status": "entered-in-error"}, 1) == 200
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    results, reports = await says(record)
+    assert [mark for _, _, mark in results] == [True, True]
+    assert reports == [("entered-in-error", 2)]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from kjerne.access import Grant
+from kjerne.fhir.encode import decode
 from kjerne.services.results import renamed
-from kjerne.services.results.keeping import Place, Tree
+from kjerne.services.results.keeping import Place, Tree, raw_of
 from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.chain import Versioned
 from kjerne.store import deleted, files, followup, former_ids, pointing
 from kjerne.store.codec import DataKey
 from kjerne.store.pool import Connection
-from kjerne.store.records import Records
+from kjerne.store.records import Present, Records, TakenOut
 
 Versions = Sequence[Versioned]
 Numbering = Callable[[bytes, Versions], renamed.Numbered]
@@ -58,13 +60,45 @@ async def join(
     former = ids
     if own:  # a report that is there stays the report
         ids = {place: now for place, now in ids.items() if place[0] in (pointing.OBSERVATION, files.BINARY)}
-    if not ids:
-        return renamed.Renamed(former=former)
     made = renamed.places(olds)
     current = await records.present(conn, grant, made, key)
     lost = await records.taken_out(conn, grant, [one for one in made if one not in current])
-    found = renamed.renamed(ids, made, current, lost, [one for name in others for one in before[name]])
-    return replace(found, former=former)
+    said, afresh = each_for_itself(olds, current, lost) if others else ({}, [])
+    gone = {place: one for place, one in lost.items() if not said or place[0] != pointing.REPORT}
+    found = renamed.renamed(ids, made, current | said, gone, [one for name in others for one in before[name]])
+    stays = {place: one for place, one in said.items() if place not in ids}
+    return replace(found, stood={**found.stood, **stays}, former=former, afresh=afresh)
+
+
+def each_for_itself(
+    olds: Sequence[renamed.Numbered], current: Mapping[Place, Present], lost: Mapping[Place, TakenOut]
+) -> tuple[dict[Place, Present], list[Place]]:
+    """Of reports that become one, of which FHIR took some back and others not: their results, each as taken back itself from then
+    on, and those reports. The one that they become says nothing of the kind: it holds what nobody took back. Where
+    all were taken back it is so too, as it stands."""
+    ended: dict[Place, datetime] = {}
+    for old in olds:
+        for place, tree in old.trees.items():
+            if place[0] == pointing.REPORT and (at := _taken_back(tree, current.get(place), lost.get(place))):
+                ended[place] = at
+    if not ended or len(ended) == len(olds):
+        return {}, []
+    said = {}
+    for old in olds:
+        for at in (ended[place] for place in old.trees if place in ended):
+            for place in old.trees:
+                if (one := current.get(place)) and one.with_report:
+                    raw = raw_of(decode(one.raw) | {"status": "entered-in-error"})
+                    said[place] = one._replace(raw=raw, at=at, with_report=False, mapped=False)
+    return said, [*ended]
+
+
+def _taken_back(tree: Tree, stands: Present | None, lost: TakenOut | None) -> datetime | None:
+    """When FHIR took back or deleted a report that messages say stands."""
+    if stands is None:
+        return lost.at if lost else None
+    by_fhir = not stands.mapped and stands.raw != raw_of(tree)
+    return stands.at if by_fhir and pointing.is_void(decode(stands.raw)) else None
 
 
 async def tell_readers(

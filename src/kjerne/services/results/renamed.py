@@ -7,6 +7,7 @@ the same version say last what it is.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,8 @@ def numbered(ids: SealedIds, patient: int, report: bytes, versions: Sequence[Ver
 class Renamed:
     """The former ids of records with the new ones, and by new place what stood under the former: the current version, or
     that it was deleted (`gone`), and what the versions before had made of it (`made`). `versions` are those before. `former`
-    are the new ids of all that is not found under its former place, also of what is no result or file."""
+    are the new ids of all that is not found under its former place, also of what is no result or file. `afresh` is what messages
+    say from now on whatever FHIR said of it, since `stood` says that now (`regrouped.each_for_itself`)."""
 
     ids: Mapping[UUID, UUID] = field(default_factory=dict)
     stood: Mapping[Place, Present] = field(default_factory=dict)
@@ -64,19 +66,21 @@ class Renamed:
     made: Mapping[Place, Tree] = field(default_factory=dict)
     versions: Sequence[Versioned] = ()
     former: Mapping[Place, UUID] = field(default_factory=dict)
+    afresh: Collection[Place] = ()
 
     def seen(self, current: Mapping[Place, Present]) -> Mapping[Place, Present]:
         """What stands, under the ids that it has from now on. What is as messages made it stays that."""
-        if not self.ids:
+        if not self.ids and not self.stood:
             return current
         kept = {place: one for place, one in current.items() if place[1] not in self.ids}
         return {place: one._replace(raw=self.named(one.raw)) for place, one in (kept | {**self.stood}).items()}
 
     def was(self, made: Mapping[Place, Tree]) -> Mapping[Place, Tree]:
         """As `seen`, of what the versions before had made."""
-        if not self.ids:
+        if not self.ids and not self.afresh:
             return made
-        kept = {place: one for place, one in made.items() if place[1] not in self.ids} | {**self.made}
+        named = {*self.ids, *(id_ for _, id_ in self.afresh)}
+        kept = {place: one for place, one in made.items() if place[1] not in named} | {**self.made}
         return {place: decode(self.named(raw_of(tree))) | {"id": str(place[1])} for place, tree in kept.items()}
 
     def let_go(self, both: Sequence[Laid], laid: Sequence[Laid]) -> list[Change]:
@@ -90,9 +94,9 @@ class Renamed:
 
     def beside(self, more: Renamed) -> Renamed:
         """This and what has other ids for another reason."""
-        return Renamed(
-            {**self.ids, **more.ids}, {**more.stood, **self.stood}, {**more.gone, **self.gone}, {**more.made, **self.made},
-            self.versions, self.former,
+        return dataclasses.replace(
+            self, ids={**self.ids, **more.ids}, stood={**more.stood, **self.stood}, gone={**more.gone, **self.gone},
+            made={**more.made, **self.made},
         )  # fmt: skip
 
     def named(self, raw: bytes) -> bytes:
