@@ -111,6 +111,15 @@ def changed(house: House, one: One, answers: list[str]) -> One:
     return other
 
 
+def tube(number: int, hour: int, kind: str) -> str:
+    """A specimen: its number in the message, when it was taken, and its material."""
+    return (
+        f"<AnalysedSubject><CollectedSample><CollectedDate V='2026-03-02T{hour:02}:00:00'/></CollectedSample>"
+        f"<TypeCoded S='{Kith.OID}8351' V='{kind}' DN='Materiale {kind}'/>"
+        f"<IdByServProvider>{number}</IdByServProvider></AnalysedSubject>"
+    )
+
+
 @pytest.mark.parametrize("numbering", NUMBERINGS)
 @given(data=st.data())
 @EXAMPLES
@@ -132,11 +141,8 @@ def test_of_a_panel_with_two_tubes_each_result_is_told_once(numbering: Numbering
             one.code, value, id_=id_, service=service, inside=f"<RefAnalysedSubject>{one.tube}</RefAnalysedSubject>"
         )
 
-    tubes = "".join(
-        f"<AnalysedSubject><CollectedSample><CollectedDate V='2026-03-02T0{7 + n}:00:00'/></CollectedSample>"
-        f"<IdByServProvider>{n}</IdByServProvider></AnalysedSubject>"
-        for n in (1, 2)
-    )
+    materials = data.draw(st.booleans())
+    tubes = tube(1, 8, "S") + (tube(2, 8, "U") if materials else tube(2, 9, "S"))
     house.send("N", [(one, "N") for one in filter(None, (new(), new()))], write, subjects=tubes)
     for drawn in house.draw(st.lists(st.sampled_from("NMMAAP"), min_size=1, max_size=3)):
         part, kind = drawn == "P", drawn.replace("P", "M")

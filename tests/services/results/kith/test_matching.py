@@ -282,6 +282,43 @@ def test_a_change_of_one_tube_does_not_reach_the_other_that_had_its_number(ids: 
     assert found == [("4", "final", [("not-repeated", "4")]), ("5", "final", [])]
 
 
+def grew(words: str, id_: str, service: str) -> str:
+    return Kith.item("NPU10001", Kith.text(words), id_=id_, service=service, inside=found_in("1"))
+
+
+@pytest.mark.parametrize("hour", [0, 8], ids=["one day", "one clock"])
+@pytest.mark.parametrize("ids", [("1", "1"), ("", ""), ("1001", "1002")])
+@pytest.mark.parametrize(("kind", "service"), [("N", "N"), ("N", ""), ("A", "N"), ("M", "N"), ("M", "")])
+def test_an_answer_of_another_material_that_is_sent_alone_leaves_the_first(
+    kind: str, service: str, ids: tuple[str, str], hour: int
+) -> None:
+    """Each message numbers its one result and its one tube from 1."""
+    urine = version(1, grew("Ingen vekst", ids[0], "N"), subjects=taken("1", hour, "U"), discipline="MBIO")
+    yellow = grew("Gule stafylokokker", ids[1], service)
+    wound = version(2, yellow, service=kind, subjects=taken("1", hour, "P"), discipline="MBIO")
+    left = [("not-repeated", "Ingen vekst")] if kind == "M" else []
+    found = told(urine, wound)
+    assert [(value, changes) for value, _, changes in found] == [("Gule stafylokokker", []), ("Ingen vekst", left)]
+    anew = grew("Gule stafylokokker", "2" if ids == ("1", "1") else ids[1], "H").replace(">1</Ref", ">2</Ref")
+    tubes = taken("1", hour, "U") + taken("2", hour, "P")
+    whole = version(3, grew("Ingen vekst", ids[0], "H"), anew, subjects=tubes, discipline="MBIO")
+    assert [(value, changes) for value, _, changes in told(urine, wound, whole)] == [
+        ("Gule stafylokokker", []),
+        ("Ingen vekst", []),
+    ]
+
+
+def test_the_same_answer_of_another_material_that_is_sent_alone_is_a_second_one() -> None:
+    urine = version(1, grew("Ingen vekst", "1", "N"), subjects=taken("1", 8, "U"), discipline="MBIO")
+    wound = version(2, grew("Ingen vekst", "1", "N"), subjects=taken("1", 8, "P"), discipline="MBIO")
+    assert told(urine, wound) == [("Ingen vekst", "final", []), ("Ingen vekst", "final", [])]
+    lasting = [
+        version(at, grew("Ingen vekst", "1001", "N"), subjects=taken("1", 8, kind), discipline="MBIO")
+        for at, kind in ((1, "U"), (2, "P"))
+    ]
+    assert [value for value, _, _ in told(*lasting)] == ["Ingen vekst"]
+
+
 @pytest.mark.parametrize("ids", [("", ""), ("1", "2")])
 @pytest.mark.parametrize("kind", ["N", "M"])
 def test_tubes_that_are_numbered_anew_exchange_nothing(ids: tuple[str, str], kind: str) -> None:

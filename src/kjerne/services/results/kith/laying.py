@@ -31,7 +31,8 @@ LOOKED_AT: Final = 100
 _READ: Final = 10
 _BEGINS: Final = 1000
 _WORD: Final = re.compile(r"\w+")
-"""Of as many texts with one key, and as far, words are compared."""
+_COUNTS: Final = re.compile(r"[0-9]{1,3}")
+"""Of as many texts with one key, and as far, words are compared. And an id as those that count results in a message are."""
 
 Counted = set[tuple[int, bool]]
 """The Patient elements whose ids are seen to count within one message, for what is added or for what is not."""
@@ -101,10 +102,16 @@ class Laying:
         return not other or self._may_be_of_another(known, fresh, apart=apart)
 
     def _may_be_of_another(self, known: Face, fresh: Face, *, apart: bool) -> bool:
-        """Whether a result may be that of a sample of which something else was said."""
-        if fresh.service in REFERS_BACK or (not apart and self._lasts(known, fresh)):
+        """Whether a result may be that of a sample of which something else was said. A short number that is sent as new speaks
+        for that only with the same answer, in a change: a laboratory that counts in each message gives the urine's answer and
+        the wound's the same one."""
+        if fresh.service in REFERS_BACK:
             return True
-        return known.id == fresh.id and says_the_same(known, fresh) and known.item.subjects == fresh.item.subjects
+        counts, same = _COUNTS.fullmatch(fresh.id) is not None, says_the_same(known, fresh)
+        if not apart and self._lasts(known, fresh) and (not counts or (same and fresh.corrects)):
+            return True
+        one = known.id == fresh.id and known.item.subjects == fresh.item.subjects
+        return same and one and (fresh.corrects or not counts)
 
     def _is_elsewhere(self, known: Face, fresh: Face) -> bool:
         """Whether it stands in or refers to another result, or is about other examinations: by their ids, where those may last
