@@ -127,6 +127,7 @@ def test_of_a_panel_with_two_tubes_each_result_is_told_once(numbering: Numbering
     house = House(data.draw, numbering)
     answers = ["3", "4", "5", "Ikke påvist", "Påvist"]
     free = [(code, tube) for code in ("NPU1", "NPU2", "NPU3") for tube in (1, 2)]
+    numbers = {1: 1, 2: 2}
 
     def new() -> One | None:
         if not free:
@@ -138,14 +139,22 @@ def test_of_a_panel_with_two_tubes_each_result_is_told_once(numbering: Numbering
     def write(one: One, service: str, id_: str, _: str) -> str:
         value = Kith.number(one.says) if one.says.isdigit() else Kith.text(one.says)
         return Kith.item(
-            one.code, value, id_=id_, service=service, inside=f"<RefAnalysedSubject>{one.tube}</RefAnalysedSubject>"
+            one.code,
+            value,
+            id_=id_,
+            service=service,
+            inside=f"<RefAnalysedSubject>{numbers[one.tube]}</RefAnalysedSubject>",
         )
 
-    materials = data.draw(st.booleans())
-    tubes = tube(1, 8, "S") + (tube(2, 8, "U") if materials else tube(2, 9, "S"))
-    house.send("N", [(one, "N") for one in filter(None, (new(), new()))], write, subjects=tubes)
+    def numbered() -> str:
+        if anew and house.chance(2):
+            numbers.update({1: numbers[2], 2: numbers[1]})
+        return tube(numbers[1], 8, "S") + (tube(numbers[2], 8, "U") if materials else tube(numbers[2], 9, "S"))
+
+    materials, anew = data.draw(st.booleans()), data.draw(st.booleans())
+    house.send("N", [(one, "N") for one in filter(None, (new(), new()))], write, subjects=numbered())
     for drawn in house.draw(st.lists(st.sampled_from("NMMAAP"), min_size=1, max_size=3)):
-        part, kind = drawn == "P", drawn.replace("P", "M")
+        part, kind = drawn == "P" and not anew, drawn.replace("P", "M")
         rows = [(one, "H") for one in house.stands if kind != "A" or house.chance(2)]
         if kind == "M":
             rows = [(changed(house, one, answers), "M") if house.chance(3) else (one, "H") for one, _ in rows]
@@ -155,7 +164,42 @@ def test_of_a_panel_with_two_tubes_each_result_is_told_once(numbering: Numbering
         if (more := new()) is not None:
             rows.append((more, "A" if kind == "A" else "N"))
         rows = [row for row in rows if not part or row[1] != "H"] or rows
-        house.send(kind, rows, write, subjects=tubes)
+        house.send(kind, rows, write, subjects=numbered())
+    judge(house)
+
+
+@pytest.mark.parametrize("kind", ["N", "M"])
+@pytest.mark.parametrize("service", ["N", ""])
+@given(data=st.data())
+@EXAMPLES
+def test_of_samplings_sent_one_by_one_and_then_whole_no_superseded_value_stays(
+    service: str, kind: str, data: st.DataObject
+) -> None:
+    """By a laboratory that numbers results and tubes in each message, and says of each that it is new."""
+    house = House(data.draw, "count")
+    answers = [str(n) for n in range(3, 30)]
+    others = data.draw(st.booleans())
+    samplings = [1, 2, 3][: data.draw(st.integers(2, 3))]
+    numbers: dict[int, int] = {}
+
+    def write(one: One, service: str, id_: str, _: str) -> str:
+        number = f"<RefAnalysedSubject>{numbers[one.tube]}</RefAnalysedSubject>"
+        return Kith.item(one.code, Kith.number(one.says), id_=id_, service=service, inside=number)
+
+    def send(kind: str, rows: list[One]) -> None:
+        used = data.draw(st.permutations(sorted({one.tube for one in rows})))
+        numbers.update({sampling: place for place, sampling in enumerate(used, 1)})
+        tubes = (tube(numbers[n], 8, "SUP"[n - 1]) if others else tube(numbers[n], 7 + n, "S") for n in used)
+        house.send(kind, [(one, service) for one in rows], write, subjects="".join(tubes))
+
+    for sampling in samplings:
+        for code in data.draw(st.lists(st.sampled_from(["NPU1", "NPU2"]), unique=True, min_size=1)):
+            answer = answers.pop(data.draw(st.integers(0, len(answers) - 1)))
+            house.stands.append(One(house.name(), code, answer, tube=sampling))
+        send("N", [one for one in house.stands if one.tube == sampling])
+    for _ in range(data.draw(st.integers(1, 2))):
+        rows = [changed(house, one, answers) if house.chance(3) else one for one in list(house.stands)]
+        send(kind, rows)
     judge(house)
 
 

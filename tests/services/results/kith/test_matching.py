@@ -282,6 +282,41 @@ def test_a_change_of_one_tube_does_not_reach_the_other_that_had_its_number(ids: 
     assert found == [("4", "final", [("not-repeated", "4")]), ("5", "final", [])]
 
 
+def trop(amount: str, number_: str, service: str = "N", code: str = BLOOD) -> str:
+    """With the id that its tube has."""
+    return number(code, amount, service, number_, inside=found_in(number_))
+
+
+@pytest.mark.parametrize("service", ["N", ""])
+@pytest.mark.parametrize("kind", ["N", "M"])
+def test_a_whole_report_with_results_and_tubes_numbered_anew_leaves_no_superseded_value(
+    kind: str, service: str
+) -> None:
+    one, two, three = (
+        version(at, trop(value, "1"), subjects=taken("1", 7 + at)) for at, value in ((1, "10"), (2, "50"), (3, "70"))
+    )
+    tubes = taken("1", 8) + taken("2", 9) + taken("3", 10)
+    rows = [trop(value, str(n), service) for n, value in enumerate(("11", "55", "70"), 1)]
+    found = told(one, two, three, version(4, *rows, service=kind, subjects=tubes))
+    assert [(value, changes) for value, _, changes in found] == [
+        ("11", [("corrected", "10")]),
+        ("55", [("corrected", "50")]),
+        ("70", []),
+    ]
+    waited = version(
+        1, number(BLOOD, "14", id_="1", state="2", inside=found_in("1")), subjects=taken("1", 8), status="P"
+    )
+    final = [trop("7", "1", service, SUGAR), trop("15", "2", service)]
+    whole = version(2, *final, service=kind, subjects=taken("1", 9) + taken("2", 8))
+    assert told(waited, whole) == [("15", "final", [("replaced", "14")]), ("7", "final", [])]
+
+
+def test_a_number_of_another_tube_of_the_day_stands_beside_the_one_that_a_change_leaves_out() -> None:
+    first = version(1, number(BLOOD, "14", id_="1001", inside=found_in("1")), subjects=taken("1", 0))
+    then = version(2, number(BLOOD, "9", id_="1002", inside=found_in("2")), service="M", subjects=taken("2", 0))
+    assert told(first, then) == [("14", "final", [("not-repeated", "14")]), ("9", "final", [])]
+
+
 def grew(words: str, id_: str, service: str) -> str:
     return Kith.item("NPU10001", Kith.text(words), id_=id_, service=service, inside=found_in("1"))
 

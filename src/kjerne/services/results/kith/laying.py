@@ -23,6 +23,7 @@ from kjerne.services.results.kith.faces import (
     says_the_same,
 )
 from kjerne.services.results.kith.holding import share
+from kjerne.services.results.kith.sampled import has_clock
 from kjerne.services.results.kith.samples import are_others
 
 LOOKED_AT: Final = 100
@@ -91,7 +92,7 @@ class Laying:
         if not _may_be_added(known, fresh):
             return False
         elsewhere, apart = self._is_elsewhere(known, fresh), are_apart(known, fresh)
-        other = apart or self._are_others(known, fresh)
+        other = not self.may_be_of_one(known, fresh)
         if fresh.adds or not (elsewhere or other):
             return not (elsewhere or other)
         if self.near < (Near.OTHER_TIME if apart else Near.ELSEWHERE):
@@ -100,6 +101,19 @@ class Laying:
         if (apart and not fresh.corrects) or (elsewhere and is_tested(known, fresh) and not self._lasts(known, fresh)):
             return False
         return not other or self._may_be_of_another(known, fresh, apart=apart)
+
+    def may_be_of_one(self, known: Face, fresh: Face) -> bool:
+        """Whether nothing that is said of their samples tells that these are two."""
+        return not are_apart(known, fresh) and not self._are_others(known, fresh)
+
+    def are_of_one(self, known: Face, fresh: Face) -> bool:
+        """Whether their samples are taken for one: by the clock or the specimen's number. Where ids are seen to count, so does
+        that number, and it tells nothing."""
+        if not self.may_be_of_one(known, fresh):
+            return False
+        clocks = known.taken & fresh.taken
+        same = known.item.subjects == fresh.item.subjects or any(map(has_clock, clocks))
+        return same or (fresh.of, False) in self.counted
 
     def _may_be_of_another(self, known: Face, fresh: Face, *, apart: bool) -> bool:
         """Whether a result may be that of a sample of which something else was said. A short number that is sent as new speaks
@@ -146,9 +160,18 @@ class Laying:
             if known is not None:
                 seen = bool(known.id and held) and known.id != fresh.id
             else:
-                seen = fresh.service in SAYS_NOTHING and bool(held) and is_anothers_id(held[:LOOKED_AT], fresh)
+                held = held[:LOOKED_AT]
+                new = fresh.service in SAYS_NOTHING and bool(held)
+                seen = new and (is_anothers_id(held, fresh) or self._is_of_another_sample(held, fresh))
             if seen:
                 self.counted.add((fresh.of, fresh.adds))
+
+    def _is_of_another_sample(self, held: Sequence[Face], fresh: Face) -> bool:
+        """Whether all that have its short id are of other samples: laboratories that count begin again with each. A change with
+        the same answer may correct what is said of the sample."""
+        if fresh.adds or _COUNTS.fullmatch(fresh.id) is None:
+            return False
+        return not any(self.may_be_of_one(one, fresh) or (fresh.corrects and says_the_same(one, fresh)) for one in held)
 
     def ids_may_be_one(self, known: Face, fresh: Face) -> bool:
         """Not two different ids; the id of something that is gone is none."""
@@ -228,6 +251,33 @@ def alone(
         return mine if not known.gone and (mine := key(known)) and left[mine] == fresh[mine] == 1 else None
 
     laying.pair(sole, agree, nearest)
+
+
+def alone_of_sample(
+    laying: Laying, key: Callable[[Face], Hashable | None], agree: Callable[[Face, Face], bool]
+) -> None:  # fmt: skip
+    """Pair what is left with a key, and of a sample, that one alone of each has: by what is said of the sample, whatever its
+    number is in each message."""
+    if laying.near > Near.HERE:
+        return
+    left: dict[Hashable, list[tuple[int, Face]]] = defaultdict(list)
+    for index, known in laying.left():
+        if not known.gone and (mine := key(known)) is not None:
+            left[mine].append((index, known))
+    sent: dict[Hashable, list[tuple[int, Face]]] = defaultdict(list)
+    for position, fresh in laying.waiting() if left else ():
+        if (mine := key(fresh)) in left:
+            sent[mine].append((position, fresh))
+    for mine, news in sent.items():
+        olds = left[mine]
+        if max(len(olds), len(news)) > LOOKED_AT:
+            continue
+        near = [(old, new) for new in news for old in olds if laying.may_be_of_one(old[1], new[1])]
+        of_old, of_new = Counter(old[0] for old, _ in near), Counter(new[0] for _, new in near)
+        for (index, known), (position, fresh) in near:
+            sole = of_old[index] == of_new[position] == 1 and laying.are_of_one(known, fresh)
+            if sole and agree(known, fresh) and laying.fits(known, fresh):
+                laying.take(position, index)
 
 
 def in_turn(candidates: list[int], old: Sequence[Face | None], fresh: Face) -> list[int]:

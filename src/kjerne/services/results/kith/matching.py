@@ -26,7 +26,7 @@ from kjerne.services.results.kith.faces import (
 )
 from kjerne.services.results.kith.findings import is_susceptibility
 from kjerne.services.results.kith.holding import share
-from kjerne.services.results.kith.laying import Counted, Laying, Near, alone, in_turn
+from kjerne.services.results.kith.laying import Counted, Laying, Near, alone, alone_of_sample, in_turn
 from kjerne.services.results.kith.model import Value
 
 _REPEATS: Final = frozenset({"C", "H"})
@@ -149,11 +149,14 @@ def _by_place_codes_and_value(laying: Laying) -> None:
     """Another id, but all else is the same, the answer and the specimen too: numbered anew. An addition is never
     that."""
 
-    def key(known: Face) -> Hashable | None:
-        item = known.item
-        return None if item.value is None else (*kind_of(known), item.value, item.subjects)
+    def says(known: Face) -> Hashable | None:
+        return None if known.item.value is None else (*kind_of(known), known.item.value)
 
-    laying.pair(key, lambda _, fresh: fresh.service != "A", Near.HERE)
+    def of_specimen(known: Face) -> Hashable | None:
+        return (said, known.item.subjects) if (said := says(known)) else None
+
+    laying.pair(of_specimen, lambda _, fresh: fresh.service != "A", Near.HERE)
+    laying.pair(says, lambda known, fresh: fresh.service != "A" and laying.are_of_one(known, fresh), Near.HERE)
 
 
 def _by_id_alone(laying: Laying) -> None:
@@ -228,7 +231,7 @@ def _by_code_in_a_change(laying: Laying) -> None:
         if known.owner and known.codes and is_susceptibility(known.item.value):
             return known.place, known.codes, known.item.specifications
         number = amount_of(known) is not None
-        of = known.place, known.codes, known.item.subjects, known.item.specifications, number
+        of = known.place, known.codes, known.item.specifications, number
         return of if known.codes and (known.owner if answer_of(known) is None else known.national) else None
 
     def agree(known: Face, fresh: Face) -> bool:
@@ -237,8 +240,12 @@ def _by_code_in_a_change(laying: Laying) -> None:
         letter = is_susceptibility(known.item.value) and is_susceptibility(fresh.item.value)
         return letter or (fresh.of, False) in laying.counted or (fresh.corrects and amount_of(fresh) is not None)
 
+    def in_specimen(known: Face) -> Hashable | None:
+        return (of, known.item.subjects) if (of := key(known)) else None
+
     laying.look_at_ids()
-    alone(laying, key, agree, Near.HERE)
+    alone_of_sample(laying, key, agree)
+    alone(laying, in_specimen, agree, Near.HERE)
 
 
 _PASSES: Final = (
