@@ -12,7 +12,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.store import followup
 
-from .conftest import LAB, Ward, fresh_number
+from .conftest import LAB, NOW, Ward, fresh_number
 from .test_samplings import AGAIN, APART, EIGHT, HB, NINE, RIGHT, RIGHT_AGAIN, version
 from .test_withheld import LABELS, Record
 
@@ -178,3 +178,24 @@ async def test_two_reports_that_fhir_took_back_become_one_that_is_taken_back(rec
     results, reports = await says(record)
     assert [mark for _, _, mark in results] == [True, True]
     assert reports == [("entered-in-error", 2)]
+
+
+async def test_who_opened_a_sampling_before_it_became_one_with_another_is_listed_where_it_was_anothers(
+    record: Record, kith: Any
+) -> None:
+    ward, other = record.ward, fresh_number()
+    await ward.person(other)
+    key = (await ward.grant(record.number)).subject.patient
+    first, second = (version(kith, record.number, *of, day=2 + day) for day, (_, of) in enumerate(APART))
+    await take(record, first)
+    query = "SELECT id FROM record WHERE patient = $1 AND type = $2 AND id <> ALL($3::uuid[])"
+    eight = [row[0] for row in await ward.house.store.pool.fetch(query, key, type_number("Observation"), [])]
+    await take(record, second)
+    [nine] = [row[0] for row in await ward.house.store.pool.fetch(query, key, type_number("Observation"), eight)]
+    await asked(record, "GET", {"resourceType": "Observation", "id": str(nine)}, ward.doctor(record.number))
+    await take(record, version(kith, record.number, HB, AGAIN, day=4))
+    await take(record, version(kith, other, HB, AGAIN, day=5, kind="M", of=record.number))
+    grant = await ward.grant(record.number, caller=record.citizen)
+    async with ward.house.store.pool.acquire() as conn:
+        opened = await followup.opened_by(conn, grant, NOW)
+    assert [one.name for one in opened] == ["Lege Legesen"]
