@@ -277,3 +277,44 @@ def test_what_is_joined_depends_on_what_arrived_and_not_on_its_order(kith: Any, 
             grouped.setdefault(one.chain, set()).add((one.name, one.owner))
         ends.append({frozenset(found) for found in grouped.values()})
     assert all(end == ends[0] for end in ends)
+
+
+@pytest.mark.parametrize("clock", [True, False])
+@pytest.mark.parametrize("value", ["14", "15"])
+def test_of_samplings_that_were_joined_the_one_that_was_anothers_goes_and_the_rest_stays(
+    kith: Any, value: str, clock: bool
+) -> None:
+    one, two = (HB, AGAIN) if clock else ((BLOOD, "2026-03-02", "14"), (BLOOD, "2026-03-03", "16"))
+    parts = [mark(report_of(kith, one)), mark(report_of(kith, two, **LATER), A, 1)]
+    whole = mark(report_of(kith, one, two, **WHOLE), A, 2)
+    taken = mark(report_of(kith, (*one[:2], value), kind="M", issued="2026-03-02T15:00:00"), B, 3)
+    assert days(*parts, taken) == [(A, [1]), (B, [0, 3])]
+    assert days(*parts, whole, taken) == [(A, [1]), (B, [0, 2, 3])]
+    again = mark(report_of(kith, two, issued="2026-03-02T16:00:00"), A, 4)
+    assert days(*parts, whole, taken, again) == [(A, [1, 4]), (B, [0, 2, 3])]
+    back = mark(report_of(kith, (*one[:2], value), two, kind="M", issued="2026-03-02T17:00:00"), A, 5)
+    assert days(*parts, whole, taken, back) == [(A, [0, 1, 2, 3, 5])]
+    for day, (person, which) in enumerate(((A, 1), (B, 2)), 4):
+        bare = mark(report_of(kith, kind="C", issued="2026-03-02T17:00:00"), person, day)
+        told = [[1], [0, 2, 3]]
+        told[which - 1].append(day)
+        assert days(*parts, whole, taken, bare) == [(A, told[0]), (B, told[1])], "each is cancelled by itself"
+    for named, of_hers in (
+        ((one, two), [[1, 4], [0, 2, 3]]),
+        ((two,), [[1, 4], [0, 2, 3]]),
+        ((one,), [[1], [0, 2, 3, 4]]),
+    ):
+        gone = mark(report_of(kith, *named, kind="C", issued="2026-03-02T17:00:00"), A, 4)
+        assert days(*parts, whole, taken, gone) == [(A, of_hers[0]), (B, of_hers[1])]
+    every = mark(report_of(kith, one, two, kind="M", issued="2026-03-02T15:00:00"), B, 3)
+    assert days(*parts, whole, every) == [(B, [0, 1, 2, 3])]
+
+
+def test_a_sampling_of_which_the_whole_report_said_something_else_goes_with_that(kith: Any) -> None:
+    """Its former value would stand again with whom it stays with."""
+    parts = [mark(report_of(kith, HB)), mark(report_of(kith, AGAIN, **LATER), A, 1)]
+    whole = mark(report_of(kith, HB, (*AGAIN[:2], "17"), kind="M", **WHOLE), A, 2)
+    taken = mark(report_of(kith, HB, kind="M", issued="2026-03-02T15:00:00"), B, 4)
+    assert days(*parts, whole, taken) == [(B, [0, 1, 2, 4])]
+    told = mark(report_of(kith, (*AGAIN[:2], "17"), kind="M", issued="2026-03-02T14:30:00"), A, 3)
+    assert days(*parts, whole, told, taken) == [(A, [1, 3]), (B, [0, 2, 4])]

@@ -13,15 +13,16 @@ analysis of the report (`giving`). A false move takes a right answer from the ri
 one where it is. So what the laboratory itself says counts, a number of a request with whoever gave it; what plainly is of
 another sample, request or department counts against it, and in doubt both stand. What only withdraws (C, or whatever gives
 nobody a result) moves nothing: it belongs to a report that names its person or did, else it stands alone. Where that report
-has gone to another person, what it asks for is done already. All is made anew from all versions under the number in the
-order of their GenDate, so the order of arrival cannot matter.
+has gone to another person, what it asks for is done already. What was sent together goes together: of samplings that became
+one report, those stay of which the version that moves it does not tell. All is made anew from all versions under the number
+in the order of their GenDate, so the order of arrival cannot matter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -42,6 +43,9 @@ so near each other."""
 _PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
 """How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
 speaks against its being a version of one of the same person."""
+
+
+_Name = tuple[datetime, str, int]
 
 
 class Mark(NamedTuple):
@@ -170,6 +174,10 @@ def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
     """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one. Those that
     it names together are one from then on."""
     reports: list[list[Mark]] = []
+    samplings: dict[
+        _Name, list[list[Mark]]
+    ] = {}  # of a report, by its first version, those that were reports of their own
+    parted: set[frozenset[_Name]] = set()
     for mark in sorted(marks, key=_order):
         fitting = [
             _Fitting(
@@ -181,23 +189,79 @@ def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
             for report in reports
             if not any(_are_twins(mark, one) for one in report) and (fit := _fit(mark, report))
         ]
-        fitting.sort(key=lambda one: one[:3], reverse=True)
-        joined = _together(mark, fitting)
+        fitting.sort(
+            key=lambda one: (one.fit, _takes_back_what_stays(mark, one.report, parted), *one[1:3]), reverse=True
+        )
+        joined = _together(mark, fitting, parted)
         reports = [one for one in reports if not any(one is other for other in joined)]
+        parts = [part for one in joined for part in samplings.pop(one[0].name, [one])]
+        stays = _staying(mark, joined[0], parts) if len(joined) == 1 and fitting[0].fit == _ELSEWHERE else []
+        if stays:
+            goes = [one for one in joined[0] if not any(one is other for other in stays)]
+            parted.add(frozenset((goes[0].name, stays[0].name)))
+            reports += [stays, [*goes, mark]]
+            continue
         reports.append([*sorted(itertools.chain.from_iterable(joined), key=_order), mark])
+        if len(parts) > 1:
+            samplings[reports[-1][0].name] = parts
     return sorted(reports, key=lambda one: _order(one[0]))
 
 
-def _together(mark: Mark, fitting: Sequence[_Fitting]) -> list[list[Mark]]:
+def _takes_back_what_stays(mark: Mark, report: Sequence[Mark], parted: Iterable[frozenset[_Name]]) -> bool:
+    """Whether a version only withdraws, and this is what stayed with whom it names when the rest was given to another person."""
+    if (
+        not mark.trace.only_withdraws
+        or owner(report) != mark.person
+        or not any(report[0].name in one for one in parted)
+    ):
+        return False
+    bare = not mark.trace.named and not mark.trace.times
+    return bare or _tells_of(mark.trace, [one.trace for one in report])
+
+
+def _staying(mark: Mark, report: Sequence[Mark], parts: Sequence[Sequence[Mark]]) -> list[Mark]:
+    """What stays with whom it names of a report that a version gives to another person: those `parts` of it that were reports of
+    their own and of which that version does not tell, where it tells of another one, and nothing that goes said otherwise of them
+    since. What was sent together goes together."""
+    hers, fresh = owner(report), mark.trace
+
+    def is_left(one: Mark) -> bool:
+        return one.person == hers and not one.trace.only_withdraws and sampled.apart(one.trace.times, fresh.times)
+
+    if len(parts) < 2 or not any(_tells_of(fresh, [one.trace for one in part]) for part in parts):
+        return []
+    whole = {one.name for part in parts if all(map(is_left, part)) for one in part}
+    sent = {one.name for part in parts for one in part}
+    stays = [one for one in report if one.name in whole or (whole and one.name not in sent and is_left(one))]
+    said: dict[bytes, Hashes] = {}
+    for one in stays:
+        said |= _by_analysis(one.trace)
+    for one in report if said else ():
+        if one.name in {kept.name for kept in stays} or one.name in sent:
+            continue
+        again = _by_analysis(one.trace)
+        newer = _order(one) > _order(stays[-1])
+        if one.trace.only_withdraws or (newer and any(not of <= again.get(name, of) for name, of in said.items())):
+            return []
+    return stays if said else []
+
+
+def _together(mark: Mark, fitting: Sequence[_Fitting], parted: Collection[frozenset[_Name]]) -> list[list[Mark]]:
     """The report that a version fits best, and those that it shows to be one with that: separate samplings, sent each by
-    itself, of which it names them all, or cancels them under the one request that they have."""
+    itself, of which it names them all, or cancels them under the one request that they have. What was `parted` between two
+    persons is one again where it gives both to one of them."""
     joined = [one.report for one in fitting[:1]]
     for one in fitting[1:]:
-        if owner(one.report) != owner(joined[0]):
+        of_one = owner(one.report) == owner(joined[0])
+        were_one = frozenset((one.report[0].name, joined[0][0].name)) in parted and not mark.trace.only_withdraws
+        if not (of_one or were_one):
             continue
         if any(_are_twins(new, old) for new in one.report for report in joined for old in report):
             continue
-        if all(_are_one(mark, one.report, report) for report in joined):
+        pairs: list[tuple[Sequence[Mark], Sequence[Mark]]] = [(one.report, report) for report in joined]
+        if not of_one:
+            pairs = [(_of(owner(new), new), _of(owner(old), old)) for new, old in pairs]
+        if all(_are_one(mark, *pair) for pair in pairs):
             joined.append(one.report)
     return joined
 
