@@ -146,3 +146,28 @@ async def test_what_fhir_said_of_one_of_two_samplings_stands_when_they_become_on
     assert ("33", NINE) in await stands(ward, number)
     await take(ward, version(kith, number, HB, RIGHT_AGAIN, day=6, kind="M"))
     assert ("17", NINE) in await stands(ward, number)
+
+
+async def test_of_joined_samplings_the_one_that_was_anothers_goes_to_her_and_the_other_stays(
+    ward: Ward, kith: Kith
+) -> None:
+    for order in itertools.islice(itertools.permutations(range(4)), 0, None, 3):
+        wrong, right = fresh_number(), fresh_number()
+        key = await ward.person(wrong)
+        await ward.person(right)
+        raws = (
+            version(kith, wrong, HB),
+            version(kith, wrong, AGAIN, day=3),
+            version(kith, wrong, HB, AGAIN, day=4),
+            version(kith, right, HB, day=5, kind="M", item="H", of=wrong),
+        )
+        await take(ward, *(raws[place] for place in order[:-1]))
+        read = {tree["id"]: tree["effectiveDateTime"][:19] for tree in await opened(ward, wrong)}
+        await take(ward, raws[order[-1]])
+        assert (await stands(ward, wrong), await stands(ward, right)) == ([("16", NINE)], [("14", EIGHT)])
+        if order[-1] == 3:
+            async with ward.house.store.pool.acquire() as conn:
+                notices = [one for one in await followup.notices(conn, "9144889") if one.patient == key]
+            assert EIGHT in {read[str(one.id)] for one in notices if str(one.id) in read}
+        await take(ward, version(kith, wrong, RIGHT_AGAIN, day=6, kind="M"))
+        assert (await stands(ward, wrong), await stands(ward, right)) == ([("17", NINE)], [("14", EIGHT)])
