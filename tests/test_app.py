@@ -54,7 +54,8 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         ("GET", f"{at}/_history"), ("GET", "/fhir/R4/_history"),
         ("GET", f"{at}/{{id}}/_history"), ("GET", f"{at}/{{id}}/_history/{{version}}"),
         ("GET", "/fhir/R4/Observation/$lastn"), ("POST", "/fhir/R4/Observation/$lastn"),
-        ("GET", "/fhir/R4/Patient/$everything"), ("POST", "/fhir/R4/Patient/$everything"), ("GET", f"{at}/{{id}}/$meta"),
+        *((method, f"/fhir/R4/Patient/{named}$everything") for method in ("GET", "POST") for named in ("", "{id}/")),
+        ("GET", f"{at}/{{id}}/$meta"),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 
