@@ -12,26 +12,16 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.store import followup
 
-from .conftest import LAB, NOW, Ward, fresh_number
+from .conftest import LAB, NOW, fresh_number
 from .test_samplings import AGAIN, APART, EIGHT, HB, NINE, RIGHT, RIGHT_AGAIN, version
 from .test_withheld import LABELS, Record
+from .test_withheld_follows import record, take
+
+__all__ = ["record"]  # a fixture
 
 Tree = dict[str, Any]
 Told = set[tuple[str, str]]
 CRP = ("NPU19748", NINE, "99")
-
-
-@pytest.fixture
-async def record(ward: Ward) -> Record:
-    number = fresh_number()
-    await ward.person(number)
-    return Record(ward, number)
-
-
-async def take(record: Record, *raws: bytes) -> None:
-    for raw in raws:
-        taken = await record.ward.house.intake.take(raw, LAB, record.ward.admit())
-        assert taken.accepted, taken.faults
 
 
 async def apart(record: Record, kith: Any) -> None:
