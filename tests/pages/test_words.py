@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kjerne.pages import words
+from kjerne.policy.services import SERVICES
 from kjerne.registries.homes import SERVICE_BY_TYPE
 from kjerne.services.results import panels
 
@@ -39,6 +40,10 @@ def test_every_literal_key_in_a_template_has_a_text() -> None:
         if not words.knows(key)
     }
     assert missing == set()
+
+
+def test_every_service_of_the_law_has_a_name_for_a_choice_may_be_of_one_that_is_not_in_use() -> None:
+    assert [name for name in SERVICES if not words.knows(f"service.{name}")] == []
 
 
 def test_every_group_and_topic_of_an_analysis_has_its_words() -> None:
