@@ -337,6 +337,21 @@ def test_a_change_that_says_something_else_beside_a_deletion_moves_as_any_other(
     assert days(mark(shown(kith)), mark(shown(kith, service="M", items=items), B, 1)) == [(B, [0, 1])]
 
 
+@pytest.mark.parametrize(
+    "words", ["Normale forhold.", "Lungeemboli i begge underlapper", "Ingen fraktur. Normale bløtdeler."]
+)
+@pytest.mark.parametrize("kind", ["N", "H", "M"])
+def test_a_change_moves_a_short_description_of_radiology_as_a_long_one(kith: Any, words: str, kind: str) -> None:
+    def described(service: str) -> str:
+        inside = kith.item("SXR0AA", "", id_="X1", service=service, state="11").replace("1.7280", "1.7270")
+        told: str = kith.item("", kith.text(words, "GR"), service=service, state="11", inside=inside)
+        return told
+
+    told = {"taken": "", "request": "Q1", "discipline": "RAD"}
+    moved = shown(kith, service="M", items=described(kind), issued="2026-03-03T10:00:00", **told)
+    assert days(mark(shown(kith, items=described("N"), **told)), mark(moved, B, 1)) == [(B, [0, 1])]
+
+
 @pytest.mark.parametrize("told", ["Feil pasient", "Svaret er slettet"])
 def test_words_in_place_of_a_number_bring_no_report_back_to_whom_it_has_left(kith: Any, told: str) -> None:
     first, right = mark(shown(kith, request="Q1")), mark(shown(kith, request="Q1"), B, 1)

@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 from kjerne.services.results.kith.additions import Known
 from kjerne.services.results.kith.circumstances import says_something
 from kjerne.services.results.kith.codes import NATIONAL, canonical
-from kjerne.services.results.kith.findings import is_susceptibility
+from kjerne.services.results.kith.findings import is_name_of_a_group, is_susceptibility
 from kjerne.services.results.kith.holding import Held
-from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Amount, Item, Material, Value
 from kjerne.services.results.kith.sampled import NONE, Times, apart
 from kjerne.services.results.kith.samples import Made
@@ -99,7 +98,7 @@ def is_a_text(known: Face) -> bool:
     value = known.item.value
     if known.codes or value is None or value.heading.code != "GR":
         return False
-    return value.text.endswith(".") or not is_name(value.text)
+    return not is_name_of_a_group(value)
 
 
 def amount_of(known: Face) -> tuple[Amount, str] | None:

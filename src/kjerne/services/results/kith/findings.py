@@ -48,17 +48,16 @@ def _is_told_more_of(before: str, after: str) -> bool:
 
 def has_words(item: Item) -> bool:
     """Whether an item says something itself; the name of a group is nothing."""
-    value = item.value
     if item.structured or any(map(says_something, item.further)):
         return True
-    named = (
-        value is not None
-        and value.heading.code == "GR"
-        and not value.codes
-        and is_name(value.text)
-        and not value.text.endswith(".")
-    )
-    return says_something(value) and not named
+    return says_something(item.value) and not is_name_of_a_group(item.value)
+
+
+def is_name_of_a_group(value: Value | None) -> bool:
+    """Whether it is a group's name and no description: short, one line, no sentence and no code."""
+    if value is None or value.heading.code != "GR" or value.codes:
+        return False
+    return is_name(value.text) and not value.text.endswith(".")
 
 
 def is_susceptibility(value: Value | None) -> bool:

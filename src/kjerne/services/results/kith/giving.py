@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kjerne.services.results.kith.circumstances import says_something
-from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.codes import NCRP, canonical
+from kjerne.services.results.kith.findings import is_name_of_a_group
 from kjerne.services.results.kith.items import effective, targets
-from kjerne.services.results.kith.map_values import is_name
 from kjerne.services.results.kith.model import Item, Report, Value
 from kjerne.services.results.kith.statuses import DELETED, WAITING
 
-_GROUP, _REMARK = "GR", "KO"
-"""Headings (8244) of a group and of a comment."""
+_REMARK = "KO"
+"""Heading (8244) of a comment."""
 
 _FILE = "file"
 """Stands for the analysis of a report that is a file and nothing else."""
@@ -50,7 +50,7 @@ def of(report: Report) -> Gift:
     gone = _gone(near, services, states)
     given, said, told = set[str](), set[tuple[str, str]](), set[tuple[str, str]]()
     for i, item in enumerate(items):
-        kind = "" if gone[i] else _kind(item)
+        kind = "" if gone[i] else _kind(item) or _described(i, near, gone, states)
         about = (own[i] or _around(i, near, own, gone)) if kind else set[str]()
         if about:
             words = _words(item)
@@ -149,9 +149,22 @@ def _kind(item: Item) -> str:
     """Of what kind the value is that an item says; the name of a group is none."""
     value = item.value
     if value is not None and says_something(value):
-        if value.heading.code == _GROUP and is_name(value.text) and not value.codes:
+        if is_name_of_a_group(value):
             return "words" if item.structured else ""
         return "words" if value.kind == "text" else "number"
     if item.structured or any(says_something(one) for one in item.further):
         return "words"
     return ""
+
+
+def _described(index: int, near: _Near, gone: Sequence[bool], states: Sequence[str]) -> str:
+    """The kind of a group's short text that is the answer to an examination of radiology in it, finished and without words of
+    its own: it is no name, whether it ends with a full stop or not."""
+    if not (value := near.items[index].value) or not is_name_of_a_group(value):
+        return ""
+    answers = any(
+        not gone[j] and states[j] not in WAITING and not _kind(near.items[j])
+        and any(canonical(one.system) == NCRP for one in near.items[j].investigations)
+        for j in near.members.get(index, ())
+    )  # fmt: skip
+    return "words" if answers else ""
