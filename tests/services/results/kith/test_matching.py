@@ -343,10 +343,22 @@ def test_an_answer_of_another_material_that_is_sent_alone_leaves_the_first(
     ]
 
 
-def test_the_same_answer_of_another_material_that_is_sent_alone_is_a_second_one() -> None:
-    urine = version(1, grew("Ingen vekst", "1", "N"), subjects=taken("1", 8, "U"), discipline="MBIO")
-    wound = version(2, grew("Ingen vekst", "1", "N"), subjects=taken("1", 8, "P"), discipline="MBIO")
-    assert told(urine, wound) == [("Ingen vekst", "final", []), ("Ingen vekst", "final", [])]
+@pytest.mark.parametrize("hour", [0, 8], ids=["one day", "one clock"])
+@pytest.mark.parametrize("ids", [("1", "1"), ("", ""), ("1001", "1002")])
+@pytest.mark.parametrize("kind", ["N", "M", "A"])
+def test_the_same_words_of_another_material_that_are_sent_alone_are_a_second_answer(
+    kind: str, ids: tuple[str, str], hour: int
+) -> None:
+    urine = version(1, grew("Ingen vekst", ids[0], "N"), subjects=taken("1", hour, "U"), discipline="MBIO")
+    wound = version(
+        2, grew("Ingen vekst", ids[1], "N"), service=kind, subjects=taken("1", hour, "P"), discipline="MBIO"
+    )
+    left = [("not-repeated", "Ingen vekst")] if kind == "M" else []
+    found = sorted(told(urine, wound), key=lambda one: len(one[2]))
+    assert [(value, changes) for value, _, changes in found] == [("Ingen vekst", []), ("Ingen vekst", left)]
+
+
+def test_an_id_that_lasts_tells_of_an_answer_whose_material_is_corrected() -> None:
     lasting = [
         version(at, grew("Ingen vekst", "1001", "N"), subjects=taken("1", 8, kind), discipline="MBIO")
         for at, kind in ((1, "U"), (2, "P"))

@@ -14,6 +14,7 @@ from kjerne.services.results.kith.faces import (
     REFERS_BACK,
     SAYS_NOTHING,
     Face,
+    amount_of,
     are_apart,
     ids_may_be_one,
     is_anothers_id,
@@ -116,16 +117,17 @@ class Laying:
         return same or (fresh.of, False) in self.counted
 
     def _may_be_of_another(self, known: Face, fresh: Face, *, apart: bool) -> bool:
-        """Whether a result may be that of a sample of which something else was said. A short number that is sent as new speaks
-        for that only with the same answer, in a change: a laboratory that counts in each message gives the urine's answer and
-        the wound's the same one."""
+        """Whether a result that is sent as new may be that of a sample of which something else was said. Of one time, so of
+        another material or place, it is where an id may last, and in a change where it is the same number: no id, or one that
+        counts in its message, tells nothing of words, for the urine's answer and the wound's have the same. Of another time it
+        is in a change, with the same answer, id and number of the specimen."""
         if fresh.service in REFERS_BACK:
             return True
-        counts, same = _COUNTS.fullmatch(fresh.id) is not None, says_the_same(known, fresh)
-        if not apart and self._lasts(known, fresh) and (not counts or (same and fresh.corrects)):
-            return True
-        one = known.id == fresh.id and known.item.subjects == fresh.item.subjects
-        return same and one and (fresh.corrects or not counts)
+        again = fresh.corrects and known.id == fresh.id and says_the_same(known, fresh)
+        if apart:
+            return again and known.item.subjects == fresh.item.subjects
+        lasts = self._lasts(known, fresh) and _COUNTS.fullmatch(fresh.id) is None
+        return lasts or (again and amount_of(fresh) is not None)
 
     def _is_elsewhere(self, known: Face, fresh: Face) -> bool:
         """Whether it stands in or refers to another result, or is about other examinations: by their ids, where those may last
