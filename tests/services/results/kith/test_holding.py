@@ -25,12 +25,12 @@ def version(minute: int, *items: str, **report_: Any) -> chain.Versioned:
     return chain.versions(Kith.understood(raw))[0]
 
 
-def group(words: str, service: str, *held: tuple[str, str], inner: str | None = None) -> str:
+def group(words: str, service: str, *held: tuple[str, str], inner: str | None = None, id_: str = "") -> str:
     """A group with its text, and examinations by code and accession number, which have no words of their own."""
     inside = "".join(
-        Kith.item(code, "", id_=id_, service=service if inner is None else inner, state="11") for code, id_ in held
+        Kith.item(code, "", id_=own, service=service if inner is None else inner, state="11") for code, own in held
     )
-    return Kith.item("", Kith.text(words, "GR"), service=service, state="11", inside=inside)
+    return Kith.item("", Kith.text(words, "GR"), id_=id_, service=service, state="11", inside=inside)
 
 
 def told(*versions: chain.Versioned) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -121,3 +121,17 @@ def test_results_with_an_answer_of_their_own_hold_no_group_together() -> None:
 
     folded = chain.fold([version(1, named("Spinalvæske", "4")), version(2, named("Serum", "5"))])
     assert [one.value.text for one in folded.results if one.value and one.value.text] == ["Serum", "Spinalvæske"]
+
+
+@pytest.mark.parametrize("kind", ["N", "M", "A"])
+@pytest.mark.parametrize("service", ["N", ""])
+@pytest.mark.parametrize("ids", [("1", "2"), ("", "1"), ("", "")])
+def test_a_text_about_another_examination_that_is_sent_alone_is_a_second_one(
+    ids: tuple[str, str], service: str, kind: str
+) -> None:
+    """Each message numbers its one group and its one examination from 1."""
+    of_group, own = ids
+    first = version(1, group(EMBOLISM, service, (CHEST, own), id_=of_group))
+    second = version(2, group(SPREAD, service, (BELLY, own), id_=of_group), service=kind)
+    left = [("not-repeated", EMBOLISM)] if kind == "M" else []
+    assert told(first, second) == [(EMBOLISM, left), (SPREAD, [])]

@@ -101,6 +101,8 @@ class Laying:
             return False
         if (apart and not fresh.corrects) or (elsewhere and is_tested(known, fresh) and not self._lasts(known, fresh)):
             return False
+        if elsewhere and self._is_about_others(known, fresh):
+            return False
         return not other or self._may_be_of_another(known, fresh, apart=apart)
 
     def may_be_of_one(self, known: Face, fresh: Face) -> bool:
@@ -126,8 +128,14 @@ class Laying:
         again = fresh.corrects and known.id == fresh.id and says_the_same(known, fresh)
         if apart:
             return again and known.item.subjects == fresh.item.subjects
-        lasts = self._lasts(known, fresh) and _COUNTS.fullmatch(fresh.id) is None
-        return lasts or (again and amount_of(fresh) is not None)
+        return self._may_last(known, fresh) or (again and amount_of(fresh) is not None)
+
+    def _is_about_others(self, known: Face, fresh: Face) -> bool:
+        """Whether a text that is sent as new is about other examinations, and no id that may last says that it is the known one:
+        a laboratory that counts begins again with each examination."""
+        if fresh.service in REFERS_BACK or not known.holds or not fresh.holds or self._may_last(known, fresh):
+            return False
+        return not share(known.holds, fresh.holds, by_id=False)
 
     def _is_elsewhere(self, known: Face, fresh: Face) -> bool:
         """Whether it stands in or refers to another result, or is about other examinations: by their ids, where those may last
@@ -143,6 +151,10 @@ class Laying:
     def _lasts(self, known: Face, fresh: Face) -> bool:
         """Whether they have one id, and ids may last."""
         return bool(fresh.id) and known.id == fresh.id and not self.counts(fresh)
+
+    def _may_last(self, known: Face, fresh: Face) -> bool:
+        """Whether they have one id, and one that is too long to count within a message."""
+        return self._lasts(known, fresh) and _COUNTS.fullmatch(fresh.id) is None
 
     def _are_others(self, known: Face, fresh: Face) -> bool:
         """`samples.are_others`, asked once of each two."""
