@@ -404,3 +404,31 @@ def test_a_word_that_turned_is_no_second_answer_where_ids_are_seen_to_count(kind
     then = version(2, answer(SUGAR, "1"), number(CRP, "5", id_="2"), answer(BLOOD, "3", "Påvist"), service=kind)
     assert ("Påvist", "final", [("corrected", "Ikke påvist")]) in told(first, then)
     assert len(told(first, then)) == 3
+
+
+@pytest.mark.parametrize("service", ["N", "A"])
+@pytest.mark.parametrize("ids", [("1", "2"), ("", ""), ("1001", "1002")], ids=["counted", "none", "lasting"])
+@pytest.mark.parametrize("of", ["two times", "two analyses"])
+def test_what_waits_is_filled_by_answers_that_are_sent_one_by_one(of: str, ids: tuple[str, str], service: str) -> None:
+    """Where ids count, each message begins again with 1."""
+    code, hour, tube = (BLOOD, 9, "2") if of == "two times" else (CRP, 8, "1")
+    tubes = taken("1", 8) + (taken("2", 9) if of == "two times" else "")
+    first, second = ids
+    alone = "1" if ids == ("1", "2") else second
+
+    def answer(code: str, value: str, id_: str, kind: str, number_: str) -> str:
+        return number(code, value, id_=id_, service=kind, inside=found_in(number_))
+
+    waits = [
+        Kith.item(c, "", id_=i, state="5", inside=found_in(t))
+        for c, i, t in ((BLOOD, first, "1"), (code, second, tube))
+    ]
+    sent = [
+        version(1, *waits, subjects=tubes, status="P"),
+        version(2, answer(BLOOD, "14", first, service, "1"), service=service, subjects=taken("1", 8), status="P"),
+        version(3, answer(code, "22", alone, service, "1"), service=service, subjects=taken("1", hour), status="P"),
+    ]
+    assert told(*sent) == [("14", "final", []), ("22", "final", [])]
+    whole = [answer(BLOOD, "14", first, "H", "1"), answer(code, "27", second, "M", tube)]
+    changed = version(4, *whole, service="M", subjects=tubes)
+    assert told(*sent, changed) == [("14", "final", []), ("27", "amended", [("corrected", "22")])]

@@ -248,12 +248,27 @@ def _by_code_in_a_change(laying: Laying) -> None:
     alone(laying, in_specimen, agree, Near.HERE)
 
 
+def _what_waited(laying: Laying) -> None:
+    """The only one of its analysis and sample that waits for its answer, where ids are seen to count: answers that are sent one
+    by one are each numbered from 1."""
+
+    def key(known: Face) -> Hashable | None:
+        return (known.place, known.codes, known.item.specifications) if known.codes else None
+
+    def agree(known: Face, fresh: Face) -> bool:
+        return answer_of(known) is None and answer_of(fresh) is not None and laying.counts(fresh)
+
+    laying.look_at_ids()
+    alone_of_sample(laying, key, agree)
+
+
 _PASSES: Final = (
     _unchanged,
     _by_what_it_says,
     _by_what_it_holds,
     _by_id,
     _by_place_and_codes,
+    _what_waited,
     _by_place_and_national_code,
     _by_place_codes_and_value,
     _by_id_alone,
