@@ -480,23 +480,6 @@ def test_a_search_in_the_criteria_rings_as_r4_itself_has_it(world: World, client
     assert bundle["entry"][1]["resource"]["id"] == made
 
 
-def test_a_token_that_opens_less_is_told_less(
-    world: World,
-    subscribe: Callable[..., str],
-    client: Client,
-) -> None:
-    """Whoever binds is told under the token that she binds with, and not under the one that she subscribed with."""
-    subscribe("Observation", as_="gp")
-    answer = world.call("GET", TOKEN, as_="gp", narrower="user/DiagnosticReport.rs")
-    client.socket.send(f"bind-with-token {said(answer)['token']}")
-    assert status_of(client.heard())["type"] == "handshake"
-    result(world)
-    assert client.told() == []
-    client.bind(*said(answer, every=True)["subscription"], as_="gp")
-    made = result(world)
-    assert made in json.dumps(client.told())
-
-
 def test_a_doctor_binds_with_the_attestation_about_the_patient(
     world: World,
     subscribe: Callable[..., str],

@@ -78,9 +78,13 @@ class Turn:
     asked: Asked
     caller: Caller
     answer: Grant | Denial | None = None
+    wider: Grant | None = None
+    """Where scopes of the token that binds a socket narrow what is told: what the law opens to the same caller without them."""
     dues: list[Due] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     fresh: list[Event] = field(default_factory=list)
+    aside: list[Due] = field(default_factory=list)
+    """What is not told for want of scope alone: it waits for a token that opens it."""
     told: Told | None = None
     tellings: list[Telling] = field(default_factory=list)
     more: bool = False
@@ -258,7 +262,8 @@ class Deliverer:
             else:
                 return
             for turn in active:
-                turn.answer, turn.dues, turn.events, turn.fresh, turn.told, turn.tellings = None, [], [], [], None, []
+                turn.answer, turn.wider, turn.told = None, None, None
+                turn.dues, turn.events, turn.fresh, turn.aside, turn.tellings = [], [], [], [], []
         for turn in active:
             turn.weighed = False
 
@@ -279,14 +284,19 @@ class Deliverer:
         await self.ask(conn, patient, turns, now)
         weighing = _Weighing(conn, self.reader, now)
         told_of = await subscriptions.told_of(conn, patient, [due for turn in turns for due in turn.dues])
+        narrow = [due for turn in turns if turn.wider for due in turn.dues]
+        waits = await subscriptions.waiting(conn, patient, narrow) if narrow else set()
         await weighing.read(turns)
         rows = []
         for turn in turns:
-            await self._number(weighing, turn, told_of, now)
+            await self._number(weighing, turn, told_of, waits, now)
             if turn.grant is None or turn.events:
                 rows.append(await self._told(weighing, turn))
         fresh = [event for turn in turns for event in turn.fresh]
-        await subscriptions.number(conn, patient, [due for turn in turns for due in turn.dues], fresh)
+        aside = {due for turn in turns for due in turn.aside}
+        weighed = [due for turn in turns for due in turn.dues if due not in aside]
+        await subscriptions.number(conn, patient, weighed, fresh)
+        await subscriptions.set_aside(conn, patient, aside, now)
         await conn.copy_records_to_table("audit", records=rows, columns=_AUDIT_COLUMNS)
 
     async def ask(self, conn: Connection, patient: int, turns: Sequence[Turn], now: datetime) -> None:
@@ -302,42 +312,53 @@ class Deliverer:
             whose = (caller, turn.one.service, turn.kept.basis)
             if whose not in answers:
                 subject = shared if caller.kind == "system" else await self._subject(conn, patient, caller, ())
-                answer = decide(caller, subject, turn.one.service, action_of(caller), basis=turn.kept.basis, now=now)
-                if isinstance(answer, Grant) and not held:
-                    await hold(conn, answer)
-                    held = True
-                answers[whose] = answer
+                for asked in {caller, _wider(turn)}:
+                    answer = decide(asked, subject, turn.one.service, action_of(asked), basis=turn.kept.basis, now=now)
+                    if isinstance(answer, Grant) and not held:
+                        await hold(conn, answer)
+                        held = True
+                    answers[asked, turn.one.service, turn.kept.basis] = answer
             turn.answer = replace(answers[whose], correlation=uuid4().hex)
+            # Nothing leaves by this one, so it has no row: it says what is worth keeping.
+            wider = answers.get((_wider(turn), turn.one.service, turn.kept.basis)) if _wider(turn) != caller else None
+            turn.wider = wider if isinstance(wider, Grant) else None
 
     async def _subject(self, conn: Connection, patient: int, caller: Caller, also: Any) -> Any:
         loaded = await subjects.load(conn, PatientRef(key=patient), caller, self.wrap, also=also)
         return loaded[0] if loaded else None
 
     async def _number(
-        self, weighing: _Weighing, turn: Turn, told_of: dict[tuple[UUID, int, UUID], tuple[int, bool]], now: datetime
+        self,
+        weighing: _Weighing,
+        turn: Turn,
+        told_of: dict[tuple[UUID, int, UUID], tuple[int, bool]],
+        waits: set[tuple[UUID, int, UUID]],
+        now: datetime,
     ) -> None:
-        """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been."""
+        """Gives what may be told, and is asked for, its numbers; the rest is as if it had not been, but for what the scopes of
+        this token alone keep back. `waits`: records of which something was kept back before."""
         number = turn.one.events
-        for due in turn.dues if turn.grant else ():
+        for due in turn.dues:
             before = told_of.get(due[:3])  # with what this turn has numbered
             if before is not None and before >= (due.version, due.deleted):
-                passes = False
-            elif due.deleted:
-                passes = not turn.asked.is_plain and before is not None and await weighing.is_deleted(turn, due)
-            else:
-                passes = weighing.passes(turn, due)
-            if passes:
+                continue
+            if turn.grant and await weighing.passes(turn.grant, turn, due, told=before is not None):
                 number += 1
                 told_of[due[:3]] = due.version, due.deleted
                 turn.fresh.append(Event(due.subscription, number, now, due.type, due.record, due.version, due.deleted))
+            elif turn.wider and await weighing.passes(
+                turn.wider, turn, due, told=before is not None or due[:3] in waits
+            ):
+                waits.add(due[:3])
+                turn.aside.append(due)
         turn.events = [*turn.events, *turn.fresh][: turn.asked.most]
 
     async def _told(self, weighing: _Weighing, turn: Turn) -> tuple[Any, ...]:
         """What the message tells; the row of the log that names it, or that of a refusal."""
         named: list[tuple[int, UUID, int]] = []
         for event in turn.events:
-            version = weighing.version(turn, event)
-            gone = event.deleted and turn.grant is not None and await weighing.is_deleted(turn, event)
+            version = weighing.version(turn.grant, event)
+            gone = event.deleted and turn.grant is not None and await weighing.is_deleted(turn.grant, event)
             url = f"{self.base}/{type_name(event.type)}/{event.record}"
             served = version.served if version else None
             focus = content_of(url, turn.asked.content, event.version, served, deleted=gone)
@@ -449,28 +470,31 @@ class _Weighing:
         """The versions that are new to any, as far as each kind of grant opens them."""
         grants: dict[Any, Grant] = {}
         for turn in turns:
-            if turn.grant is not None:
-                grants.setdefault(_kind(turn.grant), turn.grant)
-                named = self._named.setdefault(_kind(turn.grant), set())
-                named.update(due.named for due in turn.dues if not due.deleted)
-                named.update(event.named for event in turn.events if not event.deleted)
+            for grant in (turn.grant, turn.wider):
+                if grant is not None:
+                    grants.setdefault(_kind(grant), grant)
+                    named = self._named.setdefault(_kind(grant), set())
+                    named.update(due.named for due in turn.dues if not due.deleted)
+                    named.update(event.named for event in turn.events if not event.deleted)
         for kind, grant in grants.items():
             self._versions[kind] = await telling.versions(self._conn, grant, self._reader, self._named[kind])
 
-    def version(self, turn: Turn, one: Due | Event) -> Version | None:
-        return self._versions[_kind(turn.grant)].get(one.named) if turn.grant else None
+    def version(self, grant: Grant | None, one: Due | Event) -> Version | None:
+        return self._versions[_kind(grant)].get(one.named) if grant else None
 
-    async def is_deleted(self, turn: Turn, one: Due | Event) -> bool:
+    async def is_deleted(self, grant: Grant, one: Due | Event) -> bool:
         """Whether it is gone, and stood open to the grant until then."""
-        assert turn.grant is not None
-        key = (_kind(turn.grant), one.type, one.record)
+        key = (_kind(grant), one.type, one.record)
         if key not in self._deleted:
-            self._deleted[key] = await self._reader.is_gone(self._conn, turn.grant, one.type, one.record)
+            self._deleted[key] = await self._reader.is_gone(self._conn, grant, one.type, one.record)
         return self._deleted[key]
 
-    def passes(self, turn: Turn, due: Due) -> bool:
-        """Whether the version is open to the subscriber, and one of its filters asks for it as it was written."""
-        version = self.version(turn, due)
+    async def passes(self, grant: Grant, turn: Turn, due: Due, *, told: bool) -> bool:
+        """Whether the version is open to the grant, and one of the subscription's filters asks for it as it was written; of a
+        deletion, whether the record was told (`told`) and stood open until then."""
+        if due.deleted:
+            return told and not turn.asked.is_plain and await self.is_deleted(grant, due)
+        version = self.version(grant, due)
         if version is None:
             return False
         name = type_name(due.type)
@@ -526,6 +550,12 @@ def _of(turns: Sequence[Turn]) -> list[Subscription]:
 def _kind(grant: Grant) -> Any:
     """What of a patient two grants open alike."""
     return grant.service, grant.subject.keys, int(grant.hides), grant.released_only, grant.caller.limits
+
+
+def _wider(turn: Turn) -> Caller:
+    """Who might bind the socket instead: the same with a token that no SMART scope narrows. What is told by rest-hook is told to
+    one caller always."""
+    return replace(turn.caller, limits=None) if turn.one.channel == "websocket" else turn.caller
 
 
 def _denial(turn: Turn) -> Denial:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, columns
 from kjerne.store.subscriptions import COLUMNS, KEPT, LEASE, Subscription, made
 
 UNUSED_LIMIT: Final = 100
@@ -61,16 +61,23 @@ _BIND: Final = f"""
 UPDATE subscription SET bound = $2, bound_until = $5, state = 'requested', leased_until = NULL, work_at = $3
 WHERE owner = $1 AND id = ANY($4) AND channel = 'websocket' AND state <> 'off' AND ends_at > $3 RETURNING {COLUMNS}"""
 
+_ANEW: Final = """
+UPDATE subscription_due d SET aside_at = NULL FROM unnest($1::bigint[], $2::uuid[]) AS n(patient, id)
+WHERE d.patient = n.patient AND d.subscription = n.id AND d.aside_at IS NOT NULL"""
+
 
 async def bind(
     conn: Connection, socket: UUID, owner: bytes, ids: Sequence[UUID], until: datetime, now: datetime
 ) -> list[Subscription] | None:
     """Has an owner's subscriptions told over a socket, each after a handshake; those that are off or gone are left out. None
-    where the owner has too many sockets. In the caller's transaction."""
+    where the owner has too many sockets. What the token that bound one before did not open is weighed anew. In the caller's
+    transaction."""
     await conn.execute(_ALONE, owner)
     if await conn.fetchval(_SOCKETS, owner, socket, now, list(ids)) >= SOCKETS_LIMIT:
         return None
-    return [made(row) for row in await conn.fetch(_BIND, owner, socket, now, list(ids), until)]
+    bound = [made(row) for row in await conn.fetch(_BIND, owner, socket, now, list(ids), until)]
+    await conn.execute(_ANEW, *columns([(one.patient, one.id) for one in bound], 2))
+    return bound
 
 
 _UNBIND: Final = """

@@ -26,7 +26,8 @@ LATE: Final = timedelta(minutes=5)
 leaves its time as it was; but of what is taken from a wrong person, which is told as deleted. What was looked at while a mark
 of the patient's shut it, and has lost that since, is no news however new it is: that would tell that it was shut."""
 KEPT: Final = timedelta(days=30)
-"""How long what was told stands, and how long what is new is noted for a subscription that is off after errors."""
+"""How long what was told stands, what one token did not open waits for another, and what is new is noted for a subscription
+that is off after errors."""
 
 COLUMNS: Final = (
     "patient, id, owner, service, types, channel, state, collects, version, made_at, changed_at, ends_at, told, events, sent, "
@@ -232,7 +233,7 @@ scanned AS MATERIALIZED (
     WHERE c.withdrawn OR c.at >= s.made_at AND c.at >= p.read_at - $3::interval AND (c.unmarked AND c.at <= p.read_at) IS NOT TRUE
     ORDER BY s.patient, s.id, c.type, c.id, c.version, c.xid DESC
   ) each ORDER BY xid, type, record, version
-  ON CONFLICT (patient, subscription, type, record, version) DO UPDATE SET deleted = excluded.deleted
+  ON CONFLICT (patient, subscription, type, record, version) DO UPDATE SET deleted = excluded.deleted, aside_at = NULL
   RETURNING patient, subscription
 ), woken AS (
   UPDATE subscription s SET woken = woken + 1,
@@ -296,7 +297,8 @@ async def claim(conn: Connection, channel: str, now: datetime, limit: int) -> li
 
 _PENDING: Final = """
 SELECT d.subscription, d.type, d.record, d.version, d.deleted FROM unnest($2::uuid[]) AS n(id), LATERAL (
-  SELECT * FROM subscription_due d WHERE d.patient = $1 AND d.subscription = n.id ORDER BY d.place LIMIT $3
+  SELECT * FROM subscription_due d WHERE d.patient = $1 AND d.subscription = n.id AND d.aside_at IS NULL
+  ORDER BY d.place LIMIT $3
 ) d"""
 _UNSENT: Final = """
 SELECT e.subscription, e.number, e.at, e.type, e.record, e.version, e.deleted
@@ -350,6 +352,30 @@ async def number(conn: Connection, patient: int, weighed: Sequence[Due], events:
         await conn.execute(_NUMBERED, patient, *columns(events, 7))
         reached = {one.subscription: one.number for one in events}
         await conn.execute(_COUNTED, patient, list(reached), list(reached.values()))
+
+
+_SET_ASIDE: Final = """
+UPDATE subscription_due d SET aside_at = $6
+FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::integer[]) AS n(subscription, type, record, version)
+WHERE d.patient = $1 AND d.subscription = n.subscription AND d.type = n.type AND d.record = n.record AND d.version = n.version"""
+_WAITING: Final = """
+SELECT DISTINCT d.subscription, d.type, d.record
+FROM unnest($2::uuid[], $3::smallint[], $4::uuid[]) AS n(subscription, type, record)
+JOIN subscription_due d ON d.patient = $1 AND d.subscription = n.subscription AND d.type = n.type AND d.record = n.record
+  AND d.aside_at IS NOT NULL"""
+
+
+async def set_aside(conn: Connection, patient: int, dues: Iterable[Due], now: datetime) -> None:
+    """Keeps what the token of this socket does not open until another binds one (`sockets.bind`), for at most `KEPT`. In the
+    caller's transaction."""
+    if rows := [one[:4] for one in dues]:
+        await conn.execute(_SET_ASIDE, patient, *columns(rows, 4), now)
+
+
+async def waiting(conn: Connection, patient: int, dues: Sequence[Due]) -> set[tuple[UUID, int, UUID]]:
+    """Subscription, type and record of those of which something is set aside."""
+    rows = await conn.fetch(_WAITING, patient, *columns([one[:3] for one in dues], 3))
+    return {(row[0], row[1], row[2]) for row in rows}
 
 
 _TOLD_OF: Final = """
@@ -406,6 +432,7 @@ UPDATE subscription SET collects = false WHERE state = 'off' AND collects AND ch
 _SWEEP_DUE: Final = """
 DELETE FROM subscription_due d USING subscription s
 WHERE s.patient = d.patient AND s.id = d.subscription AND NOT s.collects"""
+_SWEEP_ASIDE: Final = "DELETE FROM subscription_due WHERE aside_at < $1"
 _SWEEP_EVENTS: Final = "DELETE FROM subscription_event WHERE at < $1"
 
 
@@ -414,4 +441,5 @@ async def sweep(conn: Connection, now: datetime) -> None:
     async with conn.transaction():
         await conn.execute(_SWEEP_OFF, now - KEPT)
         await conn.execute(_SWEEP_DUE)
+        await conn.execute(_SWEEP_ASIDE, now - KEPT)
         await conn.execute(_SWEEP_EVENTS, now - KEPT)
