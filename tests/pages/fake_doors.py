@@ -19,7 +19,7 @@ from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
-from kjerne.store.inquiries import STATUSES, Inquiry, Kind, Step, Told
+from kjerne.store.inquiries import STATUSES, Behind, Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Show, Wanted
@@ -165,11 +165,13 @@ class FakeDoors:
     async def inquiries(self, who: Identity, visit: Visit) -> Inquiries:
         return Inquiries(tuple(reversed(self.sent)), _NAMES)
 
-    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, skipped: int) -> InquiryList:
+    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, behind: Behind | None) -> InquiryList:
         rows = [one.inquiry for one in self.sent]
         kept = [row for row in rows if wanted.kind in ("", row.kind) and wanted.status in ("", row.status)]
         waiting = sum(row.status != "answered" for row in rows)
-        return InquiryList(tuple(kept[skipped : skipped + 2]), _NAMES, waiting, len(kept) > skipped + 2)
+        first = 1 + [row.number for row in kept].index(behind.number) if behind else 0
+        shown = kept[first : first + 2]
+        return InquiryList(tuple(shown), _NAMES, waiting, str(Behind.of(shown[-1])) if len(kept) > first + 2 else "")
 
     async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:
         return InquiryList((self._sent(number).inquiry,), _NAMES, 0)

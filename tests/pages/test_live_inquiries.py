@@ -13,6 +13,7 @@ import pytest
 
 import words
 from kjerne.access import Tie
+from kjerne.services.inquiries import api
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
 from services.participation.test_api import forgotten
@@ -216,6 +217,29 @@ def test_misuse_and_another_sources_corrections_are_as_absent(platform: Standing
     ]
     assert [answer.status_code for answer in answers] == [404] * 3
     assert len({answer.content for answer in answers}) == 1
+
+
+def test_a_source_goes_on_with_the_list_where_a_page_ended_though_one_is_answered_meanwhile(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LISTED", 1)
+    path = "/pps/in/corrections"
+    mine = [listed(platform, corrected(platform)) for _ in range(2)]
+
+    def page(query: str = "") -> tuple[str, str]:
+        told = platform.client.call("GET", path + query, as_="lab").json()
+        return told["corrections"][0]["number"], f"?_after={told['after']}"
+
+    number, onward = page()
+    while number != mine[0]:
+        number, onward = page(onward)
+    # What ended this page has moved to the answered ones when the next is asked for.
+    answer = [("status", "answered"), ("answer", "Vi har rettet svaret."), ("step", "1")]
+    assert platform.client.call("POST", f"{path}/{number}/answer", as_="lab", form=answer).status_code == 204
+    assert page(onward)[0] == mine[1]
+    for query in ("?_after=1", "?_after=", "?_after=0_x_y"):
+        refused = platform.client.call("GET", path + query, as_="lab")
+        assert (refused.status_code, "_after" in refused.text) == (400, True)
 
 
 @contextmanager

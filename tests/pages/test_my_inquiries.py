@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from kjerne.store.inquiries import Behind
 from pages.browser import Browser, later, text
 from pages.fake import FakeHouse
 
@@ -88,6 +89,13 @@ async def test_the_operator_opens_for_a_reason_and_answers(browser: Browser, hou
     page = await browser.get("/operations/inquiries")
     assert "Kari" not in text(page)
     assert "Vis flere" in text(page)
+    onward = f"/operations/inquiries?kind=&status=&after={Behind.of(house.sent[1].inquiry)}"
+    assert onward in page.text.replace("&amp;", "&").replace("%3A", ":")
+    rest = await browser.get(onward)
+    assert (rest.text.count(house.sent[2].inquiry.reference), rest.text.count(house.sent[0].inquiry.reference)) == (
+        1,
+        0,
+    )
     where = f"/operations/inquiries/{house.sent[0].inquiry.number}"
     page = await browser.get(where)
     assert "naboen" not in text(page)

@@ -12,7 +12,7 @@ import pytest
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.store import inquiries
-from kjerne.store.inquiries import Inquiry, Kind, Named, Step, Told, Wanted
+from kjerne.store.inquiries import Behind, Inquiry, Kind, Named, Step, Told, Wanted
 from kjerne.store.looks import Place
 
 from .conftest import NOW, Desk
@@ -113,8 +113,40 @@ async def test_the_list_has_those_that_wait_longest_first_and_the_answered_last(
     assert await listed(status="answered") == [answered.number]
     async with desk.store.pool.acquire() as conn:
         assert await inquiries.waiting(conn) == before + 3
-        rest = await inquiries.listed(conn, Wanted(organisation=here), 1, 1)
-    assert [row.number for row in rest] == [young.number]
+
+
+async def test_the_list_goes_on_behind_the_last_of_a_page_whatever_is_answered_or_written_meanwhile(desk: Desk) -> None:
+    patient = await desk.person()
+    grant = await desk.grant(patient, "handle")
+    here = secrets.token_hex(4)
+    made = [await sent(desk, patient, hours=hours, organisation=here) for hours in (9, 8, 7, 6, 5, 5)]
+    oldest, second, third = made[:3]
+
+    async def page(behind: Behind | None = None) -> list[Inquiry]:
+        async with desk.store.pool.acquire() as conn:
+            return await inquiries.listed(conn, Wanted(organisation=here), 2, behind)
+
+    first = await page()
+    assert [row.number for row in first] == [oldest.number, second.number]
+    # Both of the first page, the one that it ended with too.
+    await moved(desk, grant, oldest, "answered", ANSWER)
+    await moved(desk, grant, await held(desk, second.number), "answered", ANSWER)
+    await moved(desk, grant, third, "under-way")
+    seen, behind = [], Behind.parsed(str(Behind.of(first[-1])))
+    while rows := await page(behind):
+        seen += [row.number for row in rows]
+        behind = Behind.parsed(str(Behind.of(rows[-1])))
+    alike = sorted(row.number for row in made[4:])
+    assert seen == [third.number, made[3].number, *alike, *sorted([oldest.number, second.number])]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "50", "2_2026-11-27T00:00:00.000000_x", "0_2026-11-27_00000000-0000-0000-0000-000000000000", "0_1_2_3"]
+)
+def test_a_place_that_no_page_ended_with_is_refused(text: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        Behind.parsed(text)
+    assert (refused.value.status, refused.value.where) == (400, "_after")
 
 
 @pytest.mark.parametrize("statement", ["UPDATE inquiry SET told = ''", "DELETE FROM inquiry_step", "TRUNCATE inquiry"])

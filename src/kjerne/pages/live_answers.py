@@ -20,7 +20,7 @@ from kjerne.pages.my_house import InquiryList, InquiryOpened
 from kjerne.registries.protection import is_protected
 from kjerne.services.inquiries.desk import Opened
 from kjerne.store import inquiries, subjects
-from kjerne.store.inquiries import Inquiry, Wanted
+from kjerne.store.inquiries import Behind, Inquiry, Wanted
 
 T = TypeVar("T")
 LISTED: Final = 50
@@ -53,26 +53,27 @@ def operator(who: Identity) -> None:
 class AnswerPages(CitizenPages):
     """Implements the operator's inquiries of `pages.my_house.MyHouse`."""
 
-    async def listed_inquiries(self, who: Identity, wanted: Wanted, skipped: int) -> InquiryList:
-        """A page of all, those that wait longest first."""
+    async def listed_inquiries(self, who: Identity, wanted: Wanted, behind: Behind | None) -> InquiryList:
+        """A page of all, those that wait longest first, behind a place."""
         operator(who)
         async with self.store.pool.acquire() as conn:
-            rows = await inquiries.listed(conn, wanted, LISTED + 1, skipped)
+            rows = await inquiries.listed(conn, wanted, LISTED + 1, behind)
             waiting = await inquiries.waiting(conn)
-        return await self._listed(rows[:LISTED], waiting, more=len(rows) > LISTED)
+        onward = str(Behind.of(rows[LISTED - 1])) if len(rows) > LISTED else ""
+        return await self._listed(rows[:LISTED], waiting, onward)
 
     async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:
         """One row of that list."""
         operator(who)
         return await self._listed([await self._found(number)], 0)
 
-    async def _listed(self, rows: Sequence[Inquiry], waiting: int, *, more: bool = False) -> InquiryList:
+    async def _listed(self, rows: Sequence[Inquiry], waiting: int, onward: str = "") -> InquiryList:
         """The rows without the place of anybody whose address is protected."""
         async with self.store.pool.acquire() as conn:
             known = await subjects.details(conn, [row.patient for row in rows], self.store.wrap)
         told = tuple(placeless(row) if is_protected(known[row.patient].protection) else row for row in rows)
         places = {row.organisation for row in told}
-        return InquiryList(told, await self.organisations(places), waiting, more, await self.answering(places))
+        return InquiryList(told, await self.organisations(places), waiting, onward, await self.answering(places))
 
     async def open_inquiry(self, who: Identity, number: str, reason: str) -> InquiryOpened:
         """One with all that it says, for a reason that the patient reads."""

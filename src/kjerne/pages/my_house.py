@@ -14,7 +14,7 @@ from kjerne.policy.reach import ChoiceKind
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
-from kjerne.store.inquiries import Inquiry
+from kjerne.store.inquiries import Behind, Inquiry
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Wanted
@@ -52,13 +52,13 @@ class Inquiries:
 
 @dataclass(frozen=True, slots=True)
 class InquiryList:
-    """One page of everybody's inquiries, nothing of whom they are about; `waiting` of all are not answered. `answering` as in
-    `Inquiries`."""
+    """One page of everybody's inquiries, nothing of whom they are about; `waiting` of all are not answered. `onward`:
+    the place behind which the next page begins, empty where there is none. `answering` as in `Inquiries`."""
 
     rows: tuple[Inquiry, ...]
     names: Mapping[str, str]
     waiting: int
-    more: bool = False
+    onward: str = ""
     answering: frozenset[str] = frozenset()
 
 
@@ -176,8 +176,8 @@ class MyHouse(Protocol):
         """What was sent about this person, with its state and answers."""
         ...
 
-    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, skipped: int) -> InquiryList:
-        """The operator's list, those that wait longest first."""
+    async def listed_inquiries(self, who: Identity, wanted: WantedInquiries, behind: Behind | None) -> InquiryList:
+        """The operator's list, those that wait longest first, behind a place."""
         ...
 
     async def listed_inquiry(self, who: Identity, number: str) -> InquiryList:

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import words
 from kjerne.pages.desk import Page
-from kjerne.pages.live_answers import LISTED
-from kjerne.store.inquiries import STATUSES, Wanted
+from kjerne.store.inquiries import STATUSES, Behind, Wanted
 
 KINDS: Final = ("misuse", "correction")
 
@@ -22,8 +21,7 @@ async def listed(page: Page) -> Response:
     kind, status = asked.get("kind", ""), asked.get("status", "")
     if kind not in ("", *KINDS) or status not in ("", *STATUSES):
         raise Refusal(400, "There is no such choice.", where="choice")
-    skipped = _count(asked.get("after", "0"))
-    found = await page.house.listed_inquiries(page.who, Wanted(kind, status), skipped)
+    found = await page.house.listed_inquiries(page.who, Wanted(kind, status), _behind(asked.get("after", "")))
     chosen = {"kind": kind, "status": status}
     return page.render(
         "operations/inquiries.html",
@@ -32,7 +30,7 @@ async def listed(page: Page) -> Response:
         kinds=KINDS,
         statuses=STATUSES,
         chosen=chosen,
-        onward=urlencode(chosen | {"after": skipped + LISTED}) if found.more else "",
+        onward=urlencode(chosen | {"after": found.onward}) if found.onward else "",
         saved=asked.get("saved", "") if asked.get("saved", "") in STATUSES else "",
     )
 
@@ -94,6 +92,13 @@ async def answer(page: Page) -> Response:
             raise
         return await _opened(page, refusal)
     return page.go(f"/operations/inquiries?saved={status}")
+
+
+def _behind(text: str) -> Behind | None:
+    try:
+        return Behind.parsed(text) if text else None
+    except Refusal:
+        raise Refusal(404, "No such page.", where="page") from None
 
 
 def _count(text: str) -> int:

@@ -8,8 +8,8 @@ wrote stays in the log.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +17,7 @@ import msgspec
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.fhir.dates import EARLIEST
 from kjerne.store.codec import DataKey, Wrap
 from kjerne.store.looks import Place
 from kjerne.store.pool import Connection
@@ -25,6 +26,7 @@ Kind = Literal["misuse", "correction"]
 Status = Literal["received", "under-way", "answered"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 _BOUND: Final = b"inquiry"
+_AT: Final = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -90,6 +92,36 @@ class Wanted:
     organisation: str = ""
 
 
+class Behind(NamedTuple):
+    """A place in the list: behind one that stood there, wherever that is by now."""
+
+    answered: bool
+    at: datetime
+    number: UUID
+
+    @classmethod
+    def of(cls, one: Inquiry) -> Behind:
+        answered = one.status == "answered"
+        return cls(answered, (one.changed_at or one.made_at) if answered else one.made_at, one.number)
+
+    @classmethod
+    def parsed(cls, text: str) -> Behind:
+        """`Refusal` 400 for what no page has ended with."""
+        parts = text.split("_")
+        try:
+            answered, at, number = parts
+            return cls({"0": False, "1": True}[answered], datetime.strptime(at, _AT).replace(tzinfo=UTC), UUID(number))
+        except (ValueError, KeyError):
+            says = "this is not what a page of the list ends with"
+            raise Refusal(400, says, where="_after", todo="Take `after` of the page before.") from None
+
+    def __str__(self) -> str:
+        return f"{self.answered:d}_{self.at.astimezone(UTC):{_AT}}_{self.number}"
+
+
+FIRST: Final = Behind(False, EARLIEST, UUID(int=0))
+
+
 async def add(conn: Connection, grant: Grant, wrap: Wrap, made: Inquiry, told: Told) -> None:
     """Lays it in with its first step, in the caller's transaction."""
     look, record = made.look, made.record
@@ -143,13 +175,18 @@ async def opened(conn: Connection, grant: Grant, wrap: Wrap, number: UUID) -> tu
     return await _opened(conn, grant, wrap, row) if row else None
 
 
-async def listed(conn: Connection, wanted: Wanted, limit: int, skipped: int = 0) -> list[Inquiry]:
-    """Those that wait longest first, then the answered ones, newest first: nothing of whom they are about."""
+_LISTED: Final = f"""{_ROW} WHERE ($1 = '' OR i.kind = $1) AND ($2 = '' OR s.status = $2) AND ($3 = '' OR i.organisation = $3)
+AND (s.status = 'answered', CASE WHEN s.status = 'answered' THEN -extract(epoch FROM s.at)
+  ELSE extract(epoch FROM i.made_at) END, i.number)
+  > ($4::boolean, CASE WHEN $4 THEN -extract(epoch FROM $5::timestamptz) ELSE extract(epoch FROM $5::timestamptz) END, $6::uuid)
+ORDER BY s.status = 'answered', CASE WHEN s.status = 'answered' THEN -extract(epoch FROM s.at)
+  ELSE extract(epoch FROM i.made_at) END, i.number LIMIT $7"""
+
+
+async def listed(conn: Connection, wanted: Wanted, limit: int, behind: Behind | None = None) -> list[Inquiry]:
+    """Those that wait longest first, then the answered ones, newest first, behind a place: nothing of whom they are about."""
     rows = await conn.fetch(
-        f"{_ROW} WHERE ($1 = '' OR i.kind = $1) AND ($2 = '' OR s.status = $2) AND ($3 = '' OR i.organisation = $3) "
-        "ORDER BY s.status = 'answered', CASE WHEN s.status = 'answered' THEN -extract(epoch FROM s.at) "
-        "ELSE extract(epoch FROM i.made_at) END, i.number LIMIT $4 OFFSET $5",
-        wanted.kind, wanted.status, wanted.organisation, limit, skipped,
+        _LISTED, wanted.kind, wanted.status, wanted.organisation, *(behind or FIRST), limit
     )  # fmt: skip
     return [_inquiry(row) for row in rows]
 

@@ -18,7 +18,7 @@ from kjerne.fhir.encode import encode
 from kjerne.services.inquiries.desk import Desk, Opened
 from kjerne.store import inquiries, participation
 from kjerne.store.house import Store
-from kjerne.store.inquiries import STATUSES, Inquiry, Wanted
+from kjerne.store.inquiries import STATUSES, Behind, Inquiry, Wanted
 
 SCOPE: Final = "nhn:pps/provesvar-write"
 SERVICE: Final = "results"
@@ -48,15 +48,15 @@ class CorrectionsApi:
             raise Refusal(400, "the list takes status and _after, each once", where="query")
         if asked.get("status", "") not in ("", *STATUSES):
             raise Refusal(400, f"status is one of {', '.join(STATUSES)}", where="status")
-        skipped = _count(asked.get("_after", "0"), "_after")
+        behind = Behind.parsed(asked["_after"]) if "_after" in asked else None
         wanted = Wanted("correction", asked.get("status", ""), _organisation(call))
         async with self.store.pool.acquire() as conn:
             if call.caller is None or not await participation.is_source(conn, call.caller, SERVICE, call.at):
                 raise _takes_no_part()
-            rows = await inquiries.listed(conn, wanted, LISTED + 1, skipped)
+            rows = await inquiries.listed(conn, wanted, LISTED + 1, behind)
         told: dict[str, Any] = {"corrections": [_told(row) for row in rows[:LISTED]]}
         if len(rows) > LISTED:
-            told["after"] = skipped + LISTED
+            told["after"] = str(Behind.of(rows[LISTED - 1]))
         return _json(told)
 
     async def opened(self, call: Call) -> Answer:
