@@ -54,6 +54,7 @@ class Registered:
             row
             for row in reversed(self.rows)
             if wanted.service in ("", row.service) and wanted.part in ("", row.part) and wanted.phase in ("", row.phase)
+            and wanted.name.lower() in NAMES.get(row.organisation, row.organisation).lower()
             and (not wanted.state or wanted.state == _state(row, now))
         )  # fmt: skip
 

@@ -51,6 +51,21 @@ async def test_the_register_is_read_by_service_phase_and_whether_it_is_in_force(
     assert numbers(await browser.get("/operations?phase=nonsense")) == ["4", "3", "1"]
 
 
+async def test_the_register_is_searched_by_name_which_stays_in_the_form_and_in_the_link(browser: Browser) -> None:
+    await browser.operator()
+    page = await browser.get("/operations?state=&name=F%C3%BCrst")
+    assert 'value="Fürst"' in page.text
+    every = {
+        *numbers(await browser.get("/operations?state=")),
+        *numbers(await browser.get("/operations?state=&after=3")),
+    }
+    assert set() < set(numbers(page)) < every
+    assert "Ingen rader i registeret passer" in text(await browser.get("/operations?name=finnes+ikke"))
+    assert (await browser.get(f"/operations?name={'x' * 101}")).status_code == 400
+    page = await browser.get("/operations?state=&name=s")
+    assert 'href="/operations?state=&amp;name=s&amp;after=50"' in page.text
+
+
 async def test_more_rows_are_reached_by_a_link_that_keeps_the_choice(browser: Browser) -> None:
     await browser.operator()
     page = await browser.get("/operations?state=&part=consumer")

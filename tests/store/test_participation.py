@@ -228,6 +228,31 @@ async def test_the_register_is_listed_by_what_is_asked_for(pool: Pool) -> None:
     assert await numbers(service="documents") == []
 
 
+async def test_the_register_is_searched_by_words_of_a_name_and_by_how_a_number_begins(pool: Pool) -> None:
+    ours = {"100000601": "Ålesund sjukehus, Medisinsk avdeling", "100000610": "Sjukehuset i Ørsta", "100000628": ""}
+    async with pool.acquire() as conn:
+        await conn.executemany(
+            "INSERT INTO organisation (number, parent, name, kind, resh, her, municipality) VALUES ($1, '', $2, '', '', '', '')",
+            [one for one in ours.items() if one[1]],
+        )
+    for number in ours:
+        await opened(pool, number)
+        await opened(pool, number, "source")
+
+    async def found(name: str, part: str = "source") -> set[str]:
+        async with pool.acquire() as conn:
+            rows = await participation.listed(conn, Wanted(name=name, part=part), NOW, 50)
+        return {row.organisation for row in rows}
+
+    alesund, orsta, unnamed = ours
+    assert await found("SJUKEHUS") == {alesund, orsta}
+    assert await found("avdeling ålesund") == {alesund}, "words in any order, Norwegian letters folded too"
+    assert await found("ØRSTA", "consumer") == {orsta}
+    assert await found("10000062") == {unnamed}, "one that the register of organisations does not have"
+    assert await found("ålesund ørsta") == await found("%") == await found("sjukehus_") == set()
+    assert await found("   ") > set(ours), "nothing but spaces is no name"
+
+
 async def test_a_chain_of_widenings_is_found_from_any_of_its_rows(pool: Pool) -> None:
     first = await opened(pool, OFFICE)
     second = await opened(pool, OFFICE, widens=first)

@@ -16,7 +16,7 @@ from kjerne.pages import words
 from kjerne.pages.desk import Page
 from kjerne.pages.live_operator import ROWS_SHOWN
 from kjerne.policy.services import IN_USE
-from kjerne.services.participation.register import PHASES, Asked, Kind
+from kjerne.services.participation.register import NAME_CHARACTERS, PHASES, Asked, Kind
 from kjerne.services.results.values import OSLO
 from kjerne.store.participation import Participation, Role, Wanted
 
@@ -42,9 +42,12 @@ async def participants(page: Page) -> Response:
     """The register, newest first; whoever takes part now where nothing else is asked for."""
     asked = {"state": "in-force"} | dict(page.request.query_params)
     chosen = {name: asked[name] for name, known in _FILTERS.items() if asked.get(name) in known}
+    name = asked.get("name", "").strip()
+    if len(name) > NAME_CHARACTERS:
+        raise Refusal(400, "A name is shorter.", where="choice")
     skipped = _number(asked.get("after", "0"))
-    found = await page.house.participants(page.who, Wanted(**chosen), skipped)  # type: ignore[arg-type]
-    kept = {"state": asked["state"] if asked["state"] in STATES else ""} | chosen
+    found = await page.house.participants(page.who, Wanted(**chosen, name=name), skipped)  # type: ignore[arg-type]
+    kept = {"state": asked["state"] if asked["state"] in STATES else ""} | chosen | ({"name": name} if name else {})
     return page.render(
         "operations/participants.html",
         title=page.say("operations.participants"),

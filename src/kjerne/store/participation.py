@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from kjerne.access import Caller, Part
 from kjerne.exchange import Asks, Joined
+from kjerne.fhir.match import fold
 from kjerne.store import registers
 from kjerne.store.pool import Connection, Pool
 
@@ -150,18 +151,23 @@ def _keep(memory: dict[Any, Any], key: Any, value: Any, limit: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows are listed; what is empty asks for all."""
+    """Which rows are listed; what is empty asks for all. `name`: of the organisation, by words that stand in it, in any order
+    and without case and accents; or how its number begins."""
 
     service: str = ""
     part: str = ""
     phase: str = ""
     organisation: str = ""
     state: Literal["", "in-force", "coming", "ended"] = ""
+    name: str = ""
 
 
+_NAMES: Final = """
+SELECT DISTINCT p.organisation, coalesce(o.name, '') FROM participation p LEFT JOIN organisation o ON o.number = p.organisation"""
 _LISTED: Final = f"""
 SELECT {_COLUMNS} FROM participation
 WHERE ($1 = '' OR service = $1) AND ($2 = '' OR part = $2) AND ($3 = '' OR phase = $3) AND ($4 = '' OR organisation = $4)
+  AND ($9::text[] IS NULL OR organisation = ANY($9))
   AND CASE $5 WHEN 'in-force' THEN since <= $6 AND (until IS NULL OR $6 < until)
     WHEN 'coming' THEN since > $6 AND (until IS NULL OR since < until) WHEN 'ended' THEN until <= $6 OR since = until
     ELSE true END
@@ -173,8 +179,17 @@ async def listed(
 ) -> tuple[Participation, ...]:
     """Rows of the register, newest first."""
     asked = wanted.service, wanted.part, wanted.phase, wanted.organisation, wanted.state
-    rows = await conn.fetch(_LISTED, *asked, now, limit, skipped)
+    named = await _named(conn, wanted.name) if wanted.name.strip() else None
+    rows = await conn.fetch(_LISTED, *asked, now, limit, skipped, named)
     return tuple(_row(row) for row in rows)
+
+
+async def _named(conn: Connection, name: str) -> list[str]:
+    """Numbers of the register's organisations that a name is of. They are some thousands at most, and a database of any locale
+    folds Norwegian letters as we do."""
+    words = fold(name).split()
+    rows = await conn.fetch(_NAMES)
+    return [row[0] for row in rows if row[0].startswith(name.strip()) or all(one in fold(row[1]) for one in words)]
 
 
 _CHAIN: Final = f"""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -89,6 +90,7 @@ def test_a_reader_outside_is_told_so_the_same_of_every_patient_by_every_door(pla
         ("phase=zzz", "phase is one of pilot, rollout, national"),
         ("service=zzz", "service is one of critical-information, record, results, settlement"),
         ("organisation=123", "nine digits"),
+        (f"name={'x' * 101}", "name is at most 100 characters"),
     ],
 )
 def test_a_filter_that_no_row_can_have_is_refused_with_what_is_known(platform: Standing, query: str, says: str) -> None:
@@ -96,6 +98,13 @@ def test_a_filter_that_no_row_can_have_is_refused_with_what_is_known(platform: S
     told = answer.json()
     assert (answer.status_code, told["where"]) == (400, query.partition("=")[0])
     assert says in told["error"]
+
+
+def test_the_register_is_searched_by_name(platform: Standing) -> None:
+    unit = platform.population.units["private-lab-owner"]
+    found = operated(platform, "GET", f"?part=source&name={quote(unit.name.upper())}").json()["participation"]
+    assert {row["organisation"] for row in found} == {unit.number}
+    assert operated(platform, "GET", "?name=no-such-name").json() == {"participation": []}
 
 
 def test_a_refusal_of_one_outside_is_in_the_patients_log(platform: Standing) -> None:

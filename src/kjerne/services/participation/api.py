@@ -10,7 +10,15 @@ from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Route
 from kjerne.fhir.encode import encode
-from kjerne.services.participation.register import PHASES, Asked, Change, Kind, Register, organisation_of
+from kjerne.services.participation.register import (
+    NAME_CHARACTERS,
+    PHASES,
+    Asked,
+    Change,
+    Kind,
+    Register,
+    organisation_of,
+)
 from kjerne.store import participation
 from kjerne.store.participation import Participation, Role, Wanted
 from kjerne.store.pool import Pool
@@ -20,7 +28,7 @@ OPERATIONS: Final = "kjerne:operations"
 FORM_LIMIT_BYTES: Final = 16_000
 LISTED: Final = 200
 STATES: Final = ("in-force", "coming", "ended")
-_FILTERS: Final = ("service", "part", "phase", "organisation", "state")
+_FILTERS: Final = ("service", "part", "phase", "organisation", "state", "name")
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class ParticipationApi:
         ]
 
     async def listed(self, call: Call) -> Answer:
-        """Rows, newest first, a page of them; filters by service, part, phase, organisation and state."""
+        """Rows, newest first, a page of them; filters by service, part, phase, organisation, state and name."""
         asked = dict(call.query)
         if not asked.keys() <= {*_FILTERS, "_after"} or len(asked) < len(call.query):
             raise Refusal(400, f"the register takes {', '.join(_FILTERS)} and _after, each once", where="query")
@@ -87,6 +95,8 @@ def wanted(asked: Mapping[str, str], services: Sequence[str]) -> Wanted:
             raise Refusal(400, f"{name} is one of {', '.join(values)}", where=name)
     if asked.get("organisation"):
         organisation_of(asked)
+    if len(asked.get("name", "")) > NAME_CHARACTERS:
+        raise Refusal(400, f"name is at most {NAME_CHARACTERS} characters", where="name")
     return Wanted(**asked)  # type: ignore[arg-type]
 
 

@@ -24,6 +24,8 @@ from kjerne.store.pool import Connection, Pool, locked
 AREAS_LIMIT: Final = 400
 """There are some 360 municipalities."""
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+NAME_CHARACTERS: Final = 100
+"""Most of a name that the register is searched by."""
 """From narrow to wide."""
 LAW: Final = "pasientjournalloven § 13, § 22"
 SAYS: Final = {

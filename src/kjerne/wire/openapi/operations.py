@@ -249,7 +249,7 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     "GET /oversight/anomalies": Operation({200: _JSON}, (422,), ("since", "until")),
     "GET /disclosures": Operation({200: _JSON}, (), ("cursor", "since")),
     "GET /participation": Operation(
-        {200: _JSON}, (404,), ("service", "part", "phase", "organisation", "state", "_after")
+        {200: _JSON}, (404,), ("service", "part", "phase", "organisation", "state", "name", "_after")
     ),
     "GET /participation/{number}": Operation({200: _JSON}, (404,)),
     "POST /participation": Operation(
