@@ -30,6 +30,8 @@ OF_SOURCE: Final = (
     Label.RESTRICTED | Label.WITHHELD_FROM_CITIZEN | Label.WITHHELD_FROM_PARENTS | Label.WITHHELD_FROM_YOUTH
 )
 """What a source withholds by; that a result is not the mother's is said of that result alone."""
+NORMAL: Final = "N"
+"""The code of 9603 that says that nothing is withheld. In a message it ends what was asked for before (`results.release`)."""
 DELAYED: Final = "NORU"
 """Delayed access: it sets a time, not a label. The opening date is the code's own text, where there is one."""
 
@@ -187,16 +189,19 @@ def _asks_to_hide(tag: Mapping[str, Any]) -> bool:
     """Whether a tag is a label in the wrong place: of 9603, one of its codes without a system, or a confidentiality that is
     not taken as one."""
     system, code = tag.get("system", "").strip(), tag.get("code", "")
-    if _number(tag) == _LABELS or (not system and code.upper() in (*LABEL_BY_CODE, DELAYED)):
+    if (_number(tag) == _LABELS and code.upper() != NORMAL) or (
+        not system and code.upper() in (*LABEL_BY_CODE, DELAYED)
+    ):
         return True
     return system in _CONFIDENTIALITY and code not in _SECURITY[system]
 
 
 def label_of(code: str, where: str) -> Label:
-    """The label of a code of 9603 other than `DELAYED`; `Refusal` 422 where it is none: it may mean "hide this"."""
-    label = LABEL_BY_CODE.get(code.upper())
+    """The label of a code of 9603 other than `DELAYED`, none of `NORMAL`; `Refusal` 422 where it is none: it may mean
+    "hide this"."""
+    label = Label(0) if code.upper() == NORMAL else LABEL_BY_CODE.get(code.upper())
     if label is None:
-        known = ", ".join((*LABEL_BY_CODE, DELAYED))
+        known = ", ".join((*LABEL_BY_CODE, DELAYED, NORMAL))
         raise Refusal(422, "the code is not one of code system 9603", where=where, todo=f"It has {known}.")
     return label
 

@@ -68,6 +68,12 @@ async def settle(conn: Connection, grant: Grant, reader: Reader, types: Sequence
     await lay_on(conn, grant, found)
 
 
+async def settle_if_any(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> None:
+    """As `settle`, of whom nearly always no report is withheld: then nothing is read."""
+    if await conn.fetchval(_AT_ALL, list(grant.subject.keys)):
+        await settle(conn, grant, reader, types)
+
+
 async def let_go(
     conn: Connection, grant: Grant, reader: Reader, types: Sequence[int], named: Named, ended: Shut
 ) -> None:  # fmt: skip
@@ -121,10 +127,11 @@ FROM unnest($1::bigint[]) AS k(patient), unnest($2::smallint[], $3::uuid[]) AS n
 JOIN LATERAL (SELECT labels, release_at FROM record WHERE patient = k.patient AND type = n.type AND id = n.id LIMIT 1) r
   ON true"""
 # By an index of those few alone (`record_withheld`), so that of nearly everybody it is one look into it.
-WITHHELD_AT_ALL: Final = f"""EXISTS (
-  SELECT FROM unnest($16::bigint[]) AS k(patient) JOIN LATERAL (
+_ONE: Final = f"""JOIN LATERAL (
     SELECT FROM record r WHERE r.patient = k.patient AND r.type = {pointing.REPORT}
-      AND (r.labels & {_SOURCE_LABELS} <> 0 OR r.release_at IS NOT NULL) LIMIT 1) w ON true)"""
+      AND (r.labels & {_SOURCE_LABELS} <> 0 OR r.release_at IS NOT NULL) LIMIT 1) w ON true"""
+_AT_ALL: Final = f"SELECT EXISTS (SELECT FROM unnest($1::bigint[]) AS k(patient) {_ONE})"
+WITHHELD_AT_ALL: Final = f"EXISTS (SELECT FROM unnest($16::bigint[]) AS k(patient) {_ONE})"
 """Whether the source of any of a patient's reports withholds it, or did until a time: a part of `chains`' own statement."""
 
 

@@ -209,6 +209,35 @@ async def test_what_the_patient_restricts_no_version_of_the_source_lifts(record:
     assert await record.labels() == [Label.RESTRICTED_HERE]
 
 
+async def deleted(record: Record, id_: str, version: int) -> None:
+    answer, _ = await record.call(
+        "DELETE", "/fhir/R4/{type}/{id}", resource("DiagnosticReport"), id=id_, version=f'W/"{version}"'
+    )
+    assert answer.status == 204
+
+
+async def test_what_a_report_withheld_that_was_deleted_stays_until_a_report_that_says_so_says_it_no_more(
+    record: Record,
+) -> None:
+    result = await record.file(resource("Observation"))
+    first = await record.file(report("NORN_ALL", "", result))
+    await deleted(record, first, 1)
+    assert await seen(record, "Observation") == (0, 1)
+    await record.file(report("", "", result))
+    assert await seen(record, "Observation") == (0, 1), "one that never said it has ended nothing"
+    again = await record.file(report("NORN_ALL", "", result))
+    assert await record.change(again, report("", "", result), 1) == 200
+    assert await seen(record, "Observation") == (1, 1)
+
+
+async def test_a_label_that_is_taken_off_before_the_report_is_deleted_is_off(record: Record) -> None:
+    result = await record.file(resource("Observation"))
+    first = await record.file(report("NORN_ALL", "", result))
+    assert await record.change(first, report("", "", result), 1) == 200
+    await deleted(record, first, 2)
+    assert await seen(record, "Observation") == (1, 1)
+
+
 async def test_what_was_lifted_before_its_deletion_is_so_when_a_message_brings_it_again(record: Record) -> None:
     grant = await record.ward.grant(record.number)
     id_ = await record.file(resource("Observation", "NORN_ALL"))

@@ -18,6 +18,7 @@ from kjerne.exchange import Stale
 from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
+from kjerne.registries.homes import row_number, types_of
 from kjerne.services.results import following, keeping, outgrown, regrouped, release, renamed, repeats
 from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
@@ -34,6 +35,7 @@ from kjerne.store.reading import Reader
 from kjerne.store.record_marks import has_marks, has_single, marks_of
 from kjerne.store.records import Before, Beside, Change, Present, Written
 
+_TYPES: Final = tuple(row_number(name, "results") for name in types_of("results"))
 REPORT_TYPE: Final = type_number("DiagnosticReport")
 OBSERVATION_TYPE: Final = type_number("Observation")
 KIN_LIMIT: Final = 50
@@ -291,6 +293,9 @@ class Files:
             was, now = before.get(report, []), after.get(report, [])
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
         await regrouped.tell_readers(conn, grant, others, lambda report: made_of(report, after[report]).trees)
+        if any(before.get(one) and release.ends(before[one], versions, grant.at) for one, versions in went_on.items()):
+            # What reports by FHIR withhold of it was taken off with what messages do no more.
+            await spreading.settle_if_any(conn, grant, self._reader, _TYPES)
         for report, versions in went_on.items():
             if any((*held[report][1:], *release.withheld(versions, grant.at))):
                 await self._spread(conn, grant, sender, report, versions)
@@ -382,14 +387,15 @@ class Files:
             other = await outgrown.make_way(conn, grant, records, made, given.trees, there, other, key)
         current = {place: there[place] for place in named if place in there}
         seen, was = other.seen(current), other.was(made)
+        shut = seen
         number = numberer(self._store.ids, grant.subject.patient, report, given.ids)
         said = partial(keeping.Said.of, state, [one for one in after if one not in before], number)
         both = list(zip(changes, given.trees, strict=True))
         if seen:
             versions = [*before, *other.versions]
-            by_messages = release.withheld(versions, moment_of(chain.first_issued(chain.ordered(versions)), grant.at))
-            both = keeping.as_shut(both, seen, was, by_messages, grant.at)
-        laid = await keeping.beside_fhir(conn, grant, records, both, seen, was, said, other.gone)
+            reported_at = moment_of(chain.first_issued(chain.ordered(versions)), grant.at)
+            both, shut = keeping.withheld_now(both, seen, was, (versions, after, reported_at), grant.at)
+        laid = await keeping.beside_fhir(conn, grant, records, both, shut, was, said, other.gone)
         if let_go := other.let_go(both, laid):
             await records.write(conn, grant, let_go, key=key)
             await records.remove(conn, grant, [(change.type, change.id) for change in let_go])

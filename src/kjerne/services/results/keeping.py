@@ -19,7 +19,8 @@ from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
-from kjerne.registries.withholding import OF_SOURCE, kinds_of
+from kjerne.registries.withholding import OF_SOURCE, kinds_of, said_of_itself
+from kjerne.services.results import release
 from kjerne.services.results.kith import chain, mapping
 from kjerne.services.results.kith.map_request import request_keys
 from kjerne.store import files, pointing
@@ -31,6 +32,7 @@ from kjerne.store.spreading import Shut
 Tree = dict[str, Any]
 Place = tuple[int, UUID]
 Laid = tuple[Change, Tree]
+Versions = Sequence[chain.Versioned]
 
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -122,6 +124,32 @@ def as_shut(
         beside = spread if change.type in (pointing.OBSERVATION, files.BINARY) else []
         own = more.get((change.type, change.id), (NO_LABEL, None))
         found.append((shut_no_less(change, own, *beside), tree))
+    return found
+
+
+def withheld_now(
+    laid: list[Laid], seen: Mapping[Place, Present], was: Mapping[Place, Tree],
+    versions: tuple[Versions, Versions, datetime], at: datetime,
+) -> tuple[list[Laid], Mapping[Place, Present]]:  # fmt: skip
+    """`as_shut`, and what stands as that took it. `versions`: those before, those now, and when the report was first issued."""
+    before, now, reported_at = versions
+    if release.ends(before, now, reported_at):
+        seen = as_others_have_it(seen)
+        return as_shut(laid, seen, was, (NO_LABEL, None), at), seen
+    return as_shut(laid, seen, was, release.withheld(before, reported_at), at), seen
+
+
+def as_others_have_it(current: Mapping[Place, Present]) -> dict[Place, Present]:
+    """What stands, withheld as its own text says where FHIR wrote it, and by no word of its source where a message did: where
+    something ends that messages asked for, what withholds it beside that is laid on anew (`spreading.settle`)."""
+    found = {}
+    for place, stood in current.items():
+        labels, opens = Label(int(stood.labels) & ~int(OF_SOURCE)), None
+        if not stood.mapped:
+            own = said_of_itself(decode(stood.raw), stood.at)
+            labels |= own.labels
+            opens = min(own.opens, stood.release_at) if own.opens and stood.release_at else None
+        found[place] = stood._replace(labels=labels, release_at=opens)
     return found
 
 

@@ -3,8 +3,9 @@
 Two things delay it, and the later one counts. The rule by discipline (Volven 8202, the report's MsgDescr) is data; it
 counts from the report's own date, so an old report that arrives late is open when it arrives. And the requester may
 delay a single report by `NORU` (code system 9603, "utsatt tilgang") with the opening date as the code's original text.
-The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts, and what
-any version of a report withholds by them, none opens. Of delays the newest that is asked for counts.
+The time is checked when the citizen reads; no job opens anything. Other codes of 9603 are labels that no time lifts: what
+any version of a report withholds by them, one alone opens that says `N` (normal), the code of 9603 for it, and none by
+silence. Of delays the newest that is asked for counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kjerne.access import NO_LABEL, Label
 from kjerne.registries.withholding import (
     DELAY_DAYS,
     DELAYED,
+    NORMAL,
     UNDATED_DELAY_DAYS,
     asked_until,
     is_label_system,
@@ -32,18 +34,43 @@ RESERVATION_PLACE: Final = "ServReq/Reservation"
 def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Label, datetime | None]:
     """What keeps a report from whom, and until when from the citizen; `reported_at` is its first version's issue date.
 
-    Any version may withhold it, and none opens what another one shut: a correction that leaves the reservation out does
-    not take it back, and what it corrected is still shown as a former value. A delay that is asked for anew takes the place of
-    the one before: to say the day is to say it (law, K102). Also what named another patient counts.
+    Any version may withhold it, and a correction that leaves the reservation out does not take it back: what it corrected is
+    still shown as a former value. A delay that is asked for anew takes the place of the one before: to say the day is to say
+    it (law, K102). A version that says that nothing is withheld ends what those made before it asked for (K109), not what its
+    discipline waits. Also what named another patient counts.
     """
+    versions = list(versions)
+    since = _lifted_at(versions)
     labels, rules, asked = NO_LABEL, list[datetime | None](), list[tuple[datetime, datetime]]()
     for version in versions:
+        rules.append(_by_rule(version.report, reported_at))
+        if since and version.generated_at < since:
+            continue
         if own := labels_of(version.report):  # an enum's own `|` looks the sum up
             labels |= own
-        rules.append(_by_rule(version.report, reported_at))
         if moment := _asked(version.report, version.generated_at):
             asked.append((version.generated_at, moment))
     return labels, _latest(*rules, max(asked)[1] if asked else None)
+
+
+def ends(before: Iterable[Versioned], after: Iterable[Versioned], reported_at: datetime) -> bool:
+    """Whether something that the versions `before` asked for may be over: since one says so, or another day is asked for."""
+    after = list(after)
+    if _lifted_at(after):
+        return True
+    then, now = withheld(before, reported_at)[1], withheld(after, reported_at)[1]
+    return then is not None and (now is None or now < then)
+
+
+def _lifted_at(versions: Iterable[Versioned]) -> datetime | None:
+    """When the newest version was made that says that nothing is withheld."""
+    return _latest(*(one.generated_at for one in versions if _lifts(one.report)))
+
+
+def _lifts(report: Report) -> bool:
+    """Whether it says `N`, and beside it nothing else of 9603, for any of its requests."""
+    codes = {one.code.upper() for _, one in _reservations(report)}
+    return codes == {NORMAL}
 
 
 def opens_at(report: Report, reported_at: datetime, asked_at: datetime | None = None) -> datetime | None:
