@@ -58,6 +58,14 @@ def details() -> dict[str, Any]:
     }
 
 
+def said(*changes: Any) -> dict[str, Any]:
+    """That attestation with some changes."""
+    tree = details()
+    for change in changes:
+        change(tree)
+    return tree
+
+
 def claims(said: dict[str, Any] | None = None, **changes: Any) -> Claims:
     plain = Claims(
         subject="s",

@@ -138,13 +138,22 @@ def test_a_parent_changes_to_the_childs_record_and_sees_whose_it_is(opened: Brow
         it.holds()
 
 
-@pytest.mark.parametrize("language", ["Nynorsk", "English", "Sámegiella"])
-def test_the_language_changes_where_the_reader_is(opened: Browser, where: Site, language: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "headings"),
+    [
+        ("privacy", {"Nynorsk": "Vala mine", "English": "My choices", "Sámegiella": "Mine valg"}),
+        ("representation", {"Nynorsk": "Fullmakter", "English": "Acting for others", "Sámegiella": "Fullmakter"}),
+        ("youth", {"Nynorsk": "Ungdomstilgang", "English": "Youth access", "Sámegiella": "Ungdomstilgang"}),
+    ],
+)
+def test_the_language_changes_where_the_reader_is(
+    opened: Browser, where: Site, page: str, headings: dict[str, str]
+) -> None:
     with tab(opened, where, 390) as it:
         start(it)
-        it.goto("/me/privacy")
-        it.page.get_by_role("link", name=language).click()
-        assert it.page.url.endswith("/me/privacy")
-        heading = {"Nynorsk": "Vala mine", "English": "My choices", "Sámegiella": "Mine valg"}[language]
-        expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
-        it.holds()
+        it.goto(f"/me/{page}")
+        for language, heading in headings.items():
+            it.page.get_by_role("link", name=language).click()
+            assert it.page.url.endswith(f"/me/{page}")
+            expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
+            it.holds()

@@ -65,14 +65,3 @@ def test_she_for_whom_nobody_acts_reads_so_and_one_at_a_protected_address_why(
         expect(it.page.get_by_text("Du har beskyttet adresse.")).to_be_visible()
         expect(it.page.get_by_text("Ingen register")).to_have_count(0)
         it.holds()
-
-
-@pytest.mark.parametrize("language", ["Nynorsk", "English", "Sámegiella"])
-def test_the_page_of_representation_speaks_the_readers_language(opened: Browser, where: Site, language: str) -> None:
-    with tab(opened, where, 390) as it:
-        start(it)
-        it.goto("/me/representation")
-        it.page.get_by_role("link", name=language).click()
-        heading = {"Nynorsk": "Fullmakter", "English": "Acting for others", "Sámegiella": "Fullmakter"}[language]
-        expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
-        it.holds()

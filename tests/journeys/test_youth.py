@@ -46,14 +46,3 @@ def test_a_youth_without_consent_finds_what_is_hers(opened: Browser, where: Site
         expect(it.page.get_by_role("button", name="Se hva det betyr: Sperr prøvesvar")).to_be_visible()
         expect(it.page.get_by_role("button", name="Se hva det betyr: Reserver")).to_have_count(0)
         it.holds()
-
-
-@pytest.mark.parametrize("language", ["Nynorsk", "English", "Sámegiella"])
-def test_the_page_of_youth_access_speaks_the_readers_language(opened: Browser, where: Site, language: str) -> None:
-    with tab(opened, where, 390) as it:
-        start(it)
-        it.goto("/me/youth")
-        it.page.get_by_role("link", name=language).click()
-        heading = {"Nynorsk": "Ungdomstilgang", "English": "Youth access", "Sámegiella": "Ungdomstilgang"}[language]
-        expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
-        it.holds()

@@ -7,7 +7,6 @@ is asked over HTTP with tokens of the tests' own issuer, the rest of the rules t
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +31,7 @@ from attested import (
     made,
     put,
     refused,
+    said,
     without,
 )
 from clinic import HOSPITAL, OTHERS_UNIT, SECOND, UNIT, Clinic, clinic, observation, staff
@@ -45,35 +45,9 @@ from kjerne.policy.caller import DEMANDS, SERVICE_SYSTEMS
 from kjerne.policy.door import Door
 from kjerne.settings import Settings
 from kjerne.store import audit
-from kjerne.store.embedded import PROGRAM
 
 TABLE = Path(__file__).parents[2] / "docs" / "attestation.md"
 CARE_RELATION = "urn:AuditEventHL7Norway/CodeSystem/carerelation"
-
-
-@pytest.fixture(scope="module")
-def dsn_of_18(clusters: Any) -> str:
-    cluster = clusters("18")
-    cluster.create("attestation")
-    return str(cluster.server.dsn(PROGRAM, "attestation"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shares")
-
-
-@pytest.fixture
-async def here(dsn_of_18: str, folder: Path) -> AsyncIterator[Clinic]:
-    async with clinic(dsn_of_18, folder) as one:
-        yield one
-
-
-def said(*changes: Any) -> dict[str, Any]:
-    tree = details()
-    for change in changes:
-        change(tree)
-    return tree
 
 
 def purpose(code: str, *, reason: str = "Poliklinikk", chosen: bool = False) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import ast
 import dataclasses
 import inspect
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +19,13 @@ import httpx
 import pytest
 
 from attested import OTHER, PATIENT
-from clinic import SEARCH, SECOND, Clinic, clinic, laboratory, observation, staff
+from clinic import SEARCH, SECOND, Clinic, laboratory, observation, staff
 from kjerne.exchange import PUBLIC, Route
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.searchparams import parameters
 from kjerne.pages.desk import HEADERS
 from kjerne.registries.contents import KINDS_SYSTEM
 from kjerne.registries.homes import types_of
-from kjerne.store.embedded import PROGRAM
 from kjerne.store.finding import Finder
 from kjerne.store.reading import Reader
 from platform_fixture import Answered, Standing
@@ -51,24 +50,6 @@ BLOOD: Final = {
     "ImagingStudy": {"resourceType": "ImagingStudy", "status": "available", "subject": {"display": "Prøve"}},
     "Media": {"resourceType": "Media", "status": "completed", "content": {"contentType": "image/png", "data": "iVBORw0K"}},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def dsn(clusters: Any) -> str:
-    cluster = clusters("18")
-    cluster.create("known_faults")
-    return str(cluster.server.dsn(PROGRAM, "known_faults"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shares")
-
-
-@pytest.fixture
-async def here(dsn: str, folder: Path) -> AsyncIterator[Clinic]:
-    async with clinic(dsn, folder) as one:
-        yield one
 
 
 async def got(here: Clinic, path: str, **headers: str) -> httpx.Response:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assertions import of_staff, staffs
-from attested import ATTESTATION, DOCTOR, OTHER, PATIENT, put
-from clinic import HOSPITAL, SECOND, Clinic, clinic, errand, staff, visitor
+from attested import ATTESTATION, DOCTOR, OTHER, PATIENT, put, said
+from clinic import HOSPITAL, SECOND, Clinic, errand, staff, visitor
 from kjerne.access import Caller
 from kjerne.exchange import PatientRef
 from kjerne.policy import insight
 from kjerne.policy.door import Door
 from kjerne.store import audit
-from kjerne.store.embedded import PROGRAM
-
-from .test_attestation import said
 
 ROWS = {
     "ATT-11": "attested-colleague",
@@ -48,24 +43,6 @@ DOORS = {
     "the log": ("GET", "/fhir/R4/AuditEvent"),
     "what is about nobody": ("GET", "/fhir/R4/CodeSystem"),
 }
-
-
-@pytest.fixture(scope="module")
-def dsn_of_18(clusters: Any) -> str:
-    cluster = clusters("18")
-    cluster.create("refused_attestations")
-    return str(cluster.server.dsn(PROGRAM, "refused_attestations"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shares")
-
-
-@pytest.fixture
-async def here(dsn_of_18: str, folder: Path) -> AsyncIterator[Clinic]:
-    async with clinic(dsn_of_18, folder) as one:
-        yield one
 
 
 async def rows(here: Clinic, answer: Any) -> list[dict[str, Any]]:
