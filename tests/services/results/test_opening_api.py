@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from kjerne.access import Choice
+from kjerne.services.results import opening
 from pages.test_live import tab, text
 from platform_fixture import Answered, Standing
 
@@ -18,6 +19,13 @@ from .test_intake_api import WHOM, a_message, key_of, named, queue
 
 REASON = "Avsender ber om hjelp med avvisningen"
 FORM = [("reason", REASON)]
+SHUT = {
+    "error": "somebody whom this message names has it shut: by a choice (an opt-out, a restriction, a block by name) or by a "
+    "protected address. Which of these, and of whom, is not told",
+    "where": "message",
+    "todo": "It is as it was where it was sent from.",
+}
+"""What an operator hears, whatever it is and whoever has it."""
 
 
 def rejected(
@@ -126,7 +134,7 @@ def test_what_the_patient_has_shut_is_not_the_operators_to_open_and_the_sender_h
     shut(kind)
     mine, theirs = own(platform, name), content(platform, name)
     assert (mine.status_code, mine.content, theirs.status_code) == (200, raw, 403)
-    assert not any(word in theirs.text.lower() for word in ("reserv", "opt", "sperr", "restrict", "rule"))
+    assert theirs.json() == SHUT
     (row,) = platform.audited(theirs)
     assert (row["outcome"], row["action"], row["rule"]) == (
         1, "examine", {"opt-out": "examined-after-opt-out", "restriction": "examined-restricted"}[kind],
@@ -136,8 +144,21 @@ def test_what_the_patient_has_shut_is_not_the_operators_to_open_and_the_sender_h
 
 def test_a_message_about_a_protected_address_is_not_opened(platform: Standing) -> None:
     name, raw = rejected(platform, number=platform.nin("protected"))
-    assert content(platform, name).status_code == 403
+    shut = content(platform, name)
+    assert (shut.status_code, shut.json()) == (403, SHUT)
     assert own(platform, name).content == raw
+
+
+def test_a_message_that_shows_too_many_numbers_says_so_and_asks_about_nobody(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.send(f"nothing to read of {platform.nin(WHOM)} {secrets.token_hex(4)}".encode())
+    unread = max((one["receivedAt"], name) for name, one in queue(platform).items() if name.startswith("unread."))[1]
+    monkeypatch.setattr(opening, "NUMBERS_LIMIT", 0)
+    answer = content(platform, unread)
+    assert (answer.status_code, answer.json()["where"]) == (403, "message")
+    assert "shows more than 0 person numbers" in answer.json()["error"]
+    assert platform.audited(answer) == []
 
 
 def test_a_message_of_nobody_known_is_opened_on_nobodys_log(platform: Standing) -> None:
@@ -169,7 +190,7 @@ def test_everybody_a_message_names_is_asked_and_has_her_row(platform: Standing) 
     wanted = {key_of(platform, platform.nin(who)) for who in (WHOM, "pregnant")}
     assert {row["patient"] for row in platform.audited(answer)} == wanted
     one_is_shut = content(platform, named(platform, ids[1]))
-    assert one_is_shut.status_code == 403
+    assert (one_is_shut.status_code, one_is_shut.json()) == (403, SHUT)
     assert platform.audited(one_is_shut) == []  # one has opted out: nothing was kept that could be opened
 
 

@@ -70,7 +70,7 @@ class Opener:
         """The bytes of a rejected message. `Refusal` 404 where the sender's queue has none of this name.
 
         Its sender is never refused for what a patient has chosen, which is no laboratory's business; anybody else is, and is
-        not told why.
+        told that somebody whom it names has it shut, and not by what (law, K112). So is it where nothing of it was kept.
         """
         raw = await self._rejected(sender, message)
         known = await self._known(raw)
@@ -121,7 +121,8 @@ class Opener:
         except Refusal:
             numbers = shown_numbers(raw)
             if len(numbers) > NUMBERS_LIMIT:
-                raise _shut() from None
+                says = f"this message cannot be read, and shows more than {NUMBERS_LIMIT} person numbers"
+                raise Refusal(403, says, where="message", todo=_ELSEWHERE) from None
             named = {self._digest(number) for number in numbers}
         async with self._store.pool.acquire() as conn:
             return await self._store.people.known(conn, named)
@@ -167,15 +168,17 @@ class Opener:
         )
 
 
+_ELSEWHERE: Final = "It is as it was where it was sent from."
+
+
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason in a form, fit to stand in a patient's log; `Refusal` 400 where it is missing or names somebody."""
     return wording.reason(form.get("reason", ""), "The patient reads it in her log.")
 
 
 def _shut() -> Refusal:
-    return Refusal(
-        403,
-        "the content of this message is not opened",
-        where="message",
-        todo="It is as it was where it was sent from.",
+    says = (
+        "somebody whom this message names has it shut: by a choice (an opt-out, a restriction, a block by name) or by a "
+        "protected address. Which of these, and of whom, is not told"
     )
+    return Refusal(403, says, where="message", todo=_ELSEWHERE)
