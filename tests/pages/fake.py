@@ -177,7 +177,8 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
         if visit.patient == 1:
             chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
         if who.kind == "citizen" and visit.patient == 1:
-            chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset())
+            closed = any((one.kind, one.service) == ("opt-out", "results") for one in self.made)
+            chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset(), opted_out=closed)
         return replace(chart, acknowledged={"rep-blood-3": NOW - timedelta(days=60)})
 
     async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:

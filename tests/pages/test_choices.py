@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
-from kjerne.pages.house import OwnChoice
+from kjerne.access import Wish
+from kjerne.pages import choices, words
+from kjerne.pages.house import OwnChoice, Represented
+from kjerne.policy.reach import CLOSING
+from kjerne.policy.services import IN_USE
 from pages.browser import Browser, hidden, text
 from pages.fake import FakeHouse
 
@@ -205,6 +210,50 @@ async def test_all_that_an_opt_out_does_is_told_before_it_is_saved(
     assert "kommer heller ikke senere, selv om du ombestemmer deg" in preview
     assert "Du ser selv det som er her, til det slettes." in preview
     assert "Det du har meldt fra om eller bedt om å få rettet her, og svarene du fikk, slettes samtidig." in preview
+
+
+_HERS: Final = {
+    "nb": r"\b(din|dine|ditt)\b|\b(om|gir?|ga) deg\b|du samtykker|du (ikke )?(tåler|bruker|er reservert)",
+    "nn": r"\b(din|dine|ditt|di|mi)\b|\b(om|gir|gjev|gav) deg\b|du samtykk|du (ikkje )?(toler|bruker|er reservert)",
+    "en": r"\byour\b(?! mind)|\b(gives?|treats|treated) you\b|you (consent|take|do not tolerate|are opted)",
+}
+"""Words that speak to whose record it is."""
+OF_KIND: Final = ("title", "text", "save")
+OTHER: Final = Represented(1, "Kari Nordvik", "proxy")
+
+
+@pytest.mark.parametrize("language", _HERS)
+@pytest.mark.parametrize("service", sorted(IN_USE))
+def test_no_text_of_a_choice_says_yours_to_who_acts_for_somebody(service: str, language: words.Language) -> None:
+    wishes = [Wish(kind, service) for kind in choices.KINDS] + [Wish("restriction", service, part="genetics")]
+    keys = {
+        choices._key(service, name) for name in ("lead", *(f"{kind}_{of}" for kind in choices.KINDS for of in OF_KIND))
+    }
+    keys |= {key for wish in wishes for key in choices._effects(wish)}
+    for key in sorted(key for key in keys if words.knows(key)):
+        said = words.say(language, choices._said_to(OTHER, key), name=OTHER.name)
+        assert not re.search(_HERS[language], said), (key, said)
+
+
+@pytest.mark.parametrize("page_of", ["privacy", "preview"])
+async def test_who_acts_for_somebody_reads_whose_choices_they_are(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch, page_of: str
+) -> None:
+    async def represented(_: object) -> tuple[Represented, ...]:
+        return (OTHER,)
+
+    monkeypatch.setattr(house, "represented", represented)
+    house.can = CLOSING
+    await browser.citizen()
+    page = await browser.get("/me/privacy")
+    if page_of == "preview":
+        page = await browser.post(page, "/me/privacy/preview", kind="restriction")
+        assert "De kan åpne sperren med samtykke, eller hvis det er akutt. Det står alltid i loggen." in text(page)
+    else:
+        assert "Her velger du hvem som får se prøvesvarene til Kari Nordvik." in text(page)
+    assert "Valg for Kari Nordvik" in text(page)
+    # Her own name, in the log, is the one thing on the page that is hers who acts.
+    assert not re.search(_HERS["nb"], text(page).replace("i loggen med navnet ditt", ""))
 
 
 async def test_an_opt_out_that_deletes_nothing_does_not_say_that_something_is_turned_away(browser: Browser) -> None:

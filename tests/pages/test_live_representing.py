@@ -48,6 +48,7 @@ def test_a_proxy_with_the_area_of_insight_alone_sees_results_and_not_the_choices
         assert page.status_code == 200
         assert "/me/privacy" not in page.text
         assert "Mine valg" not in text(page)
+        assert "Nye prøvesvar tas ikke imot her, fordi det er reservert mot tjenesten." in text(page)
         assert "/me/privacy" not in proxy.get("/me/log").text
         shut = proxy.get("/me/privacy")
         assert (shut.status_code, "Fullmakten omfatter ikke dette." in text(shut)) == (403, True)
@@ -110,7 +111,10 @@ def test_a_proxy_who_may_act_closes_and_lifts_what_was_closed_in_the_citizens_st
         page = proxy.get("/me/privacy")
         hers = name(platform, "blocked-doctor")
         assert f"Blokkert: {hers}" in text(page) and f'aria-label="Opphev: Blokkert {hers}"' not in page.text
-        assert "Reserver deg mot tjenesten" not in text(page) and "Samtykk for et" not in text(page)
+        assert "Reserver" not in text(page) and "Samtykk for et" not in text(page)
+        assert f"Valg for {name(platform, 'citizen')}" in text(page)
+        assert not re.findall(r"\b(?:prøvesvarene dine|loggen din|om deg|gi deg|du samtykker|Mine valg)\b", text(page))
+        assert "tas ikke imot" not in text(proxy.get("/me"))
         made = proxy.post(page, "/me/privacy/save", kind="restriction", of="genetics")
         assert "Valget er lagret" in text(made)
         assert 'aria-label="Opphev: Sperret Genetiske svar' in made.text

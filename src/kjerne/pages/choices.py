@@ -16,6 +16,7 @@ from starlette.responses import Response
 from kjerne.access import Wish
 from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
+from kjerne.pages.house import Represented
 from kjerne.pages.reader import person_of
 from kjerne.pages.reading import read
 from kjerne.pages.words import knows
@@ -53,11 +54,12 @@ async def _privacy(page: Page, service: str, fault: str = "", status: int = 200)
     services = await page.house.chooses_in(page.who, page.visit)
     if service not in services:
         raise _no_service()
+    person = await person_of(page)
     return page.render(
         "me/privacy.html",
         status=status,
-        title=page.say("me.privacy"),
-        person=await person_of(page),
+        title=page.say(_said_to(person, "me.privacy"), name=person.name),
+        person=person,
         choices=choices,
         can=await page.house.may_choose(page.who, page.visit),
         opted_out=any(choice.kind == "opt-out" for choice in choices),
@@ -89,16 +91,17 @@ async def preview(page: Page) -> Response:
 
 
 async def _effect(page: Page, form: Mapping[str, str], wish: Wish, shown: Shown) -> Response:
+    person = await person_of(page)
     return page.render(
         "me/privacy_preview.html",
-        title=page.say(_key(wish.service, f"{wish.kind}_title")),
+        title=page.say(_said_to(person, _key(wish.service, f"{wish.kind}_title"))),
         service=wish.service,
-        person=await person_of(page),
+        person=person,
         wish=wish,
         form=form,
         shown=shown,
-        effects=_effects(wish),
-        save=_key(wish.service, f"{wish.kind}_save"),
+        effects=[_said_to(person, key) for key in _effects(wish)],
+        save=_said_to(person, _key(wish.service, f"{wish.kind}_save")),
         seen=page.handle_of(_seen(page, wish)),
         deletion=page.now + regret if (regret := deleted_after(wish.service)) is not None else None,
     )
@@ -144,7 +147,8 @@ async def _refused(page: Page, refusal: Refusal) -> Response:
     if refusal.status not in (400, 404, 409, 422) and refusal.where != "kind":
         raise refusal
     place = "again" if refusal.rule == "choice-in-force" else refusal.where if refusal.where in FAULTS else "other"
-    return await _privacy(page, _service(page.form), page.say(f"privacy.fault_{place}"), refusal.status)
+    fault = page.say(_said_to(await person_of(page), f"privacy.fault_{place}"))
+    return await _privacy(page, _service(page.form), fault, refusal.status)
 
 
 def _service(said: Mapping[str, str]) -> str:
@@ -163,6 +167,12 @@ def _key(service: str, name: str) -> str:
     """The key of a text that speaks of the service's own content, where it has one."""
     own = f"privacy-{service}.{name}"
     return own if knows(own) else f"privacy.{name}"
+
+
+def _said_to(person: Represented, key: str) -> str:
+    """The key of a text as it is said to who looks at her own record, or acts for whose it is."""
+    other = f"{key}_other"
+    return other if person.tie != "self" and knows(other) else key
 
 
 def _wish(form: Mapping[str, str], now: datetime) -> Wish:

@@ -22,8 +22,6 @@ from kjerne.store.looks import Wanted
 CHOOSING: Final = ("self", "parent")
 """Whose choices stand on the first page; who stands in for another finds them behind its link, if at all."""
 LOG_SHOWN: Final = 3
-RESULTS: Final = "results"
-"""The service whose news the first page tells."""
 YOUTH_WAITS: Final = "youth-without-consent"
 
 
@@ -53,7 +51,7 @@ async def home(page: Page) -> Response:
         others=_lookers(log.rows)[:LOG_SHOWN],
         untold=any(row.unnamed == "untold" for row in log.rows),
         choices=choices,
-        opted_out=any(one.kind == "opt-out" and one.service == RESULTS for one in choices or ()),
+        opted_out=reading.chart.opted_out,
         taking_part=await page.house.sources(),
     )
 

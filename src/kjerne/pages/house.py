@@ -151,6 +151,8 @@ class Chart:
     acknowledged: Mapping[str, datetime] = field(default_factory=dict)
     coming: tuple[Coming, ...] = ()
     sources: tuple[Source, ...] = ()
+    opted_out: bool = False
+    """Whether nothing new is taken in, since there is an opt-out. Told to the citizen and who acts for her (law, K111)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ from kjerne.services.results.former import gone, taken_back, with_former, with_f
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.results.values import Value
 from kjerne.services.standards import types_by_service
-from kjerne.store import audit, deleted, files, followup, logins, registers, subjects
+from kjerne.store import audit, deleted, files, followup, logins, marking, registers, subjects
 from kjerne.store.files import Replaced
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
@@ -295,7 +295,7 @@ class LivePages:
                     patient = replace(patient, number=await self.store.people.number(conn, grant))
             shut = (locked if self.tells_choices else 0, releases)
             chart = _chart(patient, grant, records, trees, shut, acknowledged, waiting)
-            return replace(chart, whole=whole)
+            return replace(chart, whole=whole, opted_out=grant.released_only and _is_closed(grant))
 
         return await self.under(who, visit, "search", use)
 
@@ -525,6 +525,14 @@ def _chart(
         acknowledged=signed,
         coming=tuple(Coming(at) for at in coming),
         sources=(Source("kjerne", answered=True, at=grant.at),),
+    )
+
+
+def _is_closed(grant: Grant) -> bool:
+    """Whether an opt-out of the service is in force: nothing new is filed then."""
+    return any(
+        one.kind == "opt-out" and one.service in ("", grant.service) and marking.holds_at(one, grant.at)
+        for one in grant.subject.choices
     )
 
 
