@@ -61,6 +61,7 @@ LONGEST: Final = (
     "journeys/test_up.py",
     "test_docs.py",
     "journeys/test_youth.py",
+    "laws/test_paths_told.py",
     "laws/test_services.py",
     "test_package.py",
 )

@@ -408,17 +408,15 @@ class Anybody:
         raise AssertionError("a proof that is new was called old")
 
 
-async def built(ward: Ward) -> World:
-    """The whole world, in an empty database."""
+async def peopled(ward: Ward) -> World:
+    """Everybody, with who takes part, in an empty database: nobody has a record or has chosen anything."""
     world = World(ward)
-    people, pool = ward.house.store.people, ward.house.store.pool
-    async with pool.acquire() as conn:
+    people = ward.house.store.people
+    async with ward.house.store.pool.acquire() as conn:
         for name, detail in KIN.items():
-            (key,), digest = (
-                *(await people.register(conn, [new := _person(ward, detail)], NOW),),
-                new.identifiers[0].digest,
-            )
-            world.kin[name] = (key, digest)
+            new = _person(ward, detail)
+            (key,) = await people.register(conn, [new], NOW)
+            world.kin[name] = (key, new.identifiers[0].digest)
         for name, facts in PATIENTS.items():
             ties = _ties(world, name)
             shuts = any(will.kind in SHUTTING for will in facts.get("wills", ()))
@@ -427,7 +425,12 @@ async def built(ward: Ward) -> World:
                 (key,) = await people.register(conn, [new], NOW)
                 among[name] = Patient(name, new.identifiers[0].value, key, new.identifiers[0].digest)
         await _let_in(conn)
-    laboratory = Anybody(ward.house)
+    return world
+
+
+async def built(ward: Ward) -> World:
+    """The whole world, in an empty database."""
+    world, laboratory = await peopled(ward), Anybody(ward.house)
     for patient in world.patients.values():
         await _fill(world, laboratory, patient)
     for patient in world.patients.values():
@@ -561,11 +564,8 @@ async def _fill(world: World, laboratory: Anybody, patient: Patient) -> None:
         if kind.label:
             ids = [by_kind[kind.name] for by_kind in patient.ids.values()]
             await world.ward.house.store.pool.execute(
-                "UPDATE record SET labels = $1 WHERE patient = $2 AND id = ANY($3::uuid[])",
-                int(kind.label),
-                patient.key,
-                ids,
-            )
+                "UPDATE record SET labels = $1 WHERE patient = $2 AND id = ANY($3::uuid[])", int(kind.label), patient.key, ids,
+            )  # fmt: skip
 
 
 @dataclass
