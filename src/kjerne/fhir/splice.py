@@ -187,8 +187,9 @@ def line(kept: bytes, begin: int, id: bytes, version: bytes, updated: bytes) -> 
         at = begin + end
     parts += (kept[at:], b"\n")
     made = b"".join(parts)
-    # JSON strings hold no line end, so what stands between members can be taken away.
-    if b"\n" in kept or b"\r" in kept:
+    # JSON strings hold no line end, so what stands between members can be taken away. As numbers they are found at once; for
+    # bytes Python first makes an error.
+    if 10 in kept or 13 in kept:
         made = made.replace(b"\r", b"").replace(b"\n", b"") + b"\n"
     return made
 

@@ -120,6 +120,13 @@ def parted(number: int, opened: bytes) -> tuple[bytes, bytes]:
     return opened[begin : begin + count], opened[begin + count :]
 
 
+def unvalued(number: int, opened: bytes) -> bytes:
+    """As `parted`, the packed body alone."""
+    if number < JOINED:
+        return opened
+    return opened[(1 + opened[0] if opened[0] < 128 else 4 + int.from_bytes(opened[:4], "big") - _LONG) :]
+
+
 def bound(patient: int, type_: int, id_: UUID) -> bytes:
     """What a sealed body is bound to: moved to another row, it does not open."""
     return _PLACE.pack(patient, type_, id_.bytes)

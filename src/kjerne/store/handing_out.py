@@ -59,34 +59,47 @@ WITH g AS MATERIALIZED (
   SELECT NOT EXISTS (SELECT FROM w WHERE w.stamp IS DISTINCT FROM (
     SELECT coalesce(sum(p.stamp), 0) FROM g JOIN person p ON p.patient = g.key WHERE g.owner = w.owner)) AS ok
 )"""
-_NAMED: Final = f"""
-, n AS (
-  SELECT g.owner, array_agg(r.type) AS types, array_agg(r.id) AS ids, array_agg(r.version) AS versions
-  FROM r JOIN g ON g.key = r.patient GROUP BY g.owner
-), a AS (
+_ARRAYS: Final = "r.owner, array_agg(r.type) AS types, array_agg(r.id) AS ids, array_agg(r.version) AS versions"
+_ROWS: Final = f"""
   INSERT INTO audit (patient, at, number, written, {_SHARED_NAMES}, types, ids, versions, about, reason)
   SELECT w.owner, w.at, w.number, w.written, {_SHARED_VALUES},
     coalesce(n.types, '{{}}'), coalesce(n.ids, '{{}}'), coalesce(n.versions, '{{}}'), $14, $15
-  FROM s, w LEFT JOIN n USING (owner) WHERE s.ok
-)"""
+  FROM s, w LEFT JOIN n USING (owner) WHERE s.ok"""
+_NAMED: Final = f", n AS (SELECT {_ARRAYS} FROM r GROUP BY r.owner), a AS ({_ROWS})"
 _COLUMNS: Final = "r.patient, r.type, r.id, r.version, r.dictionary, r.at, r.body"
+_RECORDS: Final = f"""
+      SELECT {_COLUMNS} FROM record r WHERE s.ok AND r.patient = g.key AND {ALLOWED} AND r.type = ANY($6::smallint[])
+        AND r.at >= $7 AND (r.type, r.id) > (g.after_type, g.after_id) ORDER BY r.type, r.id LIMIT $8::bigint + 1"""
+# All of everybody, where it fits into one portion, as it nearly always does. Otherwise nothing, and nothing is written: what ends
+# a portion takes two looks more at each record.
+_WHOLE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
+  SELECT g.owner, {_COLUMNS} FROM s, g, LATERAL ({_RECORDS}) r
+), n AS (
+  SELECT {_ARRAYS}, count(*) AS many, sum(octet_length(r.body)) AS long FROM r GROUP BY r.owner
+), f AS MATERIALIZED (
+  SELECT coalesce(bool_and(n.many <= $8::bigint), true) AND coalesce(sum(n.long), 0) <= $18::bigint * (SELECT count(*) FROM g)
+    AS fits FROM n
+), a AS ({_ROWS} AND (SELECT f.fits FROM f))
+SELECT {_COLUMNS} FROM r, f WHERE f.fits
+UNION ALL SELECT NULL, s.ok::integer::smallint, NULL, NULL, NULL, NULL, NULL FROM s, f WHERE NOT (s.ok AND f.fits)"""
 # The last row of a portion is `cut` where more follow. The lengths of bodies are told without fetching them.
 _LINES: Final = f"""{_BEGIN}, r AS MATERIALIZED (
-  SELECT {_COLUMNS}, r.next IS NOT NULL AND (r.place = $8::bigint OR r.long + r.next > $18::bigint) AS cut FROM s, g, LATERAL (
+  SELECT g.owner, {_COLUMNS}, r.next IS NOT NULL AND (r.place = $8::bigint OR r.long + r.next > $18::bigint) AS cut
+  FROM s, g, LATERAL (
     SELECT r.*, row_number() OVER w AS place, sum(octet_length(r.body)) OVER w AS long, lead(octet_length(r.body)) OVER w AS next
-    FROM (
-      SELECT {_COLUMNS} FROM record r WHERE s.ok AND r.patient = g.key AND {ALLOWED} AND r.type = ANY($6::smallint[])
-        AND r.at >= $7 AND (r.type, r.id) > (g.after_type, g.after_id) ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
+    FROM ({_RECORDS}) r
     WINDOW w AS (ORDER BY r.type, r.id ROWS UNBOUNDED PRECEDING)) r
   WHERE r.place <= $8::bigint AND (r.place = 1 OR r.long <= $18::bigint)
 ){_NAMED}
-SELECT s.ok, {_COLUMNS}, r.cut FROM s LEFT JOIN r ON true"""
-_LINES_OF: Final = _LINES.replace("AND r.at >= $7", f"AND r.at >= $7 AND r.id = ANY(${19 + len(_SHARED)}::uuid[])")
+SELECT {_COLUMNS}, r.cut FROM r UNION ALL SELECT NULL, 0::smallint, NULL, NULL, NULL, NULL, NULL, NULL FROM s WHERE NOT s.ok"""
+_ONLY: Final = "AND r.at >= $7", f"AND r.at >= $7 AND r.id = ANY(${19 + len(_SHARED)}::uuid[])"
+_WHOLE_OF: Final = _WHOLE.replace(*_ONLY)
+_LINES_OF: Final = _LINES.replace(*_ONLY)
 
 # What stood before the mark of deletion decides who may hear of it, as in `reading.Reader.is_deleted`. What was taken from a
 # wrong person is gone too: when, her log says.
 _GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
-  SELECT r.*, r.follows AND r.place = $8::bigint AS cut FROM s, g, LATERAL (
+  SELECT g.owner, r.*, r.follows AND r.place = $8::bigint AS cut FROM s, g, LATERAL (
     SELECT r.*, row_number() OVER w AS place, lead(true, 1, false) OVER w AS follows FROM (
     (SELECT d.patient, d.type, d.id, d.version FROM record_history d
       JOIN record_history r ON r.patient = d.patient AND r.type = d.type AND r.id = d.id AND r.version = d.version - 1
@@ -104,7 +117,7 @@ _GONE: Final = f"""{_BEGIN}, r AS MATERIALIZED (
     WINDOW w AS (ORDER BY r.type, r.id) ORDER BY r.type, r.id LIMIT $8::bigint + 1) r
   WHERE s.ok AND r.place <= $8::bigint AND $18::bigint IS NOT NULL -- what is told of these has no length
 ){_NAMED}
-SELECT s.ok, r.patient, r.type, r.id, r.cut FROM s LEFT JOIN r ON true"""
+SELECT r.patient, r.type, r.id, r.cut FROM r UNION ALL SELECT NULL, 0::smallint, NULL, NULL FROM s WHERE NOT s.ok"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +161,12 @@ async def sealed(conn: Connection, reader: Reader, ids: SealedIds, grants: Seque
     await conn.execute(MEMORY)
     found = Sealed([], {}, {}, {})
     for some in _alike(grants):
-        rows = await _fetched(conn, reader, _LINES if errand.only is None else _LINES_OF, some, errand, _keys(grants))
+        rows, after = await _portion(conn, reader, some, errand, _keys(grants))
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
         found.rows.extend(rows)
-        found.keys.update({patient: of_whom[patient][patient] for patient in {row[1] for row in rows}})
+        found.keys.update({patient: of_whom[patient][patient] for patient in {row[0] for row in rows}})
         found.hers.update({key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys})
-        found.after.update({row[1]: (row[2], row[3]) for row in rows if row[-1]})
+        found.after.update(after)
     return found
 
 
@@ -173,8 +186,8 @@ async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand
     portion = Gone([], {})
     for some in _alike([one for one in grants if one.caller.limits is None]):
         rows = await _fetched(conn, reader, _GONE, some, errand, _keys(grants))
-        portion.found.extend(f"{type_name(row[2])}/{row[3]}" for row in rows)
-        portion.after.update({row[1]: (row[2], row[3]) for row in rows if row[-1]})
+        portion.found.extend(f"{type_name(row[1])}/{row[2]}" for row in rows or ())
+        portion.after.update(_after(rows or ()))
     return portion
 
 
@@ -193,9 +206,26 @@ def _alike(grants: Sequence[Grant]) -> list[list[Grant]]:
     return list(found.values())
 
 
+async def _portion(
+    conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand, among: int
+) -> tuple[Sequence[Sequence[Any]], dict[int, After]]:
+    """Rows of `_COLUMNS`, and of which keys more follow: at first all of them are asked for."""
+    whole, part = (_WHOLE, _LINES) if errand.only is None else (_WHOLE_OF, _LINES_OF)
+    if errand.after is None and (rows := await _fetched(conn, reader, whole, grants, errand, among)) is not None:
+        return rows, {}
+    found = await _fetched(conn, reader, part, grants, errand, among) or []
+    return [row[:-1] for row in found], _after(found)
+
+
+def _after(rows: Sequence[Any]) -> dict[int, After]:
+    """Behind which records more follow, by key."""
+    return {row[0]: (row[1], row[2]) for row in rows if row[-1]}
+
+
 async def _fetched(
     conn: Connection, reader: Reader, statement: str, grants: Sequence[Grant], errand: Errand, among: int
-) -> Sequence[Any]:
+) -> Sequence[Any] | None:
+    """The rows, or None where they are more than the statement gives. Raises `Stale`."""
     first, own = grants[0], [audit.given(one) for one in grants]
     keys = [(key, one.subject.patient) for one in grants for key in one.subject.keys]
     begin = [_START if errand.after is None else errand.after.get(key, _END) for key, _ in keys]
@@ -210,9 +240,12 @@ async def _fetched(
     )  # fmt: skip
     text, all_values = limits.narrowed(first, reader.unwrapped(first), statement, ALLOWED, values)
     rows = await conn.fetch(text, *all_values)
-    if not rows or not rows[0][0]:
+    # A statement that gave nothing to anybody has one row without a person, which says whether the facts stood.
+    if rows and rows[0][0] is None:
+        if rows[0][1]:
+            return None
         raise Stale
-    return [] if rows[0][1] is None else rows
+    return rows
 
 
 def _named(ids: SealedIds, patient: int) -> bytes:
@@ -221,14 +254,14 @@ def _named(ids: SealedIds, patient: int) -> bytes:
 
 
 def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, bytes], rows: Sequence[Any]) -> list[bytes]:
-    found, then, updated = [], EARLIEST, b""
-    for _, patient, type_, id_, version, dictionary, at, body, _ in rows:
-        # Many that came together have one moment.
-        if at != then:
-            then, updated = at, instant(at)
+    found, moments = [], dict[datetime, bytes]()
+    for patient, type_, id_, version, dictionary, at, body in rows:
+        # Many that came together have one moment, and lie among others by their ids.
+        if (updated := moments.get(at)) is None:
+            updated = moments[at] = instant(at)
         kept = reader.kept(keys[patient], bound(patient, type_, id_), dictionary, body)
         one = line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated)
-        if type_ in _WITH_SUBJECT and b'"subject"' not in one:
+        if type_ in _WITH_SUBJECT and one.find(b'"subject"') < 0:
             one = one.rstrip()[:-1] + hers[patient]
         found.append(one)
     return found

@@ -17,7 +17,7 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.fhir.splice import Splices, served
 from kjerne.store import audit, limits
-from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split
+from kjerne.store.codec import DataKey, Dictionaries, Wrap, bound, parted, split, unvalued
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import FRESH, fetched, note, noting
 from kjerne.store.record_marks import CARRIED
@@ -436,8 +436,7 @@ class Reader:
 
     def kept(self, key: DataKey, place: bytes, dictionary: int, body: bytes) -> bytes:
         """A body as `codec.with_splices` keeps it, for many that leave as they are; `place` is what it is bound to."""
-        _, packed = parted(dictionary, key.open(body, place))
-        return self._dictionaries.grow(dictionary, packed)
+        return self._dictionaries.grow(dictionary, unvalued(dictionary, key.open(body, place)))
 
 
 def gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:

@@ -73,7 +73,7 @@ async def test_a_portion_ends_by_its_bytes_too_and_holds_a_record_that_is_longer
     length = await ward.house.store.pool.fetchval(
         "SELECT max(octet_length(body)) FROM record WHERE patient = ANY($1)", keys
     )
-    for most, rows in ((1, (7, 2, 1)), (3 * 2 * length, (2, 1, 1)), (3 * 7 * length, (1, 1, 1))):
+    for most, rows in ((1, (7, 2, 1)), (3 * 2 * length, (2, 1, 1)), (9 * length, (1, 1, 1))):
         monkeypatch.setattr(files, "PORTION_BYTES", most)
         manifest = await opened(ward, "Patient/$export", *them, _type="Observation")
         assert sorted(one["id"] for one in await in_files(ward, manifest["output"])) == sorted(ids)
