@@ -117,9 +117,9 @@ class Asked:
         """One client system for each patient, with a living token."""
         if what in ("create", "transaction"):
             lab, made = self.kjerne.client.token("lab", path="/fhir"), _creates if what == "create" else _transactions
-            return [_lane(lab, made(person, -person.key, 10)) for person in self.others]
+            return [lane(lab, made(person, -person.key, 10)) for person in self.others]
         return [
-            _lane(
+            lane(
                 self.kjerne.client.token("gp", patient=person.nin, path="/fhir"),
                 [Request("GET", path) for path in random.Random(person.key).sample(paths, len(paths))]
                 if what == "read"
@@ -166,7 +166,7 @@ def _patients(population: Population) -> tuple[list[Person], list[Person]]:
 
 def _filled(kjerne: Kjerne, people: Sequence[Person], each: int) -> list[list[str]]:
     lab = kjerne.client.token("lab", path="/fhir")
-    lanes = [_lane(lab, _creates(person, person.key, each)) for person in people]
+    lanes = [lane(lab, _creates(person, person.key, each)) for person in people]
     found = drive(Load("127.0.0.1", kjerne.port, lanes, 0, keep_places=True))
     expect(found, 201)
     return [[path_of(place) for place in places] for places in found.places]
@@ -187,5 +187,5 @@ def _searches(person: Person) -> list[Request]:
     return [Request("POST", f"{BASE}/_search", headers, urlencode(asked).encode()) for asked in searches()]
 
 
-def _lane(held: Held, requests: list[Request]) -> Lane:
+def lane(held: Held, requests: list[Request]) -> Lane:
     return Lane(requests, held.token, held.key.private_jwk())

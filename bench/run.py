@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import beside
 import decisions
 import floor
 import host
@@ -48,10 +49,14 @@ class Extent:
     bulk_resources: int = 40_000
     export_rounds: int = 4
     """Times that every file of an export is fetched."""
+    dear_records: int = 12_000
+    """Records of somebody in whom a search takes all its steps."""
     workers: tuple[int, ...] = (1, 2)
 
 
-SHORT: Final = Extent(rounds=1, seconds=1.0, lanes=8, each=20, kith_people=40, bulk_resources=2_000, export_rounds=1)
+SHORT: Final = Extent(
+    rounds=1, seconds=1.0, lanes=8, each=20, kith_people=40, bulk_resources=2_000, export_rounds=1, dear_records=200
+)
 """To see that everything works; its figures mean little."""
 
 
@@ -111,6 +116,7 @@ class Report:
     """By target: kjerne with one worker, and with more."""
     bulk: inflow.Filed | None = None
     exported: dict[str, Handed] = field(default_factory=dict)
+    beside: list[beside.Beside] = field(default_factory=list)
     copied: float = 0.0
     """Rows a second, as they lie, by COPY."""
     peopled: sizes.Sizes | None = None
@@ -154,6 +160,7 @@ def measure(extent: Extent) -> Report:
                 report.exported[target.name] = _handed(kjerne, target, export, extent.export_rounds)
         rows, seconds = outflow.copied(kjerne)
         report.copied = rows / seconds
+        report.beside = beside.measured(asked, extent.dear_records, extent.seconds)
     return report
 
 

@@ -105,6 +105,11 @@ def _inflow(report: Report) -> Iterator[str]:
         yield f"| resources out through the files of an `$export`, {name} | {given.rate:,.0f}/s | {told} |"
     if report.copied:
         yield f"| their floor: the same rows, sealed as they lie, by one COPY | {report.copied:,.0f}/s | one connection |"
+    for one in report.beside:
+        told = f"{one.rate:,.0f} reads/s, median {one.median_ms:.1f} ms"
+        told += f"; a search {one.search_ms:,.0f} ms" if one.searches else ""
+        what = f"beside {one.searches} of the dearest searches" if one.searches else "alone"
+        yield f"| 99th percentile of reads on 4 connections, {what} | {one.p99_ms:.1f} ms | {told} |"
     people, seconds = report.extent.people, report.first_page_seconds
     yield f"| `{report.first_page_by}` to the first page | {seconds:.1f} s | {people} people and their results made |"
 

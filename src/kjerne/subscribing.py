@@ -511,7 +511,7 @@ class _Weighing:
         if key not in self._answers:
             try:
                 plan = self._plan(name, pairs)
-                with counted():
+                with counted(asked=False):
                     self._answers[key] = plan is not None and fits(self._opened(record), plan)
             except Refusal:
                 self._answers[key] = False

@@ -12,6 +12,7 @@ import pytest
 from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.fhir import effort
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
@@ -359,6 +360,25 @@ async def test_a_search_that_would_look_at_too_much_is_refused(desk: Desk) -> No
     with pytest.raises(Refusal, match="more than 3 records") as refused:
         await find(desk, await desk.grant(patient, "search"), "Observation", ("value-quantity", "gt1"), limit=3)
     assert (refused.value.status, refused.value.code) == (422, "too-costly")
+
+
+async def test_a_dear_search_beside_as_many_as_there_may_be_is_refused_and_another_is_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effort, "DEAR_AT_ONCE", 1)
+    monkeypatch.setattr(effort, "DEAR_STEPS", 2_500)
+    patient = await desk.person()
+    filed = await file(desk, patient, *(observation("NPU03230", day) for day in range(effort.STEPS_AT_ONCE // 10 + 1)))
+    grant = await desk.grant(patient, "search")
+    dear = "value-quantity", "gt1"
+    with effort.limited(10_000, among_dear=True):
+        effort.spend(2_500)
+        await effort.turn()
+        with pytest.raises(Refusal, match="take as much work") as refused:
+            await find(desk, grant, "Observation", dear)
+        assert (refused.value.status, refused.value.headers) == (503, (("retry-after", "2"),))
+        assert ids(await find(desk, grant, "Observation", dear, ("date", "lt2026-01-03"))) == filed[1::-1]
+    assert (await find(desk, grant, "Observation", dear)).total == len(filed)
 
 
 async def test_the_bytes_of_every_entry_carry_their_own_id(desk: Desk) -> None:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from kjerne.fhir.effort import limited, spend
-from kjerne.store.turns import ROWS_AT_ONCE, STEPS_AT_ONCE, in_turns
+from kjerne.fhir.effort import STEPS_AT_ONCE, limited, spend
+from kjerne.store.turns import ROWS_AT_ONCE, in_turns
 
 
 @asynccontextmanager
@@ -38,3 +38,31 @@ async def test_rows_that_are_much_work_leave_turns_sooner() -> None:
             async for _ in in_turns(range(10)):
                 spend(STEPS_AT_ONCE)
     assert len(turns) == 10
+
+
+async def test_of_several_long_works_one_goes_on_between_two_turns_of_others() -> None:
+    pieces = list[tuple[int, str]]()
+
+    async def long(name: str, turns: list[int]) -> None:
+        async for row in in_turns(range(4 * ROWS_AT_ONCE)):
+            if row % ROWS_AT_ONCE == 0 and row:
+                pieces.append((len(turns), name))
+
+    async with other() as turns:
+        await asyncio.gather(*(long(name, turns) for name in "abc"))
+    rounds = [round_ for round_, _ in pieces]
+    assert len(set(rounds)) == len(rounds) == 9
+    assert [name for _, name in sorted(pieces)] == list("abcabcabc")
+
+
+async def test_long_work_that_is_stopped_while_it_waits_keeps_nobody_waiting() -> None:
+    async def long() -> int:
+        return len([row async for row in in_turns(range(4 * ROWS_AT_ONCE))])
+
+    works = [asyncio.create_task(long()) for _ in range(5)]
+    await asyncio.sleep(0)
+    for one in works[:3]:
+        one.cancel()
+    ended = await asyncio.wait_for(asyncio.gather(*works, return_exceptions=True), 30)
+    assert [type(one) for one in ended[:3]] == [asyncio.CancelledError] * 3
+    assert ended[3:] == [4 * ROWS_AT_ONCE] * 2

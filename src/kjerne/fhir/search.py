@@ -28,7 +28,7 @@ from kjerne.fhir.criteria import (
     UriValue,
     Value,
 )
-from kjerne.fhir.effort import TooCostly, limited
+from kjerne.fhir.effort import DEAR_AT_ONCE, Crowded, TooCostly, limited
 from kjerne.fhir.index import asked_text, identifier_texts, plain_text, token, unpack
 from kjerne.fhir.packages import Definitions
 from kjerne.fhir.searchparams import (
@@ -50,11 +50,16 @@ STEPS_LIMIT: Final = 1_000_000
 
 
 @contextmanager
-def counted() -> Iterator[None]:
-    """`Refusal` 422 where the block takes more steps than one search may."""
+def counted(*, asked: bool = True) -> Iterator[None]:
+    """`Refusal` 422 where the block takes more steps than one search may; 503 where somebody waits for it (`asked`), it is dear
+    and as many such are in work already."""
     try:
-        with limited(STEPS_LIMIT):
+        with limited(STEPS_LIMIT, among_dear=asked):
             yield
+    except Crowded:
+        says = f"{DEAR_AT_ONCE} other searches that take as much work are being made"
+        todo = "Send it again later, or narrow it with a code or a date."
+        raise Refusal(503, says, code="throttled", todo=todo, headers=(("retry-after", "2"),)) from None
     except TooCostly:
         says = f"the search would take more than {STEPS_LIMIT} steps"
         raise Refusal(422, says, code="too-costly", todo="Narrow it with a code or a date, or ask for less.") from None

@@ -275,7 +275,7 @@ class Finder:
         found, keys = _planned(grant, search), self._reader.unwrapped(grant)
         kept, behind = set[UUID](), UUID(int=0)
         while True:
-            with counted():
+            with counted(asked=False):
                 where = Conditions(grant, found, keys, letter)
                 where.texts.append(f"r.id > {where.add(behind)}")
                 await self._weigh(conn, where)

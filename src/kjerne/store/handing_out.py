@@ -7,7 +7,6 @@ many records leaves in portions, each with such a row, so that what is in memory
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from kjerne.access import Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.effort import turn
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
 from kjerne.store.chains import WITHDRAWN_RULE
@@ -175,7 +175,7 @@ async def lines(reader: Reader, portion: Sealed) -> AsyncIterator[list[bytes]]:
     who asks for it has named her; among those of others it gets her Patient as its subject."""
     for at in range(0, len(portion.rows), AT_ONCE):
         yield _opened(reader, portion.keys, portion.hers, portion.rows[at : at + AT_ONCE])
-        await asyncio.sleep(0)
+        await turn()
 
 
 async def gone(conn: Connection, reader: Reader, grants: Sequence[Grant], errand: Errand) -> Gone:

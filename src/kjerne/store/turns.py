@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final, TypeVar
 
-from kjerne.fhir.effort import left
+from kjerne.fhir.effort import STEPS_AT_ONCE, left, turn
 
 ROWS_AT_ONCE: Final = 100
-STEPS_AT_ONCE: Final = 5_000
-"""Rows, or steps of a counted search, before others have their turn: some five milliseconds."""
+"""Rows before others have their turn, where they are so little work that their steps do not count: a millisecond or less."""
 
 Row = TypeVar("Row")
 
@@ -21,5 +19,5 @@ async def in_turns(rows: Iterable[Row]) -> AsyncIterator[Row]:
     for place, row in enumerate(rows, start=1):
         yield row
         if place % ROWS_AT_ONCE == 0 or since - left() >= STEPS_AT_ONCE:
-            await asyncio.sleep(0)
+            await turn()
             since = left()

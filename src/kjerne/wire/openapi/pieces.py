@@ -227,6 +227,7 @@ def refused(status: int, shape: str) -> Tree:
         426: ("upgrade",),
         428: ("etag",),
         429: ("retry-after",),
+        503: ("retry-after",),
     }
     maybe = by_status.get(status, ())
     return {"description": _SAYS[status], "headers": headers(always, maybe), "content": content(SHAPES[shape])}
