@@ -159,15 +159,15 @@ def look_at(slot: Slot, of: str) -> Look | None:
     own, below = _own(slot, of), _below(slot, of)
     if not own and below is None:
         return None
-    if below is None and len(own) == 1:
-        return own[0]
+    every = own if below is None else [*own, below]
+    if len(every) == 1:
+        return every[0]
 
     def look(value: Any, beside: Any, run: Run) -> Faults:
         found: list[Fault] = []
-        for one in own:
-            found += one(value, beside, run) or ()
-        if below is not None:
-            found += below(value, beside, run) or ()
+        for one in every:
+            if inner := one(value, beside, run):
+                found += inner
         return found
 
     return look
@@ -188,7 +188,8 @@ def _below(slot: Slot, of: str) -> Look | None:
             return None
         found: list[Fault] = []
         for one in looks:
-            found += one(parent, run) or ()
+            if inner := one(parent, run):
+                found += inner
         return found
 
     return below
@@ -302,8 +303,8 @@ def _judge(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
             look = looks[of] if fixed else run.look(slot, of)
             if look is not None and (inner := look(one[2], one[3], run)):
                 found += under(_where(one), inner)
-        if sliced is not None:
-            found += sliced(values, run) or ()
+        if sliced is not None and (inner := sliced(values, run)):
+            found += inner
         return found
 
     return judge
@@ -324,6 +325,8 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
     judges = [(one, judge, _absent(one, judge, f".{name}")) for one, _ in told for judge in [_judge(one, ofs, name)]]
     if not closed and not any(judge is not None or one.least or one.most is not None for one, judge, _ in judges):
         return None
+    needed = frozenset(place for place, (_, _, missing) in enumerate(judges) if missing)
+    every, few = range(len(judges)), len(judges) < 6
 
     def sliced(values: list[Value], run: Run) -> Faults:
         found: list[Fault] = []
@@ -339,7 +342,9 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
             else:
                 doubtful.update(unsure)
                 found += _of_none(value, unsure, run, closed=closed)
-        for place, (one, judge, missing) in enumerate(judges):
+        # Of most slices there is no value, and nothing is wrong with that.
+        for place in every if few else sorted(needed.union(taken)):
+            one, judge, missing = judges[place]
             own = taken.get(place)
             if own is None:
                 if missing and place not in doubtful:
@@ -347,8 +352,8 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
                 continue
             if len(own) >= one.least or place not in doubtful:
                 found += _counted(one, len(own), where) or ()
-            if judge is not None:
-                found += judge(own, run) or ()
+            if judge is not None and (inner := judge(own, run)):
+                found += inner
         return found
 
     return sliced
@@ -517,7 +522,10 @@ def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
     """An extension's own definition, where a package has it."""
     address = value.get("url") if type(value) is dict else None
     run.seen.add(id(value))
-    profile = run.find(address) if type(address) is str and run.depth < EXTENSION_DEPTH else None
+    # A part of an extension has a name in place of an address.
+    if type(address) is not str or ":" not in address or run.depth >= EXTENSION_DEPTH:
+        return None
+    profile = run.find(address)
     if profile is None or profile.type != "Extension":
         return None
     return run.under(profile, Node(value, "Extension", beside))
