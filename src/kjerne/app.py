@@ -60,6 +60,8 @@ from kjerne.services.exports.asking import Kickoffs
 from kjerne.services.exports.files import Files
 from kjerne.services.exports.filters import Filters
 from kjerne.services.exports.groups import GroupsApi
+from kjerne.services.imports.api import StandardsImport
+from kjerne.services.imports.lines import Crew
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
 from kjerne.services.messaging import MessagingApi
@@ -102,7 +104,6 @@ from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_both import SearchBoth
 from kjerne.services.standards_conditional import ConditionalApi
 from kjerne.services.standards_history import HistoryApi
-from kjerne.services.standards_import import Crew, StandardsImport
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi

@@ -10,11 +10,11 @@ import pytest
 from bundles import about, bundle, entry
 from bundles import send as send_bundle
 from platform_fixture import Answered, Standing
+from services.imports.test_api import issues, potassium
+from services.imports.test_api import send as send_lines
 from services.results.kith.conftest import Kith
 from services.test_messaging import NUMBERS, Sender
 from services.test_standards import observation
-from services.test_standards_import import issues, potassium
-from services.test_standards_import import send as send_lines
 from services.test_standards_registered import allergy
 
 OPEN, SHUT = "parent", "opted-out"

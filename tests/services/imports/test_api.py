@@ -20,7 +20,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.ndjson import Lines
 from kjerne.registries.guides import Guides
-from kjerne.services.standards_import import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
+from kjerne.services.imports.lines import CHUNK_LINES, INLINE_LINES, TOGETHER, Crew, understood
 from kjerne.wire import json as strict_json
 from platform_fixture import Standing
 from services.results.kith.conftest import Kith

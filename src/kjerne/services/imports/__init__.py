@@ -1,0 +1,1 @@
+"""`$import`: many resources at once, as one body."""

@@ -1,0 +1,221 @@
+"""`POST /fhir/R4/$import`: many resources in one request, a JSON object on each line (NDJSON). All are taken, or none.
+
+Each line passes what a create passes: strict JSON, R4, the law about its patient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Fault, Refusal
+from kjerne.exchange import Answer, Call, PatientRef, Route, Stale, any_of
+from kjerne.fhir import among
+from kjerne.fhir.among import Lost
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.interaction import OF_A_WRITE, heeded
+from kjerne.fhir.ndjson import Lines
+from kjerne.fhir.negotiation import check_accepted
+from kjerne.fhir.prefer import wanted
+from kjerne.registries.guides import Guides
+from kjerne.registries.homes import row_number
+from kjerne.registries.withholding import withheld
+from kjerne.services.imports.filing import Doors
+from kjerne.services.imports.lines import (
+    FAULT_LIMIT,
+    INLINE_LINES,
+    Crew,
+    Parse,
+    Understood,
+    all_right,
+    understood,
+    where,
+)
+from kjerne.store import marking, pointing, spreading
+from kjerne.store.bulk import Bulk, Filing, Fresh
+from kjerne.store.codec import split
+from kjerne.store.followup import tell_readers
+from kjerne.store.import_answers import ImportAnswers, Key
+from kjerne.store.pool import Connection, Pool
+from kjerne.store.reading import Reader
+from kjerne.store.sealed_id import SealedIds
+
+MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
+IMPORT_LIMIT_BYTES: Final = 64_000_000
+AT_ONCE: Final = 2
+"""Imports in work in one program; each may hold its body three times over in memory."""
+TRIES: Final = 3
+
+
+class StandardsImport:
+    """The handler. `served` says which service's law holds for a type that systems send in, `writes` the scopes that each asks
+    for; `identify` makes a reference from a number."""
+
+    def __init__(
+        self, pool: Pool, bulk: Bulk, reader: Reader, crew: Crew, served: Mapping[str, str],
+        writes: Mapping[str, str], parse_json: Parse, identify: Callable[[str], PatientRef], guides: Guides, ids: SealedIds,
+        answers: ImportAnswers,
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._bulk = bulk
+        self._reader = reader
+        self._crew = crew
+        self._service_by_type = {row_number(name, service): service for name, service in served.items()}
+        self._types = {name: row_number(name, service) for name, service in served.items()}
+        self._needs = any_of({name: writes[name] for name in served})
+        self._parse = parse_json
+        self._guides = guides
+        self._doors = Doors(self._service_by_type, identify, ids)
+        self._answers = answers
+        self._running = 0
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", "/fhir/R4/$import", self.take, self._needs, "fhir", IMPORT_LIMIT_BYTES)]
+
+    async def take(self, call: Call) -> Answer:
+        """Parameters: how many resources and patients were written, and the location of each line's resource."""
+        check_accepted(call)
+        heeded(call, OF_A_WRITE)
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
+            raise Refusal(415, "an import is sent as application/fhir+ndjson", where="content-type")
+        if self._running >= AT_ONCE:
+            raise Refusal(
+                429, "other imports are in work", todo="Send it again later.", headers=(("retry-after", "5"),)
+            )
+        self._running += 1
+        try:
+            return await self._taken(call)
+        finally:
+            self._running -= 1
+
+    async def _taken(self, call: Call) -> Answer:
+        sent, key = Lines.of(call.body), self._key(call)
+        if (before := await self._before(key, call.at)) is not None:
+            return _as_asked(call, before)
+        parts = await self._read(call.at, sent)
+        fresh, persons = all_right(parts)
+        await self._held_to_bindings(sent, [number for part in parts for number in part.untold])
+        await self._doors.held_to_scopes(call, sent, fresh, persons)
+        lost = among.lost(part.named for part in parts)
+        for _ in range(TRIES):
+            places = await self._doors.filings(call, sent, fresh, persons)
+            try:
+                async with self._pool.acquire() as conn, conn.transaction():
+                    if key is not None and not await self._answers.begin(conn, key, call.at):
+                        break
+                    made = _answer(await self._located(conn, fresh, places), _people(places), lost)
+                    if key is not None:
+                        await self._answers.end(conn, key, made)
+            except Stale:
+                continue
+            return _as_asked(call, made)
+        if (before := await self._before(key, call.at)) is not None:
+            return _as_asked(call, before)
+        raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    def _key(self, call: Call) -> Key | None:
+        text = call.headers.get("idempotency-key", "")
+        if not text or call.caller is None:
+            return None
+        return self._answers.key(call.caller, text, call.headers.get("person-id", ""), call.body)
+
+    async def _before(self, key: Key | None, now: datetime) -> bytes | None:
+        """What was answered under this key."""
+        if key is None:
+            return None
+        async with self._pool.acquire() as conn:
+            return await self._answers.answered(conn, key, now)
+
+    async def _located(
+        self, conn: Connection, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]]
+    ) -> list[str]:
+        """Writes all; where each line's resource is."""
+        ids = await self._written(conn, [Filing(grant, [fresh[at] for at in own]) for grant, own in places])
+        locations = [""] * len(fresh)
+        for (_, own), new in zip(places, ids, strict=True):
+            for at, id_ in zip(own, new, strict=True):
+                locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
+        return locations
+
+    async def _written(self, conn: Connection, filings: list[Filing]) -> list[list[UUID]]:
+        """The new ids. Where patients have restricted parts or single records, their marks are settled with the writing."""
+        concerned = [grant for grant, _ in filings if marking.concerns(grant)]
+        reported = [filing.grant for filing in filings if any(one.type == pointing.REPORT for one in filing.fresh)]
+        if not concerned and not reported:
+            return await self._bulk.write(conn, filings)
+        async with conn.transaction():
+            ids = await self._bulk.write(conn, filings)
+            for grant in concerned:
+                types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
+                await marking.settle(conn, grant, self._reader, types)
+            for filing in filings:
+                await self._settle_withheld(conn, filing)
+                await self._settle_results(conn, filing)
+        return ids
+
+    async def _settle_withheld(self, conn: Connection, filing: Filing) -> None:
+        """As of a create: what withholds the new reports is laid on what they show."""
+        at, trees = filing.grant.at, [decode(split(one.kept)[0]) for one in filing.fresh if one.type == pointing.REPORT]
+        shut = [(tree, withheld(tree, at)) for tree in trees]
+        if any(spreading.spreads(tree, one.labels, one.opens, at) for tree, one in shut):
+            types = [type_ for type_, service in self._service_by_type.items() if service == filing.grant.service]
+            await spreading.settle(conn, filing.grant, self._reader, types)
+
+    async def _settle_results(self, conn: Connection, filing: Filing) -> None:
+        """As of a create: what the new reports take back, or let stand again, and who is told."""
+        trees = [decode(split(one.kept)[0]) for one in filing.fresh if one.type == pointing.REPORT]
+        for tree in trees:
+            if pointing.touches(None, tree) or await pointing.any_marked(conn, filing.grant, tree):
+                changed = await pointing.settle(conn, filing.grant, self._reader)
+                await tell_readers(conn, filing.grant, "corrected", changed, with_report=True)
+                return
+
+    async def _read(self, at: datetime, sent: Lines) -> list[Understood]:
+        if len(sent.lines) > INLINE_LINES:
+            return await self._crew.understood(self._parse, self._types, self._guides, at, sent)
+        return [understood(self._parse, self._types, self._guides, at, sent.numbers, sent.lines)]
+
+    async def _held_to_bindings(self, sent: Lines, numbers: Sequence[int]) -> None:
+        """Lines whose codes the store must tell of are held against their profiles once more, in a thread that reaches it."""
+
+        def wrong() -> list[Fault]:
+            found: list[Fault] = []
+            for number in numbers:
+                tree = self._parse(sent.line(number))
+                faults = self._guides.on_write(tree, tree["resourceType"]).faults
+                found += [Fault(one.says, where(number, one.where), one.code) for one in faults]
+            return found[:FAULT_LIMIT]
+
+        if numbers and (faults := await asyncio.to_thread(wrong)):
+            first = faults[0]
+            raise Refusal(422, first.says, where=first.where, code=first.code, faults=tuple(faults[1:]))
+
+
+def _answer(locations: Sequence[str], patients: int, lost: Sequence[Lost]) -> bytes:
+    told: list[dict[str, Any]] = [
+        {"name": "resources", "valueInteger": len(locations)},
+        {"name": "patients", "valueInteger": patients},
+        *({"name": "location", "valueUri": location} for location in locations),
+    ]
+    if lost:
+        told += [{"name": "lost", "valueInteger": len(lost)}, {"name": "outcome", "resource": among.told(lost)}]
+    return encode({"resourceType": "Parameters", "parameter": told})
+
+
+def _people(places: Sequence[tuple[Grant, list[int]]]) -> int:
+    """How many human beings, each once over all services."""
+    return len({frozenset(grant.subject.keys) for grant, _ in places})
+
+
+def _as_asked(call: Call, made: bytes) -> Answer:
+    """Without the locations where they are not wanted."""
+    if wanted(call.headers) == "minimal":
+        tree = decode(made)
+        tree["parameter"] = [one for one in tree["parameter"] if one["name"] != "location"]
+        made = encode(tree)
+    return Answer(200, made)
