@@ -60,7 +60,7 @@ from kjerne.services.exports.asking import Kickoffs
 from kjerne.services.exports.files import Files
 from kjerne.services.exports.filters import Filters
 from kjerne.services.exports.groups import GroupsApi
-from kjerne.services.imports.api import StandardsImport
+from kjerne.services.imports.jobs import ImportJobsApi, imports
 from kjerne.services.imports.lines import Crew
 from kjerne.services.inquiries.api import CorrectionsApi
 from kjerne.services.inquiries.desk import Desk
@@ -113,11 +113,9 @@ from kjerne.settings import Settings
 from kjerne.socketing import SocketDeliverer
 from kjerne.store import registers
 from kjerne.store.bindings import Bindings, Stored
-from kjerne.store.bulk import Bulk
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
-from kjerne.store.import_answers import ImportAnswers
 from kjerne.store.kept import Kept
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
@@ -320,15 +318,13 @@ class House:
             *ParticipationApi(self.register, self.store.pool).routes(),
         ]
 
-    def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> StandardsImport:
+    def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> ImportJobsApi:
         """Many resources of the types in `sent_in` at once."""
-        bulk = Bulk(self.store.wrap, self.store.dictionaries, self.store.ids)
         # Sent to other processes with the lines: a method would want all of the house to go along.
         parse_json = partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
-        return StandardsImport(
-            self.store.pool, bulk, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides,
-            self.store.ids, ImportAnswers(self.store.keys.derived("import")),
-        )  # fmt: skip
+        heard = partial(refusal_answer, shape="fhir")
+        asked = (self.store, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides, heard)
+        return imports(*asked)
 
     def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:
         """What leaves in bulk, and the lists of patients that it may be of."""

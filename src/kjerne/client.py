@@ -25,7 +25,13 @@ from kjerne.wire.jws import SigningKey
 EARLY_SECONDS: Final = 30
 """A token this close to its end is fetched anew, so that it does not expire on the way."""
 IDENTITY: Final = ("openid", "profile", "helseid://scopes/identity/pid", "helseid://scopes/identity/security_level")
-AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {"pps": "nhn:pps", "v2": "nhn:pps", "fhir": "nhn:pps", "pmd": "nhn:pmd"}
+AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {
+    "pps": "nhn:pps",
+    "v2": "nhn:pps",
+    "fhir": "nhn:pps",
+    "imports": "nhn:pps",
+    "pmd": "nhn:pmd",
+}
 AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
     "critical-information": "nhn:critical-information",
     "record": "kjerne",

@@ -350,6 +350,27 @@ def of_choices(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         yield one, one
 
 
+def asked_of_imports(platform: Standing) -> list[Sent]:
+    """An import in parts: its manifest, its state, a part that comes and one that does not, and its end."""
+    line, lines = json.dumps(observation()).encode(), {"content-type": "application/ndjson"}
+    parts = [{"type": "Observation", "url": name} for name in ("one", "two")]
+    tree = {"inputFormat": "application/ndjson", "inputSource": "https://elsewhere.example", "input": parts}
+    manifest = ("lab", "", json.dumps(tree).encode(), {"content-type": "application/json"})
+    begun = platform.client.call("POST", "/fhir/R4/$import", as_="lab", body=manifest[2], headers=manifest[3])
+    at = begun.headers["content-location"].removeprefix(platform.url)
+    sender = {"as_": "lab", "about": ""}
+    part = "/imports/{number}/parts/{part}"
+    return [
+        Sent("POST /fhir/R4/$import", "/fhir/R4/$import", *manifest, 202),
+        Sent("GET /imports/{number}", at, **sender, status=202),
+        Sent(f"PUT {part}", f"{at}/parts/0", "lab", body=line, headers=lines),
+        Sent(f"PUT {part}", f"{at}/parts/1", "lab", body=b"{}", headers=lines, status=422),
+        Sent("GET /imports/{number}", at, **sender),
+        Sent(f"GET {part}/outcome", f"{at}/parts/1/outcome", **sender),
+        Sent("DELETE /imports/{number}", at, **sender, status=202),
+    ]
+
+
 def asked_of_subscriptions(platform: Standing) -> list[Sent]:
     at, who = "/fhir/R4/Subscription", {"as_": "ehr", "about": WHO}
     none = {"resourceType": "Subscription", "id": "none"}
@@ -379,6 +400,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_of_a_record(made, of_patient(platform, WHO)),
         *asked_of_repeats(platform),
         *asked_by_a_sender(platform),
+        *asked_of_imports(platform),
         *asked_by_an_operator(platform),
         *asked_of_subscriptions(platform),
         *asked_of_persons_and_exports(),

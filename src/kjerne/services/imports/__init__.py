@@ -1,1 +1,1 @@
-"""`$import`: many resources at once, as one body."""
+"""`$import`: many resources at once, as one body or in parts that a manifest names."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import Answer, Call, PatientRef, Route, Stale, any_of
+from kjerne.exchange import Answer, Call, PatientRef, Stale, any_of
 from kjerne.fhir import among
 from kjerne.fhir.among import Lost
 from kjerne.fhir.definitions import type_name
@@ -52,6 +53,61 @@ AT_ONCE: Final = 2
 TRIES: Final = 3
 
 
+class Kept(Protocol):
+    """Where it is kept that something was filed, and what was answered: whoever sends it again has nothing filed twice."""
+
+    async def before(self, conn: Connection) -> bytes | None:
+        """What was answered, where it was filed. `Refusal` where something else was."""
+
+    async def begin(self, conn: Connection) -> bool:
+        """Takes its place in the caller's transaction; False where another request had it meanwhile."""
+
+    async def end(self, conn: Connection, answer: bytes, resources: int) -> None:
+        """Keeps what is answered, and how many were filed, in the same transaction."""
+
+
+@dataclass(frozen=True)
+class _UnderAKey:
+    """An import that has a key of its sender's."""
+
+    answers: ImportAnswers
+    key: Key
+    at: datetime
+
+    async def before(self, conn: Connection) -> bytes | None:
+        return await self.answers.answered(conn, self.key, self.at)
+
+    async def begin(self, conn: Connection) -> bool:
+        return await self.answers.begin(conn, self.key, self.at)
+
+    async def end(self, conn: Connection, answer: bytes, resources: int) -> None:
+        del resources
+        await self.answers.end(conn, self.key, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said of a body before it came: of which type its lines are, and how many."""
+
+    type: str = ""
+    count: int | None = None
+
+    def check_count(self, sent: Lines) -> None:
+        if self.count is not None and len(sent.lines) != self.count:
+            says = f"the part has {len(sent.lines)} resources, and the manifest says {self.count}"
+            raise Refusal(422, says, where="body", code="business-rule", todo="Send all of the part that it names.")
+
+    def check_types(self, sent: Lines, fresh: Sequence[Fresh]) -> None:
+        if self.type:
+            other = next((at for at, one in enumerate(fresh) if type_name(one.type) != self.type), None)
+            if other is not None:
+                says = f"the manifest says that the part is of {self.type}"
+                raise Refusal(422, says, where=where(sent.numbers[other], "resourceType"), code="business-rule")
+
+
+NOTHING: Final = Said()
+
+
 class StandardsImport:
     """The handler. `served` says which service's law holds for a type that systems send in, `writes` the scopes that each asks
     for; `identify` makes a reference from a number."""
@@ -65,40 +121,43 @@ class StandardsImport:
         self._bulk = bulk
         self._reader = reader
         self._crew = crew
+        self.types = frozenset(served)
+        """Those that are taken."""
         self._service_by_type = {row_number(name, service): service for name, service in served.items()}
         self._types = {name: row_number(name, service) for name, service in served.items()}
-        self._needs = any_of({name: writes[name] for name in served})
+        self.needs = any_of({name: writes[name] for name in served})
         self._parse = parse_json
         self._guides = guides
         self._doors = Doors(self._service_by_type, identify, ids)
         self._answers = answers
         self._running = 0
 
-    def routes(self) -> list[Route]:
-        return [Route("POST", "/fhir/R4/$import", self.take, self._needs, "fhir", IMPORT_LIMIT_BYTES)]
-
     async def take(self, call: Call) -> Answer:
         """Parameters: how many resources and patients were written, and the location of each line's resource."""
         check_accepted(call)
         heeded(call, OF_A_WRITE)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
-            raise Refusal(415, "an import is sent as application/fhir+ndjson", where="content-type")
+        return as_asked(call, await self.file(call, self._key(call)))
+
+    async def file(self, call: Call, kept: Kept | None, said: Said = NOTHING) -> bytes:
+        """Files the lines of a body, under what `said` of them; what is answered. `Refusal` 429 where others are in work."""
         if self._running >= AT_ONCE:
             raise Refusal(
                 429, "other imports are in work", todo="Send it again later.", headers=(("retry-after", "5"),)
             )
         self._running += 1
         try:
-            return await self._taken(call)
+            return await self._filed(call, kept, said)
         finally:
             self._running -= 1
 
-    async def _taken(self, call: Call) -> Answer:
-        sent, key = Lines.of(call.body), self._key(call)
-        if (before := await self._before(key, call.at)) is not None:
-            return _as_asked(call, before)
+    async def _filed(self, call: Call, kept: Kept | None, said: Said) -> bytes:
+        sent = Lines.of(call.body)
+        if (before := await self._before(kept)) is not None:
+            return before
+        said.check_count(sent)
         parts = await self._read(call.at, sent)
         fresh, persons = all_right(parts)
+        said.check_types(sent, fresh)
         await self._held_to_bindings(sent, [number for part in parts for number in part.untold])
         await self._doors.held_to_scopes(call, sent, fresh, persons)
         lost = among.lost(part.named for part in parts)
@@ -106,30 +165,31 @@ class StandardsImport:
             places = await self._doors.filings(call, sent, fresh, persons)
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    if key is not None and not await self._answers.begin(conn, key, call.at):
+                    if kept is not None and not await kept.begin(conn):
                         break
                     made = _answer(await self._located(conn, fresh, places), _people(places), lost)
-                    if key is not None:
-                        await self._answers.end(conn, key, made)
+                    if kept is not None:
+                        await kept.end(conn, made, len(fresh))
             except Stale:
                 continue
-            return _as_asked(call, made)
-        if (before := await self._before(key, call.at)) is not None:
-            return _as_asked(call, before)
+            return made
+        if (before := await self._before(kept)) is not None:
+            return before
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
 
-    def _key(self, call: Call) -> Key | None:
+    def _key(self, call: Call) -> Kept | None:
         text = call.headers.get("idempotency-key", "")
         if not text or call.caller is None:
             return None
-        return self._answers.key(call.caller, text, call.headers.get("person-id", ""), call.body)
+        key = self._answers.key(call.caller, text, call.headers.get("person-id", ""), call.body)
+        return _UnderAKey(self._answers, key, call.at)
 
-    async def _before(self, key: Key | None, now: datetime) -> bytes | None:
-        """What was answered under this key."""
-        if key is None:
+    async def _before(self, kept: Kept | None) -> bytes | None:
+        """What was answered to the same before."""
+        if kept is None:
             return None
         async with self._pool.acquire() as conn:
-            return await self._answers.answered(conn, key, now)
+            return await kept.before(conn)
 
     async def _located(
         self, conn: Connection, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]]
@@ -212,7 +272,7 @@ def _people(places: Sequence[tuple[Grant, list[int]]]) -> int:
     return len({frozenset(grant.subject.keys) for grant, _ in places})
 
 
-def _as_asked(call: Call, made: bytes) -> Answer:
+def as_asked(call: Call, made: bytes) -> Answer:
     """Without the locations where they are not wanted."""
     if wanted(call.headers) == "minimal":
         tree = decode(made)

@@ -34,6 +34,7 @@ _TAGS: Final = (
     ("/participation", "Participation"),
     ("/persons", "Persons"),
     ("/exports", "Exports"),
+    ("/imports", "Imports"),
 )
 
 

@@ -148,9 +148,18 @@ _RECORDS: Final[Mapping[str, Operation]] = {
         for at in ("/fhir/R4", "/fhir/R4/")
     },
     "POST /fhir/R4/$import": Operation(
-        {200: Given("Parameters")}, (409, 412, 422, 429), body=tuple((one, "Lines") for one in LINES),
-        headers=(*_READS, "idempotency-key"),
+        {200: Given("Parameters"), 202: Given("", ("content-location",))}, (409, 412, 422, 429),
+        body=(*((one, "Lines") for one in LINES), (JSON, "Json"), *_PARAMETERS), headers=(*_READS, "idempotency-key"),
     ),
+    "GET /imports/{number}": Operation(
+        {200: Given("Json", ("expires",), media=(JSON,)),
+         202: Given("Json", ("x-progress", "retry-after", "expires"), media=(JSON,))}, (404, 410),
+    ),
+    "DELETE /imports/{number}": Operation({202: Given()}, (404, 410)),
+    "PUT /imports/{number}/parts/{part}": Operation(
+        {200: Given("Parameters")}, (404, 409, 410, 412, 422, 429), body=tuple((one, "Lines") for one in LINES), headers=_READS,
+    ),
+    "GET /imports/{number}/parts/{part}/outcome": Operation({200: Given("Lines", media=(NDJSON,))}, (404, 410)),
     "POST /fhir/R4/$process-message": Operation(
         {200: _FOUND}, (422,), ("_format", "async"), body=((JSON_TYPE, "Bundle"), (XML_TYPE, "Xml")), headers=_PATIENT
     ),
