@@ -37,4 +37,8 @@ class Lines(NamedTuple):
         return self.numbers[begin : begin + most], self.lines[begin : begin + most]
 
     def line(self, number: int) -> bytes:
-        return self.lines[bisect_left(self.numbers, number)]
+        return self.lines[self.place(number)]
+
+    def place(self, number: int) -> int:
+        """Where the line with this number stands among those that say something."""
+        return bisect_left(self.numbers, number)

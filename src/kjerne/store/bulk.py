@@ -97,8 +97,15 @@ class Bulk:
         self._dictionaries = dictionaries
         self._ids = ids
 
-    async def write(self, conn: Connection, filings: Sequence[Filing]) -> list[list[UUID]]:
-        """Everything in one transaction; the new ids, in the order of `filings` and of what each holds.
+    def ids(self, grant: Grant, types: Sequence[int]) -> list[UUID]:
+        """New ids for records of these types (the numbers of their rows) under a grant."""
+        return self._ids.make_many(grant.subject.patient, [type_ >= BESIDE for type_ in types])
+
+    async def write(
+        self, conn: Connection, filings: Sequence[Filing], ids: Sequence[Sequence[UUID]] = ()
+    ) -> Sequence[Sequence[UUID]]:
+        """Everything in one transaction; the ids, in the order of `filings` and of what each holds: those that were made for
+        them (`Bulk.ids`), or new ones.
 
         Raises `Stale` when a fact about any of the patients changed since its grant was made, or when another writer
         held the same patients in another order: nothing is written then.
@@ -106,10 +113,7 @@ class Bulk:
         for grant, fresh in filings:
             for one in fresh if grant.caller.limits is not None else ():
                 limits.must_hold(grant.caller, one.type, one.tokens, "c")
-        ids = [
-            self._ids.make_many(grant.subject.patient, [one.type >= BESIDE for one in fresh])
-            for grant, fresh in filings
-        ]
+        ids = ids or [self.ids(grant, [one.type for one in fresh]) for grant, fresh in filings]
         try:
             async with conn.transaction():
                 await _hold(conn, [filing.grant for filing in filings])

@@ -301,26 +301,82 @@ def of_another(name: str, **more: Any) -> bytes:
     return potassium(id=name, **more)
 
 
+def derived(platform: Standing, location: str) -> list[str]:
+    """What the record at a location is derived from."""
+    tree = platform.get(location).tree
+    return [one["reference"] for one in tree["derivedFrom"]]
+
+
 @pytest.mark.parametrize("many", [0, INLINE_LINES + CHUNK_LINES])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_reference_to_what_another_line_was_called_is_told_and_kept_as_it_was_sent(
+def test_a_reference_to_what_another_line_was_called_leads_to_that_line(
     platform: Standing, many: int, turned: bool
 ) -> None:
-    number = platform.nin("citizen")
-    refers = potassium(number, derivedFrom=[{"reference": "Observation/first"}, {"reference": "Observation/elsewhere"}])
-    lines = [
-        of_another("first", subject={"identifier": {"system": NUMBER, "value": number}}),
-        *[potassium(number)] * many,
-    ]
+    number, name = platform.nin("citizen"), str(uuid4())
+    links = [
+        f"Observation/{name}", f"Observation/{name}/_history/3", f"{platform.url}/fhir/R4/Observation/{name}",
+    ]  # fmt: skip
+    others = ["Observation/elsewhere", f"https://elsewhere.example/fhir/R4/Observation/{name}", f"urn:uuid:{uuid4()}"]
+    refers = potassium(number, derivedFrom=[{"reference": one} for one in (*links, *others)])
+    lines = [of_another(name, subject={"identifier": {"system": NUMBER, "value": number}}), *[potassium(number)] * many]
     lines = [refers, *lines] if turned else [*lines, refers]
-    answer = send(platform, lines, prefer="return=minimal")
-    assert told(answer)[0] == len(lines)
+    _, _, locations = told(send(platform, lines))
+    at, there = (0, 1) if turned else (-1, 0)
+    address = locations[there].partition("/_history")[0]
+    assert derived(platform, locations[at]) == [*[address] * len(links), *others]
+    found = platform.get(f"Observation?derived-from={address}").ids()
+    assert found == [_id(locations[at])], "it is found by where it leads"
+
+
+def test_lines_may_refer_to_each_other_and_to_themselves_and_keep_every_other_byte(platform: Standing) -> None:
+    number = platform.nin("parent")
+    refer = [[{"reference": f"Observation/{name}", "display": '\u00e5 "reference": "Observation/a"'}] for name in "ab"]
+    first = potassium(number, "4.10", id="a", derivedFrom=[*refer[1], *refer[0]])
+    second = potassium(number, "4.1000", id="b", derivedFrom=refer[0]).replace(b"Observation/a", b"Observation\\/a", 1)
+    _, _, locations = told(send(platform, [first, second]))
+    a, b = (one.partition("/_history")[0] for one in locations)
+    assert (derived_of(platform, locations[0]), derived_of(platform, locations[1])) == ([b, a], [a])
+    kept = platform.get(locations[1], about="parent").response.content
+    assert b'"value": 4.1000' in kept
+    assert json.loads(kept)["derivedFrom"][0]["display"] == '\u00e5 "reference": "Observation/a"'
+
+
+def derived_of(platform: Standing, location: str) -> list[str]:
+    return [one["reference"] for one in platform.get(location, about="parent").tree["derivedFrom"]]
+
+
+def test_a_reference_to_what_two_lines_are_called_is_told_and_kept_as_it_was_sent(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    refers = potassium(number, derivedFrom=[{"reference": "Observation/twice"}])
+    lines = [refers, *[of_another("twice", subject={"identifier": {"system": NUMBER, "value": number}})] * 2]
+    answer = send(platform, lines)
     parameters = {one["name"]: one for one in answer.json()["parameter"]}
     assert parameters["lost"]["valueInteger"] == 1
     (issue,) = parameters["outcome"]["resource"]["issue"]
-    at, there = (1, 2) if turned else (len(lines), 1)
-    assert (issue["severity"], issue["location"]) == ("warning", [f"line {at}"])
-    assert f"Observation/first is what line {there} here was called" in issue["diagnostics"]
+    assert (issue["severity"], issue["location"]) == ("warning", ["line 1"])
+    assert "Observation/twice is what several lines are called" in issue["diagnostics"]
+    assert derived(platform, told(answer)[2][0]) == ["Observation/twice"]
+
+
+def test_a_urn_names_the_full_url_that_no_line_has_and_is_told_where_it_is_the_id_of_one(platform: Standing) -> None:
+    number, name = platform.nin("citizen"), str(uuid4())
+    urns = [f"urn:uuid:{name.upper()}", f"urn:uuid:{uuid4()}"]
+    answer = send(
+        platform, [of_another(name), potassium(derivedFrom=[{"reference": one} for one in urns])], person_id=number
+    )
+    parameters = {one["name"]: one for one in answer.json()["parameter"]}
+    (issue,) = parameters["outcome"]["resource"]["issue"]
+    assert (issue["location"], urns[0] in issue["diagnostics"]) == (["line 2"], True)
+    assert derived(platform, told(answer)[2][1]) == urns
+
+
+@pytest.mark.parametrize("base", ["", "{url}/fhir/R4/"])
+def test_a_link_to_a_line_of_a_type_that_may_not_stand_there_is_refused_before_the_law_is_asked(
+    platform: Standing, base: str
+) -> None:
+    refers = potassium(derivedFrom=[{"reference": f"{base.format(url=platform.url)}Device/a"}])
+    answer = send(platform, [b'{"resourceType":"Device","id":"a"}', refers], person_id=platform.nin("opted-out"))
+    assert (answer.status_code, platform.audited(answer)) == (422, [])
 
 
 def test_references_to_what_is_not_among_the_lines_and_to_patients_are_no_matter(platform: Standing) -> None:
@@ -335,6 +391,7 @@ def test_the_same_import_under_the_same_key_is_filed_once_and_answered_alike(pla
     number, key = platform.nin("citizen"), str(uuid4())
     lines = [
         potassium(number),
+        potassium(number, id="x"),
         potassium(number, id="x"),
         potassium(number, derivedFrom=[{"reference": "Observation/x"}]),
     ]

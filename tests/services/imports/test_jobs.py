@@ -351,3 +351,87 @@ def test_a_part_is_sent_as_lines_and_an_import_as_lines_or_json(platform: Standi
     )
     assert answer.status_code == 415
     assert states(look(platform, at)) == ["missing"]
+
+
+def named(name: str, **more: Any) -> bytes:
+    return potassium(id=name, **more)
+
+
+def links(platform: Standing, location: str) -> list[str]:
+    return [one["reference"] for one in platform.get(location).tree.get("derivedFrom", ())]
+
+
+def refers(*names: str, **more: Any) -> bytes:
+    return potassium(derivedFrom=[{"reference": name} for name in names], **more)
+
+
+def warnings(answer: httpx.Response) -> list[tuple[str, str]]:
+    """(line, sentence) of each."""
+    found = next((one["resource"]["issue"] for one in answer.json()["parameter"] if one["name"] == "outcome"), [])
+    assert len(found) == sum(one["valueInteger"] for one in answer.json()["parameter"] if one["name"] == "lost")
+    return [(one["location"][0], one["diagnostics"]) for one in found]
+
+
+def test_a_part_refers_to_what_came_before_it_and_to_itself(platform: Standing) -> None:
+    number, whole = platform.nin("citizen"), f"{platform.url}/fhir/R4/Observation/c"
+    at = begun(platform, part(), part())
+    _, _, first = told(put(platform, at, 0, [named("a"), named("c")], person_id=number))
+    later = put(platform, at, 1, [refers("Observation/a", whole, "Observation/b"), named("b")], person_id=number)
+    _, _, second = told(later)
+    addresses = [one.partition("/_history")[0] for one in (*first, second[1])]
+    assert (links(platform, second[0]), warnings(later)) == (addresses, [])
+    assert platform.get(f"Observation?derived-from={addresses[0]}").ids() == [second[0].split("/")[1]]
+
+
+def test_what_a_part_calls_its_lines_is_nothing_to_another_import(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    at, other = begun(platform, part()), begun(platform, part())
+    told(put(platform, at, 0, [named("a")], person_id=number))
+    answer = put(platform, other, 0, [refers("Observation/a")], person_id=number)
+    assert links(platform, told(answer)[2][0]) == ["Observation/a"]
+
+
+def test_who_brings_what_a_part_before_referred_to_is_told_that_it_came_too_late(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    at = begun(platform, part(), part(), part())
+    first = put(platform, at, 0, [refers("Observation/a", "Observation/elsewhere")], person_id=number)
+    assert (links(platform, told(first)[2][0])[0], warnings(first)) == ("Observation/a", [])
+    late = put(platform, at, 1, [named("b"), named("a")], person_id=number)
+    ((line, says),) = warnings(late)
+    assert (line, "Observation/a was referred to by a part that came before" in says) == ("line 2", True)
+    assert [one["diagnostics"] for one in outcomes(platform, at, 1)][-1] == says
+    again = put(platform, at, 2, [refers("Observation/a")], person_id=number)
+    assert links(platform, told(again)[2][0]) == [told(late)[2][1].partition("/_history")[0]]
+
+
+def test_a_name_that_two_parts_give_leads_nowhere_and_is_told(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    at = begun(platform, part(), part(), part())
+    for place in range(2):
+        assert warnings(put(platform, at, place, [named("a")], person_id=number)) == []
+    answer = put(platform, at, 2, [potassium(), refers("Observation/a")], person_id=number)
+    ((line, says),) = warnings(answer)
+    assert (line, "Observation/a is what several lines are called" in says) == ("line 2", True)
+    assert links(platform, told(answer)[2][1]) == ["Observation/a"]
+
+
+def test_two_parts_at_once_that_refer_to_each_other_are_both_filed(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    at = begun(platform, part(), part())
+    sent = [[named("a"), refers("Observation/b")], [named("b"), refers("Observation/a")]]
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(lambda place: put(platform, at, place, sent[place], person_id=number), range(2)))
+    assert [one.status_code for one in answers] == [200, 200]
+    led = [links(platform, told(one)[2][1])[0] for one in answers]
+    names = [told(one)[2][0].partition("/_history")[0] for one in answers]
+    came = [led[0] == names[1], led[1] == names[0]]
+    assert came.count(True) == 1, "who came second knows of the first"
+    assert len(warnings(answers[came.index(True)])) == 1, "and is told what the first could not know"
+
+
+def test_names_lie_as_digests_beside_ids(platform: Standing) -> None:
+    name, at = str(uuid4()), begun(platform, part())
+    told(put(platform, at, 0, [named(name), refers("Observation/x")], person_id=platform.nin("citizen")))
+    rows = platform.rows("SELECT digest, id, asked FROM import_name WHERE job = $1", int(at.rpartition("/")[2]))
+    assert sorted((row["id"] is not None, row["asked"]) for row in rows) == [(False, True), (True, False)]
+    assert all(name.encode() not in bytes(row["digest"]) and len(row["digest"]) == 16 for row in rows)

@@ -46,7 +46,7 @@ class Record:
         )
 
     async def call(
-        self, method: str, path: str, tree: dict[str, Any], *, by: Caller = LAB, **more: str
+        self, method: str, path: str, tree: dict[str, Any], *others: dict[str, Any], by: Caller = LAB, **more: str
     ) -> tuple[Answer, dict[str, str]]:
         route = next(one for one in self.ward.house.routes() if (one.method, one.path) == (method, path))
         kind = "ndjson" if path.endswith("$import") else "json"
@@ -56,7 +56,7 @@ class Record:
         parameters = {"type": tree["resourceType"], **more}
         made = Call(
             method, path, self.ward.house.clock.now(), "test", by, self.ward.admit(by), parameters,
-            headers=headers, body=json.dumps(tree).encode(), base_url="http://kjerne.example",
+            headers=headers, body="\n".join(map(json.dumps, (tree, *others))).encode(), base_url="http://kjerne.example",
         )  # fmt: skip
         return await route.handler(made), parameters
 
@@ -101,6 +101,15 @@ async def record(ward: Ward) -> Record:
 async def test_the_citizen_does_not_see_what_would_endanger_a_life(record: Record, door: str) -> None:
     await record.file(resource("DiagnosticReport", "NORN_FFL"), door)
     assert (await record.seen(), await record.seen_by_doctor()) == (0, 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_report_withholds_the_results_that_are_imported_with_it(record: Record, turned: bool) -> None:
+    """By where its links lead, as of a transaction (K66)."""
+    report = resource("DiagnosticReport", "NORN_FFL", result=[{"reference": "Observation/r"}])
+    lines = [report, resource("Observation", id="r")]
+    await record.call("POST", "/fhir/R4/$import", *(reversed(lines) if turned else lines))
+    assert (await record.seen("Observation"), await record.seen_by_doctor("Observation")) == (0, 1)
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -6,7 +6,7 @@ Each line passes what a create passes: strict JSON, R4, the law about its patien
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -16,7 +16,7 @@ from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, PatientRef, Stale, any_of
 from kjerne.fhir import among
-from kjerne.fhir.among import Lost
+from kjerne.fhir.among import Among, Lost
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import OF_A_WRITE, heeded
@@ -34,6 +34,7 @@ from kjerne.services.imports.lines import (
     Parse,
     Understood,
     all_right,
+    anew,
     understood,
     where,
 )
@@ -42,25 +43,39 @@ from kjerne.store.bulk import Bulk, Filing, Fresh
 from kjerne.store.codec import split
 from kjerne.store.followup import tell_readers
 from kjerne.store.import_answers import ImportAnswers, Key
+from kjerne.store.import_names import Brought
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 from kjerne.store.sealed_id import SealedIds
 
 MEDIA_TYPES: Final = frozenset({"application/fhir+ndjson", "application/x-ndjson", "application/ndjson"})
 IMPORT_LIMIT_BYTES: Final = 64_000_000
+BASE: Final = "/fhir/R4"
+NONE: Final = UUID(int=0)
 AT_ONCE: Final = 2
 """Imports in work in one program; each may hold its body three times over in memory."""
 TRIES: Final = 3
 
 
 class Kept(Protocol):
-    """Where it is kept that something was filed, and what was answered: whoever sends it again has nothing filed twice."""
+    """Where it is kept that something was filed, and what was answered: whoever sends it again has nothing filed twice. `earlier`
+    says that other bodies may have come before, whose lines these refer to."""
+
+    @property
+    def earlier(self) -> bool: ...
 
     async def before(self, conn: Connection) -> bytes | None:
         """What was answered, where it was filed. `Refusal` where something else was."""
 
     async def begin(self, conn: Connection) -> bool:
         """Takes its place in the caller's transaction; False where another request had it meanwhile."""
+
+    async def known(self, conn: Connection, names: Collection[str]) -> Mapping[str, str]:
+        """The addresses of what came before, of these names."""
+
+    async def name(self, conn: Connection, brought: Sequence[Brought], missing: Mapping[str, int]) -> list[Lost]:
+        """Keeps what the lines were called and what they miss, for those that come after, in the same transaction; what is to be
+        warned of. Raises `Stale` where what is missing has come meanwhile."""
 
     async def end(self, conn: Connection, answer: bytes, resources: int) -> None:
         """Keeps what is answered, and how many were filed, in the same transaction."""
@@ -73,12 +88,21 @@ class _UnderAKey:
     answers: ImportAnswers
     key: Key
     at: datetime
+    earlier: bool = False
 
     async def before(self, conn: Connection) -> bytes | None:
         return await self.answers.answered(conn, self.key, self.at)
 
     async def begin(self, conn: Connection) -> bool:
         return await self.answers.begin(conn, self.key, self.at)
+
+    async def known(self, conn: Connection, names: Collection[str]) -> Mapping[str, str]:
+        del conn, names
+        return {}
+
+    async def name(self, conn: Connection, brought: Sequence[Brought], missing: Mapping[str, int]) -> list[Lost]:
+        del conn, brought, missing
+        return []
 
     async def end(self, conn: Connection, answer: bytes, resources: int) -> None:
         del resources
@@ -160,14 +184,27 @@ class StandardsImport:
         said.check_types(sent, fresh)
         await self._held_to_bindings(sent, [number for part in parts for number in part.untold])
         await self._doors.held_to_scopes(call, sent, fresh, persons)
-        lost = among.lost(part.named for part in parts)
+        # Most lines have no id, and nothing to lead to it: nothing is looked up for them.
+        named, earlier = [part.named for part in parts], bool(kept and kept.earlier)
+        linked = await asyncio.to_thread(among.among, named, f"{call.base_url}{BASE}", earlier=earlier)
+        await self._check_types(call, sent, linked)
+        asked = linked.asked()
         for _ in range(TRIES):
             places = await self._doors.filings(call, sent, fresh, persons)
+            ids = self._ids_of(fresh, places)
+            known = await self._known(kept, asked)
+            led = linked.led(_addresses(sent, fresh, ids, linked), known)
+            filing = await self._relinked(call, sent, fresh, led) if led else fresh
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
                     if kept is not None and not await kept.begin(conn):
                         break
-                    made = _answer(await self._located(conn, fresh, places), _people(places), lost)
+                    await self._written(conn, filing, places, ids)
+                    lost = linked.lost()
+                    if kept is not None:
+                        missing = {name: number for name, number in asked.items() if name not in known}
+                        lost += await kept.name(conn, _brought(sent, fresh, ids, linked), missing)
+                    made = _answer(_locations(fresh, ids), _people(places), lost)
                     if kept is not None:
                         await kept.end(conn, made, len(fresh))
             except Stale:
@@ -176,6 +213,43 @@ class StandardsImport:
         if (before := await self._before(kept)) is not None:
             return before
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
+
+    async def _check_types(self, call: Call, sent: Lines, linked: Among) -> None:
+        """`Refusal` 422 where a whole address that is to be followed is of a type that may not stand there."""
+        whole = linked.whole()
+        lines = [among.relinked(sent.line(number), names) for number, names in whole.items()]
+        if lines:
+            all_right(await self._read(call.at, Lines(lines, list(whole))))
+
+    def _ids_of(self, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]]) -> list[UUID]:
+        """A new id for each line, made before anything is written: others refer to it."""
+        ids: list[UUID] = [NONE] * len(fresh)
+        for grant, own in places:
+            for at, id_ in zip(own, self._bulk.ids(grant, [fresh[at].type for at in own]), strict=True):
+                ids[at] = id_
+        return ids
+
+    async def _known(self, kept: Kept | None, names: Collection[str]) -> Mapping[str, str]:
+        """The addresses of what came before, of these names."""
+        if kept is None or not names:
+            return {}
+        async with self._pool.acquire() as conn:
+            return await kept.known(conn, names)
+
+    async def _relinked(
+        self, call: Call, sent: Lines, fresh: Sequence[Fresh], led: Mapping[int, Mapping[str, str]]
+    ) -> list[Fresh]:
+        """What is to be written, with the lines understood anew that refer to others: what they are found by is another."""
+        numbers = sorted(led)
+        places = [sent.place(number) for number in numbers]
+        types = [fresh[place].type for place in places]
+        lines = await asyncio.to_thread(lambda: [among.relinked(sent.line(one), led[one]) for one in numbers])
+        many = len(lines) > INLINE_LINES
+        found = await self._crew.anew(call.at, types, lines) if many else anew(call.at, types, lines)
+        filing = list(fresh)
+        for place, one in zip(places, found, strict=True):
+            filing[place] = one
+        return filing
 
     def _key(self, call: Call) -> Kept | None:
         text = call.headers.get("idempotency-key", "")
@@ -191,32 +265,19 @@ class StandardsImport:
         async with self._pool.acquire() as conn:
             return await kept.before(conn)
 
-    async def _located(
-        self, conn: Connection, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]]
-    ) -> list[str]:
-        """Writes all; where each line's resource is."""
-        ids = await self._written(conn, [Filing(grant, [fresh[at] for at in own]) for grant, own in places])
-        locations = [""] * len(fresh)
-        for (_, own), new in zip(places, ids, strict=True):
-            for at, id_ in zip(own, new, strict=True):
-                locations[at] = f"{type_name(fresh[at].type)}/{id_}/_history/1"
-        return locations
-
-    async def _written(self, conn: Connection, filings: list[Filing]) -> list[list[UUID]]:
-        """The new ids. Where patients have restricted parts or single records, their marks are settled with the writing."""
-        concerned = [grant for grant, _ in filings if marking.concerns(grant)]
-        reported = [filing.grant for filing in filings if any(one.type == pointing.REPORT for one in filing.fresh)]
-        if not concerned and not reported:
-            return await self._bulk.write(conn, filings)
-        async with conn.transaction():
-            ids = await self._bulk.write(conn, filings)
-            for grant in concerned:
-                types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
-                await marking.settle(conn, grant, self._reader, types)
-            for filing in filings:
+    async def _written(
+        self, conn: Connection, fresh: Sequence[Fresh], places: Sequence[tuple[Grant, list[int]]], ids: Sequence[UUID]
+    ) -> None:
+        """Writes all. Where patients have restricted parts or single records, their marks are settled with the writing."""
+        filings = [Filing(grant, [fresh[at] for at in own]) for grant, own in places]
+        await self._bulk.write(conn, filings, [[ids[at] for at in own] for _, own in places])
+        for grant in (grant for grant, _ in filings if marking.concerns(grant)):
+            types = [type_ for type_, service in self._service_by_type.items() if service == grant.service]
+            await marking.settle(conn, grant, self._reader, types)
+        for filing in filings:
+            if any(one.type == pointing.REPORT for one in filing.fresh):
                 await self._settle_withheld(conn, filing)
                 await self._settle_results(conn, filing)
-        return ids
 
     async def _settle_withheld(self, conn: Connection, filing: Filing) -> None:
         """As of a create: what withholds the new reports is laid on what they show."""
@@ -265,6 +326,25 @@ def _answer(locations: Sequence[str], patients: int, lost: Sequence[Lost]) -> by
     if lost:
         told += [{"name": "lost", "valueInteger": len(lost)}, {"name": "outcome", "resource": among.told(lost)}]
     return encode({"resourceType": "Parameters", "parameter": told})
+
+
+def _locations(fresh: Sequence[Fresh], ids: Sequence[UUID]) -> list[str]:
+    return [f"{type_name(one.type)}/{id_}/_history/1" for one, id_ in zip(fresh, ids, strict=True)]
+
+
+def _addresses(sent: Lines, fresh: Sequence[Fresh], ids: Sequence[UUID], linked: Among) -> dict[int, str]:
+    """Where the lines that have a name will lie, by their numbers."""
+    named = ((number, sent.place(number)) for number in set(linked.names.values()) - {among.SEVERAL})
+    return {number: f"{type_name(fresh[at].type)}/{ids[at]}" for number, at in named}
+
+
+def _brought(sent: Lines, fresh: Sequence[Fresh], ids: Sequence[UUID], linked: Among) -> list[Brought]:
+    """The lines that have a name, for those that come after."""
+    found = []
+    for name, number in linked.names.items():
+        at = sent.place(number) if number != among.SEVERAL else -1
+        found.append(Brought(name, number, fresh[at].type if at >= 0 else 0, ids[at] if at >= 0 else None))
+    return found
 
 
 def _people(places: Sequence[tuple[Grant, list[int]]]) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +19,7 @@ from typing import Any, Final
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Answer, Call, PatientRef, Route
+from kjerne.fhir.among import Lost
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.import_manifest import Manifest, Part, read
 from kjerne.fhir.interaction import OF_A_WRITE, heeded, http_date
@@ -31,6 +32,7 @@ from kjerne.store.bulk import Bulk
 from kjerne.store.house import Store
 from kjerne.store.import_answers import ImportAnswers
 from kjerne.store.import_jobs import OPEN_LIMIT, Came, ImportJobs, Job
+from kjerne.store.import_names import Brought, ImportNames
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Reader
 
@@ -49,6 +51,7 @@ class ImportJobsApi:
     pool: Pool
     imports: StandardsImport
     jobs: ImportJobs
+    names: ImportNames
     parse_json: Parse
     refused: Callable[[Refusal], Answer]
 
@@ -161,7 +164,7 @@ class ImportJobsApi:
         job = await self._mine(call)
         place, part = _part(call, job)
         content = await asyncio.to_thread(self.jobs.content, call.headers.get("person-id", ""), call.body)
-        kept = _Part(self.jobs, job.number, place, content, call.at)
+        kept = _Part(self.jobs, self.names, job.number, place, content, call.at)
         try:
             await _check_digest(part, call.body)
             made = await self.imports.file(call, kept, Said(part.type, part.count))
@@ -206,10 +209,12 @@ class _Part:
     """A part as it is kept that it was filed."""
 
     jobs: ImportJobs
+    names: ImportNames
     number: int
     place: int
     content: bytes
     at: datetime
+    earlier: bool = True
 
     async def before(self, conn: Connection) -> bytes | None:
         found = await self.jobs.answer(conn, self.number, self.place)
@@ -226,6 +231,12 @@ class _Part:
         if not await self.jobs.takes(conn, self.number):
             raise _no_import()
         return await self.jobs.begin(conn, self.number, self.place, self.content, self.at)
+
+    async def known(self, conn: Connection, names: Collection[str]) -> Mapping[str, str]:
+        return await self.names.known(conn, self.number, names)
+
+    async def name(self, conn: Connection, brought: Sequence[Brought], missing: Mapping[str, int]) -> list[Lost]:
+        return await self.names.keep(conn, self.number, brought, missing)
 
     async def end(self, conn: Connection, answer: bytes, resources: int) -> None:
         await self.jobs.end(conn, self.number, self.place, resources, answer)
@@ -288,8 +299,8 @@ def imports(
 ) -> ImportJobsApi:  # fmt: skip
     """The handlers of one house. `served` and `writes` as in `StandardsImport`."""
     bulk = Bulk(store.wrap, store.dictionaries, store.ids)
-    answers, jobs = ImportAnswers(store.keys.derived("import")), ImportJobs(store.keys.derived("import-job"))
+    answers, secret = ImportAnswers(store.keys.derived("import")), store.keys.derived("import-job")
     bodies = StandardsImport(
         store.pool, bulk, reader, crew, served, writes, parse_json, identify, guides, store.ids, answers
     )
-    return ImportJobsApi(store.pool, bodies, jobs, parse_json, refused)
+    return ImportJobsApi(store.pool, bodies, ImportJobs(secret), ImportNames(secret), parse_json, refused)

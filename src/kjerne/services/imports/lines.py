@@ -15,13 +15,15 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir import among
 from kjerne.fhir.among import Named
+from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.judging import UNTOLD
 from kjerne.fhir.ndjson import Lines
@@ -43,6 +45,7 @@ TOGETHER: Final = 40
 """Lines that go through each step of reading together; their trees fit into the processor's second nearest memory."""
 
 Parse = Callable[[bytes], dict[str, Any]]
+T = TypeVar("T")
 
 
 class Who(NamedTuple):
@@ -171,6 +174,17 @@ def where(number: int, place: str) -> str:
     return f"line {number}: {place}" if place else f"line {number}"
 
 
+def anew(at: datetime, types: Sequence[int], lines: Sequence[bytes]) -> list[Fresh]:
+    """Lines that were understood before and refer to others of their types now: nothing in them can be wrong, or a refusal would
+    tell, after the law was asked, that nobody in them has opted out."""
+    fresh: list[Fresh] = []
+    for type_, raw in zip(types, lines, strict=True):
+        tree = decode(raw)
+        shut = withheld(tree, at)
+        fresh.append(Fresh.of(type_, raw, index(tree), shut.labels, shut.opens, shut.kinds))
+    return fresh
+
+
 class Crew:
     """Processes that read the lines of long imports, started by the first that comes."""
 
@@ -182,16 +196,22 @@ class Crew:
         self, parse: Parse, types: Mapping[str, int], guides: Guides, at: datetime, sent: Lines
     ) -> list[Understood]:
         """All lines in order, in parts. Refusal 503 where a process was lost, as it is when memory runs out."""
+        work = partial(understood, parse, types, guides, at)
+        return await self._shared(work, len(sent.lines), lambda begin: sent.some(begin, CHUNK_LINES))
+
+    async def anew(self, at: datetime, types: Sequence[int], lines: Sequence[bytes]) -> list[Fresh]:
+        """As `anew`, of many lines; `Refusal` 503 as above."""
+        some = lambda begin: (types[begin : begin + CHUNK_LINES], lines[begin : begin + CHUNK_LINES])  # noqa: E731
+        return [one for part in await self._shared(partial(anew, at), len(lines), some) for one in part]
+
+    async def _shared(self, work: Callable[..., T], count: int, some: Callable[[int], tuple[Any, ...]]) -> list[T]:
         if self._pool is None:
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(self._size, context, initializer=_follow_parent)
         loop = asyncio.get_running_loop()
         try:
-            parts = [
-                loop.run_in_executor(self._pool, understood, parse, types, guides, at, *sent.some(begin, CHUNK_LINES))
-                for begin in range(0, len(sent.lines), CHUNK_LINES)
-            ]
-            return await asyncio.gather(*parts)
+            begins = range(0, count, CHUNK_LINES)
+            return await asyncio.gather(*(loop.run_in_executor(self._pool, work, *some(begin)) for begin in begins))
         except BrokenProcessPool as error:
             self.close()
             raise Refusal(503, "the import was broken off", todo="Send it again, or in smaller parts.") from error

@@ -23,3 +23,14 @@ CREATE TABLE import_part (
 );
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_job, import_part TO kjerne_app;
+
+-- What lines of its parts were called where they come from (a digest), and where each lies here: a later part refers to them so.
+CREATE TABLE import_name (
+    job    bigint NOT NULL REFERENCES import_job ON DELETE CASCADE,
+    digest bytea NOT NULL,
+    type   smallint,             -- none: it has not come
+    id     uuid,                 -- none beside a type: several have the name
+    asked  boolean NOT NULL,     -- a part referred to it before it came
+    PRIMARY KEY (job, digest)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_name TO kjerne_app;
