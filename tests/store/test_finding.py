@@ -354,6 +354,61 @@ async def test_a_record_of_another_patient_is_not_found_even_by_its_id(desk: Des
     assert ids(await find(desk, grant, "Observation", ("_id", theirs))) == []
 
 
+@pytest.mark.parametrize(
+    ("pairs", "number"),
+    [
+        ((), 5), ((("code", f"{NLK}|A"),), 3), ((("code", "A,B"), ("date", "ge2026-01-02")), 3), ((("code:not", "A"),), 2),
+        ((("date", "lt2025"),), 0), ((("_sort", "value-quantity,-date"),), 5), ((("_include", "Observation:specimen"),), 5),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("asked", [("_summary", "count"), ("_count", "0")])
+async def test_what_sql_decides_alone_is_counted_however_much_it_is_and_nothing_hidden_is(
+    desk: Desk, pairs: tuple[tuple[str, str], ...], number: int, asked: tuple[str, str]
+) -> None:
+    patient = await desk.person()
+    await file(desk, patient, *(observation("A" if day < 3 else "B", day % 3) for day in range(5)))
+    await file(desk, patient, *(observation(code, 1) for code in "AB"), labels=Label.RESTRICTED)
+    await file(desk, await desk.person(), observation("A", 1))
+    grant = await desk.grant(patient, "search", hides=Label.RESTRICTED)
+    page = await find(desk, grant, "Observation", *pairs, asked, limit=3)
+    assert (page.total, ids(page), page.included, page.after) == (number, [], [], None)
+    assert await last_audit(desk, patient) == []
+    assert (
+        len(await desk.store.pool.fetch("SELECT 1 FROM audit WHERE patient = $1 AND action = 'search'", patient)) == 1
+    )
+
+
+async def test_a_total_is_told_with_each_page_however_much_it_is(desk: Desk) -> None:
+    patient = await desk.person()
+    made = await file(desk, patient, *(observation("A", day) for day in range(5)))
+    await file(desk, patient, observation("A", 9), labels=Label.RESTRICTED)
+    grant = await desk.grant(patient, "search", hides=Label.RESTRICTED)
+    seen, after = list[str](), None
+    for total in ("accurate", "estimate", "accurate"):
+        page = await find(desk, grant, "Observation", ("_total", total), ("_count", "2"), limit=3, after=after)
+        assert page.total == 5
+        assert await last_audit(desk, patient) == ids(page)
+        seen, after = [*seen, *ids(page)], page.after
+    assert (seen, after) == (made[::-1], None)
+    nothing = await find(desk, grant, "Observation", ("code", "B"), ("_total", "accurate"), limit=3)
+    assert (ids(nothing), nothing.total) == ([], 0)
+
+
+@pytest.mark.parametrize("asked", [("_summary", "count"), ("_total", "accurate")])
+async def test_a_count_is_not_given_where_a_fact_has_changed_or_records_must_be_looked_at(
+    desk: Desk, asked: tuple[str, str]
+) -> None:
+    patient = await desk.person()
+    await file(desk, patient, *(observation("A", day) for day in range(4)))
+    grant = await desk.grant(patient, "search")
+    for pair in (("value-quantity", "gt1"), ("_content", "P")):
+        with pytest.raises(Refusal, match="more than 3 records"):
+            await find(desk, grant, "Observation", pair, asked, limit=3)
+    await desk.store.pool.execute("UPDATE person SET stamp = stamp + 1 WHERE patient = $1", patient)
+    with pytest.raises(Stale):
+        await find(desk, grant, "Observation", asked, limit=3)
+
+
 async def test_a_search_that_would_look_at_too_much_is_refused(desk: Desk) -> None:
     patient = await desk.person()
     await file(desk, patient, *(observation("NPU03230", day) for day in range(4)))
@@ -445,7 +500,7 @@ async def test_the_newest_that_are_kept_are_looked_for_until_there_are_enough_an
             await finder.newest(conn, changed, search, 1, lambda _: True)
 
 
-@pytest.mark.parametrize("pairs", [(), (("_total", "accurate"),)], ids=["at once", "in steps"])
+@pytest.mark.parametrize("pairs", [(), (("_sort", "-date,_lastUpdated"),)], ids=["at once", "in steps"])
 async def test_a_page_ends_early_where_it_would_be_too_long_and_the_log_names_what_is_on_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, pairs: tuple[tuple[str, str], ...]
 ) -> None:

@@ -149,9 +149,14 @@ class Plan:
     order: tuple[Order, ...]
 
     @property
+    def counted_in_sql(self) -> bool:
+        """Whether SQL alone says what matches, in whatever order."""
+        return self.match is None and self.match_tree is None
+
+    @property
     def exact_in_sql(self) -> bool:
         """Whether page and total can come from SQL."""
-        return self.match is None and self.match_tree is None and all(one.column for one in self.order)
+        return self.counted_in_sql and all(one.column for one in self.order)
 
     @property
     def looks_at_values(self) -> bool:

@@ -1,6 +1,6 @@
 """Search inside one patient: SQL narrows by grant, type, tokens and dates; the rest is matched on sealed values.
 
-When SQL can decide everything, page and audit row come from one statement. Otherwise the candidates (at most a set number,
+When SQL can decide everything, page, total and audit row come from one statement. Otherwise the candidates (at most a set number,
 then 422 too-costly) are matched, sorted and counted in the program, and the page, what it includes and the audit row that
 names all of it are one transaction.
 """
@@ -54,6 +54,9 @@ LOOKED_AT_BY_A_FILTER: Final = 2_000
 """Records that are looked at in one turn of `Finder.all_matching`: fewer than one search has the steps for."""
 PAGE_LIMIT_BYTES: Final = 20_000_000
 """What a page may hold: it ends early, and the next goes on from there. In SQL it is counted as the records are kept, packed."""
+COUNTED: Final = frozenset({"estimate", "accurate"})
+"""Values of `_total` by which all that matches is counted."""
+_COUNT: Final = f"WITH {STAMPED} SELECT count(*) FROM record r, s WHERE s.ok AND %s"
 NEWEST_FIRST: Final = Order("date_from", descending=True)
 BY_KIND: Final = Order("", descending=False, tree_key=kinds)
 LATEST_LIMIT: Final = 5_000
@@ -159,10 +162,11 @@ class Finder:
         if any(is_linked(one) for one in search.criteria):
             return await self._in_steps(conn, grant, search, None, after, skip)
         found = _planned(grant, search)
+        if (search.summary == "count" or search.count == 0) and found.counted_in_sql:
+            return await self._number(conn, grant, found)
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
         # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
-        counted = search.summary == "count" or search.count == 0 or (after is not None and isinstance(after[1], int))
-        if simple and not counted and search.total in (None, "none"):
+        if simple and search.count and search.summary != "count" and not (after and isinstance(after[1], int)):
             return await self._at_once(conn, grant, search, found, after)
         return await self._in_steps(conn, grant, search, found, after, skip)
 
@@ -295,6 +299,7 @@ class Finder:
             await note(conn, grant.once)
             with counted():
                 await self._weigh(conn, where)
+        number = f"(SELECT count(*) FROM record r WHERE {where.text})" if search.total in COUNTED else "NULL::bigint"
         if after is not None:
             where.texts.append(_beyond(where, order, after))
         limit = where.add(search.count)
@@ -306,7 +311,9 @@ class Finder:
   SELECT r.* FROM (SELECT m.*, sum(octet_length(m.body)) OVER (ORDER BY m.n) AS long FROM m) r
   WHERE r.n <= {limit} AND (r.n = 1 OR r.long <= {PAGE_LIMIT_BYTES})
 ), {audited("r", len(where.values) + 1)}"""
-        shown = f"s.ok, (SELECT count(*) FROM m), {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"
+        shown = (
+            f"s.ok, (SELECT count(*) FROM m), {number}, {OUTER}, r.date_from FROM s LEFT JOIN r ON true ORDER BY r.n"
+        )
         values = (*where.values, *audit.given(grant, noting=True))
         plain = f"WITH {STAMPED}, {rest} SELECT {shown}"
         noting_too = f"WITH {stamped_and_noted(len(values) + 1)}, {rest} SELECT s.fresh, {shown}"
@@ -314,11 +321,24 @@ class Finder:
         if not rows or not rows[0][0]:
             raise Stale
         # What unpacks to more than a page holds stands in the row of the log all the same: it was opened for it.
-        records = self._of_a_page(keys, (row[2:-1] for row in rows if row[2] is not None))
+        records = self._of_a_page(keys, (row[3:-1] for row in rows if row[3] is not None))
         more = rows[0][1] > len(records)
         last = rows[max(len(records), 1) - 1]
-        total = None if more or after is not None else len(records)
+        total = rows[0][2] if search.total in COUNTED else None if more or after is not None else len(records)
         return Page(records, [], total, _place(order, records[-1], last[-1]) if more and records else None)
+
+    async def _number(self, conn: Connection, grant: Grant, found: Plan) -> Page:
+        """How many match, where SQL decides that alone: however many they are, since none of them is looked at here. What the
+        grant hides is not counted, and the audit row names none."""
+        await note(conn, grant.once)
+        async with conn.transaction():
+            where = Conditions(grant, found, self._reader.unwrapped(grant))
+            with counted():
+                await self._weigh(conn, where)
+            number = await conn.fetchval(_COUNT % where.text, *where.values)
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant))
+        return Page([], [], number, None)
 
     async def _in_steps(
         self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int
@@ -399,8 +419,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         if where.compared > COMPARED_UNCOUNTED:
             # What is hidden is not counted, or the refusal would tell of it.
             condition, values = where.of_type
-            statement = f"WITH {STAMPED} SELECT count(*) FROM record r, s WHERE s.ok AND {condition}"
-            rows = await conn.fetchval(statement, *values)
+            rows = await conn.fetchval(_COUNT % condition, *values)
             spend(rows * where.compared // COMPARED_IN_A_STEP)
 
     def _answering(self, row: Row, found: Plan, keys: Unwrapped) -> Row | None:

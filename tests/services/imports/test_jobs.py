@@ -146,6 +146,7 @@ def test_a_part_that_is_refused_is_told_by_name_with_every_reason_and_may_be_cor
     done = look(platform, at)
     tree = done.json()
     assert (done.status_code, [one["count"] for one in tree["output"]]) == (200, [1, 0])
+    assert "url" not in tree["output"][1]
     assert [(one["inputUrl"], one["url"]) for one in tree["error"]] == [
         ("wrong", f"{platform.url}{at}/parts/1/outcome")
     ]

@@ -133,18 +133,18 @@ class ImportJobsApi:
     def _complete(self, call: Call, job: Job, came: Mapping[int, Came]) -> dict[str, Any]:
         """As the proposal has it: `output` has an entry for each of `input`, and `error` those that were refused."""
 
-        def told(place: int, part: Part) -> dict[str, Any]:
+        def told(place: int, part: Part, *, outcome: bool) -> dict[str, Any]:
             at = _address(call, job, place)
-            more = {"type": "OperationOutcome", "inputUrl": part.name, "url": f"{at}/outcome", "part": at}
-            return more | {"count": came[place].resources}
+            file = {"type": "OperationOutcome", "url": f"{at}/outcome"} if outcome else {}
+            return {"inputUrl": part.name, **file, "part": at, "count": came[place].resources}
 
         every = list(enumerate(job.manifest.parts))
         return {
             "transactionTime": max(one.at for one in came.values()).isoformat(),
             "request": f"{call.base_url}/fhir/R4/$import",
             "requiresAccessToken": True,
-            "output": [told(place, part) for place, part in every],
-            "error": [told(place, part) for place, part in every if not came[place].filed],
+            "output": [told(place, part, outcome=came[place].filed) for place, part in every],
+            "error": [told(place, part, outcome=True) for place, part in every if not came[place].filed],
         }
 
     async def cancel(self, call: Call) -> Answer:
