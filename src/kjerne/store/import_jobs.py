@@ -26,6 +26,15 @@ TOLD: Final = timedelta(days=30)
 OPEN_LIMIT: Final = 100
 """Imports of one sender at a time."""
 
+FORGOTTEN_AT_ONCE: Final = 100_000
+"""Names in one statement: an import may have millions."""
+_FORGET_NAMES: Final = """
+WITH gone AS (
+  DELETE FROM import_name WHERE ctid = ANY(ARRAY(
+    SELECT n.ctid FROM import_job j JOIN import_name n ON n.job = j.number
+    WHERE j.at <= $1 OR j.ended_at IS NOT NULL LIMIT $2)) RETURNING 1)
+SELECT count(*) FROM gone"""
+
 
 class Job(NamedTuple):
     """An import: when it was asked for, and what of. `ended`: who asked has cancelled it."""
@@ -153,5 +162,7 @@ def _bound(*numbers: int) -> bytes:
 
 
 async def sweep(pool: Pool, now: datetime) -> None:
-    """Forgets imports of long ago."""
+    """Forgets what the lines of imports were called, once these are over, and imports of long ago."""
+    while await pool.fetchval(_FORGET_NAMES, now - LIFE, FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
+        continue
     await pool.execute("DELETE FROM import_job WHERE at < $1", now - TOLD)

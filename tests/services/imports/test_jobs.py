@@ -269,6 +269,38 @@ def test_a_part_that_the_manifest_does_not_name_is_none(platform: Standing, plac
     assert (missing.status_code, "has not come" in missing.text) == (404, True)
 
 
+def sweep(platform: Standing) -> None:
+    async def swept() -> None:
+        pool = await open_pool(platform.dsn, 1)
+        await import_jobs.sweep(pool, platform.clock.now())
+        await pool.close()
+
+    platform.run(swept())
+
+
+@pytest.mark.parametrize("over", ["cancelled", "old"])
+def test_what_lines_were_called_is_forgotten_once_the_import_is_over(platform: Standing, over: str) -> None:
+    number = platform.nin("citizen")
+    at, other = begun(platform, part()), begun(platform, part())
+    for one in (at, other):
+        told(put(platform, one, 0, [named("a"), named("b"), named("c")], person_id=number))
+
+    def names(of: str) -> int:
+        job = int(of.rpartition("/")[2])
+        return int(platform.rows("SELECT count(*) AS n FROM import_name WHERE job = $1", job)[0]["n"])
+
+    sweep(platform)
+    assert (names(at), names(other)) == (3, 3)
+    if over == "cancelled":
+        assert look(platform, at, method="DELETE").status_code == 202
+    else:
+        statement = "UPDATE import_job SET at = at - interval '7 days' WHERE number = $1 RETURNING 1"
+        platform.rows(statement, int(at.rpartition("/")[2]))
+    with patch.object(import_jobs, "FORGOTTEN_AT_ONCE", 1):
+        sweep(platform)
+    assert (names(at), names(other)) == (0, 3)
+
+
 def test_an_import_grows_old_says_so_and_is_forgotten(platform: Standing) -> None:
     number = platform.nin("citizen")
     at = begun(platform, part(), part())
@@ -279,12 +311,7 @@ def test_an_import_grows_old_says_so_and_is_forgotten(platform: Standing) -> Non
         assert (answer.status_code, "1 of 2 parts were filed" in answer.text) == (410, True)
     platform.rows("UPDATE import_job SET at = at - interval '24 days' WHERE number = $1 RETURNING 1", job)
 
-    async def swept() -> None:
-        pool = await open_pool(platform.dsn, 1)
-        await import_jobs.sweep(pool, platform.clock.now())
-        await pool.close()
-
-    platform.run(swept())
+    sweep(platform)
     assert look(platform, at).status_code == 404
     assert platform.rows("SELECT 1 FROM import_part WHERE job = $1", job) == []
 
