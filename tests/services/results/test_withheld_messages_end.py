@@ -12,7 +12,7 @@ from kjerne.access import Label
 
 from .conftest import LAB, Ward, fresh_number
 from .kith.conftest import Kith
-from .test_withheld import Record, Reporting, reserved, resource
+from .test_withheld import RESERVED, Record, Reporting, reserved, resource
 from .test_withheld_ended import LATE, OBSERVATION, delayed, opens
 from .test_withheld_spreads import report, seen
 
@@ -137,6 +137,25 @@ async def test_what_a_report_by_fhir_withholds_stays_when_the_messages_reservati
     assert await reporting.seen() == (0, 1)
     if then == "NORU":
         assert await opens(record) == {datetime.fromisoformat(f"{LATE}T00:00+02:00")}
+
+
+async def test_what_a_report_by_fhir_delays_stays_between_what_messages_asked_for_and_the_days_of_the_discipline(
+    record: Record,
+) -> None:
+    async def sent(day: int, until: str, service: str) -> None:
+        head = RESERVED.format("NORU", until)
+        patient = Kith.person(Kith.SAMPLE + Kith.item(id_="1", service=service), number=record.number)
+        inside = Kith.report(
+            patient=patient, service=service, head=head, id_=f"{record.number[-5:]}-17", discipline="HIST"
+        )
+        raw = Kith.message(inside, id_=f"{record.number[-5:]}-{day}", generated=f"2026-03-0{day}T12:00:00")
+        assert (await record.ward.house.intake.take(raw, LAB, record.ward.admit())).accepted
+
+    await sent(2, "2026-03-18", "N")
+    (result,) = await results(record)
+    await record.file(report("", "", result) | {"meta": delayed("2026-03-17")["meta"]})
+    await sent(3, "2026-03-01", "M")
+    assert await opens(record) == {datetime.fromisoformat("2026-03-17T00:00+01:00")}
 
 
 async def test_what_a_version_by_fhir_says_of_a_messages_result_stays_when_the_reservation_ends(

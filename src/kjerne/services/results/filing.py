@@ -293,7 +293,8 @@ class Files:
             was, now = before.get(report, []), after.get(report, [])
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
         await regrouped.tell_readers(conn, grant, others, lambda report: made_of(report, after[report]).trees)
-        if any(before.get(one) and release.ends(before[one], versions, grant.at) for one, versions in went_on.items()):
+        then = {one: [*before.get(one, []), *others[one].versions] for one in went_on}
+        if any(old and release.ends(old, went_on[one], _issued(old, grant.at)) for one, old in then.items()):
             # What reports by FHIR withhold of it was taken off with what messages do no more.
             await spreading.settle_if_any(conn, grant, self._reader, _TYPES)
         for report, versions in went_on.items():
@@ -393,8 +394,7 @@ class Files:
         both = list(zip(changes, given.trees, strict=True))
         if seen:
             versions = [*before, *other.versions]
-            reported_at = moment_of(chain.first_issued(chain.ordered(versions)), grant.at)
-            both, shut = keeping.withheld_now(both, seen, was, (versions, after, reported_at), grant.at)
+            both, shut = keeping.withheld_now(both, seen, was, (versions, after, _issued(versions, grant.at)), grant.at)
         laid = await keeping.beside_fhir(conn, grant, records, both, shut, was, said, other.gone)
         if let_go := other.let_go(both, laid):
             await records.write(conn, grant, let_go, key=key)
@@ -553,6 +553,11 @@ def _takes_back_more(trees: Sequence[Mapping[str, Any]], current: Mapping[tuple[
     said = {tree["id"] for tree in trees if pointing.is_void(tree)}
     led = (pointing.leads_to(tree) for tree in (*trees, *(decode(one.raw) for one in current.values())))
     return any(str(id_) not in said for named in led for id_ in named)
+
+
+def _issued(versions: Versions, at: datetime) -> datetime:
+    """When a report of these versions was first issued."""
+    return moment_of(chain.first_issued(chain.ordered(versions)), at)
 
 
 def _undoes(tree: Mapping[str, Any], stood: Present | None, was: Mapping[str, Any] | None) -> bool:
