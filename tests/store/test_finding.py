@@ -433,6 +433,10 @@ async def test_a_dear_search_beside_as_many_as_there_may_be_is_refused_and_anoth
             await find(desk, grant, "Observation", dear)
         assert (refused.value.status, refused.value.headers) == (503, (("retry-after", "2"),))
         assert ids(await find(desk, grant, "Observation", dear, ("date", "lt2026-01-03"))) == filed[1::-1]
+        with monkeypatch.context() as unfetched, pytest.raises(Refusal, match="take as much work"):
+            unfetched.setattr(Finder, "_candidates", None)
+            unfetched.setattr(effort, "DEAR_STEPS", finding.ROW_STEPS * len(filed))
+            await find(desk, grant, "Observation", dear)
         search = wire_search.parse("Observation", [dear], page_size=50, page_size_limit=1000)
         finder = Finder(Reader(desk.store.wrap, desk.store.dictionaries), 20_000)
         async with desk.store.pool.acquire() as conn:

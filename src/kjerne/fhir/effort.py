@@ -143,6 +143,20 @@ async def turn() -> None:
     await rounds.turn()
 
 
+def is_crowded() -> bool:
+    """Whether no more dear work may be begun, which this is held to and is not yet."""
+    effort = _now.get()
+    is_held = effort is not None and effort.dear_from >= 0 and effort not in _in_work
+    return is_held and len(_in_work) >= DEAR_AT_ONCE
+
+
+def foresee(steps: int) -> None:
+    """`Crowded` at once where so many steps that are still to come would make it dear, and no more may be in work."""
+    effort = _now.get()
+    if effort is not None and is_crowded() and effort.left - steps <= effort.dear_from:
+        raise Crowded
+
+
 def left() -> int:
     """How many steps there are left; none are counted outside `limited`."""
     effort = _now.get()

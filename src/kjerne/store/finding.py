@@ -17,7 +17,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.criteria import Asked, is_linked
-from kjerne.fhir.effort import spend
+from kjerne.fhir.effort import foresee, is_crowded, spend
 from kjerne.fhir.latest import kinds, latest
 from kjerne.fhir.search import Bounds, Order, Plan, Search, counted, ordered, plan
 from kjerne.registries.homes import row_number
@@ -386,6 +386,10 @@ class Finder:
         if own:
             where.texts.append(_own(where, grant))
         await self._weigh(conn, where)
+        if is_crowded():
+            # To be refused after all is fetched would cost others as much as the search does.
+            statement = f"WITH {STAMPED} SELECT count(*) FROM record r, s WHERE s.ok AND {where.text}"
+            foresee(ROW_STEPS * await conn.fetchval(statement, *where.values))
         rows = await self._candidates(conn, where, self._limit + 1)
         if len(rows) > self._limit:
             raise Refusal(
