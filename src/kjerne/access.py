@@ -328,6 +328,8 @@ class Subject:
     parents: tuple[Tie, ...] = ()
     """Everybody with parental responsibility who is not registered as dead, whoever asks: read where somebody stands in for
     another."""
+    pointed: bool = False
+    """Whether a record of another may name her (`store.pointers`)."""
 
 
 @dataclass(slots=True)

@@ -116,6 +116,7 @@ from kjerne.store.bindings import Bindings, Stored
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store, open_store
+from kjerne.store.in_anothers import InAnothers
 from kjerne.store.kept import Kept
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
@@ -260,9 +261,10 @@ class House:
         kept = (keeping, types_by_service(), type_of, parse_json)
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
         standards = StandardsApi(
-            *shared, self.finder, self.cursors, parse_json,
-            self.parse_search, self.identify, conditional.create, reads, writes, self.guides, self.patients,
-            keeping, SearchBoth(self.cursors, denied, found, further), of_tests.records if of_tests else None,
+            *shared, self.finder, self.cursors, parse_json, self.parse_search, self.identify, conditional.create, reads, writes,
+            self.guides, self.patients, keeping, SearchBoth(self.cursors, denied, found, further),
+            InAnothers(self.store.pool, self.reader, self.store.records.pointers, self.identify),
+            of_tests.records if of_tests else None,
         )  # fmt: skip
         parse_xml = partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes)
         parse_list = partial(strict_json.parse_list, depth=self.settings.json_depth)

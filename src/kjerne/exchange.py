@@ -197,7 +197,8 @@ class Call(msgspec.Struct, frozen=True):
     `joined` is the transaction that the request is a part of, and `new_id` the id that what it creates is to have: others in it
     refer to that. Where the patient turns out to be another than the id was made for, it is `Stale`. `meet` has the facts about
     many person keys read at once, for a handler that asks the law about each of them next. `tree` is what the body says, where
-    it was read strictly already: nobody changes it.
+    it was read strictly already: nobody changes it. `beside` asks the law about others whose records name a grant's patient,
+    and gives the grants about those whom it opens.
     """
 
     method: str
@@ -217,6 +218,7 @@ class Call(msgspec.Struct, frozen=True):
     new_id: UUID | None = None
     meet: Callable[[Sequence[int]], Awaitable[None]] | None = None
     tree: dict[str, Any] | None = None
+    beside: Callable[[Grant, Sequence[int], Joined | None], Awaitable[Sequence[Grant]]] | None = None
 
     def connection(self, pool: Asks) -> AbstractAsyncContextManager[Any]:
         """A connection for a block: of the pool, or the one of the transaction that the request is a part of."""

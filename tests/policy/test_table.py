@@ -21,6 +21,7 @@ from kjerne.store import audit
 from .cast import DOCTOR, SHUTTING, doctor, patient
 from .test_rules import AT_A_PORTAL, ATTESTED, CITIZENS, EXAMINED, PERSONNEL, ask
 from .test_rules_attested import BROKEN
+from .test_rules_beside import BESIDE_HERS
 from .test_rules_systems import EXPORTED, RECHECKED, REVIEWED, TESTED
 from .test_rules_young import YOUNG_AND_THEIRS
 from .test_services import STORIES
@@ -81,6 +82,7 @@ def test_every_rule_decides_some_story() -> None:
     }
     told |= {row[4] for row in YOUNG_AND_THEIRS} | {*BROKEN.values(), "attestation-refused"}
     told |= {row[3] for row in AT_A_PORTAL} | {"basis-not-signed"} | {row[-1] for row in STORIES}
+    told |= {row[-1] for row in BESIDE_HERS}
     assert {rule.id for rule in RULES} - told == set()
 
 

@@ -7,10 +7,17 @@ coding, by its text. Of each kind those of the newest times are chosen, and all 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from kjerne.errors import Refusal
+from kjerne.fhir.criteria import Criterion
 from kjerne.fhir.match import fold
+from kjerne.fhir.search import Search
 from kjerne.fhir.systems import canonical
+
+MOST_OF_A_KIND: Final = 100
+BY_CODE: Final = ("category", "code", "combo-code", "component-code")
+"""How the parameters begin of which `$lastn` wants one."""
 
 Row = TypeVar("Row")
 Kinds = tuple[tuple[str, str], ...]
@@ -60,3 +67,24 @@ class _Joined:
 
     def join(self, one: tuple[str, str], other: tuple[str, str]) -> None:
         self._towards[self.of(other)] = self.of(one)
+
+
+def most_of_a_kind(texts: Sequence[str]) -> int:
+    """The number that `max` says, 1 where it is not said; `Refusal` 400 for any other."""
+    text = texts[0] if len(texts) == 1 else "" if texts else "1"
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MOST_OF_A_KIND:
+        raise Refusal(400, f"max is one number from 1 to {MOST_OF_A_KIND}", where="max")
+    return int(text)
+
+
+def check_last(search: Search, asked: Sequence[tuple[str, str]]) -> None:
+    """`Refusal` 400 for what `$lastn` does not take: R4 demands a category or a code, and what orders, pages or counts has no
+    meaning here."""
+    for name in ("_sort", "_count", "_total"):
+        if any(key == name for key, _ in asked):
+            raise Refusal(400, f"$lastn takes no {name}", where=name, code="not-supported")
+    if search.summary == "count":
+        raise Refusal(400, "$lastn has no count", where="_summary", code="not-supported")
+    codes = {one.code for one in search.criteria if isinstance(one, Criterion)}
+    if not any(code.startswith(BY_CODE) for code in codes):
+        raise Refusal(400, "$lastn wants a category or a code", where="category", code="required")

@@ -145,6 +145,28 @@ class Door:
                 for subject in await subjects.load_many(conn, unmet, caller, self._store.wrap):
                     self._remember(PatientRef(key=subject.patient), caller, subject)
 
+    async def beside(self, given: Grant, others: Sequence[int], joined: Joined | None = None) -> list[Grant]:
+        """What the law lets be seen of others whose records name the patient of a grant, beside hers: the grants about those
+        whom it opens (law, K104 and K105).
+
+        Of whom it does not open nothing is told and no row is left: the caller asked nothing about that one. The row of what is
+        shown says of the caller who it is and nothing that was attested, which is about the other.
+        """
+        caller = given.caller
+        if caller.kind == "citizen":
+            return []
+        async with (joined or self._store.pool).acquire() as conn:
+            found = await subjects.load_many(conn, others, caller, self._store.wrap)
+        answers = [
+            decide(
+                caller, subject, given.service, given.action, purpose=given.purpose, now=given.at,
+                correlation=given.correlation, beside=given,
+            )
+            for subject in found
+        ]  # fmt: skip
+        unattested = replace(caller, attestation=None)
+        return [replace(one, caller=unattested) for one in answers if isinstance(one, Grant)]
+
     async def would_open(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the law would open the patient to this caller now: for a list that must not name whom it would not.
 

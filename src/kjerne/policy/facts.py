@@ -24,6 +24,7 @@ from kjerne.access import (
     Caller,
     CallerKind,
     Choice,
+    Grant,
     Label,
     Subject,
     Tie,
@@ -150,6 +151,8 @@ class Case(msgspec.Struct, frozen=True):
     parts: int
     what: str
     piece: str
+    beside: Grant | None = None
+    """What the caller was given of another, whom a record of the patient's names (`policy.table_beside`)."""
 
 
 def case_of(
@@ -163,6 +166,7 @@ def case_of(
     now: datetime,
     what: str = "",
     piece: str = "",
+    beside: Grant | None = None,
 ) -> Case:
     """Gather what many facts share. An empty `purpose` or `basis` means the one that was signed with the caller."""
     if not purpose:
@@ -174,7 +178,7 @@ def case_of(
     own = subject.caller_key in subject.keys or (bool(caller.digest) and caller.digest in subject.digests)
     whole, parts = _restricted(choices, caller, subject) if choices else (False, 0)
     return Case(
-        caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts, what, piece
+        caller, subject, service, action, basis, purpose, now, day, choices, ties, own, whole, parts, what, piece, beside
     )  # fmt: skip
 
 
@@ -445,10 +449,10 @@ def consent_is_needed(case: Case) -> bool:
     role = _role(case)
     if role is None or not role.needs_consent or (case.purpose == "ETREAT" and not reason_is_missing(case)):
         return False
-    return basis_does_not_open(case) and not _has_consented(case)
+    return basis_does_not_open(case) and not has_consented(case)
 
 
-def _has_consented(case: Case) -> bool:
+def has_consented(case: Case) -> bool:
     """A consent names a person, an organisation or both, and perhaps a course; it counts only for all that it names."""
     attestation = case.caller.attestation
     course = attestation.decision_id if attestation else ""

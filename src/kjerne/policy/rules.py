@@ -29,6 +29,7 @@ from kjerne.policy.rule import Condition, Mark, Rule, Section
 from kjerne.policy.services import STAFF_PURPOSES
 from kjerne.policy.services_asked import registrable, windows
 from kjerne.policy.table import NO_RULE, RULES, SECTIONS, UNKNOWN_PERSON
+from kjerne.policy.table_beside import is_beside
 from kjerne.store import audit
 
 Key = tuple[CallerKind, str, Action]
@@ -73,6 +74,7 @@ def decide(
     asked: bytes = b"",
     what: str = "",
     piece: str = "",
+    beside: Grant | None = None,
 ) -> Grant | Denial:
     """What `caller` may do with `subject`'s records in `service` at the instant `now`.
 
@@ -80,8 +82,9 @@ def decide(
     the caller say so. `once` is the request's proof of possession, for whatever uses the grant to note. `subject` None
     means that no person was found by the identifier digest `asked`. `what` is the kind of content that is registered or sent
     in (several with spaces between, `exchange.ANY_KIND` before it is known), `piece` the letter of a
-    FHIR type that is used (`Consent.s`), where one is. A service without rules of its own has those that hold for every
-    service: the log and the choices.
+    FHIR type that is used (`Consent.s`), where one is. `beside` is what the caller was given of another patient, where it is
+    asked about a record of `subject` that names that one: other rows are asked then (law, K104). A service without rules of its
+    own has those that hold for every service: the log and the choices.
     """
     case = case_of(
         caller,
@@ -93,6 +96,7 @@ def decide(
         now=now,
         what=what,
         piece=piece,
+        beside=beside,
     )
     if subject is None:
         rule = _told_of_nobody(case)
@@ -158,7 +162,9 @@ def told(denial: Denial) -> Denial:
 
 def _first_that_fits(case: Case) -> Rule:
     """The first row whose conditions all hold. Spelled as loops: this runs on every request."""
-    for first, others, rule in _applicable(case.caller.kind, case.service, case.action, case.purpose, case.basis):
+    for first, others, rule in _applicable(
+        case.caller.kind, case.service, case.action, case.purpose, case.basis, case.beside is not None
+    ):
         if first(case):
             for condition in others:
                 if not condition(case):
@@ -174,14 +180,17 @@ def _always(_: Case) -> bool:
 
 @lru_cache(maxsize=1024)
 def _applicable(
-    kind: CallerKind, service: str, action: Action, purpose: str, basis: str
+    kind: CallerKind, service: str, action: Action, purpose: str, basis: str, beside: bool
 ) -> tuple[tuple[Condition, tuple[Condition, ...], Rule], ...]:
-    """The rows for this kind of request that name no purpose and basis, or these: its first condition, the others, the row."""
+    """The rows for this kind of request that name no purpose and basis, or these: its first condition, the others, the row.
+    Of a record that names another those that say so, and no others."""
     rules = _RULES_FOR.get((kind, service, action)) or _RULES_FOR.get((kind, "", action), ())
     return tuple(
         (rule.when[0] if rule.when else _always, rule.when[1:], rule)
         for rule in rules
-        if (not rule.purposes or purpose in rule.purposes) and (not rule.bases or basis in rule.bases)
+        if (not rule.purposes or purpose in rule.purposes)
+        and (not rule.bases or basis in rule.bases)
+        and beside == (is_beside in rule.when)
     )
 
 

@@ -39,6 +39,7 @@ from kjerne.policy.rule import (
 from kjerne.policy.services import DISCLOSED, seen_by
 from kjerne.policy.table_asking import CITIZEN_ASKS, CITIZEN_DOWNLOADS, HANDLING
 from kjerne.policy.table_attested import ATTESTED
+from kjerne.policy.table_beside import BESIDE
 from kjerne.policy.table_everybody import EVERYBODY
 from kjerne.policy.table_export import EXPORTING, RECHECKING
 from kjerne.policy.table_linking import LINKING
@@ -537,6 +538,7 @@ _LOG_KEPT: Final = Section(
 
 SECTIONS: Final = (
     ATTESTED,
+    BESIDE,
     _EVERY_PERSON_AND_SYSTEM,
     _EVERY_PERSON,
     *_NOT_LET,

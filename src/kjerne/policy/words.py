@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
+from kjerne.policy.words_beside import NN_EN as BESIDE_NN_EN
+from kjerne.policy.words_beside import OF_THE_LOG
 from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
 from kjerne.policy.words_rechecked import NN_EN as RECHECKED_NN_EN
 from kjerne.policy.words_refused import NN_EN as REFUSED_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
 from kjerne.policy.words_young import NN_EN as YOUNG_NN_EN
-from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS, SHOWN, SHOWN_SAYS
+from kjerne.store.audit import MET, MET_OPENED, MET_OPENED_SAYS, MET_SAYS
 
 Language = Literal["nb", "nn", "en"]
 
@@ -35,6 +37,7 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     **EVERYBODY_NN_EN,
     **RECHECKED_NN_EN,
     **REFUSED_NN_EN,
+    **BESIDE_NN_EN,
     "no-rule": (
         "Ingen regel gav tilgang.",
         "No rule gave access.",
@@ -510,8 +513,8 @@ _NN_EN: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 RULE_WORDS: Final[Mapping[str, Words]] = {
-    rule.id: Words(rule.says, *_NN_EN[rule.id]) for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)
-} | {
+    **{rule.id: Words(rule.says, *_NN_EN[rule.id]) for rule in (*RULES, NO_RULE, UNKNOWN_PERSON)},
+    **{rule: Words(*in_each) for rule, in_each in OF_THE_LOG.items()},
     # No decision, but a line in the log: what `store.erasing` does when an opt-out has held for 30 days.
     "erased-after-restore": Words(
         "Opplysningene ble slettet på nytt, fordi en eldre kopi av databasen ble tatt i bruk.",
@@ -535,14 +538,6 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
         "Ingenting vart registrert eller endra.",
         "Something that is here was found by the one who registered it, by consent or in an emergency. "
         "Nothing was registered or changed.",
-    ),
-    # Who she is, where a choice of hers is not told (`store.audit.shown`).
-    SHOWN: Words(
-        SHOWN_SAYS,
-        "Den som spurde, fekk sjå namn, fødselsdato, fødselsnummer og adresse frå registeret. "
-        "Ingenting av det som er registrert her, vart gitt.",
-        "The one who asked saw name, date of birth, national identity number and address from the register. "
-        "Nothing that is registered here was given.",
     ),
     # What `store.chains` does when a laboratory corrects whom a report is about.
     "withdrawn-wrong-person": Words(

@@ -18,7 +18,6 @@ from kjerne.errors import Fault, Refusal
 from kjerne.exchange import ANY_KIND, Answer, Call, Denied, Pairs, PatientRef, Route, Stale, any_of, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, searchset, self_url
-from kjerne.fhir.criteria import Criterion
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.interaction import (
     OF_A_HISTORY,
@@ -36,6 +35,7 @@ from kjerne.fhir.interaction import (
     version_headers,
     version_to_change,
 )
+from kjerne.fhir.latest import check_last, most_of_a_kind
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
@@ -50,6 +50,7 @@ from kjerne.store import audit, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, alone, not_alone, token_in
 from kjerne.store.finding import Finder, Page
+from kjerne.store.in_anothers import InAnothers
 from kjerne.store.kept import Kept
 from kjerne.store.limits import must_hold
 from kjerne.store.past import span_of
@@ -65,9 +66,6 @@ from kjerne.store.shared_finding import SharedFinder
 
 BASE: Final = "/fhir/R4"
 LAST: Final = BASE + "/Observation/$lastn"
-MOST_OF_A_KIND: Final = 100
-BY_CODE: Final = ("category", "code", "combo-code", "component-code")
-"""How the parameters begin of which `$lastn` wants one."""
 
 
 @cache
@@ -116,7 +114,7 @@ class OfBoth(Protocol):
 class StandardsApi:
     """Handlers. `parse_json` is strict, `parse_search` makes a typed search, `identify` a reference from a number;
     `create_if_none` answers a create with `If-None-Exist`. `reads` and `writes` are the scopes that each type asks for, `kept`
-    says which service keeps a record."""
+    says which service keeps a record, `in_anothers` finds what others' records have that name her."""
 
     pool: Pool
     ids: SealedIds
@@ -134,6 +132,7 @@ class StandardsApi:
     patients: Patients
     kept: Kept
     of_both: OfBoth
+    in_anothers: InAnothers
     of_all: OfAll | None = None
 
     def routes(self) -> list[Route]:
@@ -166,7 +165,9 @@ class StandardsApi:
                     await self._check_gone(conn, grant, type_, id_)
                 return found
 
-        record = await self._hidden_as_absent(call, id_, "read", use)
+        service = self.kept.service(call.parameters["type"], id_)
+        alone = partial(self._hidden_as_absent, call, id_, "read", use)
+        record = await self.in_anothers.read(call, (type_, id_), service, use, alone)
         if record is None:
             raise absent(call)
         if unchanged(call.headers, record.version, record.at):
@@ -267,7 +268,8 @@ class StandardsApi:
                 asked, after = tuple((key, value) for key, value in cursor.pairs), cursor.after
             whom = about_whom(self.ids, asked)
             search = self.parse_search(name, whom.rest, passing_over, services[0])
-            find = partial(self.finder.search, after=after)
+            beside = await self.in_anothers.beside(call, grant, whom, search)
+            find = partial(self.finder.search, after=after, beside=beside)
             page, brought = await self.within(call, grant, whom, search, find)
             links = []
             if page.after is not None:
@@ -291,10 +293,10 @@ class StandardsApi:
             raise Refusal(400, "the answer has one page", where="_cursor", code="not-supported")
         if patient is None:
             patient = patient_of(call, self.identify)
-        most = _most([value for key, value in pairs if key == "max"])
+        most = most_of_a_kind([value for key, value in pairs if key == "max"])
         whom = about_whom(self.ids, tuple(pair for pair in pairs if pair[0] != "max"))
         search = self.parse_search("Observation", whom.rest, lenient(call.headers))
-        _check_last(search, whom.rest)
+        check_last(search, whom.rest)
 
         async def use(grant: Grant) -> Answer:
             find = partial(self.finder.latest, most=most)
@@ -380,7 +382,10 @@ class StandardsApi:
             check_reference(self.ids, version.tree, grant.subject.keys)
             id_, shut = self._new_id(call, grant, version), version.shut
             change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
-            types = types_by_service()[grant.service]
+            types, pointers = types_by_service()[grant.service], self.records.pointers
+            named = pointers.named(version.tree)
+            if named and call.joined is not None:
+                pointers.keep_later(call.joined, grant, (type_, id_), named)
             if call.joined is not None and not marking.concerns(grant):
                 filed: Written = call.joined.file(grant, change)
                 settle_later(call.joined, grant, self.reader, types, version)
@@ -388,12 +393,14 @@ class StandardsApi:
             async with call.connection(self.pool) as conn:
                 create = partial(self.records.create, conn, grant, change)
                 file = partial(marking.filing, conn, grant, self.reader, types, create)
-                if not lays_on_others(version, grant) and not pointing.leads_to(version.tree):
+                if not (named or lays_on_others(version, grant) or pointing.leads_to(version.tree)):
                     return await file()
                 await note(conn, grant.once)
                 async with conn.transaction():
                     await hold(conn, grant)
                     written = await file()
+                    if named and call.joined is None:
+                        await pointers.keep(conn, grant, (type_, id_), named)
                     await settle_new(conn, grant, self.reader, types, version, call.joined)
                 return written
 
@@ -552,25 +559,6 @@ def _leads_to_her(search: Search, page: Page) -> bool:
     return any(
         one.code in SUBJECT_CODES and one.source in (onward if one.iterate else found) for one in search.includes
     )
-
-
-def _most(texts: list[str]) -> int:
-    text = texts[0] if len(texts) == 1 else "" if texts else "1"
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MOST_OF_A_KIND:
-        raise Refusal(400, f"max is one number from 1 to {MOST_OF_A_KIND}", where="max")
-    return int(text)
-
-
-def _check_last(search: Search, asked: Pairs) -> None:
-    """R4 demands a category or a code; what orders, pages or counts has no meaning here."""
-    for name in ("_sort", "_count", "_total"):
-        if any(key == name for key, _ in asked):
-            raise Refusal(400, f"$lastn takes no {name}", where=name, code="not-supported")
-    if search.summary == "count":
-        raise Refusal(400, "$lastn has no count", where="_summary", code="not-supported")
-    codes = {one.code for one in search.criteria if isinstance(one, Criterion)}
-    if not any(code.startswith(BY_CODE) for code in codes):
-        raise Refusal(400, "$lastn wants a category or a code", where="category", code="required")
 
 
 def _as_asked(record: Record, asked: Search | None) -> Answer:

@@ -318,6 +318,7 @@ class ConditionalApi:
         )
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types[grant.service], put)
+        await self.records.pointers.follow(conn, grant, (version.number, id_), None, version.tree, joined)
         await settle_new(conn, grant, self.reader, self.types[grant.service], version, joined)
         return Made(str(id_), written.version, written.at, version.raw)
 

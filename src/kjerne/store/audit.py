@@ -62,6 +62,9 @@ SHOWN_SAYS: Final = (
     "Den som spurte, fikk se navn, fødselsdato, fødselsnummer og adresse fra registeret. "
     "Ingenting av det som er registrert her, ble gitt."
 )
+ELSEWHERE: Final = "shown-from-anothers"
+ELSEWHERE_LAW: Final = "pasientjournalloven § 19; helsepersonelloven § 45"
+ELSEWHERE_SAYS: Final = "Noe som ligger hos en annen og nevner den det gjelder, ble også vist."
 OPENED_TO_WRITE: Final = frozenset(
     {"registered-with-all-opened", "registered-behind-restriction", "registered-behind-part"}
 )
@@ -175,6 +178,12 @@ def shown(grant: Grant) -> tuple[Any, ...]:
     if denial is None or denial.subject is None:
         return given(grant)
     return given(replace(grant, subject=denial.subject, instead_of=None, rule=SHOWN, law=SHOWN_LAW, says=SHOWN_SAYS))
+
+
+def elsewhere(grant: Grant) -> tuple[Any, ...]:
+    """As `given`, of what lies with another and names the grant's patient: its own row stands in the other's log and names it
+    there (law, K106)."""
+    return given(replace(grant, rule=ELSEWHERE, law=ELSEWHERE_LAW, says=ELSEWHERE_SAYS, reason=b""))
 
 
 def of_nobody(

@@ -211,6 +211,7 @@ class Changer:
         )
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
+        await self.records.pointers.follow(conn, grant, named, was, made.tree, self.joined)
         if change.corrects:
             await tell(conn, grant, self.reader, written)
         ended = _ended(marks, (labels, opens), grant.at)
@@ -254,6 +255,7 @@ class Changer:
             await tell(conn, grant, self.reader, Written(type_, id_, version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
+        await self.records.pointers.follow(conn, grant, named, was, None, self.joined)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
 

@@ -23,6 +23,7 @@ from kjerne.fhir.search import Bounds, Order, Plan, Search, counted, ordered, pl
 from kjerne.registries.homes import row_number
 from kjerne.store import audit, including, joining, limits, meant
 from kjerne.store.codec import bound, parted
+from kjerne.store.in_anothers import Beside, Ring
 from kjerne.store.including import OPENING_STEPS, tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.proofs import note
@@ -97,6 +98,14 @@ class Keyed(NamedTuple):
     keys: tuple[Any, ...]
 
 
+class Theirs(NamedTuple):
+    """Rows of another's that are laid among the patient's, with the grant and the keys that they open under."""
+
+    grant: Grant
+    keys: Unwrapped
+    rows: list[Row]
+
+
 class Conditions:
     """The WHERE clause of a plan, and its values numbered on from the door's ($1 to $5).
 
@@ -153,20 +162,34 @@ class Finder:
         return self._limit
 
     async def search(
-        self, conn: Connection, grant: Grant, search: Search, *, after: list[Any] | None = None, skip: int = 0
-    ) -> Page:
-        """One page under the grant, with its audit row. `after` goes on from an earlier page's.
+        self, conn: Connection, grant: Grant, search: Search, *, after: list[Any] | None = None, skip: int = 0,
+        beside: Sequence[Beside] = (),
+    ) -> Page:  # fmt: skip
+        """One page under the grant, with its audit row. `after` goes on from an earlier page's, and `beside` are others whose
+        records are laid among hers, each with a row in that one's log (`store.in_anothers`).
 
         Raises `Stale`; `Refusal` 422 too-costly where the search would look at too many records.
         """
         if any(is_linked(one) for one in search.criteria):
             return await self._in_steps(conn, grant, search, None, after, skip)
         found = _planned(grant, search)
-        if (search.summary == "count" or search.count == 0) and found.counted_in_sql:
-            return await self._number(conn, grant, found)
+        only_counted = search.summary == "count" or search.count == 0
+        in_sql = only_counted and found.counted_in_sql
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
         # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
-        if simple and search.count and search.summary != "count" and not (after and isinstance(after[1], int)):
+        at_once = simple and not only_counted and not (after is not None and isinstance(after[1], int))
+        if beside and await self._of_others(conn, search, beside):
+            # What a page of before left to go on from may have no number. Where nothing of theirs answers, all is as without.
+            place = after if after is None or isinstance(after[1], int) else [after[1], 0]
+            try:
+                return await self._in_steps(conn, grant, search, found, place, skip, beside)
+            except Refusal as refusal:
+                # Too many of her own to lay theirs among: she is found as if nobody else named her.
+                if not (at_once or in_sql) or refusal.code != "too-costly":
+                    raise
+        if in_sql:
+            return await self._number(conn, grant, found)
+        if at_once:
             return await self._at_once(conn, grant, search, found, after)
         return await self._in_steps(conn, grant, search, found, after, skip)
 
@@ -341,25 +364,54 @@ class Finder:
         return Page([], [], number, None)
 
     async def _in_steps(
-        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int
-    ) -> Page:
+        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int,
+        beside: Sequence[Beside] = (),
+    ) -> Page:  # fmt: skip
         """`found` is None where chains have to be looked up before the search can be planned."""
         await note(conn, grant.once)
         async with conn.transaction():
-            page = await self._page(conn, grant, search, found, after, skip)
-            named = [(record.type, record.id, record.version) for record in (*page.records, *page.included)]
+            theirs = await self._of_others(conn, search, beside) if beside else []
+            page = await self._page(conn, grant, search, found, after, skip, theirs)
+            shown = (*page.records, *page.included)
+            named = [(one.type, one.id, one.version) for one in shown if one.patient in grant.subject.keys]
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), named)
+            if theirs:
+                await self._tell_both(conn, grant, theirs, page)
         return page
 
+    async def _of_others(self, conn: Connection, search: Search, beside: Sequence[Beside]) -> list[Theirs]:
+        """Of each other what answers a search, as it names the patient now; without those of whom nothing does."""
+        found = []
+        with counted():
+            for one in beside:
+                keys = self._reader.unwrapped(one.grant)
+                asked = _planned(one.grant, replace(search, criteria=(*search.criteria, one.ids)))
+                rows = await self._matching(conn, one.grant, asked, keys)
+                if rows := [row for row in rows if one.names(self._tree(row, keys))]:
+                    found.append(Theirs(one.grant, keys, rows))
+        return found
+
+    async def _tell_both(self, conn: Connection, grant: Grant, theirs: Sequence[Theirs], page: Page) -> None:
+        """The rows of what lies with others: in each one's log what was shown of hers, in the patient's that something was."""
+        for one in theirs:
+            await self._stand(conn, one.grant)
+            own = [(row.type, row.id, row.version) for row in page.records if row.patient in one.grant.subject.keys]
+            await audit.insert(conn, audit.given(one.grant), own)
+        await audit.insert(conn, audit.elsewhere(grant))
+
     async def _page(
-        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int
-    ) -> Page:
+        self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int,
+        theirs: Sequence[Theirs] = (),
+    ) -> Page:  # fmt: skip
         with counted():
             keys = self._reader.unwrapped(grant)
             if found is None:
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
-            rows = _sorted(await self._matching(conn, grant, found, keys), found)
+            rows = [*await self._matching(conn, grant, found, keys), *(row for one in theirs for row in one.rows)]
+            if theirs:
+                keys = Ring([(grant, keys), *((one.grant, one.keys) for one in theirs)])
+            rows = _sorted(rows, found)
             start = skip if after is None else _resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
             records = self._of_a_page(keys, (row.outer for row in page))

@@ -14,6 +14,7 @@ from kjerne.store.codec import Dictionaries, Wrap, with_splices
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.messages import Copies
 from kjerne.store.people import People
+from kjerne.store.pointers import Pointers
 from kjerne.store.pool import Connection, Pool, open_pool
 from kjerne.store.records import Records
 from kjerne.store.sealed_id import SealedIds
@@ -55,14 +56,14 @@ async def open_store(
         await pool.close()
         raise
     wrap = Wrap(keys.derived("wrap"), shares)
-    dictionaries = Dictionaries()
+    dictionaries, ids = Dictionaries(), SealedIds(keys.derived("id"))
     store = Store(
         pool=pool,
         keys=keys,
-        ids=SealedIds(keys.derived("id")),
+        ids=ids,
         wrap=wrap,
         dictionaries=dictionaries,
-        records=Records(wrap, dictionaries),
+        records=Records(wrap, dictionaries, Pointers(ids, keys.derived("identifier"))),
         people=People(wrap, Sealer(keys.derived("number"))),
         messages=Sealer(keys.derived("message")),
         copies=Copies(keys, shares),

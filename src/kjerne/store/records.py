@@ -32,6 +32,7 @@ from kjerne.store.codec import (
     split,
     with_splices,
 )
+from kjerne.store.pointers import Pointers
 from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
 from kjerne.store.record_marks import CARRIED, marks_of
@@ -294,9 +295,10 @@ SELECT {_LOGGED}, ARRAY[type], ARRAY[id], ARRAY[1] FROM n"""
 
 
 class Records:
-    """Writes records for one house: its keys and dictionaries."""
+    """Writes records for one house: its keys and dictionaries. `pointers` lead to what it writes from those whom that names."""
 
-    def __init__(self, wrap: Wrap, dictionaries: Dictionaries) -> None:
+    def __init__(self, wrap: Wrap, dictionaries: Dictionaries, pointers: Pointers) -> None:
+        self.pointers = pointers
         self._wrap = wrap
         self._dictionaries = dictionaries
 

@@ -42,7 +42,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 _FACTS = """
 SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
-  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed, k.detail)) FROM person k WHERE k.patient = ANY(p.linked)),
+  (SELECT array_agg(ROW(k.patient, k.stamp, k.wrapped_key, k.destroyed, k.detail, k.pointed))
+     FROM person k WHERE k.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(c.kind, c.service, c.hpr, c.organisation, c.made_at, c.ended_at, c.role, c.part, c.source,
        c.course, c.record, c.slot, c.marked)) FROM privacy_choice c WHERE c.patient = p.patient OR c.patient = ANY(p.linked)),
   (SELECT array_agg(ROW(t.kind, t.hpr, t.organisation, t.other, t.since, t.until, t.areas, t.form))
@@ -54,7 +55,7 @@ SELECT p.patient, p.linked, p.stamp, p.wrapped_key, p.detail, p.synthetic,
   (SELECT array_agg(i.digest) FROM person_identifier i WHERE i.patient = p.patient OR i.patient = ANY(p.linked)),
   p.destroyed,
   (SELECT array_agg(k.key) FROM person_identifier i JOIN person c ON c.patient = i.patient, unnest(c.linked) AS k(key)
-     WHERE i.digest = $4)
+     WHERE i.digest = $4), p.pointed
 FROM person p WHERE p.patient = """
 _BY_KEY = _FACTS + "$1"
 _BY_DIGEST = _FACTS + (
@@ -201,16 +202,32 @@ def _tie(kind: Any, hpr: str, organisation: str, key: int, since: Any, until: An
 
 def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, list[PersonDetail]]:
     """One human under all her keys, and what is known of her by each; first the one that was asked for."""
-    patient, _, stamp, wrapped, sealed, synthetic, others, choices, ties, caller_key, digests, destroyed, linked = row
+    (
+        patient,
+        _,
+        stamp,
+        wrapped,
+        sealed,
+        synthetic,
+        others,
+        choices,
+        ties,
+        caller_key,
+        digests,
+        destroyed,
+        linked,
+        pointed,
+    ) = row
     known = [open_detail(wrap, patient, wrapped, sealed)]
     keys, wraps, gone = [patient], [wrapped], [destroyed]
-    for other, other_stamp, other_wrapped, other_destroyed, other_sealed in others or ():
+    for other, other_stamp, other_wrapped, other_destroyed, other_sealed, other_pointed in others or ():
         if other_wrapped is not None:
             keys.append(other)
             wraps.append(other_wrapped)
             gone.append(other_destroyed)
             known.append(open_detail(wrap, other, other_wrapped, other_sealed))
             stamp += other_stamp
+            pointed = pointed or other_pointed
     subject = Subject(
         patient=patient,
         keys=tuple(keys),
@@ -227,5 +244,6 @@ def _subject(row: tuple[Any, ...], wrap: PersonWrap) -> tuple[Subject, list[Pers
         synthetic=synthetic,
         digests=frozenset(digests or ()),
         destroyed=tuple(None if one is None else tuple(one) for one in gone),
+        pointed=bool(pointed),
     )
     return subject, known

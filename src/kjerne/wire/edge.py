@@ -185,6 +185,7 @@ class Edge:
             base_url=base_url,
             once=once,
             meet=partial(self._door.meet, caller) if caller else None,
+            beside=self._door.beside if caller else None,
         )
 
     async def _handled(self, route: Route, call: Call) -> Answer:

@@ -1,0 +1,49 @@
+"""The words of the rules on records that name another, in nynorsk and English, and of rows that are no rule's but a look's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from kjerne.store.audit import ELSEWHERE, ELSEWHERE_SAYS, SHOWN, SHOWN_SAYS
+
+NN_EN: Final[Mapping[str, tuple[str, str]]] = {
+    "named-not-for-care": (
+        "Noko som ligg her, nemner ein annan. Det blir berre vist for helsepersonell som behandlar den andre.",
+        "Something that is here names another person. It is shown only to health workers who treat that person.",
+    ),
+    "named-and-shut": (
+        "Noko som ligg her, nemner ein annan. Det er stengt her og vart ikkje vist.",
+        "Something that is here names another person. It is shut here and was not shown.",
+    ),
+    "named-without-consent": (
+        "Noko som ligg her, nemner ein annan. Denne yrkesgruppa treng samtykke for å sjå det, og det var ikkje gitt.",
+        "Something that is here names another person. This profession needs consent to see it, and none was given.",
+    ),
+    "named": (
+        "Noko som ligg her og nemner ein annan, vart vist for den som behandlar den andre.",
+        "Something that is here and names another person was shown to the one who treats that person.",
+    ),
+}
+
+OF_THE_LOG: Final[Mapping[str, tuple[str, str, str]]] = {
+    # Who she is, where a choice of hers is not told (`store.audit.shown`).
+    SHOWN: (
+        SHOWN_SAYS,
+        (
+            "Den som spurde, fekk sjå namn, fødselsdato, fødselsnummer og adresse frå registeret. "
+            "Ingenting av det som er registrert her, vart gitt."
+        ),
+        (
+            "The one who asked saw name, date of birth, national identity number and address from the register. "
+            "Nothing that is registered here was given."
+        ),
+    ),
+    # What lies with another (`store.audit.elsewhere`).
+    ELSEWHERE: (
+        ELSEWHERE_SAYS,
+        "Noko som ligg hos ein annan og nemner den det gjeld, vart også vist.",
+        "Something that lies with another person and names the one it concerns was shown too.",
+    ),
+}
+"""Rule of a row -> its words in bokmål, nynorsk and English."""
