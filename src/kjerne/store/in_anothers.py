@@ -39,10 +39,6 @@ class Beside(NamedTuple):
     ids: Among
     names: Callable[[Mapping[str, Any]], bool]
 
-    def holds(self, patient: int) -> bool:
-        """Whether a record under this key is the other's."""
-        return patient in self.grant.subject.keys
-
 
 class Ring(Unwrapped):
     """The keys that the rows of several persons open with."""

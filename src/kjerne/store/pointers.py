@@ -27,15 +27,16 @@ Place = tuple[int, UUID]
 FOLLOWED_LIMIT: Final = 200
 """Rows that one search follows: a source that names somebody often slows nobody down."""
 
-# Nothing new is kept of whom has opted out of the service; whom nobody knows here has no row to be found by.
+# Nothing new is kept of whom has opted out of the service; whom nobody knows here has no row to be found by. Another number that
+# is linked to the record's own person has one, which leads nowhere while it is: the link may be undone.
 _KEEP: Final = """
 INSERT INTO pointer (patient, type, id, home)
 SELECT p.patient, $2, $3, $1 FROM person p
 WHERE (p.patient = ANY($4::bigint[])
     OR p.patient IN (SELECT i.patient FROM person_identifier i WHERE i.digest = ANY($5::bytea[])))
-  AND p.patient <> ALL($6::bigint[]) AND p.wrapped_key IS NOT NULL
+  AND p.patient <> $1 AND p.wrapped_key IS NOT NULL
   AND NOT EXISTS (SELECT FROM privacy_choice c WHERE (c.patient = p.patient OR c.patient = ANY(p.linked))
-    AND c.kind = 'opt-out' AND c.service IN ('', $7) AND c.made_at <= $8 AND (c.ended_at IS NULL OR c.ended_at > $8))
+    AND c.kind = 'opt-out' AND c.service IN ('', $6) AND c.made_at <= $7 AND (c.ended_at IS NULL OR c.ended_at > $7))
 ON CONFLICT (patient, type, id) DO NOTHING RETURNING patient"""
 # Whoever holds her facts asks anew: until now they said that nothing leads away from her.
 _POINTED: Final = (
@@ -83,8 +84,8 @@ class Pointers:
 
     async def keep(self, conn: Connection, grant: Grant, place: Place, named: Named) -> None:
         """Has the record of the grant's patient found by whom it names; call in the transaction that writes it."""
-        values = (grant.subject.patient, *place, list(named.keys), list(named.digests), list(grant.subject.keys))
-        rows = await conn.fetch(_KEEP, *values, grant.service, grant.at)
+        who = list(named.keys), list(named.digests)
+        rows = await conn.fetch(_KEEP, grant.subject.patient, *place, *who, grant.service, grant.at)
         if rows:
             await conn.execute(_POINTED, [row[0] for row in rows])
 

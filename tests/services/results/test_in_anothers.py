@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
 
-from kjerne.access import Caller, Label, Wish
+from kjerne.access import Caller, Choice, Label, Wish
 from kjerne.exchange import PatientRef
 from kjerne.fhir.encode import decode
+from kjerne.jobs import Job
+from kjerne.services.standards import types_by_service
 from kjerne.store import audit
+from kjerne.store.erasing import KIND, Eraser
 from kjerne.store.patient_ids import id_of
 
 from .conftest import LAB, NOW, Ward, Worker, fresh_number
@@ -330,3 +335,53 @@ async def test_the_facts_of_whom_nothing_names_say_so(two: Two) -> None:
         ref = PatientRef(digest=two.ward.house.digest(number))
         told[number] = (await two.ward.admit(two.ward.doctor(number))(ref, "results", "search")).subject.pointed
     assert told == {two.mother: False, two.child: True}
+
+
+async def test_what_was_written_while_two_were_linked_by_mistake_is_found_once_that_is_undone(two: Two) -> None:
+    store = two.ward.house.store
+    async with store.pool.acquire() as conn:
+        await store.people.link(conn, two.keys[two.mother], two.keys[two.child], "register", "one person", NOW)
+    id_ = await two.file(two.naming(two.child), two.mother)
+    assert await two.found(two.child) == [id_]
+    async with store.pool.acquire() as conn:
+        await store.people.unlink(conn, two.keys[two.mother], two.keys[two.child], "register", NOW)
+    assert await two.sees(id_, two.child) == (True, 200)
+    assert [row["rule"] for row in await two.log(two.mother)][-1] == "named"
+
+
+async def test_records_of_several_others_are_laid_in_one_page_each_under_its_own_law(two: Two) -> None:
+    father = fresh_number()
+    keys = {**two.keys, father: await two.ward.person(father)}
+    three = replace(two, keys=keys)
+    ids = [await three.file(three.naming(two.child, value), home) for value, home in ((1, two.mother), (2, father))]
+    assert await three.found(two.child, "?_sort=value-quantity") == ids
+    async with two.ward.house.store.pool.acquire() as conn:
+        block = Choice("block", "results", "9144889", "", NOW, None)
+        await two.ward.house.store.people.add_choice(conn, keys[father], block)
+    assert await three.found(two.child) == ids[:1]
+    assert [len(await three.log(number)) for number in (two.mother, father)] == [2, 1]
+
+
+@pytest.mark.parametrize("whose", ["mother", "child"])
+async def test_an_opt_out_of_either_takes_the_row_along_when_what_lies_there_is_deleted(two: Two, whose: str) -> None:
+    id_ = await two.file(two.naming(two.child), two.mother)
+    store, key = two.ward.house.store, two.keys[getattr(two, whose)]
+    async with store.pool.acquire() as conn:
+        opted_out = Choice("opt-out", "results", "", "", NOW - timedelta(days=31), None)
+        number = await store.people.add_choice(conn, key, opted_out)
+    eraser = Eraser(store.pool, two.ward.house.clock, types_by_service(), store.wrap.shares)
+    await eraser.erase(Job(KIND, f"{key}:{number}", NOW, 1))
+    counts = "SELECT (SELECT count(*) FROM pointer WHERE id = $1), (SELECT count(*) FROM record WHERE id = $1)"
+    assert tuple(await store.pool.fetchrow(counts, UUID(id_))) == (0, int(whose == "child"))
+
+
+async def test_each_of_two_may_be_named_by_the_other_at_the_same_time(two: Two) -> None:
+    async def file(home: str, named: str) -> int:
+        return (await two.ask("POST", "Observation", LAB, home, two.naming(named)))[0]
+
+    pairs = [(two.mother, two.child), (two.child, two.mother)] * 4
+    answers = await asyncio.gather(*(file(*pair) for pair in pairs))
+    # Who has to wait for the other and is waited for is told to send it again.
+    assert set(answers) <= {201, 503} and answers.count(201) >= len(pairs) // 2
+    for about in (two.mother, two.child):
+        assert len(await two.found(about)) == answers.count(201)
