@@ -20,8 +20,10 @@ sealed with that service's key about the patient, so that an opt-out deletes the
 service, under whose law lies what is no critical information ([decision 40](decisions/0040-two-services-of-one-type.md)).
 A *registry's* is about no one patient, a *space's* is the same for all who use one installation: both lie open to everybody who
 may read anything here, and who may change a record is the source that wrote it ([decision
-33](decisions/0033-records-about-no-patient.md)). What is not served under `/fhir/R4` is answered with 404, its home and the
-reason below. The abstract types Resource and DomainResource have no records."""
+33](decisions/0033-records-about-no-patient.md)). A patient's record that names another patient has its home with whom it is
+about, and is found in the other's record too ([decision 57](decisions/0057-a-record-that-names-another-patient.md)). What is
+not served under `/fhir/R4` is answered with 404, its home and the reason below. The abstract types Resource and DomainResource
+have no records."""
 TITLES: Final[dict[Kind, str]] = {
     "patient": "With the patient",
     "registry": "In a registry",

@@ -203,6 +203,30 @@ async def test_the_facts_of_many_are_read_at_once_and_serve_who_asks_next(
     assert stored.asked == []
 
 
+async def test_of_others_whose_records_name_her_those_are_given_whom_the_law_opens_and_nothing_is_written(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {5: patient(), 6: patient(choices=(choice("opt-out"),)), 7: patient()}
+
+    async def load_many(conn: Stored, keys: list[int], who: Caller, wrap: Any) -> list[Subject]:
+        return [replace(known[key], patient=key, keys=(key,), digests=frozenset()) for key in keys if key in known]
+
+    monkeypatch.setattr(subjects, "load_many", load_many)
+    one = the_door(stored)
+    hers = await one.admit(doctor(), "c-14")(HER, "results", "search")
+    given = await one.beside(hers, [5, 6, 7, 8])
+    assert [grant.subject.patient for grant in given] == [5, 7]
+    # What was attested is about the one who is named: it goes into nobody else's log.
+    assert {(grant.rule, grant.caller.attestation, grant.correlation, grant.at) for grant in given} == {
+        ("named", None, "c-14", NOW)
+    }
+    assert {(grant.service, grant.action, grant.purpose) for grant in given} == {("results", "search", "TREAT")}
+    within: Any = SimpleNamespace(acquire=stored.acquire)
+    assert len(await one.beside(hers, [5], within)) == 1
+    assert await one.beside(replace(hers, caller=citizen()), [5]) == []
+    assert stored.written == []
+
+
 async def test_a_refusal_in_a_transaction_is_left_for_it_to_write(stored: Stored) -> None:
     kept: list[tuple[Any, Any]] = []
     joined: Any = SimpleNamespace(acquire=stored.acquire, refused=lambda row, named: kept.append((row, named)))

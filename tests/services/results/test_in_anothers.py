@@ -385,3 +385,14 @@ async def test_each_of_two_may_be_named_by_the_other_at_the_same_time(two: Two) 
     assert set(answers) <= {201, 503} and answers.count(201) >= len(pairs) // 2
     for about in (two.mother, two.child):
         assert len(await two.found(about)) == answers.count(201)
+
+
+async def test_nothing_is_looked_up_for_whom_nothing_names(two: Two) -> None:
+    # Who reads the table waits for this transaction, which does not end before the answers are there.
+    async with two.ward.house.store.pool.acquire() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE pointer IN ACCESS EXCLUSIVE MODE")
+        id_ = await two.file(two.naming(""), two.child)
+        assert await two.sees(id_, two.child) == (True, 200)
+        changed = two.naming("", 8.5) | {"id": id_}
+        assert (await two.ask("PUT", f"Observation/{id_}", LAB, tree=changed, if_match='W/"1"'))[0] == 200
+        assert (await two.ask("DELETE", f"Observation/{id_}", LAB))[0] == 204
