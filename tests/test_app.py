@@ -51,7 +51,7 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
     at = "/fhir/R4/{type}"
     assert {(route.method, route.path) for route in platform.application._edge.routes if route.for_citizens} == {
         ("POST", "/pps/v2/{type}/_search"), ("GET", at), ("POST", f"{at}/_search"), ("GET", f"{at}/{{id}}"),
-        ("GET", f"{at}/_history"), ("GET", "/fhir/R4/_history"),
+        ("GET", f"{at}/_history"), ("GET", "/fhir/R4/_history"), ("GET", "/fhir/R4/$changes"),
         ("GET", f"{at}/{{id}}/_history"), ("GET", f"{at}/{{id}}/_history/{{version}}"),
         ("GET", "/fhir/R4/Observation/$lastn"), ("POST", "/fhir/R4/Observation/$lastn"),
         *((method, f"/fhir/R4/Patient/{named}$everything") for method in ("GET", "POST") for named in ("", "{id}/")),

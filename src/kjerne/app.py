@@ -103,7 +103,7 @@ from kjerne.services.standards import (
 from kjerne.services.standards_batch import BUNDLE_LIMIT_BYTES, BatchApi
 from kjerne.services.standards_both import SearchBoth
 from kjerne.services.standards_conditional import ConditionalApi
-from kjerne.services.standards_history import HistoryApi
+from kjerne.services.standards_history import HistoryApi, OfEverybody
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
@@ -156,10 +156,11 @@ PAGES_SCOPES: Final[Mapping[To, str]] = {
 
 
 class OfTests(NamedTuple):
-    """What the sandbox's test client may do beyond any caller (law, K89): with Patient, and in a search that names nobody."""
+    """What the sandbox's test client may do beyond any caller (law, K89): with Patient, and where it names nobody."""
 
     patients: Everybody
     records: OfAll
+    of_everybody: OfEverybody
 
 
 class House:
@@ -278,7 +279,10 @@ class House:
         read = (self.store.pool, self.store.ids, self.patients, self.reader, self.cursors, parse_json)
         everything = EverythingApi(*read, self.identify, by_service[0], denied)
         at_hand = (self.store.pool, self.reader, self.cursors, keeping, self.parse_search, self.identify)
-        history = HistoryApi(*at_hand, reads, denied, type_of)
+        history = HistoryApi(
+            *at_hand, reads, denied, type_of, Sealer(self.store.keys.derived("changes")), self.clock,
+            of_tests.of_everybody if of_tests else None,
+        )  # fmt: skip
         # The history of a type has the shape of a record's address: it comes first.
         of_records = (*history.routes(), *standards.routes(), *patches.routes(), *conditional.routes())
         routes = [

@@ -257,6 +257,7 @@ def _many() -> Iterator[Path]:
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
     yield Path("everything", "search", everything(), counts=True)
     yield Path("history of the type", "history", all_versions("/fhir/R4/Observation/_history?_count=4"), counts=True)
+    yield Path("changes", "history", all_versions("/fhir/R4/$changes?_type=Observation&_count=4"))
     yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
     yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)

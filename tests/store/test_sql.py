@@ -17,7 +17,7 @@ MADE_OF_LITERALS = {
     "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first",
     *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks", "messages.claiming",
     "last_allowed", "since", "where", "where.known", "where.asked", "where.behind", "place", "bound", "newer",
-    "int", "own", "given", "organisation", "client", "_numbered", "parts", "put", "gives", "keys",
+    "int", "own", "given", "organisation", "client", "_numbered", "parts", "put", "gives", "keys", "table", "order", "whose",
 }  # fmt: skip
 
 

@@ -282,6 +282,8 @@ def searches(made: Record) -> Iterator[Ask]:
         yield Ask("GET", f"/fhir/R4/{type_}/_history", (("_summary", "count"),))
     yield Ask("GET", "/fhir/R4/_history", (("_count", "2"),))
     yield Ask("GET", "/fhir/R4/_history", (("_at", "2026-03-03"),))
+    for asked in ((), (("_count", "1"),), (("_count", "0"),), (("_type", "Observation"), ("_since", "2026-03-03"))):
+        yield Ask("GET", "/fhir/R4/$changes", asked)
     for type_, id_ in made.open.items():
         yield Ask("GET", f"/fhir/R4/{type_}/{id_}")
         yield Ask("GET", f"/fhir/R4/{type_}/{id_}", headers=(("if-none-match", 'W/"1"'),))

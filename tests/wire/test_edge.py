@@ -160,6 +160,7 @@ def asked_of_a_record(made: str, her: str) -> list[Sent]:
         Sent("GET /fhir/R4/{type}/{id}", f"{at}/{made}"),
         Sent("GET /fhir/R4/{type}/_history", f"{at}/_history?_count=2"),
         Sent("GET /fhir/R4/_history", "/fhir/R4/_history?_count=2"),
+        Sent("GET /fhir/R4/$changes", "/fhir/R4/$changes?_count=2"),
         Sent("GET /fhir/R4/{type}/{id}/_history", f"{at}/{made}/_history"),
         Sent("GET /fhir/R4/{type}/{id}/_history/{version}", f"{at}/{made}/_history/1"),
         Sent("POST /fhir/R4/{type}", at, "lab", body=line, headers=FHIR, status=201),

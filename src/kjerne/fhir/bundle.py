@@ -45,10 +45,11 @@ class Shut(NamedTuple):
 
 
 def history(
-    versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int, shut: Sequence[Shut] = ()
+    versions: Sequence[Version], links: Sequence[tuple[str, str]], total: int | None, shut: Sequence[Shut] = ()
 ) -> bytes:
-    """A history Bundle, newest first as given: each entry says which request made it (bdl-3, bdl-4). What is `shut` comes first,
-    as the answer to a request that was refused, since an entry here has no other place for what is said."""
+    """A history Bundle, in the order given: each entry says which request made it (bdl-3, bdl-4). What is `shut` comes first,
+    as the answer to a request that was refused, since an entry here has no other place for what is said. `total` None: not
+    counted."""
     return _joined("history", (*map(_refused, shut), *map(_version, versions)), links, total)
 
 

@@ -74,8 +74,8 @@ _ORDER: Final = tuple(dict.fromkeys(_INTERACTIONS.values()))
 
 _DOCUMENTATION: Final = (
     "A search is about one patient, whom the header person-id names, or her address where Patient is served "
-    "(patient=Patient/id), or about none where the type is about none; so is a history of a type or of the system, by the header "
-    "alone. Chains and _has go over the references of the types "
+    "(patient=Patient/id), or about none where the type is about none; so is a history of a type or of the system, and what is "
+    "followed ($changes), by the header alone. Chains and _has go over the references of the types "
     "that are served here. A modifier that its parameter does not name is refused."
 )
 

@@ -22,6 +22,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.lifespan import Lifespan
 from kjerne.sandbox.everybody import Everybody
+from kjerne.sandbox.following import following
 from kjerne.sandbox.newcomers import Newcomers, TestClient
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
@@ -68,7 +69,9 @@ def of_tests(house: House) -> OfTests:
     """What the test client may do in a sandbox."""
     parse_json = partial(strict_json.parse, depth=house.settings.json_depth)
     everybody = Everybody(house.store, house.patients, house.cursors, house.parse_search, house.identify)
-    return OfTests(TestClient(everybody, Newcomers(everybody, parse_json, house.guides)), everybody.records)
+    return OfTests(
+        TestClient(everybody, Newcomers(everybody, parse_json, house.guides)), everybody.records, following(house)
+    )
 
 
 async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:

@@ -19,6 +19,7 @@ import zstandard
 from kjerne.access import Grant, Label
 from kjerne.store import audit
 from kjerne.store.codec import DataKey
+from kjerne.store.places import BEHIND
 from kjerne.store.pool import Connection, columns, numbered_from
 from kjerne.store.records import Before, Beside, Change, Records, Written
 from kjerne.store.spreading import WITHHELD_AT_ALL
@@ -232,7 +233,7 @@ class Chains:
         They stay, labelled, for insight: who had opened them must be told. Her log says that they were taken away.
         """
         rows = await conn.fetch(
-            "UPDATE record r SET labels = labels | $4, xid = pg_current_xact_id() "
+            f"UPDATE record r SET labels = labels | $4, xid = pg_current_xact_id(), {BEHIND} "
             "FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id) "
             "WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id AND r.labels & $4 = 0 RETURNING r.type, r.id, r.version",
             grant.subject.patient,

@@ -23,6 +23,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.registries.withholding import kinds_of
 from kjerne.store import audit
+from kjerne.store.places import KEPT
 from kjerne.store.pointing import sources_of
 from kjerne.store.pool import Connection, columns, together
 from kjerne.store.proofs import note
@@ -73,27 +74,28 @@ _OPEN: Final = f"""
 WITH {STAMPED} SELECT EXISTS (
   SELECT FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.id = $7)"""
 # `unmarked` says that nothing else was done to the row: to a subscriber it is no news (`store.subscriptions`).
-_CLEAR: Final = """
-UPDATE record SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id()
+_CLEAR: Final = f"""
+UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id(), {KEPT}
 WHERE patient = ANY($1::bigint[]) AND labels & $2 <> 0 AND ($3::smallint[] IS NULL OR type = ANY($3))"""
-_MARK: Final = """
-UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id()
+_MARK: Final = f"""
+UPDATE record r SET labels = labels | $2, xid = pg_current_xact_id(), {KEPT}
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND labels & $2 <> $2"""
 
 _MARKS_ON: Final = """
 SELECT coalesce(bit_or(r.labels), 0) FROM record r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = ANY($1::bigint[])"""
-_UNMARK: Final = """
-UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id()
+_UNMARK: Final = f"""
+UPDATE record r SET labels = labels & ~$2::integer, xid = pg_current_xact_id(), unmarked = pg_current_xact_id(), {KEPT}
 FROM unnest($3::smallint[], $4::uuid[]) AS n(type, id)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND labels & $2 <> 0"""
 _UNMARKED_BEYOND: Final = """
 UPDATE privacy_choice SET marked = ARRAY(SELECT unnest(marked) INTERSECT SELECT unnest($1::bigint[]))
 WHERE patient = ANY($1::bigint[]) AND NOT marked <@ $1::bigint[]"""
 _MARKED: Final = "SELECT id FROM record WHERE patient = ANY($1::bigint[]) AND type = $2 AND labels & $3 <> 0"
-_SETTLE: Final = """
-UPDATE record r SET labels = CASE WHEN n.marked THEN labels | $2 ELSE labels & ~$2::integer END, xid = pg_current_xact_id()
+_SETTLE: Final = f"""
+UPDATE record r SET labels = CASE WHEN n.marked THEN labels | $2 ELSE labels & ~$2::integer END, xid = pg_current_xact_id(),
+  {KEPT}
 FROM unnest($3::smallint[], $4::uuid[], $5::boolean[]) AS n(type, id, marked)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND (labels & $2 <> 0) <> n.marked
 AND (n.marked OR r.version = 1)"""

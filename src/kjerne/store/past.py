@@ -112,8 +112,8 @@ async def outline(
     where it came in that time.
     """
     last = behind[:4] if behind else (None, None, None, None)
-    tells, partly = grant.caller.limits is None, _leaves_some(grant, types)
-    rows = await _left(
+    tells, partly = grant.caller.limits is None, leaves_some(grant, types)
+    rows = await left(
         conn, grant, reader, _OUTLINE, list(types), span.since, span.first, span.last, open_since(grant), tells,
         *((None,) * 4 if partly else last), None if partly else limit,
     )  # fmt: skip
@@ -126,23 +126,23 @@ async def outline(
     if len(former) > LOOKED_THROUGH:
         says = f"more than {LOOKED_THROUGH} former versions would be looked through for what the token's scopes leave"
         raise Refusal(422, says, code="too-costly", todo="Ask by _since, or for the history of one record.")
-    held = await _held(conn, grant, reader, former)
-    left = [event for event, stands in found if stands or event in held]
-    return Outline([event for event in left if behind is None or event < behind][:limit], len(left))
+    open_ = await held(conn, grant, reader, former)
+    kept = [event for event, stands in found if stands or event in open_]
+    return Outline([event for event in kept if behind is None or event < behind][:limit], len(kept))
 
 
 async def opened(conn: Connection, grant: Grant, reader: Reader, events: Sequence[Event]) -> list[Record]:
     """The versions that these events made, those that the grant still opens, with the audit row. Raises `Stale`."""
     named = columns([event[1:4] for event in events if not event.gone], 3)
-    return reader.opened(grant, await _left(conn, grant, reader, _OPENED, *named, *audit.given(grant)))
+    return reader.opened(grant, await left(conn, grant, reader, _OPENED, *named, *audit.given(grant)))
 
 
-async def _held(conn: Connection, grant: Grant, reader: Reader, former: Sequence[Event]) -> set[Event]:
+async def held(conn: Connection, grant: Grant, reader: Reader, former: Sequence[Event]) -> set[Event]:
     """Those of former versions that the token's scopes leave, as they were written."""
     found = set[Event]()
     for place in range(0, len(former), AT_ONCE):
         some = {event[1:4]: event for event in former[place : place + AT_ONCE]}
-        rows = await _left(conn, grant, reader, _LOOKED_AT, *columns([*some], 3))
+        rows = await left(conn, grant, reader, _LOOKED_AT, *columns([*some], 3))
         for record in reader.opened(grant, rows):
             name, tokens = type_name(record.type), index(decode(record.raw)).tokens
             if all(smart.holds(smart.left(grant.caller, name, letter), tokens) for letter in LETTERS):
@@ -150,12 +150,12 @@ async def _held(conn: Connection, grant: Grant, reader: Reader, former: Sequence
     return found
 
 
-def _leaves_some(grant: Grant, types: Sequence[int]) -> bool:
+def leaves_some(grant: Grant, types: Sequence[int]) -> bool:
     """Whether the token's scopes leave records of these types by what they say, and not whole types or none."""
     return any(smart.left(grant.caller, type_name(type_), letter) for type_ in types for letter in LETTERS)
 
 
-async def _left(conn: Connection, grant: Grant, reader: Reader, statement: str, *values: Any) -> list[Any]:
+async def left(conn: Connection, grant: Grant, reader: Reader, statement: str, *values: Any) -> list[Any]:
     """The rows of a statement, of those records whose current version the token's scopes leave."""
     asked = (*door(grant), *values)
     if grant.caller.limits is None:

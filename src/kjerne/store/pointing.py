@@ -17,6 +17,7 @@ from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.store import audit
+from kjerne.store.places import KEPT
 from kjerne.store.pool import Connection, columns
 from kjerne.store.reading import OUTER, Reader, Record
 from kjerne.store.sealed_id import SealedIds
@@ -59,7 +60,7 @@ WHERE a.patient = ANY($1::bigint[]) AND a.action IN ('file', 'correct') AND a.ou
 _MARKED: Final = f"""
 SELECT EXISTS (SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = {OBSERVATION} AND r.labels & {MARK} <> 0)"""
 _SETTLE: Final = f"""
-UPDATE record r SET xid = pg_current_xact_id(),
+UPDATE record r SET xid = pg_current_xact_id(), {KEPT},
   labels = CASE WHEN r.id = ANY($3::uuid[]) THEN r.labels | {MARK} ELSE r.labels & ~{MARK} END
 WHERE r.patient = ANY($1::bigint[]) AND r.type = {OBSERVATION} AND r.id = ANY($2::uuid[])"""
 

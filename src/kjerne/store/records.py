@@ -32,6 +32,7 @@ from kjerne.store.codec import (
     split,
     with_splices,
 )
+from kjerne.store.places import BEHIND_ITSELF, NEXT
 from kjerne.store.pointers import Pointers
 from kjerne.store.pool import Connection, columns, moment, together
 from kjerne.store.proofs import fetched, noting
@@ -158,16 +159,17 @@ WHERE h.patient = $1 AND NOT EXISTS (SELECT FROM record r WHERE r.patient = $1 A
 GROUP BY 1, 2
 HAVING bool_or(h.deleted) AND (array_agg(h.mapped ORDER BY h.version DESC) FILTER (WHERE h.deleted))[1] IS NOT TRUE"""
 
-_GONE = """
+_GONE = f"""
 WITH gone AS (
   DELETE FROM record r USING unnest($2::smallint[], $3::uuid[]) AS n(type, id)
   WHERE r.patient = $1 AND r.type = n.type AND r.id = n.id RETURNING r.*
 ), kept AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, mapped, stood_xid, unmarked)
-  SELECT patient, id, type, version, labels, dictionary, at, release_at, body, mapped, xid, unmarked FROM gone
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, mapped, stood_xid, unmarked,
+    wrote)
+  SELECT patient, id, type, version, labels, dictionary, at, release_at, body, mapped, xid, unmarked, wrote FROM gone
 ), mark AS (
-  INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body, mapped)
-  SELECT patient, id, type, version + 1, labels, 0, true, $4, '', $5 FROM gone
+  INSERT INTO record_history (patient, id, type, version, labels, dictionary, deleted, at, body, mapped, xid)
+  SELECT patient, id, type, version + 1, labels, 0, true, $4, '', $5, {NEXT} FROM gone r
 )
 SELECT type, id, version + 1 FROM gone"""
 
@@ -215,9 +217,9 @@ _PUT: Final = f"""known AS MATERIALIZED (
     SELECT version FROM record WHERE patient = $1 AND type = n.type AND id = n.id LIMIT 1) r ON true
 ), kept AS (
   INSERT INTO record_history (patient, id, type, version, labels, dictionary, at, release_at, body, corrected, mapped,
-    stood_xid, unmarked)
+    stood_xid, unmarked, wrote)
   SELECT r.patient, r.id, r.type, r.version, r.labels, r.dictionary, r.at, r.release_at, r.body, k.corrects, r.mapped,
-    r.xid, r.unmarked
+    r.xid, r.unmarked, r.wrote
   FROM known k JOIN LATERAL (SELECT * FROM record WHERE patient = $1 AND type = k.type AND id = k.id LIMIT 1) r ON true
   WHERE k.version IS NOT NULL
 ), put AS (
@@ -229,7 +231,7 @@ _PUT: Final = f"""known AS MATERIALIZED (
     labels = excluded.labels | (record.labels & {CARRIED_LABELS}),
     dictionary = excluded.dictionary, at = excluded.at, date_from = excluded.date_from, date_to = excluded.date_to,
     release_at = excluded.release_at, xid = pg_current_xact_id(), tokens = excluded.tokens,
-    "values" = excluded."values", body = excluded.body, mapped = excluded.mapped
+    "values" = excluded."values", body = excluded.body, mapped = excluded.mapped, {BEHIND_ITSELF}
 ), told AS (
   INSERT INTO audit ({audit.COLUMNS}, types, ids, versions)
   SELECT {audit.placeholders(14)}, array_agg(type), array_agg(id), array_agg(reached + 1) FROM known

@@ -18,6 +18,7 @@ from kjerne.access import NO_LABEL, Grant, Label
 from kjerne.fhir.encode import decode
 from kjerne.registries.withholding import OF_SOURCE, said_of_itself
 from kjerne.store import files, pointing
+from kjerne.store.places import KEPT
 from kjerne.store.pool import Connection, columns, moment
 from kjerne.store.reading import OUTER, Reader, Record
 
@@ -27,9 +28,9 @@ Shut = tuple[Label, datetime | None]
 """What withholds something, and until when."""
 
 _ROWS: Final = f"SELECT {OUTER} FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[])"
-_LAY: Final = """
+_LAY: Final = f"""
 UPDATE record r SET labels = r.labels | n.labels, release_at = greatest(r.release_at, n.release_at),
-  xid = pg_current_xact_id()
+  xid = pg_current_xact_id(), {KEPT}
 FROM unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[]) AS n(type, id, labels, release_at)
 WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id
   AND (r.labels & n.labels <> n.labels OR n.release_at > coalesce(r.release_at, '-infinity'))"""
@@ -37,8 +38,8 @@ _FORMER: Final = f"""
 SELECT {OUTER} FROM record_history r JOIN unnest($2::smallint[], $3::uuid[]) AS n(type, id) USING (type, id)
 WHERE r.patient = ANY($1::bigint[]) AND NOT r.deleted"""
 # A time is the report's where it is that of the report to the second: of another one it is later, or the row's own.
-_LET_GO: Final = """
-UPDATE record r SET labels = r.labels & ~n.labels, xid = pg_current_xact_id(),
+_LET_GO: Final = f"""
+UPDATE record r SET labels = r.labels & ~n.labels, xid = pg_current_xact_id(), {KEPT},
   release_at = CASE WHEN r.release_at = n.until THEN n.own ELSE r.release_at END
 FROM unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::timestamptz[])
   AS n(type, id, labels, until, own)

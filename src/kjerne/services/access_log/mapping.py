@@ -52,7 +52,9 @@ _SHAPES: Final[Mapping[str, Shape]] = {
     "insight": Shape("E", "search-type", pattern="PatientQuery"),
     "erase": _DELETE,
 }
-_HISTORIES: Final = {("", "_history"): "history-system", ("/", "_history"): "history-type"}
+_HISTORIES: Final = {
+    ("", "_history"): "history-system", ("/", "_history"): "history-type", ("", "$changes"): "history-system",
+}  # fmt: skip
 """What was asked for, where it is the history of many."""
 _UNNAMED: Final[Mapping[str, str]] = {
     "kept": "records were seen that cannot be named to this reader now",

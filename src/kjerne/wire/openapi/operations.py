@@ -87,6 +87,9 @@ _RECORDS: Final[Mapping[str, Operation]] = {
     "GET /fhir/R4/_history": Operation(
         {200: _FOUND}, (404, 410, 422), (*_PLAIN, "_summary", "_count", "_since", "_at", "_cursor"), headers=_READS
     ),
+    "GET /fhir/R4/$changes": Operation(
+        {200: _FOUND}, (422,), ("_type", "_since", "_count", "_wait", "_cursor", *_PLAIN), headers=_READS
+    ),
     f"GET {_TYPE}/{{id}}/_history/{{version}}": Operation(
         {200: Given("Resource", VERSIONED)}, (404, 410), _SHOWN, headers=_READS
     ),
