@@ -107,7 +107,7 @@ from kjerne.services.standards_history import HistoryApi, OfEverybody
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
-from kjerne.services.terminology import Terminology
+from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
 from kjerne.socketing import SocketDeliverer
@@ -308,7 +308,7 @@ class House:
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
-        routes += Statements(self.guides, TYPES, SHARED, persons_by).routes(routes)
+        routes += Statements(self.guides, TYPES, SHARED, persons_by, self.store.pool, EXPANDED_BY).routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
 
     def _of_operation(self) -> list[Route]:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from kjerne.fhir import capability
+from kjerne.fhir.validate import check
 from platform_fixture import Answered, Standing
 from services.test_shared_records import ask, organisation
 from services.test_standards import FHIR, create, observation, read, update
@@ -68,6 +69,22 @@ def test_a_statement_is_kept_and_knows_no_parameter(platform: Standing, monkeypa
     assert asked("/fhir/R4/metadata").content == first.content
     assert asked("/fhir/R4/metadata?_format=json").status_code == 200
     assert [asked(f"{base}/metadata?foo=1").status_code for base in ("/fhir/R4", "/pps/v2")] == [400, 400]
+
+
+def test_what_its_terminology_can_do_is_told_by_mode_alone(platform: Standing) -> None:
+    def asked(query: str, base: str = "/fhir/R4") -> httpx.Response:
+        answer: httpx.Response = platform.http.get(f"{platform.url}{base}/metadata{query}")
+        return answer
+
+    told = asked("?mode=terminology").json()
+    assert check(told, "TerminologyCapabilities") == []
+    assert told["implementation"]["url"] == f"{platform.url}/fhir/R4"
+    assert "http://hl7.org/fhir/observation-status" in [one["uri"] for one in told["codeSystem"]]
+    for query in ("", "?mode=full", "/"):
+        assert asked(query).json()["resourceType"] == "CapabilityStatement"
+    for query in ("?mode=normative", "?mode=", "?mode=full&mode=terminology"):
+        assert asked(query).status_code == 400
+    assert asked("?mode=terminology", "/pps/v2").status_code == 400
 
 
 def test_a_write_that_wants_nothing_there_is_refused_where_a_record_is(platform: Standing, made: str) -> None:

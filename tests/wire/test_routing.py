@@ -41,6 +41,28 @@ def test_an_unknown_path_is_not_found(path: str) -> None:
     assert refused.value.status == 404
 
 
+def test_a_slash_behind_a_fhir_address_says_nothing_and_two_are_no_address() -> None:
+    paths = (
+        "/fhir/R4",
+        "/fhir/R4/",
+        "/fhir/R4/metadata",
+        "/fhir/R4/{type}",
+        "/fhir/R4/{type}/{id}",
+        "/pps/v2/{type}/_search",
+    )
+    router = Router([route("GET", path) for path in paths] + [route("GET", "/pps/in")])
+    found = {
+        "/fhir/R4/": "/fhir/R4/", "/fhir/R4/metadata/": "/fhir/R4/metadata", "/fhir/R4/Patient/": "/fhir/R4/{type}",
+        "/fhir/R4/Patient/1/": "/fhir/R4/{type}/{id}", "/pps/v2/Observation/_search/": "/pps/v2/{type}/_search",
+    }  # fmt: skip
+    assert {path: router.find("GET", path)[0].path for path in found} == found
+    assert router.find("GET", "/fhir/R4/Patient/1/")[1] == {"type": "Patient", "id": "1"}
+    for path in ("/fhir/R4//", "/fhir/R4/Patient//", "/pps/in/", "/pps/v2/", "/fhir/"):
+        with pytest.raises(Refusal) as refused:
+            router.find("GET", path)
+        assert refused.value.status == 404
+
+
 def test_a_wrong_method_is_told_which_are_taken() -> None:
     with pytest.raises(Refusal) as refused:
         ROUTER.find("DELETE", "/a")

@@ -100,7 +100,10 @@ HOMES: Final[Mapping[str, Home]] = _table(
     ),
     _of(Home("registry", why="made of one donor"), "BiologicallyDerivedProduct"),
     _of(Home("space", served=True, why="terminology"), "CodeSystem ConceptMap NamingSystem ValueSet"),
-    _of(Home("space", why="what this server's own terminology can do; not made yet"), "TerminologyCapabilities"),
+    _of(
+        Home("space", why="made from what is loaded at `/fhir/R4/metadata?mode=terminology`, and not kept"),
+        "TerminologyCapabilities",
+    ),
     _of(
         Home("space", served=True, why="conformance; packages are loaded by `kjerne ig add`, and lie beside these"),
         """CompartmentDefinition ExampleScenario GraphDefinition ImplementationGuide MessageDefinition OperationDefinition

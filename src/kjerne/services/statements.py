@@ -1,4 +1,7 @@
-"""`/metadata`: where each interface tells what it can, made from the routes it has (R4 http.html#capabilities)."""
+"""`/metadata`: where each interface tells what it can, made from the routes it has (R4 http.html#capabilities).
+
+Under `/fhir/R4` also what its terminology can do (`mode=terminology`), made from what is loaded.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from kjerne import __version__
-from kjerne.exchange import PUBLIC, Answer, Call, Handler, Route
+from kjerne.errors import Refusal
+from kjerne.exchange import PUBLIC, Answer, Call, Handler, Pairs, Route
 from kjerne.fhir import capability
 from kjerne.fhir.capability import PERSON
 from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
+from kjerne.fhir.terminology import capability as terms
 from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SECOND, SERVICE_BY_TYPE
+from kjerne.store import terminology
+from kjerne.store.pool import Pool
 
 STATEMENTS_KEPT: Final = 16
 """Addresses that a statement is kept for: the names by which this house is called."""
@@ -25,12 +32,14 @@ PPS: Final = "/pps/v2"
 @dataclass(frozen=True)
 class Statements:
     """The statements of both interfaces. `of_results` are the types of the national interface of results, `shared` those about no
-    patient, `of_persons` what can be done with Patient."""
+    patient, `of_persons` what can be done with Patient, `expanded_by` the parameters of `$expand`."""
 
     guides: Guides
     of_results: Sequence[str]
     shared: Mapping[str, str]
     of_persons: frozenset[str]
+    pool: Pool
+    expanded_by: Sequence[str]
 
     def routes(self, routes: Sequence[Route]) -> list[Route]:
         """The addresses where they are told, for an installation that has these routes."""
@@ -45,9 +54,12 @@ class Statements:
         kept: dict[str, tuple[State, bytes]] = {}
 
         async def metadata(call: Call) -> Answer:
-            """The CapabilityStatement, made from the route table."""
+            """The CapabilityStatement, made from the route table; or the TerminologyCapabilities."""
             check_accepted(call)
-            known(call, call.query, OF_A_WRITE)
+            if base == R4 and _mode(known(call, call.query, OF_A_WRITE | {"mode"})) == "terminology":
+                return await self._of_terms(call)
+            if base != R4:
+                known(call, call.query, OF_A_WRITE)
             packages, url = self.guides.state(), f"{call.base_url}{base}"
             if url not in kept or kept[url][0] is not packages:
                 told = capability.statement(
@@ -61,3 +73,18 @@ class Statements:
             return Answer(200, kept[url][1])
 
         return metadata
+
+    async def _of_terms(self, call: Call) -> Answer:
+        async with self.pool.acquire() as conn:
+            loaded = await terminology.every_loaded(conn)
+        url = f"{call.base_url}{R4}"
+        told = terms.statement(loaded, self.expanded_by, url=url, software_version=__version__, made_at=call.at)
+        return Answer(200, encode(told))
+
+
+def _mode(pairs: Pairs) -> str:
+    """Which statement is asked for (R4 http.html#capabilities)."""
+    modes = [value for name, value in pairs if name == "mode"]
+    if any(one not in ("full", "terminology") for one in modes) or len(modes) > 1:
+        raise Refusal(400, "a mode is full or terminology", where="mode", todo="Leave it out for the whole statement.")
+    return modes[0] if modes else "full"

@@ -597,3 +597,4 @@ OPERATIONS: Final[Sequence[tuple[str, str, Sequence[str], Operation, bool]]] = (
     ),
 )  # fmt: skip
 """Type, name, what it takes, the answer, and whether it can be asked of one record by its id."""
+EXPANDED_BY: Final = next(takes for _, name, takes, _, _ in OPERATIONS if name == "expand")

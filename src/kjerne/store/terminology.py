@@ -137,6 +137,12 @@ def _use(use: str) -> dict[str, Any]:
     return known if known is not None else json.loads(use)
 
 
+async def every_loaded(conn: Connection) -> list[tuple[str, str]]:
+    """Address and version of every loaded system, of one address that first which was loaded last."""
+    rows = await conn.fetch("SELECT url, version FROM code_system ORDER BY url, loaded_at DESC, number DESC")
+    return [(row["url"], row["version"]) for row in rows]
+
+
 async def loaded(conn: Connection, url: str, version: str) -> Loaded | None:
     """A system by its address: this version, or the one that was loaded last. SNOMED CT's may name an edition alone."""
     row = await conn.fetchrow(

@@ -22,6 +22,10 @@ PREFIX_BY_HOST: Final = {
 }
 
 
+_FHIR: Final = ("/fhir/R4/", "/pps/v2/")
+"""Under these a path may end in a slash that says nothing: clients join the base and a type with one behind."""
+
+
 def prefixed(host: str, path: str) -> str:
     """The path in the one table: `pps.localhost/v2/metadata` is `/pps/v2/metadata`."""
     label, _, rest = host.partition(":")[0].partition(".")
@@ -55,6 +59,8 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and its path parts; `Refusal` 404 for an unknown path, 405 (with Allow) for a wrong method."""
+        if path.startswith(_FHIR) and path[-1] == "/" != path[-2] and path not in self._exact:
+            path = path[:-1]
         allowed: dict[str, Route] = {}
         exact = self._exact.get(path)
         if exact is not None:

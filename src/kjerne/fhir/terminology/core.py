@@ -43,6 +43,14 @@ def concept_maps() -> tuple[Mapping[str, Any], ...]:
     return tuple(json.loads(raw) for raw in _table().resources["ConceptMap"].values())
 
 
+@cache
+def code_systems() -> tuple[tuple[str, str], ...]:
+    """Address and version of every code system that HL7's package has with all its codes. Some tables of HL7 v2 stand there
+    under an address with a version in it, by which `find` finds nothing."""
+    every = ((one, json.loads(raw)) for one, raw in _table().resources["CodeSystem"].items() if "|" not in one)
+    return tuple((address, str(one.get("version", ""))) for address, one in every if one.get("content") == "complete")
+
+
 @lru_cache(maxsize=256)
 def find(type_: str, canonical: str) -> Mapping[str, Any] | None:
     """The resource of an address, with or without the version that HL7's package has."""

@@ -245,8 +245,10 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         {204: Given()}, (404, 409, 422), form=("outcome!", "reason"), headers=("person-id!", *_PATIENT[1:])
     ),
     **{
-        f"{method} {base}/metadata": Operation({200: Given("Resource")}, query=_PLAIN)
-        for method, base in (("GET", "/fhir/R4"), ("GET", "/pps/v2"), ("POST", "/pps/v2"))
+        f"{method} {base}/metadata": Operation({200: Given("Resource")}, query=query)
+        for method, base, query in (
+            ("GET", "/fhir/R4", ("mode", *_PLAIN)), ("GET", "/pps/v2", _PLAIN), ("POST", "/pps/v2", _PLAIN),
+        )
     },
     **{
         f"GET {base}/.well-known/smart-configuration": Operation({200: _JSON})

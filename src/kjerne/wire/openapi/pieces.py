@@ -140,7 +140,7 @@ _QUERY: Final[Mapping[str, str]] = {
     "purpose": "export, or check: the records are held against the rules of today and none leaves",
     "recipient": "who is to have it; it stands in the log",
     "async": "false: a message is answered at once",
-    "mode": "create, update, delete or profile",
+    "mode": "of $validate create, update, delete or profile; of metadata full or terminology",
     "profile": "the profile to hold it against",
     "max": "how many of each kind, to 100",
     "reason": "why, in 8 to 500 characters, naming nobody by number; it stands in the log",
