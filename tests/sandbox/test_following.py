@@ -92,19 +92,38 @@ def test_each_person_has_her_row_and_it_names_what_left_of_her(platform: Standin
 
 def test_who_has_shut_something_is_passed_over_with_a_row_of_it(platform: Standing, two: list[str]) -> None:
     here = begun(platform)
-    shut = platform.client.call(
-        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin("restricted"),
-        headers={"content-type": "application/fhir+json"},
-        body=b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"}}',
-    )  # fmt: skip
-    assert shut.status_code == 201, shut.text
+    hidden = laid_down(platform, "restricted")
     quiet = get(platform, f"{here}&_wait=1")
     assert entries(quiet) == []
-    assert shut.json()["id"] not in quiet.response.text
+    assert hidden not in quiet.response.text
     assert {(row["outcome"], row["rule"]) for row in platform.audited(quiet.response)} == {(1, "test-of-what-is-shut")}
     assert platform.audited(get(platform, onward(quiet)).response) == [], "she was passed: nobody is asked about again"
     one = made(platform, observation(two[0]))["id"]
     assert [told(each)[1] for each in entries(get(platform, onward(quiet)))] == [one]
+
+
+def test_who_is_shut_is_asked_about_once_a_request_and_takes_no_room(platform: Standing, two: list[str]) -> None:
+    here = begun(platform)
+    hidden = [laid_down(platform, "restricted") for _ in range(5)]
+    one = made(platform, observation(two[0]))["id"]
+    hidden += [laid_down(platform, "restricted") for _ in range(2)]
+    answer = get(platform, f"{here}&_count=2")
+    assert [told(each)[1] for each in entries(answer)] == [one]
+    assert answer.link("next") == ""
+    refused = [row for row in platform.audited(answer.response) if row["outcome"] == 1]
+    assert len(refused) == 1
+    assert all(each not in answer.response.text for each in hidden)
+
+
+def laid_down(platform: Standing, whose: str) -> str:
+    """A result that the laboratory files."""
+    answer = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=platform.nin(whose),
+        headers={"content-type": "application/fhir+json"},
+        body=b'{"resourceType":"Observation","status":"final","code":{"text":"P-Kalium"}}',
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 def test_a_cursor_of_everybodys_is_no_patients_and_the_other_way_round(platform: Standing) -> None:

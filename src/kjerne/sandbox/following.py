@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -48,6 +48,8 @@ from kjerne.store.reading import Record
 NOBODY: Final = mark_of(())
 PEOPLE_LIMIT: Final = 1_000
 """Times that one request may ask the law; a link goes on behind those."""
+LOOKED_BEYOND: Final = 200
+"""Versions that are looked at beside those that there is room for: who is shut takes none."""
 
 
 def following(house: Any) -> OfEverybody:
@@ -124,7 +126,13 @@ class _Look:
     now: datetime
     asked: Asked
     found: dict[Told, Record | None] = field(default_factory=dict)
+    shut: set[tuple[int, str]] = field(default_factory=set)
     asked_about: int = 0
+
+    @cached_property
+    def service_of(self) -> Mapping[int, str]:
+        """The service of each type that is asked for, by its number in rows."""
+        return {number: service for service, numbers in self.types.items() for number in numbers}
 
     @property
     def room(self) -> int:
@@ -153,14 +161,25 @@ class _Look:
         return reached
 
     async def _written(self, behind: Place, end: Place, *, backward: bool) -> list[Written]:
-        every = [number for numbers in self.types.values() for number in numbers]
+        """The next that there is room for, with those between them of whom the law has said no already."""
         async with self.api.pool.acquire() as conn:
-            return await feed.written(conn, every, behind, end, self.since, self.room, backward=backward)
+            every, limit = list(self.service_of), self.room + LOOKED_BEYOND
+            some = await feed.written(conn, every, behind, end, self.since, limit, backward=backward)
+        taken, room = list[Written](), self.room
+        for one in some:
+            if self._whose(one) not in self.shut:
+                if not room:
+                    break
+                room -= 1
+            taken.append(one)
+        return taken
+
+    def _whose(self, one: Written) -> tuple[int, str]:
+        return one.owner, self.service_of[one.place.type]
 
     async def _opened(self, some: Sequence[Written], behind: Place, end: Place) -> None:
-        """What the law opens of a stretch: each person is asked about once for each service."""
-        service_of = {number: service for service, numbers in self.types.items() for number in numbers}
-        whose = dict.fromkeys((one.owner, service_of[one.place.type]) for one in some)
+        """What the law opens of a stretch: each person is asked about once for each service, and who is shut once a request."""
+        whose = [one for one in dict.fromkeys(map(self._whose, some)) if one not in self.shut]
         if self.call.meet is not None:
             await self.call.meet([owner for owner, _ in whose])
         stretch = Stretch(Position(behind, self.now, since=self.since), end, self.now)
@@ -172,6 +191,7 @@ class _Look:
                     asked=self.line, piece=f"{self.asked.types[0]}.s" if len(self.asked.types) == 1 else "",
                 )  # fmt: skip
             except Denied:
+                self.shut.add((owner, service))
                 for name in self.asked.types:
                     smart.demand(self.call.caller, name, "s")
 

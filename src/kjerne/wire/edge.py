@@ -172,7 +172,7 @@ class Edge:
         form = http.pairs_of(body, "form") if http.is_form(headers) else ()
         return Call(
             method=scope["method"],
-            path=scope["path"],
+            path=scope["path"] if route.path.endswith("/") else scope["path"].removesuffix("/"),
             at=self._clock.now(),
             correlation=correlation,
             caller=caller,
