@@ -121,6 +121,7 @@ def test_a_cursor_is_good_for_its_caller_about_its_patient_with_its_scopes_alone
         ("_type=Patient", "_type"), ("_type=", "_type"), ("_type=Observation,Nothing", "_type"), ("_wait=soon", "_wait"),
         ("_wait=-1", "_wait"), ("_since=then", "_since"), ("code=x", "query"), ("_at=2026", "query"),
         ("_count=1&_count=2", "query"), ("_list=x", "_list"), ("_cursor=", "_cursor"),
+        ("_count=", "_count"), ("_count=x", "_count"),
     ],
 )  # fmt: skip
 def test_it_passes_over_nothing(platform: Standing, query: str, where: str) -> None:
@@ -169,6 +170,19 @@ def test_since_a_time_tells_what_was_written_from_then_on(platform: Standing) ->
     assert [told(one)[1] for one in found] == [last["id"]]
     new = create(platform, observation()).tree["id"]
     assert [told(one)[1] for one in followed(platform, here)[0]] == [new]
+
+
+def test_a_page_is_as_long_as_was_asked_for_until_another_length_is(platform: Standing) -> None:
+    here = begun(platform, f"{PATH}?_count=0&_type=Observation")
+    made = [str(create(platform, observation()).tree["id"]) for _ in range(6)]
+    first = follow(platform, f"{here}&_count=2")
+    second = follow(platform, onward(first))
+    third = follow(platform, f"{onward(second)}&_count=1")
+    last = follow(platform, onward(third))
+    assert [[told(one)[1] for one in entries(answer)] for answer in (first, second, third, last)] == [
+        made[:2], made[2:4], made[4:5], made[5:],
+    ]  # fmt: skip
+    assert [bool(answer.link("next")) for answer in (first, second, third, last)] == [True, True, True, False]
 
 
 # Waiting

@@ -79,7 +79,7 @@ class EverybodysHistory:
             position = Position(end, look.now) if reached == end else position._replace(place=reached)
             if look.found or reached != end or asked.begins or not await api.waits(None, position, until):
                 break
-        cursor = api.cursor(call, position, NOBODY, asked.types)
+        cursor = api.cursor(call, position, NOBODY, asked)
         return Answer(200, history(look.versions(), onward(call, asked, cursor, more=reached != end), None))
 
     async def history(self, call: Call, name: str, api: HistoryApi) -> Answer:

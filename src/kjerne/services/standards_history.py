@@ -178,31 +178,34 @@ class HistoryApi:
         if token is not None and given.keys() & {"_type", "_since"}:
             says = "a cursor holds of which types it is, and where it goes on"
             raise Refusal(400, says, where="_cursor", todo="Leave _type and _since out, or begin without a cursor.")
-        shape = self.parse_search(KEPT[0][0], tuple(pair for pair in pairs if pair[0] == "_count"), False)
+        if token is None:
+            position, whose, said = Position(since=span_of(pairs).since), b"", ["0", *_names(given.get("_type"))]
+        else:
+            position, whose, said = self._opened(token, caller_of(call))
+        count, *names = said
+        counted = given.get("_count", count if int(count) else None)
+        shape = self.parse_search(KEPT[0][0], () if counted is None else (("_count", counted),), False)
         if shape.count == 0 and token is not None:
             says = "a count of nothing asks for the place that is now, and would pass over what waits behind a cursor"
             raise Refusal(400, says, where="_count", todo="Leave the cursor out, or ask for one entry at least.")
         wait = _seconds(given.get("_wait", "0"))
-        if token is not None:
-            position, whose, names = self._opened(token, caller_of(call))
-        else:
-            position, whose, names = Position(since=span_of(pairs).since), b"", _names(given.get("_type"))
-        return Asked(pairs, names, position, shape, wait, token is not None, whose, shape.count == 0)
+        return Asked(pairs, tuple(names), position, shape, wait, token is not None, whose, shape.count == 0)
 
-    def _opened(self, token: str, caller: Caller) -> tuple[Position, bytes, tuple[str, ...]]:
-        """Where a cursor goes on, whose changes it is about, and of which types; `Refusal` 400 for one of another caller."""
+    def _opened(self, token: str, caller: Caller) -> tuple[Position, bytes, list[str]]:
+        """Where a cursor goes on, whose changes it is about, how many a page has, and of which types it is; `Refusal` 400 for one
+        of another caller."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             plain = self.sealer.open(sealed, self._bound_to(caller))
         except (binascii.Error, ValueError, InvalidTag):
             raise another_cursor() from None
         rest = plain[PACKED_BYTES:]
-        names = rest[WHOSE_BYTES:].decode().split()
-        return Position.unpacked(plain[:PACKED_BYTES]), rest[:WHOSE_BYTES], tuple(names)
+        return Position.unpacked(plain[:PACKED_BYTES]), rest[:WHOSE_BYTES], rest[WHOSE_BYTES:].decode().split()
 
-    def cursor(self, call: Call, position: Position, whose: bytes, names: Sequence[str]) -> str:
+    def cursor(self, call: Call, position: Position, whose: bytes, wants: Asked) -> str:
         """The reverse. Its length says how many types were asked for, and nothing else."""
-        sealed = self.sealer.seal(position.packed() + whose + " ".join(names).encode(), self._bound_to(caller_of(call)))
+        said = " ".join((f"{wants.shape.count:05}", *wants.types)).encode()
+        sealed = self.sealer.seal(position.packed() + whose + said, self._bound_to(caller_of(call)))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def _bound_to(self, caller: Caller) -> bytes:
@@ -443,7 +446,7 @@ class _Followed(_Asked):
         if not self.outlines:
             assert self.denied is not None, "one service at least is asked"
             raise self.denied
-        cursor = self.api.cursor(call, self.position, mark_of(self.keys), wants.types)
+        cursor = self.api.cursor(call, self.position, mark_of(self.keys), wants)
         shut = (*self.shut, *(() if wants.goes_on else self._unreached()))
         return Answer(200, history(versions, onward(call, wants, cursor, more=more), None, shut))
 
