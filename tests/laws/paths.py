@@ -79,6 +79,7 @@ class Ask:
 def _alike(text: str, ids: Sequence[str]) -> str:
     for id_ in ids:
         text = text.replace(id_, "id")
+    text = re.sub(r'_cursor=[^"&]+', lambda sealed: f"_cursor of {len(sealed[0])}", text)  # nobody can read more of it
     text = re.sub(r"urn:uuid:[0-9a-f-]{36}", "urn:uuid:new", text)  # the number of a question is made when it is asked
     # A link leaves out a query in which a person number may stand, and some ids look like one.
     return re.sub(r'("relation":"self","url":"[^"?]+)\?[^"]*', r"\1", text)
@@ -257,7 +258,7 @@ def _many() -> Iterator[Path]:
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
     yield Path("everything", "search", everything(), counts=True)
     yield Path("history of the type", "history", all_versions("/fhir/R4/Observation/_history?_count=4"), counts=True)
-    yield Path("changes", "history", all_versions("/fhir/R4/$changes?_type=Observation&_count=4"))
+    yield Path("changes", "history", all_versions("/fhir/R4/$changes?_type=Observation&_count=1000"))
     yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
     yield Path("sorted", "search", in_order(by_pps, ("_sort", "date"), ("_total", "accurate")), counts=True)
     yield Path("not", "search", plainly(observations, ("status:not", "amended")), counts=True)

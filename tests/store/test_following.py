@@ -151,6 +151,7 @@ async def test_what_is_taken_from_a_wrong_person_is_told_as_deleted_once(desk: D
     grant = await desk.grant(patient, "correct")
     async with desk.store.pool.acquire() as conn:
         await chains.Chains.withdraw(None, conn, grant, [(OBSERVATION, one.id)])  # type: ignore[arg-type]
+    assert (await look(desk, patient, Position()))[0] == [], "who begins was never told of it"
     page, position = await look(desk, patient, position)
     assert kinds(page) == [(one.id, 1, True)]
     await marked(desk, patient, one.id, Label.RESTRICTED_HERE)

@@ -20,6 +20,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, granted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Version, history, search_line, self_url
+from kjerne.fhir.dates import EARLIEST
 from kjerne.fhir.interaction import OF_A_HISTORY, check_no_list, known
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.registries.homes import KEPT
@@ -74,9 +75,9 @@ class EverybodysHistory:
         while True:
             async with api.pool.acquire() as conn:
                 end = await feed.upto(conn)
-            look = _Look(call, api, types, line, position.since, api.clock.now(), asked)
+            look = _Look(call, api, types, line, position.since, api.clock.now(), asked._replace(position=position))
             reached = end if asked.begins else await look.onward(position.place, end)
-            position = Position(end, look.now) if reached == end else position._replace(place=reached)
+            position = Position(reached, look.now, since=EARLIEST if reached == end else position.since)
             if look.found or reached != end or asked.begins or not await api.waits(None, position, until):
                 break
         cursor = api.cursor(call, position, NOBODY, asked)
@@ -182,7 +183,7 @@ class _Look:
         whose = [one for one in dict.fromkeys(map(self._whose, some)) if one not in self.shut]
         if self.call.meet is not None:
             await self.call.meet([owner for owner, _ in whose])
-        stretch = Stretch(Position(behind, self.now, since=self.since), end, self.now)
+        stretch = Stretch(Position(behind, self.asked.position.released, since=self.since), end, self.now)
         for owner, service in whose:
             self.asked_about += 1
             try:

@@ -4,7 +4,7 @@
 A place is that of a version among all that was written (`store.places`). Who follows reads below the oldest open transaction,
 so nothing comes any more before what was read; what a mark shut is passed over and never made up for, so that neither a gap nor
 a place tells of it. As of a history (`store.past`) a version is told where the history of its record by id gives it, and a
-deletion where a read by id says 410; what was taken from a wrong person is told as deleted, as an export does.
+deletion where a read by id says 410. What was taken from a wrong person is told as deleted to whom it may have been told before.
 
 What waits for its release is told to whom that makes wait when its time comes: such have their turn before the rest, by
 the moment that each was released.
@@ -129,6 +129,7 @@ _UPTO: Final = _tuple(12)
 _AMONG: Final = _tuple(18)[1:]
 _GONE_FOR_HERE: Final = f"r.labels & {int(Label.WITHDRAWN)} <> 0"
 
+# Clocks differ by less than five minutes, and a deletion that is told in vain hurts less than one that is not told.
 # $6 types, $7 to $11 behind this place, $12 to $16 up to and with this one; $17 to $22 behind what was released then, $23 until
 # now; $24 written since; $25 whether deletions are told, $26 of after this; $27 at most so many; $28 no moment.
 _FOLLOWED: Final = f"""
@@ -147,7 +148,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
   UNION ALL
   SELECT r.patient, r.type, r.id, r.version, r.at, NULL, {PLACE}, true, false FROM record r, s
   WHERE s.ok AND $25::boolean AND {ALLOWED_TILL_WITHDRAWN} AND {_GONE_FOR_HERE} AND r.type = ANY($6::smallint[])
-    AND r.xid >= $7::xid8
+    AND r.xid >= $7::xid8 AND r.at <= $17::timestamptz + interval '5 minutes'
 ), m AS (
   SELECT e.*, CASE WHEN {_E} > {_BEHIND} THEN $28::timestamptz ELSE e.release_at END AS released FROM e
   WHERE (NOT $4 OR e.release_at IS NULL OR e.release_at <= $23::timestamptz) AND CASE
