@@ -38,11 +38,15 @@ ALIASES: Final = {
     "urn:oid:2.16.840.1.113883.5.83": INTERPRETATION,
     "http://hl7.org/fhir/v2/0078": INTERPRETATION_V2,
     "urn:oid:2.16.840.1.113883.12.78": INTERPRETATION_V2,
+    "urn:uid:2.16.578.1.12.4.1.1.7497": VOLVEN + "7497",
+    "http://nhn.no/kj/fhir/CodeSystem/ATC": "http://www.whocc.no/atc",
+    "http://nhn.no/kj/fhir/CodeSystem/ActiveSubstance": "http://ehelse.no/FESTSubstance",
+    "http://nhn.no/kj/fhir/CodeSystem/DrugTradeName": "http://ehelse.no/FESTMedication",
     "urn:oid:2.16.578.1.12.4.1.2.101": PERSON + "101",
     "urn:oid:2.16.578.1.12.4.1.2.102": PERSON + "102",
 }
-"""Addresses that are another name of a system, beside the regular spellings below. The last two OIDs were wrong in
-no-basis until 2020-04 and still occur."""
+"""Addresses that are another name of a system, beside the regular spellings below. `urn:uid:` of 7497 is a slip in the published
+no-basis-AllergyIntolerance, which clients copy. The last two OIDs were wrong in no-basis until 2020-04 and still occur."""
 
 _OID: Final = re.compile(r"(?:urn:oid:)?([0-2](?:\.(?:0|[1-9][0-9]*))+)", re.IGNORECASE)
 _KODEVERK: Final = re.compile(
