@@ -42,6 +42,7 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
     assert {route.path for route in routes if route.needs == PUBLIC} == {
         "/healthz", "/readyz", "/openapi.json", "/pps/v2/metadata", "/fhir/R4/metadata",
         "/pps/v2/.well-known/smart-configuration", "/fhir/R4/.well-known/smart-configuration",
+        "/api/critical-information/v1/metadata", "/api/critical-information/v1/.well-known/smart-configuration",
         "/subscriptions/socket",  # what binds it is its first message
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)
@@ -56,6 +57,7 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         ("GET", "/fhir/R4/Observation/$lastn"), ("POST", "/fhir/R4/Observation/$lastn"),
         *((method, f"/fhir/R4/Patient/{named}$everything") for method in ("GET", "POST") for named in ("", "{id}/")),
         ("GET", f"{at}/{{id}}/$meta"),
+        *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "{type}", "{type}/{id}")),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 
@@ -91,6 +93,8 @@ def test_every_other_route_refuses_a_stranger_in_its_own_shape(platform: Standin
         ("GET", "/pps/v2/nothing/at/all", 404, True),
         ("GET", "/fhir/R4/a/b/c/d/e", 404, True),
         ("PATCH", "/fhir/R4/Observation", 405, True),
+        ("PATCH", "/api/critical-information/v1/Flag", 405, True),
+        ("GET", "/api/critical-information/v1/a/b/c", 404, True),
         ("GET", "/pps/in", 405, False),
         ("GET", "/pps/v2/%00", 400, True),
         ("GET", "/exports/%00", 400, True),

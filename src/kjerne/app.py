@@ -45,7 +45,8 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.services import EXPORTED, IN_USE, SERVICES, Service, kept_by_law, seen_by
+from kjerne.policy.rules import is_marked
+from kjerne.policy.services import EXPORTED, IN_USE, SERVICES, by_services, kept_by_law, needed, seen_by
 from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
@@ -53,6 +54,8 @@ from kjerne.registries.homes import KEPT, PERSON, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
+from kjerne.services.critical.api import CriticalApi
+from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
@@ -138,6 +141,7 @@ log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
 NUMBERS_REMEMBERED: Final = 64
 """A system that files names one patient many times, one time behind another."""
+BASES: Final = ("/fhir/R4", "/pps/v2", "/api/critical-information/v1")
 AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
@@ -248,9 +252,6 @@ class House:
 
     def routes(self) -> list[Route]:
         """The route table."""
-        results = ResultsApi(
-            self.store.pool, self.finder, self.cursors, partial(self.parse_search, alone=True), self.identify
-        )
         parse_json = self._parse_resource
         shared = (self.store.pool, self.store.ids, self.reader, self.store.records)
         of_tests = self.of_tests(self) if self.of_tests else None
@@ -289,8 +290,7 @@ class House:
             *self._of_operation(),
             *disclosures.routes(),
             *IntakeApi(self.intake, store=self.store, limit_bytes=self.settings.body_limit_bytes).routes(),
-            *results.routes(),
-            *ReuseApi(self.asker, self.identify).routes(),
+            *self._national(),
             *consents.routes(),
             # Before the types of records: an event's address has the same shape.
             *access_log.routes(),
@@ -302,14 +302,27 @@ class House:
             *map(persons.beside, map(registries.beside, of_records)),
             *self._imports(sent_in, {name: by_service[1][service] for name, service in sent_in.items()}).routes(),
             *terms.routes(),
-            *SmartConfiguration(self.told_by_provider, ("/fhir/R4", "/pps/v2"), understood).routes(),
+            *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
         persons_by = READS_OF_PERSONS | (WRITES_OF_PERSONS if self.of_tests else frozenset())
-        routes += Statements(self.guides, TYPES, SHARED, persons_by, self.store.pool, EXPANDED_BY).routes(routes)
+        stated = Statements(self.guides, TYPES, CRITICAL, SHARED, persons_by, self.store.pool, EXPANDED_BY)
+        routes += stated.routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
+
+    def _national(self) -> list[Route]:
+        """The national interfaces of results and of critical information, as they are documented."""
+        parse_search, types = partial(self.parse_search, alone=True), types_by_service()["critical-information"]
+        kept = self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, types
+        is_opened = partial(is_marked, mark="restriction-opened")
+        how = self._parse_resource, parse_search, self.identify, self.guides, is_opened
+        return [
+            *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
+            *ReuseApi(self.asker, self.identify).routes(),
+            *CriticalApi(*kept, *how).routes(),
+        ]
 
     def _of_operation(self) -> list[Route]:
         """What whoever runs the platform uses."""
@@ -465,7 +478,7 @@ class House:
 
     def _asked_about(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[PatientRef, ...]:
         """Whom a request names by its header, which stands beside any body and path; nobody where that is no number."""
-        numbers = [value.decode("latin-1") for name, value in headers if name == b"person-id"]
+        numbers = [value.decode("latin-1") for name, value in headers if name in http.NAMING_HER]
         with contextlib.suppress(Refusal):
             return tuple(map(self.identify, numbers))
         return ()
@@ -480,19 +493,6 @@ class House:
 def denied(denial: Denial) -> bytes:
     """A no of the law as FHIR tells it, where it is a part of another answer."""
     return denied_answer(denial, "fhir").body
-
-
-def needed(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
-    """The scopes that each served type asks for (`Route.by_type`), as the law of each service that keeps it has them."""
-    found: dict[str, set[str]] = {}
-    for name, service in KEPT:
-        found.setdefault(name, set()).update(scopes_of(SERVICES[service]))
-    return {name: " ".join(sorted(scopes)) for name, scopes in found.items()}
-
-
-def by_services(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
-    """The scopes that each service of served types asks for, in the order of the table of homes."""
-    return {service: " ".join(sorted(scopes_of(SERVICES[service]))) for _, service in KEPT}
 
 
 def is_synthetic(number: str) -> bool:

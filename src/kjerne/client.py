@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -38,6 +39,8 @@ AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
     "settlement": "kjerne",
 }
 """Of the services whose types lie under `/fhir/R4` beside those of results."""
+CRITICAL: Final = "/api/critical-information/"
+"""The national interface of critical information, which has headers of its own."""
 PORTAL_ROLE: Final = "citizen-portal"
 POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}
 """The national access policy (ACP) that a citizen's purpose goes with, where she names none."""
@@ -182,7 +185,7 @@ class Client:
             policy=policy,
             service=service,
         )
-        sent = {**self._asked(self._persona(as_), patient, basis), **(headers or {})}
+        sent = {**self._asked(self._persona(as_), path, patient, basis), **(headers or {})}
         if form:
             body = str(httpx.QueryParams(list(form))).encode()
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
@@ -230,8 +233,17 @@ class Client:
     def _portal(self) -> Known:
         return next(one for one in self.personas() if one.role == PORTAL_ROLE)
 
-    def _asked(self, persona: Known, patient: str, basis: str) -> dict[str, str]:
+    def _asked(self, persona: Known, path: str, patient: str, basis: str) -> dict[str, str]:
         said = {"person-id": patient, "access-basis": basis, "requester-hpr-role": persona.authorization}
+        if path.startswith(CRITICAL):
+            role = {"system": "urn:oid:2.16.578.1.12.4.1.1.9060", "code": persona.authorization}
+            said = {
+                "nhn-patient-nin": patient,
+                "nhn-access-basis": basis,
+                "nhn-user-role": quote(msgspec.json.encode(role)) if persona.authorization else "",
+                "nhn-source-system": "kjerne",
+                "nhn-event-id": secrets.token_hex(16),
+            }
         return {name: value for name, value in said.items() if value}
 
     def _scopes(self, as_: str, path: str, service: str) -> str:
@@ -274,6 +286,8 @@ def _audience(path: str) -> str:
     """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type."""
     first, *rest = path.partition("?")[0].strip("/").split("/")
     service = SERVICE_BY_TYPE.get(rest[1], "") if first == "fhir" and len(rest) > 1 else ""
+    if path.startswith(CRITICAL):
+        service = "critical-information"
     return AUDIENCE_BY_SERVICE.get(service) or AUDIENCE_BY_PATH.get(first, "kjerne")
 
 

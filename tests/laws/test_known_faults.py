@@ -144,7 +144,9 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     assert needs.default is dataclasses.MISSING
     public = {route.path for route in here.house.routes() if route.needs == PUBLIC}
     told = {
-        f"{base}/{what}" for base in ("/pps/v2", "/fhir/R4") for what in ("metadata", ".well-known/smart-configuration")
+        f"{base}/{what}"
+        for base in ("/pps/v2", "/fhir/R4", "/api/critical-information/v1")
+        for what in ("metadata", ".well-known/smart-configuration")
     }
     # A socket opens nothing by itself: its first message is a token that a route of the table gave (tests/test_socketing.py).
     assert public == {"/healthz", "/readyz", "/openapi.json", "/subscriptions/socket", *told}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
@@ -14,8 +14,10 @@ import httpx
 from described import undescribed
 from kjerne.exchange import PUBLIC
 from kjerne.fhir.encode import encode
+from kjerne.services.critical.api import BASE as CRITICAL
 from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
+from services.critical import records as critical
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
@@ -99,7 +101,7 @@ def proven(platform: Standing, sent: Sent) -> Callable[[Sent], httpx.Response]:
     proof = held.headers(sent.method, url, platform.clock.now().timestamp())
 
     def send(one: Sent) -> httpx.Response:
-        named = {"person-id": patient} if patient else {}
+        named = {"person-id": patient} if patient and not sent.path.startswith(CRITICAL) else {}
         headers = {**named, **one.headers, **proof}
         return platform.http.request(one.method, url, content=one.body, headers=headers)
 
@@ -394,6 +396,47 @@ def asked_of_subscriptions(platform: Standing) -> list[Sent]:
     ]
 
 
+def headers_of_critical(platform: Standing, about: str) -> dict[str, str]:
+    role = '{"system":"urn:oid:2.16.578.1.12.4.1.1.9060","code":"LE"}'
+    named = {
+        "patient-nin": platform.nin(about),
+        "user-role": quote(role),
+        "source-system": "EPJ",
+        "event-id": str(uuid4()),
+    }
+    return {f"nhn-{name}": value for name, value in named.items()}
+
+
+def of_critical_information(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
+    """Asked, registered, changed and taken back at its national address."""
+    at, one, who = f"{CRITICAL}/{{type}}", f"{CRITICAL}/{{type}}/{{id}}", {"about": "citizen"}
+    asking = headers_of_critical(platform, "citizen")
+    flag, other = critical.flag(platform), critical.flag(platform, code={"text": "Skal ligge flatt"})
+    made = critical.registered(platform, flag)
+    there = f"{CRITICAL}/Flag/{made['id']}"
+    for sent in (
+        Sent(f"GET {CRITICAL}/status", f"{CRITICAL}/status", **who, headers=asking),
+        Sent(f"GET {at}", f"{CRITICAL}/Conditions?criticalInfoType=Infection", **who, headers=asking),
+        Sent(f"GET {at}", f"{CRITICAL}/Flag", **who, status=400),
+        Sent(f"GET {one}", there, **who, headers=asking),
+        Sent(f"DELETE {one}", there, **who, headers=asking, status=428),
+    ):
+        yield sent, sent
+    new = Sent(f"POST {at}", f"{CRITICAL}/Flag", **who, body=encode(flag), headers=asking | FHIR, status=201)
+    yield new, replace(new, body=encode(other))
+    yield replace(new, body=b"{}", status=400), new
+
+    def put(version: int, answered: int = 200, **more: str) -> Sent:
+        headers = asking | FHIR | {"if-match": f'W/"{version}"'} | more
+        return Sent(f"PUT {one}", there, **who, body=encode(made), headers=headers, status=answered)
+
+    yield put(7, 412), put(1)
+    yield put(7, 412, prefer="return=representation"), put(1)
+    yield put(1), put(2)
+    gone = Sent(f"DELETE {one}", there, **who, headers=asking | {"if-match": 'W/"2"'}, status=204)
+    yield gone, gone
+
+
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
@@ -407,6 +450,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_of_persons_and_exports(),
     ]
     yield from ((one, one) for one in (*once, *about_nobody(platform)))
+    yield from of_critical_information(platform)
     yield from followed_by_another(platform, made)
 
 

@@ -248,3 +248,8 @@ def mark_of(rule_id: str) -> Mark:
         return "restriction-opened"
     found = _RULE_BY_ID.get(rule_id)
     return found.mark if found else ""
+
+
+def is_marked(rule_id: str, mark: Mark) -> bool:
+    """Whether a rule sets a decision apart by this mark."""
+    return mark_of(rule_id) == mark

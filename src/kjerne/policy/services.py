@@ -7,13 +7,14 @@ another: each has its own key about the patient, which its deletion destroys and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
 from kjerne.access import REGRET
 from kjerne.registries.contents import RECORD, VERIFICATION
+from kjerne.registries.homes import KEPT
 from kjerne.registries.withholding import CONTENT_KINDS
 
 STAFF_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "COC", "BTG"})
@@ -396,3 +397,16 @@ def deleted_after(service: str) -> timedelta | None:
     One that is about every service (it has no name) is deleted from kjernejournal as one of kjernejournal.
     """
     return SERVICES.get(service, _RESULTS).opt_out.deleted_after
+
+
+def needed(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
+    """The scopes that each served type asks for (`Route.by_type`), as the law of each service that keeps it has them."""
+    found: dict[str, set[str]] = {}
+    for name, service in KEPT:
+        found.setdefault(name, set()).update(scopes_of(SERVICES[service]))
+    return {name: " ".join(sorted(scopes)) for name, scopes in found.items()}
+
+
+def by_services(scopes_of: Callable[[Service], frozenset[str]]) -> Mapping[str, str]:
+    """The scopes that each service of served types asks for, in the order of the table of homes."""
+    return {service: " ".join(sorted(scopes_of(SERVICES[service]))) for _, service in KEPT}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from kjerne import __version__
 from kjerne.errors import Refusal
@@ -20,6 +20,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.terminology import capability as terms
 from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SECOND, SERVICE_BY_TYPE
+from kjerne.registries.kj_profiles import definitions
 from kjerne.store import terminology
 from kjerne.store.pool import Pool
 
@@ -27,15 +28,27 @@ STATEMENTS_KEPT: Final = 16
 """Addresses that a statement is kept for: the names by which this house is called."""
 R4: Final = "/fhir/R4"
 PPS: Final = "/pps/v2"
+CRITICAL: Final = "/api/critical-information/v1"
+_OF_CRITICAL: Final = (
+    "A search is about one patient, whom the header nhn-patient-nin names, and gives the latest version of each record. The "
+    "type Condition is also at /Conditions. /status says whether the patient has shut it, and when something was last changed."
+)
+_KIND: Final = {
+    "name": "criticalInfoType",
+    "type": "token",
+    "documentation": "which kind of critical information (docs/critical-information.md)",
+}
 
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements of both interfaces. `of_results` are the types of the national interface of results, `shared` those about no
-    patient, `of_persons` what can be done with Patient, `expanded_by` the parameters of `$expand`."""
+    """The statements of all interfaces. `of_results` are the types of the national interface of results, `of_critical` those of
+    that of critical information, `shared` those about no patient, `of_persons` what can be done with Patient, `expanded_by` the
+    parameters of `$expand`."""
 
     guides: Guides
     of_results: Sequence[str]
+    of_critical: Sequence[str]
     shared: Mapping[str, str]
     of_persons: frozenset[str]
     pool: Pool
@@ -44,10 +57,12 @@ class Statements:
     def routes(self, routes: Sequence[Route]) -> list[Route]:
         """The addresses where they are told, for an installation that has these routes."""
         pps = self._told(PPS, routes, dict.fromkeys(self.of_results, "results"))
+        critical = self._told(CRITICAL, routes, dict.fromkeys(self.of_critical, "critical-information"))
         r4 = self._told(R4, routes, {**SERVICE_BY_TYPE, **self.shared, PERSON: PERSON})
         return [
             *(Route(method, f"{PPS}/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),
             Route("GET", f"{R4}/metadata", r4, PUBLIC, "fhir"),
+            Route("GET", f"{CRITICAL}/metadata", critical, PUBLIC, "fhir"),
         ]
 
     def _told(self, base: str, routes: Sequence[Route], served: Mapping[str, str]) -> Handler:
@@ -67,6 +82,8 @@ class Statements:
                     supported=self.guides.supported() if base == R4 else {}, narrower={PERSON: self.of_persons},
                     second=SECOND if base == R4 else {},
                 )  # fmt: skip
+                if base == CRITICAL:
+                    told = _of_critical(told)
                 if len(kept) >= STATEMENTS_KEPT:
                     kept.clear()
                 kept[url] = packages, encode(told)
@@ -88,3 +105,16 @@ def _mode(pairs: Pairs) -> str:
     if any(one not in ("full", "terminology") for one in modes) or len(modes) > 1:
         raise Refusal(400, "a mode is full or terminology", where="mode", todo="Leave it out for the whole statement.")
     return modes[0] if modes else "full"
+
+
+def _of_critical(told: dict[str, Any]) -> dict[str, Any]:
+    """The statement of an interface that is searched by one parameter of its own, and holds what it takes to its profiles."""
+    (rest,) = told["rest"]
+    rest["documentation"] = _OF_CRITICAL
+    rest.pop("searchParam", None)
+    for resource in rest["resource"]:
+        for name in ("searchInclude", "searchRevInclude", "documentation"):
+            resource.pop(name, None)
+        profiles = (one["url"] for one in definitions().values() if one["type"] == resource["type"])
+        resource |= {"searchParam": [_KIND], "versioning": "versioned-update", "supportedProfile": sorted(profiles)}
+    return told

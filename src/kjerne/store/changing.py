@@ -166,12 +166,14 @@ def not_written(
 
 @dataclass(frozen=True, slots=True)
 class Changer:
-    """Changes records of one service; `types` are all that it keeps, `joined` the transaction that this is a part of."""
+    """Changes records of one service; `types` are all that it keeps, `joined` the transaction that this is a part of. `anybodys`:
+    also what another organisation filed, where the law lets the caller's role change it (law, K113)."""
 
     records: Records
     reader: Reader
     types: Sequence[int]
     joined: Joined | None = None
+    anybodys: bool = False
 
     async def change(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None,
@@ -185,7 +187,7 @@ class Changer:
         corrected is told. `OtherKind` where what stood there or comes is not of the grant's kinds. Whatever refuses it then, the
         log names the version before (law, K82).
         """
-        marks = await self.records.marks(conn, grant, *named)
+        marks = await self.records.marks(conn, grant, *named, anybodys=self.anybodys)
         if marks is None:
             return None
         before = await self.records.current(conn, grant, *named)

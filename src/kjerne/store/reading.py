@@ -161,6 +161,13 @@ SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 _COUNTED = f"""WITH {STAMPED}
 SELECT r.type, count(*) FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) GROUP BY r.type"""
 
+# A deletion has no search tokens: of a token that scopes narrow ($7), and of who waits for a release ($4), it is not told.
+_LAST_CHANGED = f"""WITH {STAMPED}
+SELECT s.ok, greatest(
+  (SELECT max(r.at) FROM record r WHERE {ALLOWED} AND r.type = ANY($6::smallint[])),
+  (SELECT max(r.at) FROM record_history r WHERE {ALLOWED} AND r.type = ANY($6::smallint[]) AND r.deleted AND NOT $4 AND $7)
+) FROM s"""
+
 # A list that is made for her is no question about a patient: it leaves a row for what it opened, and none for nothing.
 _AS_READ = f"""
 WITH {STAMPED}, c AS MATERIALIZED (
@@ -363,6 +370,17 @@ class Reader:
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:
         """How many records of each of some types the grant opens."""
         return {row[0]: row[1] for row in await self._left(conn, grant, _COUNTED, list(types))}
+
+    async def last_changed(self, conn: Connection, grant: Grant, types: Sequence[int]) -> datetime | None:
+        """When a record of some types that the grant opens was last written or taken away; None where there is none. The audit
+        row names no record, since none leaves. Raises `Stale`."""
+        await note(conn, grant.once)
+        async with conn.transaction():
+            rows = await self._left(conn, grant, _LAST_CHANGED, list(types), grant.caller.limits is None)
+            if not rows or not rows[0][0]:
+                raise Stale
+            await audit.insert(conn, audit.given(grant))
+        return moment(rows[0][1])
 
     async def shut(self, conn: Connection, grant: Grant, type_: int) -> tuple[int, list[datetime]]:
         """(how many records the patient's lock holds back, release times of those not yet open to the citizen)."""

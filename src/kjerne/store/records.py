@@ -130,6 +130,9 @@ AND EXISTS (
     AND a.at = coalesce((SELECT h.at FROM record_history h
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
 
+_MARKS_OF_ANYBODYS = """
+SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0"""
+
 _TAKEN_AWAY = """
 SELECT EXISTS (
   SELECT FROM record_history d
@@ -392,18 +395,20 @@ class Records:
         return found
 
     async def marks(
-        self, conn: Connection, grant: Grant, type_: int, id_: UUID, letter: str = "u"
+        self, conn: Connection, grant: Grant, type_: int, id_: UUID, letter: str = "u", *, anybodys: bool = False
     ) -> tuple[Label, datetime | None] | None:
-        """What withholds a current record that the caller's organisation filed.
+        """What withholds a current record that the caller's organisation filed; of `anybodys`, whoever filed it.
 
         None where there is no such record, it was withdrawn, another source filed it, the grant hides it (what is restricted,
         from personnel), or the token's SMART scopes do not leave this `letter` of it. Holds the patient's row (call in a
         transaction).
         """
         await hold(conn, grant)
-        source = grant.caller.organisation, grant.caller.client
-        values = [grant.subject.patient, type_, id_, int(grant.hides | Label.WITHDRAWN), audit.GIVEN, *source]
-        statement = limits.of_one(grant, self.key(grant), _MARKS, values, letter)
+        values: list[Any] = [grant.subject.patient, type_, id_, int(grant.hides | Label.WITHDRAWN)]
+        if not anybodys:
+            values += [audit.GIVEN, grant.caller.organisation, grant.caller.client]
+        asked = _MARKS_OF_ANYBODYS if anybodys else _MARKS
+        statement = limits.of_one(grant, self.key(grant), asked, values, letter)
         row = await conn.fetchrow(statement, *values)
         return (Label(row["labels"]), moment(row["release_at"])) if row else None
 

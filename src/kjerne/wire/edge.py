@@ -284,7 +284,7 @@ def _first_part(path: str) -> str:
 
 
 def _shape_of(path: str) -> Any:
-    return "fhir" if path.startswith(("/fhir", "/pps/v2")) else "json"
+    return "fhir" if path.startswith(("/fhir", "/pps/v2", "/api/critical-information")) else "json"
 
 
 async def _nobody(*_: Any, **__: Any) -> Any:

@@ -24,7 +24,8 @@ FORM: Final = "application/x-www-form-urlencoded"
 FIELD_LIMIT: Final = 200
 QUERY_LIMIT_BYTES: Final = 8_000
 CORRELATION_HEADERS: Final = (
-    "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "traceparent",
+    "cid", "correlation-id", "x-correlation-id", "x-request-id", "request-id", "nhn-event-id", "hit-event-id",
+    "traceparent",
 )  # fmt: skip
 _CORRELATING: Final = frozenset(CORRELATION_HEADERS)
 CORRELATION: Final = "kjerne.correlation"
@@ -35,8 +36,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A header that decides who is asked about, or who asks, must be there once: two readers may choose different ones.
 _ONCE: Final = frozenset(
     {"authorization", "dpop", "person-id", "access-basis", "requester-hpr-role", "content-type", "content-length",
-     "content-encoding", "if-match", "if-none-exist", "if-modified-since", "host", "prefer"}
+     "content-encoding", "if-match", "if-none-exist", "if-modified-since", "host", "prefer",
+     *(f"{begin}-{name}" for begin in ("nhn", "hit")
+       for name in ("patient-nin", "user-role", "access-basis", "source-system", "event-id"))}
 )  # fmt: skip
+NAMING_HER: Final = frozenset({b"person-id", b"nhn-patient-nin", b"hit-patient-nin"})
+"""The headers by which a request names its patient, at whichever interface."""
 _SECURITY: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),

@@ -12,7 +12,7 @@ from kjerne.exchange import Route
 # A client that can only set a host reaches a service at the root of a host of its own.
 PREFIX_BY_HOST: Final = {
     "pps": "/pps",
-    "critical-information": "/critical-information",
+    "critical-information": "/api/critical-information",
     "pmd": "/pmd",
     "phr": "/phr",
     "maternity": "/maternity-record",

@@ -15,6 +15,8 @@ from kjerne.fhir.capability import searched_by
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
+from kjerne.services.critical.kinds import PLURAL
+from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.wire.http import FORM
 from kjerne.wire.openapi import pieces
 from kjerne.wire.openapi.operations import JSON, MESSAGE, Given, Operation, operation_of, refusals
@@ -31,16 +33,20 @@ _SAYS: Final = (
 _TAGS: Final = (
     ("/fhir/R4", "FHIR R4"),
     ("/pps", "Results"),
+    ("/api/critical-information", "Critical information"),
     ("/participation", "Participation"),
     ("/persons", "Persons"),
     ("/exports", "Exports"),
     ("/imports", "Imports"),
 )
+_TYPES: Final = (("/pps", "ResultsType"), ("/api/critical-information", "CriticalType"))
+"""What the types in an address may be, where that is no address of `/fhir/R4`."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """The address where the document is told. `types` are served under `/fhir/R4`, `of_results` at the national interface."""
+    """The address where the document is told. `types` are served under `/fhir/R4`, `of_results` at the national
+    interface of results."""
 
     types: Sequence[str]
     of_results: Sequence[str]
@@ -80,6 +86,7 @@ def document(routes: Iterable[Route], types: tuple[str, ...], of_results: tuple[
                 **_criteria_schemas(types, of_results),
                 "ServedType": {"enum": sorted(types)},
                 "ResultsType": {"enum": sorted(of_results)},
+                "CriticalType": {"enum": sorted((*CRITICAL, *PLURAL))},
                 "AnyType": {"enum": sorted(TYPES)},
             },
             "headers": pieces.every_header(),
@@ -103,7 +110,7 @@ def _schemes() -> Tree:
 def _operation(route: Route, shape: str) -> Tree:
     told = operation_of(route)
     said = list(_said(route.handler))
-    types = "ResultsType" if route.path.startswith("/pps") else "ServedType"
+    types = next((named for beginning, named in _TYPES if route.path.startswith(beginning)), "ServedType")
     if route.path.endswith("/$validate"):
         types = "AnyType"
     parts = [pieces.in_path(name, types) for name in re.findall(r"{(\w+)}", route.path)]

@@ -62,6 +62,8 @@ _RECEIPT: Final = Given("Receipt", media=(MESSAGE, JSON))
 _BYTES: Final = Given("Bytes", ("content-disposition",), media=("application/octet-stream",))
 _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
+_CRITICAL: Final = "/api/critical-information/v1"
+_OF_CRITICAL: Final = ("nhn-patient-nin!", "nhn-user-role", "nhn-access-basis", "nhn-source-system!", "nhn-event-id!")
 _CONSENT: Final = "/fhir/R4/Consent"
 _EVENT: Final = "/fhir/R4/AuditEvent"
 _GROUP: Final = "/fhir/R4/Group"
@@ -237,6 +239,20 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         for at in (_SUBSCRIPTION, f"{_SUBSCRIPTION}/{{id}}")
         for method, body in (("GET", ()), ("POST", _PARAMETERS))
     },
+    f"GET {_CRITICAL}/status": Operation({200: _JSON}, headers=_OF_CRITICAL),
+    f"GET {_CRITICAL}/{{type}}": Operation({200: _FOUND}, (404, 422), ("criticalInfoType",), headers=_OF_CRITICAL),
+    f"GET {_CRITICAL}/{{type}}/{{id}}": Operation({200: Given("Resource", VERSIONED)}, (404,), headers=_OF_CRITICAL),
+    f"POST {_CRITICAL}/{{type}}": Operation(
+        {201: _MADE}, (404, 422), body=((JSON_TYPE, "Resource"),), headers=(*_OF_CRITICAL, "prefer")
+    ),
+    f"PUT {_CRITICAL}/{{type}}/{{id}}": Operation(
+        {200: _CHANGED}, (404, 409, 410, 412, 422, 428), body=((JSON_TYPE, "Resource"),),
+        headers=(*_OF_CRITICAL, "prefer", "if-match"),
+    ),
+    f"DELETE {_CRITICAL}/{{type}}/{{id}}": Operation(
+        {204: Given("", ("etag",))}, (404, 409, 410, 412, 422, 428), headers=(*_OF_CRITICAL, "if-match")
+    ),
+    f"GET {_CRITICAL}/metadata": Operation({200: Given("Resource")}, query=_PLAIN),
     "POST /pps/v2/{type}/_search": Operation({200: _FOUND}, (404, 410, 422), form=_SEARCH, headers=("person-id!", *_READS[1:])),
     "POST /pps/v2/already-done": Operation(
         {200: Given("Parameters")}, (422,), form=("code!",), headers=("person-id!", *_PATIENT[1:])
@@ -252,7 +268,7 @@ _ROOMS: Final[Mapping[str, Operation]] = {
     },
     **{
         f"GET {base}/.well-known/smart-configuration": Operation({200: _JSON})
-        for base in ("/fhir/R4", "/pps/v2")
+        for base in ("/fhir/R4", "/pps/v2", _CRITICAL)
     },
 }  # fmt: skip
 

@@ -143,6 +143,7 @@ _QUERY: Final[Mapping[str, str]] = {
     "mode": "of $validate create, update, delete or profile; of metadata full or terminology",
     "profile": "the profile to hold it against",
     "max": "how many of each kind, to 100",
+    "criticalInfoType": "which kind of critical information, of those that the type can be of",
     "reason": "why, in 8 to 500 characters, naming nobody by number; it stands in the log",
 }
 _SENT: Final[Mapping[str, str]] = {
@@ -150,6 +151,11 @@ _SENT: Final[Mapping[str, str]] = {
     "access-basis": "the basis that is declared for a patient who has shut something: SAMTYKKE, "
     "FORHOYET_SAMTYKKE, AKUTT, FORHOYET_AKUTT or UNNTAK",
     "requester-hpr-role": "the attested role (Volven 9060)",
+    "nhn-patient-nin": "the number of the patient whom it is about; the older name hit-patient-nin is taken as well",
+    "nhn-user-role": 'the attested role, as URL-encoded JSON: {"system":"urn:oid:2.16.578.1.12.4.1.1.9060","code":"LE"}',
+    "nhn-access-basis": "the basis that is declared: SAMTYKKE, AKUTT, UNNTAK, FORHOYET_SAMTYKKE or FORHOYET_AKUTT",
+    "nhn-source-system": "which system asks, in 3 to 512 characters",
+    "nhn-event-id": "an id for what the caller does, to 128 characters",
     "prefer": "return=minimal, representation or OperationOutcome; handling=strict or lenient; respond-async",
     "if-match": 'the version that is changed, as W/"3"',
     "if-none-match": "a read: the versions that are known already; a write: * where none may be there",
@@ -223,6 +229,7 @@ def refused(status: int, shape: str) -> Tree:
     always = ("www-authenticate",) if status == 401 else ()
     by_status = {
         403: ("www-authenticate",),
+        412: ("etag", "last-modified", "content-location"),
         415: ("accept-patch", "accept-encoding"),
         416: ("content-range",),
         426: ("upgrade",),
