@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path as Folder
 from random import Random, randrange
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -32,6 +33,7 @@ from kjerne.policy.unsaid import SAYS
 from kjerne.registries.homes import row_number
 from kjerne.registries.receivers import Receiver
 from kjerne.registries.withholding import withheld
+from kjerne.services.critical.api import BASE as NATIONAL
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store import participation, subjects
@@ -44,6 +46,7 @@ from kjerne.store.shares import NAME, Shares
 from kjerne.subscribing import Deliverer, ready
 from kjerne.wire.hooks import Hooks
 from participating import a_row
+from services.critical import records as critical
 from services.results.conftest import LAB, NOW, Ward
 from services.test_standards_record import bodies as kept
 from services.test_standards_settlement import money
@@ -280,6 +283,8 @@ async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, 
     """Reads first: what is registered here has no sign, and is nobody's to count."""
     chance, wrong = Random(seed), list[str]()
     looked = await reading(room, world, chance, wrong)
+    if room.service == CRITICAL.service:
+        assert await asking_first(room, world, chance, wrong) > 2
     written = await registering(room, world, chance, wrong)
     if room.service in TOLD_OF:
         assert await telling(room, world, chance, wrong) > 2
@@ -312,13 +317,19 @@ async def authored(room: Room, world: World, wrong: list[str]) -> None:
 async def reading(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
     """How many searches, and histories of the type, opened something."""
     client, opened = Anybody(world.ward.house), 0
-    ways: tuple[tuple[str, Action], ...] = (("", "search"), ("/_history", "history"))
+    ways: list[tuple[str, Action]] = [("", "search"), ("/_history", "history")]
+    if room.service == CRITICAL.service:
+        ways.append((NATIONAL, "search"))
     for (actor, name, purpose, basis), (at, action) in product(drawn(room, chance, *TELLING), ways):
         patient = world.patients[name]
         s = replace(moved(room, world, actor, name, purpose, basis), action=action)
         client.caller = caller(room, world, actor, patient, purpose)
-        headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
-        found = await client.http.get(f"/fhir/R4/{room.type_of(name)}{at}", headers=headers)
+        if at == NATIONAL:
+            headers = national(client.caller, patient, basis)
+            found = await client.http.get(f"{NATIONAL}/{room.type_of(name)}", headers=headers)
+        else:
+            headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
+            found = await client.http.get(f"/fhir/R4/{room.type_of(name)}{at}", headers=headers)
         told = {kind.name for kind in KINDS if sign(kind, name) in found.text}
         law = {kind.name for kind in KINDS if may_leave(kind, s)}
         opened += bool(law)
@@ -329,6 +340,34 @@ async def reading(room: Room, world: World, chance: Random, wrong: list[str]) ->
                 f"{actor.name} / {name} / {purpose} {basis}: {found.json()['total']} versions, {len(law)} by law"
             )
     return opened
+
+
+def national(caller: Caller, patient: Patient, basis: str) -> dict[str, str]:
+    """The headers of the national interface of critical information."""
+    role = json.dumps({"system": "urn:oid:2.16.578.1.12.4.1.1.9060", "code": caller.authorization or "LE"})
+    named = {"patient-nin": patient.number, "user-role": quote(role), "source-system": "EPJ", "event-id": str(uuid4())}
+    return {f"nhn-{name}": value for name, value in (named | {"access-basis": basis}).items() if value}
+
+
+async def asking_first(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
+    """K115: what the status tells, and of how many it was that something is shut."""
+    client, shut = Anybody(world.ward.house), 0
+    words = {"Specific": "blocked", "General": "restricted", "Reservation": "reserved"}
+    for actor, name, purpose, basis in drawn(room, chance, *TELLING):
+        patient = world.patients[name]
+        said = answer(replace(moved(room, world, actor, name, purpose, basis), action="search"))
+        client.caller = caller(room, world, actor, patient, purpose)
+        told = await client.http.get(f"{NATIONAL}/status", headers=national(client.caller, patient, basis))
+        status = told.json() if told.status_code == 200 else {}
+        shut += bool(said.outcome)
+        right = told.status_code == (200 if said.given or said.outcome else 403)
+        if right and said.outcome:
+            right = {key for key, value in status.items() if value} == {words[said.outcome]}
+        elif right and said.given:
+            right = not (status["blocked"] or status["reserved"])
+        if not right:
+            wrong.append(f"{actor.name} / {name} / {purpose} {basis}: status {said}, {told.status_code} {told.text}")
+    return shut
 
 
 def without(s: Situation) -> Situation:
@@ -365,6 +404,24 @@ async def by_message(client: Anybody, tree: Tree, headers: Mapping[str, str]) ->
     return Sent('"code":"ok"' in made.text, '"forbidden"' in made.text, made.text)
 
 
+async def at_the_national_address(client: Anybody, patient: Patient, tree: Tree, basis: str) -> Sent:
+    """As the profiles of kjernejournal have it."""
+    of_kjernejournal = {
+        "AllergyIntolerance": {
+            "extension": [critical.told_by()], "criticality": "high", "reaction": critical.reaction(),
+            "code": {"coding": [{"system": critical.ATC, "code": "J01CE02", "display": "Penicillin"}]},
+        },
+        "Procedure": {
+            "category": {"coding": [{"system": "http://nhn.no/kj/fhir/CodeSystem/Category", "code": "6"}]},
+            "code": {"coding": [{"system": critical.SNOMED, "code": "265764009", "display": "Dialyse"}]},
+        },
+    }  # fmt: skip
+    body = json.dumps(tree | of_kjernejournal[tree["resourceType"]])
+    headers = national(client.caller, patient, basis) | {"content-type": JSON}
+    made = await client.http.post(f"{NATIONAL}/{tree['resourceType']}", content=body, headers=headers)
+    return Sent(made.status_code == 201, made.status_code == 403, made.text)
+
+
 async def registering(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
     """How many were let in, under the law of Norway and where no choice may be told."""
     house, let_in = world.ward.house, 0
@@ -377,8 +434,12 @@ async def registering(room: Room, world: World, chance: Random, wrong: list[str]
             client.caller = caller(room, world, actor, patient, purpose)
             tree = body_of(room, patient, what)
             headers = {"person-id": patient.number, "content-type": JSON} | ({"access-basis": basis} if basis else {})
-            for send in (by_request, by_message) if ALL else (chance.choice((by_request, by_message)),):
-                made = await send(client, tree, headers)
+            ways = (by_request, by_message, at_the_national_address)[: 3 if room.service == CRITICAL.service else 2]
+            for send in ways if ALL else (chance.choice(ways),):
+                if send is at_the_national_address:
+                    made = await at_the_national_address(client, patient, tree, basis)
+                else:
+                    made = await send(client, tree, headers)
                 let_in += made.taken
                 if (made.taken, made.refused) != (answer(s).given, not answer(s).given):
                     wrong.append(f"{actor.name} / {name} / {what} {purpose} {basis}: {answer(s)}, {made}")
@@ -471,7 +532,7 @@ async def telling(room: Room, world: World, chance: Random, wrong: list[str]) ->
             wrong.append(f"{actor.name} / {name}: subscribes: {law}, {made.status_code} {made.text}")
         held.append((url, actor, name, replace(s, action=tells) if law.given else replace(s, action="")))
     await deliverer.run_due()
-    later = {name: chance.choice(LATER) for _, _, name, _ in held}
+    later = {name: chance.choice(LATER) for _, _, name, _ in held} | {"adult": None}  # `authored` asks about her
     for name, will in later.items():
         if will is not None:
             await _choose(world, world.patients[name], replace(will, service=room.service))

@@ -41,6 +41,7 @@ DOORS = {
     "a subscription": ("POST", "/fhir/R4/Subscription"),
     "a token for a socket": ("GET", "/fhir/R4/Subscription/$get-ws-binding-token"),
     "the log": ("GET", "/fhir/R4/AuditEvent"),
+    "critical information": ("GET", "/api/critical-information/v1/AllergyIntolerance"),
     "what is about nobody": ("GET", "/fhir/R4/CodeSystem"),
 }
 
@@ -98,7 +99,7 @@ async def test_an_attested_colleague_is_not_named_in_the_row(here: Clinic) -> No
 @pytest.mark.parametrize("name", DOORS)
 async def test_every_door_writes_it_down(here: Clinic, name: str) -> None:
     method, path = DOORS[name]
-    for named in ({}, {"person_id": PATIENT}):
+    for named in ({}, {"person_id": PATIENT}, {"nhn_patient_nin": PATIENT}, {"hit_patient_nin": PATIENT}):
         answer = await here.send(here.sent(path, method, token=staff(said(UNKNOWN))), **named)
         assert (answer.status_code, b"TREAT, ETREAT, COC or BTG" in answer.content) == (403, True)
         (row,) = await rows(here, answer)

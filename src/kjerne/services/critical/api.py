@@ -142,7 +142,9 @@ class CriticalApi:
         async def use(grant: Grant) -> Answer:
             async with call.connection(self.pool) as conn:
                 found = await self.finder.newest(conn, grant, search, MOST_RECORDS + 1, keep)
-            entries = [(_address(call, name, one.id), keeping.shown(one.served, call.at), "match") for one in found]
+            entries = [
+                (_address(call, name, one.id), keeping.shown(name, one.served, call.at), "match") for one in found
+            ]
             links = [("self", f"{call.base_url}{call.path}{_asked(call)}")]
             return Answer(200, searchset(entries, links, len(found)))
 
@@ -164,7 +166,11 @@ class CriticalApi:
         record = await self._read(call, id_)
         if record is None:
             raise absent(call)
-        return Answer(200, keeping.shown(record.served, call.at), headers=version_headers(record.version, record.at))
+        return Answer(
+            200,
+            keeping.shown(call.parameters["type"], record.served, call.at),
+            headers=version_headers(record.version, record.at),
+        )
 
     async def create(self, call: Call) -> Answer:
         """A new record, registered by the caller: profile and id are given here, and who is sent as its recorder must be she."""
@@ -273,7 +279,7 @@ class CriticalApi:
             raise refusal
         here = ("content-location", f"{_address(call, call.parameters['type'], id_)}")
         headers = (*version_headers(record.version, record.at), here, ("preference-applied", "return=representation"))
-        return Answer(412, keeping.shown(record.served, call.at), headers=headers)
+        return Answer(412, keeping.shown(call.parameters["type"], record.served, call.at), headers=headers)
 
     async def _read(self, call: Call, id_: UUID) -> Record | None:
         async def use(grant: Grant) -> Record | None:
@@ -298,7 +304,7 @@ class CriticalApi:
     def _next(self, tree: Tree, call: Call) -> Next:
         """As it will be kept, held to its profile of kjernejournal: `Refusal` 422 with every fault, by path and rule."""
         profile = kinds.profile_of(tree)
-        # Its profile says a kind by itself (`registries.contents`): where that would be another, as of a crisis plan, it is not named.
+        # It says a kind itself (`registries.contents`): where that would be another, as of a crisis plan, it is not named.
         named = keeping.profiled(tree, profile)
         tree = named if content_of(named) == content_of(tree) else tree
         if faults := judge(tree, profile)[:FAULTS_LIMIT]:

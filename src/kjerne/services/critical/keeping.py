@@ -43,7 +43,6 @@ _OURS: Final = READ_ONLY | {UPDATER, UPDATED}
 _HPR: Final = f"{OID_PERSON}4"
 _ENH: Final = f"{OID_PERSON}101"
 PROFESSIONS: Final = "http://nhn.no/kj/fhir/CodeSystem/CategoriesOfHealthProfessionals"
-_PEOPLE: Final = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 
 
 def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
@@ -122,15 +121,14 @@ def profiled(tree: Tree, profile: str) -> Tree:
     }
 
 
-def shown(served: bytes, at: datetime) -> bytes:
-    """A record as it stands at this moment: a flag whose period is over is inactive."""
-    if b'"Flag"' not in served:
+def shown(name: str, served: bytes, at: datetime) -> bytes:
+    """A record of a type as it stands at this moment: a flag whose period is over is inactive."""
+    if name != "Flag":
         return served
     tree = decode(served)
     spans = period(tree.get("period"))
-    if tree["resourceType"] != "Flag" or tree.get("status") != "active" or spans is None or at < spans[1]:
-        return served
-    return encode(tree | {"status": "inactive"})
+    is_over = tree.get("status") == "active" and spans is not None and spans[1] <= at
+    return encode(tree | {"status": "inactive"}) if is_over else served
 
 
 def _when(where: str, told: Any, at: datetime) -> str:
@@ -189,17 +187,14 @@ def _contain(tree: Tree, resources: Iterable[Tree], wanted: str) -> str:
 
 
 def _bare(sent: Tree) -> Tree:
-    """Without what is written here, and without the people who are contained for its sake alone."""
+    """Without what is written here, and without what is contained for its sake alone."""
     tree = {key: value for key, value in sent.items() if key != RECORDERS[sent["resourceType"]]}
     _without(tree, _OURS)
     if isinstance(code := tree.get("code"), dict):
         tree["code"] = _without(dict(code), READ_ONLY)
-    while people := [one for one in tree.get("contained", ()) if one.get("resourceType") in _PEOPLE]:
-        referred = _references(tree)
-        orphans = [one for one in people if f"#{one.get('id')}" not in referred]
-        if not orphans:
-            break
-        tree["contained"] = [one for one in tree["contained"] if one not in orphans]
+    referred = _references(sent)
+    while orphans := referred & {f"#{one.get('id')}" for one in tree.get("contained", ())} - _references(tree):
+        tree["contained"] = [one for one in tree["contained"] if f"#{one.get('id')}" not in orphans]
         if not tree["contained"]:
             del tree["contained"]
     return tree
@@ -222,6 +217,7 @@ def _put_back(tree: Tree, before: Tree) -> Tree:
 
 
 def _references(tree: Tree) -> set[str]:
+    """The references within a resource to what it contains."""
     text = json.dumps(tree, default=str)
     return {f"#{one['id']}" for one in tree.get("contained", ()) if f'"reference": "#{one.get("id")}"' in text}
 
