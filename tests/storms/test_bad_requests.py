@@ -12,17 +12,19 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from lxml import etree
 
 from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox import life
+from kjerne.services.critical.api import BASE as CRITICAL
 from platform_fixture import SEED, Standing
+from services.critical import records as critical
 
 from . import damage
 
@@ -47,6 +49,8 @@ ODD_SEGMENTS: Final = (
     "%F0%9F%92%A9", "00000000-0000-0000-0000-000000000000", "9" * 30, "", ";", "%7f",
 )  # fmt: skip
 SYSTEMS: Final = ("lab", "operator")
+REGISTRAR: Final = "registrar"
+"""The doctor once more, with a token for critical information."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,30 @@ def good(platform: Standing) -> list[Request]:
             Request("POST", path, "operator", b"", (FORM,), b"sender=1&message=M-1&reason=en+god+grunn", forms)
             for path in ("/pps/operations/rejected/content", "/pps/operations/withdrawn")
         ),
+        *of_critical_information(platform, trees),
         Request("GET", "/pps/v2/metadata"),
         Request("POST", "/sts/connect/par", "", b"", (FORM,), b"client_id=sandbox-epj&scope=openid", forms),
         Request("POST", "/sts/connect/token", "", b"", (FORM,), b"grant_type=authorization_code&code=x", forms),
         Request("GET", "/login/return", "", b"code=x&state=y&iss=z"),
         Request("POST", "/clinician", "", b"", (FORM,), b"patient=x&purpose=TREAT", forms),
     ]
+
+
+def of_critical_information(platform: Standing, trees: tuple[damage.Spoil, ...]) -> Iterator[Request]:
+    """Asked and registered at its national address, about the same patient."""
+    role = quote('{"system":"urn:oid:2.16.578.1.12.4.1.1.9060","code":"LE"}')
+    sent = {"patient-nin": platform.nin(WHOM), "user-role": role, "source-system": "EPJ", "event-id": "storm"}
+    asking = tuple((f"nhn-{name}".encode(), value.encode()) for name, value in sent.items())
+    fhir = (*asking, (b"content-type", b"application/fhir+json"))
+    for tree in critical.every(platform, WHOM):
+        at, body = f"{CRITICAL}/{tree['resourceType']}", json.dumps(tree).encode()
+        made = f"{at}/{critical.registered(platform, tree, about=WHOM)['id']}"
+        yield Request("GET", at, REGISTRAR, b"", asking)
+        yield Request("GET", made, REGISTRAR, b"", asking)
+        yield Request("POST", at, REGISTRAR, b"", fhir, body, trees)
+        yield Request("PUT", made, REGISTRAR, b"", (*fhir, (b"if-match", b'W/"1"')), body, trees)
+        yield Request("DELETE", made, REGISTRAR, b"", (*asking, (b"if-match", b'W/"1"')))
+    yield Request("GET", f"{CRITICAL}/status", REGISTRAR, b"", asking)
 
 
 def spoil_body(request: Request, chance: random.Random) -> Request:
@@ -272,7 +294,7 @@ class Storm:
         if holds_number(answer.body):
             return "a person number in an error"
         path = unquote(request.path)
-        if path.startswith(("/fhir/R4/", "/pps/v2/")):
+        if path.startswith(("/fhir/R4/", "/pps/v2/", f"{CRITICAL}/")):
             return "" if is_outcome(answer) else "no OperationOutcome"
         if path.startswith("/pps/") and not (is_receipt(answer) or is_json(answer)):
             return "neither receipt nor JSON"
@@ -330,13 +352,19 @@ def shown(request: Request) -> str:
     )
 
 
+def tokens(platform: Standing) -> dict[str, Held]:
+    """By who sends a request the token that it is sent with."""
+    about = platform.nin(WHOM)
+    own = {"gp": platform.client.token("gp", patient=about)}
+    own |= {REGISTRAR: platform.client.token("gp", patient=about, path=CRITICAL + "/")}
+    return own | {name: platform.client.token(name) for name in SYSTEMS}
+
+
 def storm(platform: Standing) -> Storm:
     seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
     print(f"KJERNE_STORM_SEED={seed}")
-    tokens = {"gp": platform.client.token("gp", patient=platform.nin(WHOM))}
-    tokens |= {name: platform.client.token(name) for name in SYSTEMS}
     described = platform.http.get(f"{platform.url}/openapi.json").json()
-    return Storm(platform, random.Random(seed), described, good(platform), tokens)
+    return Storm(platform, random.Random(seed), described, good(platform), tokens(platform))
 
 
 def test_no_bad_request_is_answered_by_a_fault_of_ours(platform: Standing, caplog: Any) -> None:
@@ -344,9 +372,7 @@ def test_no_bad_request_is_answered_by_a_fault_of_ours(platform: Standing, caplo
     begin = platform.written.tell()
     number = int(os.environ.get("KJERNE_STORM", "600"))
     while sum(raging.seen.values()) < number and len(raging.faults) < FAULTS_LIMIT:
-        raging.tokens["gp"] = platform.client.token("gp", patient=platform.nin(WHOM))
-        for name in SYSTEMS:
-            raging.tokens[name] = platform.client.token(name)
+        raging.tokens = tokens(platform)
         platform.run(raging.rage(min(250, number)), seconds=300)
     print(sorted(raging.seen.items()))
     assert not raging.faults, "\n\n".join(raging.faults[:FAULTS_LIMIT])

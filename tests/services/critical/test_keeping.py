@@ -100,3 +100,10 @@ def test_a_flag_is_over_when_the_last_instant_of_its_period_is(end: str | None, 
     assert f'"status":"{status}"'.encode() in shown("Flag", served, NOW)
     completed = encode(flag(period=period, status="entered-in-error"))
     assert shown("Flag", completed, NOW) is completed
+
+
+@pytest.mark.parametrize("wrong", [["AllergyIntolerance"], 7, None, "AllergyIntolerance"])
+def test_what_has_another_shape_is_left_for_the_validator_to_refuse(wrong: Any) -> None:
+    for status in (wrong, {"coding": wrong}, {"coding": [wrong]}, {"coding": [{"code": wrong}]}):
+        tree = {"resourceType": wrong, "clinicalStatus": wrong, "verificationStatus": status}
+        assert settled(tree) is tree

@@ -99,15 +99,17 @@ def withdrawn(before: Tree, caller: Caller, at: datetime) -> Tree:
 
 def settled(sent: Tree) -> Tree:
     """As sent, without a clinical status beside *entered in error*: kjernejournal has `inactive` there, and R4 forbids any."""
-    if VERIFIED.get(sent.get("resourceType", "")) and "clinicalStatus" in sent and is_in_error(sent):
+    name = sent.get("resourceType")
+    if isinstance(name, str) and name in VERIFIED and "clinicalStatus" in sent and is_in_error(sent):
         return {key: value for key, value in sent.items() if key != "clinicalStatus"}
     return sent
 
 
 def is_in_error(tree: Tree) -> bool:
-    """Whether a record says that it was entered in error."""
+    """Whether a record says that it was entered in error; it may have any shape yet."""
     said = tree.get("verificationStatus")
-    codes = [one.get("code") for one in said.get("coding", ())] if isinstance(said, dict) else []
+    codings = said.get("coding") if isinstance(said, dict) else None
+    codes = [one.get("code") for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
     return IN_ERROR in (*codes, tree.get("status"))
 
 
