@@ -350,24 +350,35 @@ def national(caller: Caller, patient: Patient, basis: str) -> dict[str, str]:
 
 
 async def asking_first(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
-    """K115: what the status tells, and of how many it was that something is shut."""
-    client, shut = Anybody(world.ward.house), 0
-    words = {"Specific": "blocked", "General": "restricted", "Reservation": "reserved"}
-    for actor, name, purpose, basis in drawn(room, chance, *TELLING):
-        patient = world.patients[name]
-        said = answer(replace(moved(room, world, actor, name, purpose, basis), action="search"))
-        client.caller = caller(room, world, actor, patient, purpose)
-        told = await client.http.get(f"{NATIONAL}/status", headers=national(client.caller, patient, basis))
-        status = told.json() if told.status_code == 200 else {}
-        shut += bool(said.outcome)
-        right = told.status_code == (200 if said.given or said.outcome else 403)
-        if right and said.outcome:
-            right = {key for key, value in status.items() if value} == {words[said.outcome]}
-        elif right and said.given:
-            right = not (status["blocked"] or status["reserved"])
-        if not right:
-            wrong.append(f"{actor.name} / {name} / {purpose} {basis}: status {said}, {told.status_code} {told.text}")
+    """K115: what the status tells, and of how many it was that something is shut; where no choice may be told, nothing is."""
+    house, shut = world.ward.house, 0
+    for jurisdiction in ("NO", "EHDS"):
+        settings = house.settings.model_copy(update={"jurisdiction": jurisdiction})
+        client = Anybody(House(settings, house.store, house.clock))
+        for actor, name, purpose, basis in drawn(room, chance, *TELLING):
+            patient = world.patients[name]
+            s = replace(moved(room, world, actor, name, purpose, basis), action="search")
+            client.caller = caller(room, world, actor, patient, purpose)
+            told = await client.http.get(f"{NATIONAL}/status", headers=national(client.caller, patient, basis))
+            if not _is_right(s, jurisdiction, told.status_code, told.json()):
+                wrong.append(
+                    f"{jurisdiction} {actor.name} / {name} / {purpose} {basis}: {answer(s)}, {told.status_code} {told.text}"
+                )
+            shut += bool(answer(s).outcome)
     return shut
+
+
+def _is_right(s: Situation, jurisdiction: str, code: int, status: Tree) -> bool:
+    said, words = answer(s), {"Specific": "blocked", "General": "restricted", "Reservation": "reserved"}
+    if jurisdiction == "EHDS" and said.outcome and s.kind == "practitioner":
+        if not answer(without(s)).given:
+            return code == 403
+        return code == 200 and not any(status.values())
+    if said.outcome:
+        return code == 200 and {name for name, value in status.items() if value} == {words[said.outcome]}
+    if said.given:
+        return code == 200 and not (status["blocked"] or status["reserved"])
+    return code == 403
 
 
 def without(s: Situation) -> Situation:

@@ -1,6 +1,7 @@
 """What leaves and what the log says left are the same: the ids in every answer equal the ids in its audit row.
 
-Many random searches, pages, includes, reads, histories, `$lastn`, batches and "already done" questions, each found again in
+Many random searches, pages, includes, reads, histories, `$lastn`, batches, "already done" questions and critical
+information, each found again in
 the log by its correlation id. `KJERNE_STORM` sets how many (a release runs 10,000), `KJERNE_STORM_SEED` replays a failure.
 """
 
@@ -17,7 +18,9 @@ import httpx
 
 from bundles import bundle, entry, send
 from kjerne.fhir.encode import encode
+from kjerne.services.critical.kinds import TYPES as CRITICAL
 from platform_fixture import Answered, Standing
+from services.critical import records as critical
 
 TYPES: Final = ("Observation", "DiagnosticReport", "ServiceRequest", "Specimen", "PractitionerRole")
 CRITERIA: Final = (
@@ -131,6 +134,15 @@ class Asking:
         end = self.chance.choice(("", "", "/_history", "/_history/1", "/_history/2", "/_history/0"))
         return self.platform.get(f"{type_}/{self.chance.choice(self.known)}{end}", as_=as_, about=about).response
 
+    def critical(self) -> httpx.Response:
+        """Critical information at its national address."""
+        (as_, about), type_ = self.chance.choice(PAIRS), self.chance.choice((*CRITICAL, "Conditions"))
+        end = self.chance.choice(("", "", f"/{self.chance.choice(self.known)}"))
+        found = critical.ask(self.platform, "GET", type_ + end, as_=as_, about=about, basis=self.chance.choice(BASES))
+        if found.status == 200 and not end:
+            self.known += found.ids()[:3]
+        return found.response
+
     def last(self) -> httpx.Response:
         as_, about = self.chance.choice(PAIRS)
         asked = {"code": self.chance.choice((*CODES[:4], ",".join(CODES[:4]))), "max": self.chance.choice("123")}
@@ -199,10 +211,12 @@ def test_the_ids_in_every_answer_are_the_ids_in_its_audit_row(platform: Standing
     seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
     print(f"KJERNE_STORM_SEED={seed}")
     spoiled(platform)
+    for tree in critical.every(platform):
+        critical.registered(platform, tree)
     asking = Asking(platform, random.Random(seed))
     ways: tuple[Callable[[], httpx.Response], ...] = (
         asking.search, asking.search, asking.search, asking.page, asking.page, asking.standard,
-        asking.read, asking.read, asking.ask, asking.last, asking.batch,
+        asking.read, asking.read, asking.ask, asking.last, asking.batch, asking.critical,
     )  # fmt: skip
     named = 0
     with of_each_use(platform):

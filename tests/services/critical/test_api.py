@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -376,3 +378,9 @@ def test_the_statement_names_types_profiles_and_the_one_parameter(platform: Stan
     port = platform.url.rpartition(":")[2]
     own = platform.http.get(f"http://critical-information.localhost:{port}/v1/metadata")
     assert own.json()["rest"] == told["rest"]
+
+
+def test_the_example_of_the_page_is_registered(platform: Standing) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "critical-information.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert registered(platform, json.loads(example))["meta"]["versionId"] == "1"
