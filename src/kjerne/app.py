@@ -45,7 +45,7 @@ from kjerne.policy.caller import caller as caller_of
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.privacy import deletion_of
-from kjerne.policy.rules import is_marked
+from kjerne.policy.rules import opens_what_is_shut
 from kjerne.policy.services import EXPORTED, IN_USE, SERVICES, by_services, kept_by_law, needed, seen_by
 from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
@@ -316,8 +316,8 @@ class House:
         """The national interfaces of results and of critical information, as they are documented."""
         parse_search, types = partial(self.parse_search, alone=True), types_by_service()["critical-information"]
         kept = self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, types
-        is_opened = partial(is_marked, mark="restriction-opened")
-        how = self._parse_resource, parse_search, self.identify, self.guides, is_opened
+        is_shut = partial(opens_what_is_shut, tells_choices=self.settings.tells_choices)
+        how = self._parse_resource, parse_search, self.identify, self.guides, is_shut
         return [
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),

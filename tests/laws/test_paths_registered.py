@@ -376,9 +376,16 @@ def _is_right(s: Situation, jurisdiction: str, code: int, status: Tree) -> bool:
         return code == 200 and not any(status.values())
     if said.outcome:
         return code == 200 and {name for name, value in status.items() if value} == {words[said.outcome]}
-    if said.given:
-        return code == 200 and not (status["blocked"] or status["reserved"])
-    return code == 403
+    if not said.given:
+        return code == 403
+    undeclared = answer(replace(s, basis=""))
+    is_opened = undeclared.outcome == "General" and jurisdiction == "NO"
+    is_known = (
+        is_opened or undeclared.given or jurisdiction == "EHDS"
+    )  # else another refusal comes first without a basis
+    if is_known and status["restricted"] != is_opened:
+        return False
+    return code == 200 and not (status["blocked"] or status["reserved"])
 
 
 def without(s: Situation) -> Situation:

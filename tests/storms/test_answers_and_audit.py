@@ -1,8 +1,8 @@
 """What leaves and what the log says left are the same: the ids in every answer equal the ids in its audit row.
 
 Many random searches, pages, includes, reads, histories, `$lastn`, batches, "already done" questions and critical
-information, each found again in
-the log by its correlation id. `KJERNE_STORM` sets how many (a release runs 10,000), `KJERNE_STORM_SEED` replays a failure.
+information, each found again in the log by its correlation id. `KJERNE_STORM` sets how many (a release runs 10,000),
+`KJERNE_STORM_SEED` replays a failure.
 """
 
 from __future__ import annotations

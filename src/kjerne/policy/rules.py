@@ -23,6 +23,7 @@ from kjerne.policy.facts import (
     is_own,
     is_parent,
     is_proxy,
+    is_restricted,
     shut_parts,
 )
 from kjerne.policy.rule import Condition, Mark, Rule, Section
@@ -250,6 +251,13 @@ def mark_of(rule_id: str) -> Mark:
     return found.mark if found else ""
 
 
-def is_marked(rule_id: str, mark: Mark) -> bool:
-    """Whether a rule sets a decision apart by this mark."""
-    return mark_of(rule_id) == mark
+def opens_what_is_shut(grant: Grant, *, tells_choices: bool) -> bool:
+    """Whether the patient has restricted the whole service against a health worker, whom a declared basis opens it to; never
+    where no choice may be told (law, K37)."""
+    if not tells_choices or grant.instead_of is not None:
+        return False
+    case = case_of(
+        grant.caller, grant.subject, service=grant.service, action=grant.action, basis=grant.basis, purpose=grant.purpose,
+        now=grant.at,
+    )  # fmt: skip
+    return grant.caller.kind == "practitioner" and not case.own and is_restricted(case)

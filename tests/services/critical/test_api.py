@@ -304,7 +304,9 @@ def test_the_status_tells_what_the_patient_has_shut(platform: Standing, kind: st
     about = "parent"
     made = registered(platform, allergy(platform, about), about=about, **NEED)
     before = told(platform, about)
-    assert not (before["restricted"] or before["blocked"] or before["reserved"])
+    # A declared basis alone tells of nothing that is shut.
+    for status in (before, told(platform, about, basis="AKUTT"), told(platform, about, basis="FORHOYET_AKUTT")):
+        assert not (status["restricted"] or status["blocked"] or status["reserved"])
     assert before["lastChanged"] >= made["meta"]["lastUpdated"]
     choice = chosen(platform, about, consent(kind))
     try:

@@ -64,7 +64,7 @@ Tree = dict[str, Any]
 @dataclass(frozen=True)
 class CriticalApi:
     """The room's handlers. `types` are the numbers of all types of the service, `parse_search` makes a typed search, `identify` a
-    reference from a number, and `is_opened` says of a grant's rule that a declared basis opened what the patient has shut."""
+    reference from a number, and `opens_what_is_shut` says whether the patient has shut what a grant opens."""
 
     pool: Pool
     ids: SealedIds
@@ -76,7 +76,7 @@ class CriticalApi:
     parse_search: Callable[..., Search]
     identify: Callable[[str], PatientRef]
     guides: Guides
-    is_opened: Callable[[str], bool]
+    opens_what_is_shut: Callable[[Grant], bool]
 
     def routes(self) -> list[Route]:
         at, one = BASE + "/{type}", BASE + "/{type}/{id}"
@@ -105,7 +105,7 @@ class CriticalApi:
             async with call.connection(self.pool) as conn:
                 at = await self.reader.last_changed(conn, grant, self.types)
             changed = {"lastChanged": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")} if at else {}
-            return {"restricted": self.is_opened(grant.rule), "blocked": False, "reserved": False} | changed
+            return {"restricted": self.opens_what_is_shut(grant), "blocked": False, "reserved": False} | changed
 
         try:
             told = await granted(
