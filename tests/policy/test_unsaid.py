@@ -10,12 +10,12 @@ import pytest
 
 from kjerne.access import Caller, Denial, Grant, Part, Subject
 from kjerne.exchange import NOT_REGISTERED
-from kjerne.policy.rules import decide
+from kjerne.policy.rules import decide, opens_what_is_shut
 from kjerne.policy.services import SERVICES
 from kjerne.policy.unsaid import LAW, SAYS, unsaid
 from kjerne.store import audit
 
-from .cast import COURSE, GP_LIST, NOW, choice, doctor, laboratory, patient
+from .cast import COURSE, GP_LIST, NOW, choice, citizen, doctor, laboratory, patient
 
 BLOCK = choice("block", hpr="9144900")
 
@@ -123,3 +123,32 @@ def test_who_would_register_without_a_need_hears_what_she_hears_of_anybody() -> 
         assert isinstance(denial, Denial)
         heard.append(answered(unsaid(denial, what="dialysis")))
     assert heard == ["no-relation", "no-relation"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "basis", "is_shut"),
+    [
+        ((choice("restriction"),), "SAMTYKKE", True),
+        ((choice("restriction"),), "FORHOYET_AKUTT", True),
+        ((), "FORHOYET_AKUTT", False),
+        ((choice("restriction", part="genetics", slot=0, marked=(1,)),), "SAMTYKKE", False),
+    ],
+)
+def test_what_a_basis_opens_was_shut_whole_and_is_told_where_choices_may_be(
+    choices: Any, basis: str, is_shut: bool
+) -> None:
+    subject = patient(ties=(GP_LIST,), choices=choices)
+    grant = decide(doctor(), subject, "results", "search", now=NOW, correlation="c", basis=basis)
+    assert isinstance(grant, Grant)
+    assert opens_what_is_shut(grant, tells_choices=True) == is_shut
+    assert not opens_what_is_shut(grant, tells_choices=False)
+
+
+def test_a_citizen_and_an_answer_about_nobody_are_told_of_nothing_that_is_shut() -> None:
+    shut = patient(ties=(GP_LIST,), choices=(choice("restriction"),))
+    hers = decide(citizen(), replace(shut, caller_key=1), "results", "search", now=NOW, correlation="c")
+    instead = unsaid(refused(doctor(), shut))
+    own = decide(doctor(), replace(shut, caller_key=1), "results", "search", now=NOW, correlation="c")
+    for grant in (hers, instead, own):
+        assert isinstance(grant, Grant)
+        assert not opens_what_is_shut(grant, tells_choices=True)
