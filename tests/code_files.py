@@ -173,12 +173,17 @@ FEST: Final = """<?xml version="1.0" encoding="utf-8"?>
   <HentetDato>2026-09-29T08:00:00</HentetDato>
   <KatLegemiddelMerkevare><OppfLegemiddelMerkevare><Id>ID_E1</Id><Tidspunkt>2026-09-01T00:00:00</Tidspunkt><Status V="A"/>
     <fs:LegemiddelMerkevare><fs:Atc V="Q01AA01" DN="madeupine"/><fs:NavnFormStyrke>Oppdikt tab 500 mg</fs:NavnFormStyrke>
-      <fs:Id>ID_M1</fs:Id><fs:Varenavn>Oppdikt</fs:Varenavn></fs:LegemiddelMerkevare></OppfLegemiddelMerkevare></KatLegemiddelMerkevare>
+      <fs:Id>ID_M1</fs:Id><fs:Varenavn>Oppdikt</fs:Varenavn>
+      <fs:SortertVirkestoffMedStyrke><fs:Sortering>0</fs:Sortering><fs:RefVirkestoffMedStyrke>ID_MS1</fs:RefVirkestoffMedStyrke>
+      </fs:SortertVirkestoffMedStyrke><fs:SortertVirkestoffUtenStyrke><fs:Sortering>1</fs:Sortering>
+      <fs:RefVirkestoff>ID_S2</fs:RefVirkestoff></fs:SortertVirkestoffUtenStyrke></fs:LegemiddelMerkevare></OppfLegemiddelMerkevare></KatLegemiddelMerkevare>
   <KatVirkestoff>
     <OppfVirkestoff><Id>ID_E2</Id><Status V="A"/><fs:Virkestoff><fs:Id>ID_S1</fs:Id><fs:Navn>Oppdiktin</fs:Navn>
       <fs:NavnEngelsk>madeupine</fs:NavnEngelsk></fs:Virkestoff></OppfVirkestoff>
     <OppfVirkestoff><Id>ID_E3</Id><Status V="U"/><fs:Virkestoff><fs:Id>ID_S2</fs:Id><fs:Navn>Gammelin</fs:Navn></fs:Virkestoff>
     </OppfVirkestoff>
+    <OppfVirkestoff><Id>ID_E5</Id><Status V="A"/><fs:VirkestoffMedStyrke><fs:Id>ID_MS1</fs:Id>
+      <fs:RefVirkestoff>ID_S1</fs:RefVirkestoff></fs:VirkestoffMedStyrke></OppfVirkestoff>
   </KatVirkestoff>
   <KatKodeverk><OppfKodeverk><Id>ID_E4</Id><Status V="A"/>
     <Info><Id>2.16.578.1.12.4.1.1.7180</Id><Betegnelse>ATC</Betegnelse></Info>

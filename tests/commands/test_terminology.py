@@ -296,6 +296,7 @@ def test_fest_has_substances_medicines_and_atc(run: Any, dsn: str, tmp_path: Pat
     assert substance is not None and medicine is not None
     assert (substance.display, substance.named("en")) == ("Oppdiktin", "madeupine")
     assert ("atc", "valueCode", "Q01AA01") in medicine.properties
+    assert [value for name, _, value in medicine.properties if name == "RefVirkestoff"] == ["ID_S1", "ID_S2"]
     gone = concept(dsn, "http://ehelse.no/FESTSubstance", "ID_S2")
     assert gone is not None and not gone.active
     assert levels(dsn, ATC, "Q01")[0] == {"Q"}

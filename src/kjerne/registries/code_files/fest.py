@@ -1,11 +1,12 @@
 """FEST (M30), DMP's register of medicines: its substances, its branded medicines, and the ATC that it has in `KatKodeverk`.
 
-A code of a substance or a medicine is its FEST id. What is withdrawn (`Status` other than A) stays, and is not active.
+A code of a substance or a medicine is its FEST id. What is withdrawn (`Status` other than A) stays, and is not active. The active
+substances of a medicine are its `RefVirkestoff`, whether the file names them or substances with their strength.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from kjerne.fhir.systems import canonical
@@ -33,9 +34,25 @@ def holds(source: Source, url: str) -> bool:
 
 def parts(source: Source, meter: Callable[[int], None], url: str) -> Iterator[Part]:
     """What the file says of one of its systems."""
-    make = {SUBSTANCES: _substance, MEDICINES: _medicine, ATC: _atc}[url]
+    if url == MEDICINES:
+        # The substances stand behind the medicines in the file, which is therefore read twice.
+        strengths = _strengths(source)
+        for element in elements(source, (ENTRIES[url],), meter):
+            yield from _medicine(source, element, strengths)
+        return
+    make = {SUBSTANCES: _substance, ATC: _atc}[url]
     for element in elements(source, (ENTRIES[url],), meter):
         yield from make(source, element)
+
+
+def _strengths(source: Source) -> dict[str, str]:
+    """The substance of each substance with its strength (`VirkestoffMedStyrke`), by their ids."""
+    found: dict[str, str] = {}
+    for element in elements(source, (ENTRIES[SUBSTANCES],), unmetered):
+        held = child(element, "VirkestoffMedStyrke")
+        if held is not None and (substance := text(held, "RefVirkestoff")):
+            found[text(held, "Id")] = substance
+    return found
 
 
 def levels(code: str) -> str:
@@ -53,7 +70,7 @@ def _substance(source: Source, entry: Any) -> Iterator[Part]:
             yield Named(text(found, "Id"), said, language)
 
 
-def _medicine(source: Source, entry: Any) -> Iterator[Part]:
+def _medicine(source: Source, entry: Any, strengths: Mapping[str, str]) -> Iterator[Part]:
     found = child(entry, "LegemiddelMerkevare")
     code = text(found, "Id") if found is not None else ""
     yield from _entry(source, entry, code, text(found, "NavnFormStyrke") or text(found, "Varenavn") if code else "")
@@ -63,8 +80,21 @@ def _medicine(source: Source, entry: Any) -> Iterator[Part]:
             yield Valued(code, "atc", "valueCode", one.get("V"))
         elif name == "Varenavn" and text(one):
             yield Named(code, text(one), "nb")
-        elif name in ("RefVirkestoff", "LegemiddelformKort", "TypeSoknadSlv", "Reseptgruppe"):
+        elif name in ("LegemiddelformKort", "TypeSoknadSlv", "Reseptgruppe"):
             yield Valued(code, name, "valueString", one.get("DN") or text(one))
+    for substance in dict.fromkeys(_active(found, strengths)):
+        yield Valued(code, "RefVirkestoff", "valueString", substance)
+
+
+def _active(medicine: Any, strengths: Mapping[str, str]) -> Iterator[str]:
+    for one in medicine if medicine is not None else ():
+        name = local(one)
+        if name == "RefVirkestoff" and text(one):
+            yield text(one)
+        elif name == "SortertVirkestoffUtenStyrke":
+            yield from filter(None, (text(one, "RefVirkestoff"),))
+        elif name == "SortertVirkestoffMedStyrke":
+            yield from filter(None, (strengths.get(text(one, "RefVirkestoffMedStyrke")),))
 
 
 def _entry(source: Source, entry: Any, code: str, name: str) -> Iterator[Part]:
