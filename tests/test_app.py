@@ -44,6 +44,7 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/pps/v2/.well-known/smart-configuration", "/fhir/R4/.well-known/smart-configuration",
         "/api/critical-information/v1/metadata", "/api/critical-information/v1/.well-known/smart-configuration",
         "/subscriptions/socket",  # what binds it is its first message
+        "/cds-services",  # the list of services alone
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)
 

@@ -56,6 +56,7 @@ from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.kinds import TYPES as CRITICAL
+from kjerne.services.decision_support import DecisionSupport
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
@@ -77,6 +78,7 @@ from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
 from kjerne.services.patients import Everybody, PatientsApi, ReadPatch
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
+from kjerne.services.results import reuse_hooks
 from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
@@ -112,6 +114,7 @@ from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
 from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
+from kjerne.services.warnings import api as warnings
 from kjerne.settings import Settings
 from kjerne.socketing import SocketDeliverer
 from kjerne.store import registers
@@ -304,6 +307,7 @@ class House:
             *terms.routes(),
             *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
+            *self._hooks(parse_json),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
@@ -359,6 +363,15 @@ class House:
         )  # fmt: skip
         groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
         return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
+
+    def _hooks(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:
+        """What a clinician's system asks while she works (CDS Hooks)."""
+        reuse = reuse_hooks.ReuseHooks(self.asker, self.store.ids, parse_json, self.identify)
+        warned = warnings.WarningsApi(
+            self.store.pool, self.store.ids, self.finder, parse_json, self.parse_search, self.identify
+        )
+        discovery = DecisionSupport([*warnings.described(), *reuse_hooks.described()])
+        return [*discovery.routes(), *warned.routes(), *reuse.routes()]
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""

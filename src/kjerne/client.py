@@ -283,11 +283,13 @@ class Client:
 
 
 def _audience(path: str) -> str:
-    """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type."""
+    """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type, of a card its own."""
     first, *rest = path.partition("?")[0].strip("/").split("/")
     service = SERVICE_BY_TYPE.get(rest[1], "") if first == "fhir" and len(rest) > 1 else ""
     if path.startswith(CRITICAL):
         service = "critical-information"
+    if first == "cds-services" and rest:
+        return AUDIENCE_BY_SERVICE.get(rest[0], "nhn:pps")
     return AUDIENCE_BY_SERVICE.get(service) or AUDIENCE_BY_PATH.get(first, "kjerne")
 
 

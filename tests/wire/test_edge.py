@@ -14,6 +14,7 @@ import httpx
 from described import undescribed
 from kjerne.exchange import PUBLIC
 from kjerne.fhir.encode import encode
+from kjerne.sandbox.substances import IBUPROFEN
 from kjerne.services.critical.api import BASE as CRITICAL
 from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
@@ -21,11 +22,14 @@ from services.critical import records as critical
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
-from services.results.test_reuse_api import ask, number_of
+from services.results.test_reuse_api import TSH, ask, number_of
+from services.results.test_reuse_hooks import ordered
 from services.test_consents import PART, a_consent
 from services.test_patients import id_of as of_patient
 from services.test_standards import create, observation
 from services.test_standards_registered import person
+from services.warnings.test_api import body, brand, cards, entry, signed, substance
+from services.warnings.test_api import order as medicine
 
 FHIR = {"content-type": "application/fhir+json"}
 A_LIST = b'{"resourceType":"Group","type":"person","actual":true}'
@@ -437,12 +441,35 @@ def of_critical_information(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     yield gone, gone
 
 
+def asked_while_she_works(platform: Standing) -> list[Sent]:
+    """Cards of a clinician's system, and what became of them."""
+    json_ = {"content-type": "application/json"}
+    critical, done = "/cds-services/critical-information", "/cds-services/already-done"
+    entry(platform, substance(IBUPROFEN))
+    (first, *_) = cards(signed(platform, medicine(brand(5))))
+    told = {"card": first["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-27T12:00:00Z"}
+    answer, order = (
+        json.dumps({"feedback": [told]}).encode(),
+        json.dumps(body("order-sign", medicine(brand(5)))).encode(),
+    )
+    test = json.dumps(body("order-sign", ordered(TSH))).encode()
+    return [
+        Sent(f"POST {critical}", critical, about="citizen", body=order, headers=json_),
+        Sent(f"POST {critical}", critical, about="citizen", body=b"{}", headers=json_, status=400),
+        Sent(f"POST {critical}/feedback", f"{critical}/feedback", about="citizen", body=answer, headers=json_),
+        Sent("GET /critical-information/warning-counts", "/critical-information/warning-counts", "operator", ""),
+        Sent(f"POST {done}", done, about="citizen", body=test, headers=json_),
+        Sent(f"POST {done}/feedback", f"{done}/feedback", about="citizen", body=answer, headers=json_, status=404),
+    ]
+
+
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
     once = [
         *asked_of_a_record(made, of_patient(platform, WHO)),
         *asked_of_repeats(platform),
+        *asked_while_she_works(platform),
         *asked_by_a_sender(platform),
         *asked_of_imports(platform),
         *asked_by_an_operator(platform),

@@ -17,7 +17,7 @@ from kjerne.access import Caller, Tie
 from kjerne.app import House
 from kjerne.policy.door import Door
 from kjerne.policy.services import SERVICES
-from kjerne.sandbox import life, samples
+from kjerne.sandbox import life, samples, substances
 from kjerne.sandbox.institutions import HOME_MUNICIPALITY
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.personas import personas
@@ -67,6 +67,8 @@ async def seed(house: House, made: Made, progress: Progress) -> None:
     if not await house.store.pool.fetchval("SELECT count(*) FROM practitioner"):
         await _register(house, population)
     await take_part(house, population)
+    async with house.store.pool.acquire() as conn:
+        await substances.keep(conn, house.clock.now())
     progress(1, 1, "people")
     messages = list(life.messages(population, made.seed, made.day))
     await _train(house, messages[:SAMPLES])

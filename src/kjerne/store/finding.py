@@ -7,7 +7,7 @@ names all of it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -225,6 +225,33 @@ class Finder:
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in kept])
         return kept
+
+    async def weighed(
+        self, conn: Connection, grant: Grant, searches: Sequence[Search], most: int,
+        weigh: Callable[[list[Record]], Awaitable[list[Record]]],
+    ) -> None:  # fmt: skip
+        """Has all matches of several searches compared by `weigh`, with an audit row that names those alone that it gives back.
+
+        What it does not give back does not leave. It may ask the database, in the transaction that writes the row. Each search
+        is one that SQL decides alone. Raises `Stale`; `Refusal` 422 where one finds more than so many.
+        """
+        await note(conn, grant.once)
+        async with conn.transaction():
+            keys = self._reader.unwrapped(grant)
+            found: list[Record] = []
+            for search in searches:
+                where = Conditions(grant, _planned(grant, search), keys)
+                limit = where.add(most + 1)
+                rows = await conn.fetch(
+                    f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}",
+                    *where.values,
+                )
+                if len(rows) > most:
+                    raise Refusal(422, f"more than {most} records would be compared", code="too-costly")
+                found += [self._reader.open_row(keys, tuple(row)) for row in rows]
+            used = await weigh(found)
+            await self._stand(conn, grant)
+            await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in used])
 
     async def latest(self, conn: Connection, grant: Grant, search: Search, most: int) -> Page:
         """Of each kind of Observation that a search finds the last so many (`fhir.latest`), with what they include.

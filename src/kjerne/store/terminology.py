@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import AsyncIterator, Collection
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -42,7 +43,7 @@ class Loaded:
 
     def __init__(self, conn: Connection, number: int, url: str, version: str, name: str, size: int) -> None:
         self._conn = conn
-        self._number = number
+        self.number = number
         self.url = url
         self.version = version
         self.name = name
@@ -51,7 +52,7 @@ class Loaded:
     async def concept(self, code: str) -> Concept | None:
         statement = f"SELECT {_COLUMNS}, {_PARENTS_OF} FROM concept c WHERE c.system = $1 AND c.code = $2"
         spend(_ASKING_STEPS)
-        row = await self._conn.fetchrow(statement, self._number, code)
+        row = await self._conn.fetchrow(statement, self.number, code)
         return _concept(row) if row else None
 
     async def concepts(self, codes: Collection[str] | None = None) -> AsyncIterator[Concept]:
@@ -60,7 +61,7 @@ class Loaded:
             async for one in self._these(codes):
                 yield one
             return
-        while rows := await self._conn.fetch(_ONWARD, self._number, place, ROWS_AT_ONCE):
+        while rows := await self._conn.fetch(_ONWARD, self.number, place, ROWS_AT_ONCE):
             spend(_ASKING_STEPS + len(rows))
             for row in rows:
                 yield _concept(row)
@@ -71,13 +72,13 @@ class Loaded:
         found: list[tuple[int, str]] = []
         wanted = list(codes)
         for begin in range(0, len(wanted), PLACES_AT_ONCE):
-            rows = await self._conn.fetch(_PLACES, self._number, wanted[begin : begin + PLACES_AT_ONCE])
+            rows = await self._conn.fetch(_PLACES, self.number, wanted[begin : begin + PLACES_AT_ONCE])
             spend(_ASKING_STEPS + len(rows))
             found += [tuple(row) for row in rows]
         found.sort()
         for begin in range(0, len(found), ROWS_AT_ONCE):
             some = [code for _, code in found[begin : begin + ROWS_AT_ONCE]]
-            rows = await self._conn.fetch(_BY_CODES, self._number, some)
+            rows = await self._conn.fetch(_BY_CODES, self.number, some)
             spend(_ASKING_STEPS + len(rows))
             for row in sorted(rows, key=lambda row: row["place"]):
                 yield _concept(row)
@@ -94,7 +95,7 @@ class Loaded:
 
     async def _reached(self, code: str, statement: str) -> frozenset[str]:
         spend(_ASKING_STEPS)
-        rows = await self._conn.fetch(statement, self._number, code)
+        rows = await self._conn.fetch(statement, self.number, code)
         spend(len(rows))
         if len(rows) > LEVELS_LIMIT:
             raise Refusal(
@@ -171,6 +172,16 @@ async def definition(conn: Connection, type_: str, url: str, version: str) -> di
         return None
     found: dict[str, Any] = json.loads(zlib.decompress(body))
     return found
+
+
+async def newest(conn: Connection, type_: str, url: str) -> tuple[str, datetime] | None:
+    """The version of a ValueSet or ConceptMap that was loaded last, and when; None where none is."""
+    row = await conn.fetchrow(
+        "SELECT version, loaded_at FROM loaded_definition WHERE type = $1 AND url = $2 "
+        "ORDER BY loaded_at DESC, version DESC LIMIT 1",
+        type_, url,
+    )  # fmt: skip
+    return (row["version"], row["loaded_at"]) if row else None
 
 
 async def concept_maps(conn: Connection) -> list[str]:

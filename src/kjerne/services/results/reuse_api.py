@@ -59,8 +59,8 @@ class Asker:
     finder: Finder
     parse: Callable[[str, Pairs, bool], Search]
 
-    async def ask(self, grant: Grant, system: str, code: str) -> tuple[UUID, reuse.Answer]:
-        """The answer, and its number; a yes is counted as shown."""
+    async def ask(self, grant: Grant, system: str, code: str, number: UUID | None = None) -> tuple[UUID, reuse.Answer]:
+        """The answer, and its number (one of its own where none is given); a yes is counted as shown."""
         interval = reuse.interval_of(system, code)
         within = interval.system if interval else system
         codes = (_escaped(one) for one in (interval.codes if interval else (code,)))
@@ -71,7 +71,7 @@ class Asker:
             ("date:missing", "false"),
         )
         search = self.parse("Observation", criteria, False)
-        number = uuid.uuid4()
+        number = number or uuid.uuid4()
         async with self.pool.acquire() as conn:
             # What is known of her newborn, or of a donor, says nothing about when she was tested.
             # Neither is a result that was taken back with its reports.
@@ -111,6 +111,10 @@ class Asker:
             raise Refusal(400, "an override needs a reason", where="reason")
         if len(reason) > REASON_LIMIT_CHARACTERS:
             raise Refusal(400, f"a reason has at most {REASON_LIMIT_CHARACTERS} characters", where="reason")
+        await self.keep(grant, number, outcome, reason)
+
+    async def keep(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
+        """As `tell`, of what was looked at already; an override may have no reason where the standard lets it have none."""
         async with self.pool.acquire() as conn, conn.transaction():
             await followup.keep_outcome(conn, grant, self.wrap, number, outcome, reason)
             await audit.insert_explained(conn, audit.given(grant), f"already-done/{number}", "")

@@ -34,6 +34,7 @@ _TAGS: Final = (
     ("/fhir/R4", "FHIR R4"),
     ("/pps", "Results"),
     ("/api/critical-information", "Critical information"),
+    ("/cds-services", "CDS Hooks"),
     ("/participation", "Participation"),
     ("/persons", "Persons"),
     ("/exports", "Exports"),

@@ -319,6 +319,15 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     ),
     "POST /pps/operations/withdrawn": Operation({200: _JSON}, (404, 409, 422), form=("sender!", "message!", *_REASON)),
     "GET /pps/already-done-counts": Operation({200: _JSON}),
+    "GET /critical-information/warning-counts": Operation({200: _JSON}),
+    "GET /cds-services": Operation({200: _JSON}),
+    **{
+        f"POST /cds-services/{service}{at}": Operation(
+            {200: _JSON}, (404, 412, 422), body=((JSON, "Json"),), headers=(*_PATIENT[:2], "accept-language") if not at else ()
+        )
+        for service in ("critical-information", "already-done")
+        for at in ("", "/feedback")
+    },
     "GET /subscriptions/socket": Operation({}, (426,)),
     "GET /subscriptions/failing": Operation({200: _JSON}, (), ("_after",)),
     "POST /subscriptions/failing/{id}/begin": Operation({204: Given()}, (404,)),

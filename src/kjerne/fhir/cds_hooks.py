@@ -1,0 +1,314 @@
+"""The form of CDS Hooks 2.0: what a call, a card and a feedback look like, whichever service answers.
+
+Source: https://cds-hooks.hl7.org/2.0/. The resources in a call are the caller's own, drafts among them, and are held to no
+profile: what is read of them is read with care (`objects`, `said`), and what cannot be read is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL
+from kjerne.fhir.encode import encode
+
+Tree = Mapping[str, Any]
+Hook = Literal["patient-view", "order-select", "order-sign"]
+Indicator = Literal["info", "warning", "critical"]
+Outcome = Literal["accepted", "overridden"]
+
+BASE: Final = "/cds-services"
+OF_ORDERS: Final = frozenset({"order-select", "order-sign"})
+BODY_LIMIT_BYTES: Final = 2_000_000
+ENTRIES_LIMIT: Final = 500
+"""Resources in the drafts and in each thing that was fetched beforehand."""
+FEEDBACK_LIMIT: Final = 50
+SUMMARY_CHARACTERS: Final = 140
+_ID_CHARACTERS: Final = 256
+_SYSTEMS: Final = "http://kjerne.example/fhir/CodeSystem/"
+RULES: Final = f"{_SYSTEMS}warning-rule"
+REASONS: Final = f"{_SYSTEMS}warning-override-reason"
+_MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+
+
+class Order(NamedTuple):
+    """A draft that is asked about: `place` is `Type/id`, or where it stands in the call if it has no id."""
+
+    place: str
+    resource: Tree
+    has_id: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call of a service. `patient` is the client's own id of her, `orders` the drafts that it is about (of `order-select` the
+    selected ones), `fetched` what was fetched beforehand by its key, `around` every resource by `Type/id` and whole address."""
+
+    hook: Hook
+    instance: UUID
+    patient: str
+    orders: tuple[Order, ...]
+    fetched: Tree
+    around: Tree
+
+    def resources(self, key: str) -> list[Tree] | None:
+        """The resources under a key of what was fetched beforehand; None where the client did not send it."""
+        return _resources(self.fetched[key]) if key in self.fetched else None
+
+
+def asked(tree: Tree, hooks: Collection[str]) -> Asked:
+    """The call in a body, for a service with these hooks; `Refusal` 400 with what is missing.
+
+    `fhirAuthorization` is looked at for its form alone: nothing here calls the client's FHIR server, and the token in it is
+    neither used nor kept.
+    """
+    hook, instance = said(tree.get("hook")), said(tree.get("hookInstance"))
+    if hook not in hooks:
+        raise _wrong(f"this service answers {', '.join(sorted(hooks))}", "hook")
+    try:
+        number = UUID(instance)
+    except ValueError:
+        raise _wrong("hookInstance is a UUID", "hookInstance") from None
+    context, fetched = tree.get("context"), tree.get("prefetch", {})
+    if not isinstance(context, dict):
+        raise _wrong("the context is missing", "context")
+    for name in ("userId", "patientId"):
+        if not 0 < len(said(context.get(name))) <= _ID_CHARACTERS:
+            raise _wrong(f"the context has no {name}", f"context.{name}")
+    if not isinstance(fetched, dict):
+        raise _wrong("prefetch is an object", "prefetch")
+    _check_authorization(tree)
+    drafts = _drafts(context) if hook in OF_ORDERS else []
+    orders = _selected(context, drafts) if hook == "order-select" else drafts
+    patient = said(context.get("patientId"))
+    return Asked(hook, number, patient, tuple(orders), fetched, _around(drafts, fetched))  # type: ignore[arg-type]
+
+
+def _check_authorization(tree: Tree) -> None:
+    given = tree.get("fhirAuthorization")
+    if given is None:
+        return
+    if not isinstance(given, dict) or not said(given.get("access_token")):
+        raise _wrong("fhirAuthorization has no access_token", "fhirAuthorization", "Leave it out: it is not used here.")
+    if not said(tree.get("fhirServer")):
+        raise _wrong(
+            "fhirAuthorization goes with a fhirServer", "fhirServer", "Leave both out: they are not used here."
+        )
+
+
+def _drafts(context: Tree) -> list[Order]:
+    bundle = context.get("draftOrders")
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        raise _wrong("draftOrders is a Bundle", "context.draftOrders")
+    found = []
+    for number, one in enumerate(_resources(bundle)):
+        id_ = said(one.get("id"))
+        place = f"{said(one.get('resourceType'))}/{id_}" if id_ else f"draftOrders.entry[{number}]"
+        found.append(Order(place, one, bool(id_)))
+    if twice := next((one.place for one in found if sum(one.place == each.place for each in found) > 1), ""):
+        raise _wrong("two drafts have the same id", "context.draftOrders", f"Give {twice[:64]} an id of its own.")
+    return found
+
+
+def _selected(context: Tree, drafts: Sequence[Order]) -> list[Order]:
+    wanted = context.get("selections")
+    if not isinstance(wanted, list) or not wanted:
+        raise _wrong("selections names the drafts that were selected", "context.selections")
+    by_place = {one.place: one for one in drafts}
+    found = dict[str, Order]()
+    for number, one in enumerate(wanted[:ENTRIES_LIMIT]):
+        place = said(one)
+        if place not in by_place:
+            raise _wrong("no draft has this reference", f"context.selections[{number}]", "Name each as Type/id.")
+        found[place] = by_place[place]
+    return list(found.values())
+
+
+def _resources(value: Any) -> list[Tree]:
+    """A resource, or those in a Bundle; `Refusal` 422 for too many."""
+    if not isinstance(value, dict):
+        return []
+    if value.get("resourceType") != "Bundle":
+        return [value]
+    found = [one["resource"] for one in objects(value.get("entry")) if isinstance(one.get("resource"), dict)]
+    if len(found) > ENTRIES_LIMIT:
+        raise Refusal(
+            422, f"a call has at most {ENTRIES_LIMIT} resources of a kind", where="Bundle.entry", code="too-costly",
+            todo="Send those that stand now, and the drafts that are being written.",
+        )  # fmt: skip
+    return found
+
+
+def _around(drafts: Sequence[Order], fetched: Tree) -> dict[str, Tree]:
+    found: dict[str, Tree] = {}
+    for value in fetched.values():
+        for one in _resources(value):
+            if id_ := said(one.get("id")):
+                found[f"{said(one.get('resourceType'))}/{id_}"] = one
+        for one in objects(value.get("entry")) if isinstance(value, dict) else ():
+            if (address := said(one.get("fullUrl"))) and isinstance(one.get("resource"), dict):
+                found[address] = one["resource"]
+    return found | {one.place: one.resource for one in drafts}
+
+
+def led_to(reference: Any, holder: Tree, around: Tree) -> Tree:
+    """The resource that a reference leads to: contained in its holder, or elsewhere in the call; empty where it is neither."""
+    text = said(reference.get("reference")) if isinstance(reference, dict) else ""
+    if text[:1] == "#":
+        return next((one for one in objects(holder.get("contained")) if one.get("id") == text[1:]), {})
+    relative = "/".join(text.split("/_history/")[0].split("/")[-2:])
+    found: Tree = around.get(text) or around.get(relative) or {}
+    return found
+
+
+def objects(value: Any) -> Iterator[Tree]:
+    """The objects of a list, or the one that stands alone."""
+    yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+
+
+def said(value: Any) -> str:
+    """A text; empty for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def codings(concept: Any) -> Iterator[tuple[str, str, str]]:
+    """System, code and display of each coding of a CodeableConcept that has a code."""
+    for one in objects(concept):
+        for coding in objects(one.get("coding")):
+            if code := said(coding.get("code")):
+                yield said(coding.get("system")), code, said(coding.get("display"))
+
+
+def named(concept: Any) -> str:
+    """What a CodeableConcept is called: its text, else the display that was chosen, else any; empty where it says nothing."""
+    for one in objects(concept):
+        chosen = sorted(objects(one.get("coding")), key=lambda coding: coding.get("userSelected") is not True)
+        for text in (said(one.get("text")), *(said(coding.get("display")) for coding in chosen)):
+            if text.strip():
+                return text
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """To take a draft away: the button's words, and the draft as `Type/id`."""
+
+    uuid: UUID
+    label: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is told. `rule` is why (of `RULES`), `topic` that in words; `reasons` are code and words of what a reader may answer.
+
+    A card without a `uuid` asks for no feedback. `summary` is plain text, `detail` Markdown whose parts went through `plain`.
+    """
+
+    rule: str
+    topic: str
+    summary: str
+    detail: str
+    indicator: Indicator
+    uuid: UUID | None = None
+    suggestion: Suggestion | None = None
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
+def answer(cards: Sequence[Card], source: str, link: str, url: str) -> bytes:
+    """The body of an answer. `source` is whose guidance it is; each card has a link with these words to the page at `url`."""
+    return encode({"cards": [_told(one, source, link, url) for one in cards]})
+
+
+def _told(card: Card, source: str, link: str, url: str) -> dict[str, Any]:
+    topic = {"system": RULES, "code": card.rule, "display": card.topic}
+    found: dict[str, Any] = {} if card.uuid is None else {"uuid": str(card.uuid)}
+    found |= {
+        "summary": card.summary, "detail": card.detail, "indicator": card.indicator,
+        "source": {"label": source, "url": url, "topic": topic},
+    }  # fmt: skip
+    if (one := card.suggestion) is not None:
+        action = {"type": "delete", "description": one.label, "resourceId": one.place}
+        found["suggestions"] = [{"label": one.label, "uuid": str(one.uuid), "actions": [action]}]
+        found["selectionBehavior"] = "at-most-one"
+    if card.reasons:
+        found["overrideReasons"] = [{"system": REASONS, "code": code, "display": words} for code, words in card.reasons]
+    return found | {"links": [{"label": link, "url": url, "type": "absolute"}]}
+
+
+def plain(text: str, most: int = 200) -> str:
+    """A text of somebody's for Markdown: one line, at most so long, in which no sign is markup and no tag is a tag."""
+    escaped = _MARKS.sub(r"\\\1", one_line(text, most))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def bare(text: str, most: int = 200) -> str:
+    """A text of somebody's for a summary or a button, which have no markup and no way to write a sign otherwise: one line,
+    without the signs that begin and end a tag."""
+    return one_line(text, most).translate({ord("<"): "‹", ord(">"): "›"})
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """A text as one line of at most so many characters, without signs that end lines or turn what follows."""
+    line = " ".join(CONTROL.sub(" ", text).split())
+    return line if len(line) <= most else f"{line[: max(most - 1, 0)].rstrip()}…"
+
+
+class Feedback(NamedTuple):
+    """What became of a card. `reason` is a code of `REASONS`; empty where none was given, `other` where it is another's."""
+
+    card: UUID
+    outcome: Outcome
+    reason: str
+    suggestions: tuple[str, ...]
+
+
+def feedback(tree: Tree, reasons: Collection[str]) -> list[Feedback]:
+    """What a body tells of cards, of which the `reasons` are known; `Refusal` 400 with the place of what is wrong.
+
+    A comment in words is taken and not kept: it may say anything of anybody.
+    """
+    entries = tree.get("feedback")
+    if not isinstance(entries, list) or not entries:
+        raise _wrong("feedback is a list of what became of cards", "feedback")
+    if len(entries) > FEEDBACK_LIMIT:
+        raise Refusal(422, f"at most {FEEDBACK_LIMIT} cards are told of at once", where="feedback", code="too-costly")
+    return [_feedback(one, f"feedback[{number}]", reasons) for number, one in enumerate(entries)]
+
+
+def _feedback(one: Any, where: str, reasons: Collection[str]) -> Feedback:
+    if not isinstance(one, dict):
+        raise _wrong("each is an object", where)
+    try:
+        card = UUID(said(one.get("card")))
+    except ValueError:
+        raise _wrong("card is the uuid of a card", f"{where}.card") from None
+    outcome = one.get("outcome")
+    if outcome not in ("accepted", "overridden"):
+        raise _wrong("outcome is accepted or overridden", f"{where}.outcome")
+    try:
+        datetime.fromisoformat(said(one.get("outcomeTimestamp")))
+    except ValueError:
+        raise _wrong("outcomeTimestamp says when, as in RFC 3339", f"{where}.outcomeTimestamp") from None
+    suggestions = tuple(said(each.get("id")) for each in objects(one.get("acceptedSuggestions")))
+    if outcome == "accepted" and not suggestions:
+        raise _wrong("what is accepted is a suggestion of the card", f"{where}.acceptedSuggestions")
+    return Feedback(card, outcome, "" if outcome == "accepted" else _reason(one, reasons), suggestions)
+
+
+def _reason(one: Tree, reasons: Collection[str]) -> str:
+    given = next((each.get("reason") for each in objects(one.get("overrideReason"))), None)
+    coding = next(objects(given), {})
+    code = said(coding.get("code"))
+    if not code:
+        return ""
+    return code if code in reasons and said(coding.get("system")) in ("", REASONS) else "other"
+
+
+def _wrong(says: str, where: str, todo: str = "") -> Refusal:
+    return Refusal(400, says, where=where, todo=todo)

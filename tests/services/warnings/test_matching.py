@@ -1,0 +1,168 @@
+"""What is told of an entry and a medicine: for made-up worlds beside an oracle, and for what the rules are there for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kjerne.services.warnings import reading
+from kjerne.services.warnings.api import compared
+from kjerne.services.warnings.matching import Finding, in_order
+from kjerne.services.warnings.reading import MEDICINES, SUBSTANCES
+from services.warnings import oracle
+from services.warnings.oracle import Entry, Order
+from services.warnings.worlds import allergy, coded, entries, knowledge, orders, prescription
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+ACTIVE = Entry("active", "unconfirmed", "", "medication", (("substance", 0),))
+BLANK = Order(None, "", (), ())
+
+
+def found(some: Sequence[Entry], drafts: Sequence[Order]) -> list[Finding]:
+    """What is told, in the order in which it is."""
+    read = [reading.allergy(str(number), allergy(one), NOW) for number, one in enumerate(some)]
+    medicines = [reading.medicine(f"{number}", prescription(one), {}) for number, one in enumerate(drafts)]
+    return in_order(asyncio.run(compared(knowledge(), [one for one in read if one], medicines)))
+
+
+def told(some: Sequence[Entry], drafts: Sequence[Order]) -> set[tuple[str, str, str, str]]:
+    return {(one.allergy.id, one.medicine.place, one.rule, one.indicator) for one in found(some, drafts)}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(entries, max_size=4), st.lists(orders, max_size=3, unique=True))
+def test_what_is_told_is_what_the_oracle_says(some: list[Entry], drafts: list[Order]) -> None:
+    expected = {
+        (str(place), str(number), rule, oracle.indicator(entry, rule))
+        for place, entry in enumerate(some)
+        for number, order in enumerate(drafts)
+        if (rule := oracle.rule(entry, order))
+    }
+    assert told(some, drafts) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(entries, max_size=4),
+    st.lists(orders, max_size=3),
+    st.sampled_from(["refuted", "entered-in-error", "inactive", "resolved"]),
+)
+def test_a_refuted_inactive_or_mistaken_entry_never_warns(some: list[Entry], drafts: list[Order], why: str) -> None:
+    field = "verification" if why in ("refuted", "entered-in-error") else "clinical"
+    assert told([one._replace(**{field: why}) for one in some], drafts) == set()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(entries, max_size=4), st.lists(orders, max_size=4), st.integers())
+def test_the_order_of_the_drafts_does_not_matter(some: list[Entry], drafts: list[Order], seed: int) -> None:
+    numbered = list(enumerate(drafts))
+    Random(seed).shuffle(numbered)
+
+    def rules(of: list[tuple[int, Order]]) -> list[tuple[str, str, str, str]]:
+        read = [reading.allergy(str(number), allergy(one), NOW) for number, one in enumerate(some)]
+        medicines = [reading.medicine(f"{number}", prescription(one), {}) for number, one in of]
+        made = in_order(asyncio.run(compared(knowledge(), [one for one in read if one], medicines)))
+        return [(one.allergy.id, one.medicine.place, one.rule, one.indicator) for one in made]
+
+    assert rules(numbered) == rules(list(enumerate(drafts)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(entries, orders)
+def test_nothing_interrupts_that_is_neither_of_high_criticality_nor_confirmed(entry: Entry, order: Order) -> None:
+    mild = entry._replace(criticality="low", verification="unconfirmed")
+    assert all(one.indicator != "critical" for one in found([mild], [order]))
+
+
+def test_aspirin_for_the_heart_is_known_by_its_substance_though_its_atc_code_is_another() -> None:
+    """B01AC06 against N02BA01."""
+    entry = ACTIVE._replace(codes=(("atc", "N02BA01"),))
+    assert {one[2] for one in told([entry], [BLANK._replace(brand=0)])} == {"same-substance"}
+
+
+def test_a_code_of_atc_alone_that_no_file_knows_is_a_hint_and_never_more() -> None:
+    entry = Entry("active", "confirmed", "high", "medication", (("atc", oracle.UNKNOWN_ATC),))
+    assert told([entry], [BLANK._replace(atc=oracle.UNKNOWN_ATC)]) == {("0", "0", "same-use", "info")}
+
+
+def test_an_entry_in_words_alone_could_not_be_checked() -> None:
+    assert {one[2] for one in told([ACTIVE._replace(codes=())], [BLANK._replace(active=(1,))])} == {"not-checked"}
+
+
+def test_an_order_in_words_alone_could_not_be_checked() -> None:
+    assert {one[2] for one in told([ACTIVE], [BLANK])} == {"not-checked"}
+
+
+def test_another_excipient_than_the_one_that_is_reacted_to_says_nothing() -> None:
+    order = BLANK._replace(active=(3,), excipients=(1,))
+    assert told([ACTIVE._replace(codes=(("substance", 1),))], [order]) == {("0", "0", "excipient", "warning")}
+    assert told([ACTIVE._replace(codes=(("substance", 0),), category="food")], [BLANK._replace(active=(3,))]) == set()
+
+
+def test_a_reaction_to_an_excipient_of_a_brand_is_none_to_its_active_substance() -> None:
+    tree = allergy(ACTIVE._replace(codes=(("brand", 0),)))
+    mark = "http://nhn.no/kj/fhir/StructureDefinition/KjInactiveIngredient"
+    tree["code"]["extension"] = [{"url": mark, "valueBoolean": True}]
+    entry = reading.allergy("0", tree, NOW)
+    assert entry is not None
+    other = reading.medicine("0", prescription(BLANK._replace(active=(0,))), {})
+    (one,) = asyncio.run(compared(knowledge(), [entry], [other]))
+    assert one.rule == "not-checked"
+    same = reading.medicine("0", prescription(BLANK._replace(brand=0)), {})
+    (one,) = asyncio.run(compared(knowledge(), [entry], [same]))
+    assert one.rule == "same-medicine"
+
+
+def test_an_entry_that_was_valid_until_yesterday_warns_no_more() -> None:
+    tree = allergy(ACTIVE)
+    for day, warns in (("2026-11-26", False), ("2026-11-27", True)):
+        tree["extension"] = [{"url": "http://nhn.no/kj/fhir/StructureDefinition/KjValidUntil", "valueDateTime": day}]
+        assert (reading.allergy("0", tree, NOW) is not None) == warns
+
+
+@pytest.mark.parametrize("system", [MEDICINES, SUBSTANCES])
+def test_a_fest_id_that_stands_as_an_identifier_counts(system: str) -> None:
+    medication = {"resourceType": "Medication", "id": "m", "identifier": [{"system": system, "value": "7"}]}
+    tree = {"resourceType": "MedicationRequest", "contained": [medication], "medicationReference": {"reference": "#m"}}
+    assert {one.code for one in reading.medicine("0", tree, {}).codes} == {"7"}
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"code": "x"},
+        {"code": [{"coding": "x"}]},
+        {"code": {"coding": [{"system": 7, "code": 8}]}},
+        {"verificationStatus": []},
+        {"category": "medication"},
+        {"reaction": [7, {"substance": "x"}]},
+        {"extension": {"url": 7}},
+    ],
+)
+def test_an_entry_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str, object]) -> None:
+    assert reading.allergy("0", allergy(ACTIVE) | spoiled, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"medicationReference": "x"},
+        {"medicationReference": {"reference": 7}},
+        {"contained": "x"},
+        {
+            "contained": [
+                {"id": "m", "resourceType": "Medication", "ingredient": [7, {"itemReference": {"reference": "#n"}}]}
+            ]
+        },
+        {"medicationCodeableConcept": coded({"system": "urn:x"})},
+    ],
+)
+def test_a_prescription_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str, object]) -> None:
+    made = reading.medicine("0", prescription(BLANK) | spoiled, {})
+    assert (made.active, made.excipients) == (frozenset(), frozenset())
