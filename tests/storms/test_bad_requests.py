@@ -16,15 +16,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 from lxml import etree
 
 from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox import life
+from kjerne.sandbox.substances import AMOXICILLIN
 from kjerne.services.critical.api import BASE as CRITICAL
 from platform_fixture import SEED, Standing
 from services.critical import records as critical
+from services.results.test_reuse_hooks import ordered
+from services.warnings.test_api import body, brand, bundle, order, substance
+from services.warnings.worlds import coded
 
 from . import damage
 
@@ -98,6 +103,18 @@ def good(platform: Standing) -> list[Request]:
         *(Request("POST", "/pps/in", "lab", b"", xml, raw, pieces) for raw in messages[:4] * 3),
         Request("POST", "/pps/v2/already-done", "gp", b"", form, b"code=NPU27300", forms),
         Request("POST", f"/pps/v2/already-done/{id_}", "gp", b"", form, b"outcome=followed", forms),
+        *(
+            Request(
+                "POST",
+                f"/cds-services/{path}",
+                "gp",
+                b"",
+                (*about, (b"content-type", b"application/json")),
+                asked,
+                trees,
+            )
+            for path, asked in asked_by_hooks()
+        ),
         Request("POST", "/fhir/R4/Observation/_search", "gp", b"", form, b"code=NPU27300", forms),
         Request("GET", "/fhir/R4/Observation", "gp", b"date=ge2020&_count=2", about),
         *(
@@ -138,14 +155,35 @@ def of_critical_information(platform: Standing, trees: tuple[damage.Spoil, ...])
     asking = tuple((f"nhn-{name}".encode(), value.encode()) for name, value in sent.items())
     fhir = (*asking, (b"content-type", b"application/fhir+json"))
     for tree in critical.every(platform, WHOM):
-        at, body = f"{CRITICAL}/{tree['resourceType']}", json.dumps(tree).encode()
+        at, raw = f"{CRITICAL}/{tree['resourceType']}", json.dumps(tree).encode()
         made = f"{at}/{critical.registered(platform, tree, about=WHOM)['id']}"
         yield Request("GET", at, REGISTRAR, b"", asking)
         yield Request("GET", made, REGISTRAR, b"", asking)
-        yield Request("POST", at, REGISTRAR, b"", fhir, body, trees)
-        yield Request("PUT", made, REGISTRAR, b"", (*fhir, (b"if-match", b'W/"1"')), body, trees)
+        yield Request("POST", at, REGISTRAR, b"", fhir, raw, trees)
+        yield Request("PUT", made, REGISTRAR, b"", (*fhir, (b"if-match", b'W/"1"')), raw, trees)
         yield Request("DELETE", made, REGISTRAR, b"", (*asking, (b"if-match", b'W/"1"')))
     yield Request("GET", f"{CRITICAL}/status", REGISTRAR, b"", asking)
+
+
+def asked_by_hooks() -> Iterator[tuple[str, bytes]]:
+    """Calls of CDS Hooks, with medicines in every shape that is read."""
+    held = {
+        "resourceType": "Medication", "id": "m", "code": coded(brand(1), text="x"),
+        "ingredient": [{"itemCodeableConcept": coded(substance(AMOXICILLIN)), "isActive": False}],
+    }  # fmt: skip
+    medicine = order(id_="a", contained=[held], medicationReference={"reference": "#m"})
+    critical = (
+        body("order-select", medicine, order(brand(5), id_="b")),
+        body("patient-view", prefetch={"medications": bundle(medicine | {"status": "active"}, held)}),
+    )
+    yield from (("critical-information", json.dumps(one).encode()) for one in critical)
+    yield "already-done", json.dumps(body("order-sign", ordered("NPU27300"))).encode()
+    told = {"card": str(uuid4()), "outcome": "overridden", "overrideReason": {"reason": {"code": "other"}}}
+    for path in ("critical-information", "already-done"):
+        yield (
+            f"{path}/feedback",
+            json.dumps({"feedback": [told | {"outcomeTimestamp": "2026-11-27T12:00:00Z"}]}).encode(),
+        )
 
 
 def spoil_body(request: Request, chance: random.Random) -> Request:

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from kjerne.policy.door import Door
 from kjerne.registries.card_words import say
 from kjerne.sandbox import substances
 from kjerne.services.warnings.cards import REASONS
 from kjerne.services.warnings.reading import ATC, MEDICINES, SUBSTANCES
 from platform_fixture import Answered, Standing, Tree
-from services.test_standards_registered import HL7, NEED, allergy, registered, send
+from services.test_standards_registered import HL7, NEED, allergy, choose, consent, registered, send
 from services.warnings.worlds import coded
 from words import fresh
 
@@ -232,6 +233,32 @@ def test_no_grant_no_card(platform: Standing) -> None:
     assert answer.status == 403
     assert "cards" not in answer.tree
     assert answer.issue["diagnostics"]
+    assert [row["outcome"] for row in platform.audited(answer.response)] == [1]
+
+
+def test_a_record_that_she_restricts_is_absent_from_cards_and_from_their_row_in_the_log(platform: Standing) -> None:
+    word, who = fresh(), "parent"
+    id_ = registered(
+        platform, allergy(platform, who, code=coded(substance(substances.IBUPROFEN), text=word)), about=who, **NEED
+    )
+    assert about(signed(platform, order(brand(5)), about=who, **NEED), word)
+    only = {"meaning": "instance", "reference": {"identifier": {"value": id_}}}
+    chosen = choose(platform, consent("record", data=[only]), who)
+    shut = signed(platform, order(brand(5)), about=who, **NEED)
+    assert about(shut, word) == []
+    (row,) = platform.audited(shut.response)
+    assert id_ not in [str(one) for one in row["ids"]]
+    choose(platform, chosen | {"status": "inactive"}, who, withdrawn=True)
+    assert about(signed(platform, order(brand(5)), about=who, **NEED), word)
+
+
+def test_where_no_choice_may_be_told_a_shut_record_answers_as_an_empty_one(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K37: also of a prescription that nobody could check."""
+    monkeypatch.setattr(Door, "_tells_choices", property(lambda _: False, lambda *_: None), raising=False)
+    answer = signed(platform, order(text="i ord alene"), as_="hospital-doctor", about="restricted", **NEED)
+    assert (answer.status, answer.tree) == (200, {"cards": []})
     assert [row["outcome"] for row in platform.audited(answer.response)] == [1]
 
 
