@@ -74,6 +74,11 @@ def test_results_ask_for_their_own_scope_and_their_own_grant(platform: Standing)
     assert (answer.status, [row["outcome"] for row in platform.audited(answer.response)]) == (403, [1])
 
 
+def test_a_test_that_is_ended_or_of_another_form_is_not_asked_about(platform: Standing) -> None:
+    for spoiled, number in (({"status": "revoked"}, 0), ({"doNotPerform": True}, 0), ({"status": ["x"]}, 1)):
+        assert len(cards(signed(platform, ordered(TSH, **spoiled)))) == number
+
+
 def test_more_tests_than_are_asked_about_are_refused_whole(platform: Standing) -> None:
     answer = signed(platform, *(ordered(TSH, f"t{number}") for number in range(21)))
     assert (answer.status, answer.issue["expression"]) == (422, ["context.draftOrders"])

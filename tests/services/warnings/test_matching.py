@@ -166,3 +166,13 @@ def test_an_entry_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str,
 def test_a_prescription_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str, object]) -> None:
     made = reading.medicine("0", prescription(BLANK) | spoiled, {})
     assert (made.active, made.excipients) == (frozenset(), frozenset())
+
+
+@pytest.mark.parametrize("spoiled", [{"status": ["draft"]}, {"status": {}}, {"doNotPerform": "x"}])
+def test_a_status_of_another_form_takes_no_prescription_away(spoiled: dict[str, object]) -> None:
+    assert reading.is_taken(prescription(BLANK) | spoiled)
+
+
+@pytest.mark.parametrize("spoiled", [{"resourceType": []}, {"resourceType": "Condition"}, {"doNotPerform": True}])
+def test_what_is_no_prescription_is_none(spoiled: dict[str, object]) -> None:
+    assert not reading.is_taken(prescription(BLANK) | spoiled)

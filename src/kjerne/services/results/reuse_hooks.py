@@ -135,7 +135,7 @@ def _code_of(order: Order) -> tuple[str, str] | None:
     tree = order.resource
     if (
         tree.get("resourceType") != "ServiceRequest"
-        or tree.get("status") in NOT_ORDERED
+        or cds_hooks.said(tree.get("status")) in NOT_ORDERED
         or tree.get("doNotPerform") is True
     ):
         return None

@@ -280,7 +280,7 @@ async def compared(knowledge: Knowledge, allergies: Sequence[Allergy], medicines
 def stands(name: str, tree: Mapping[str, Any]) -> bool:
     """Whether an entry is in force by its own status; that of an allergy is looked at with all else of it."""
     if name in STATED:
-        return tree.get("status") in STATED[name]
+        return cds_hooks.said(tree.get("status")) in STATED[name]
     verified = {code for _, code, _ in cds_hooks.codings(tree.get("verificationStatus"))}
     status = {code for _, code, _ in cds_hooks.codings(tree.get("clinicalStatus"))}
     return not (verified & reading.NEVER or status & (reading.OVER | {"remission"}))

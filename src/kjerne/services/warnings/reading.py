@@ -108,8 +108,8 @@ def _says_excipient(tree: Tree) -> bool:
 def is_taken(tree: Tree) -> bool:
     """Whether a resource is of a medicine that is in use, or is to be."""
     return (
-        tree.get("resourceType") in OF_MEDICINES
-        and tree.get("status") not in NOT_TAKEN
+        said(tree.get("resourceType")) in OF_MEDICINES
+        and said(tree.get("status")) not in NOT_TAKEN
         and tree.get("doNotPerform") is not True
     )
 
