@@ -16,6 +16,7 @@ from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import VOLUME, Chosen, Line, Listing, Opened, Period
 from kjerne.store import anomalies
 from kjerne.store.anomalies import Busy
+from kjerne.store.cards import Count
 from kjerne.store.comparing import Comparison, Tail
 from kjerne.store.exports import APPROVALS, Approval, Export, State
 from kjerne.store.verdicts import VERDICTS, Noted
@@ -75,6 +76,7 @@ class FakeOversight:
     asked_for: list[Export] = field(default_factory=the_exports)
     why_not: Standing = ""
     state: LogState = field(default_factory=the_log_state)
+    warned: tuple[Count, ...] = ()
 
     async def review(self, who: Identity, period: Period, chosen: Chosen, skipped: int) -> ReviewList:
         self.reviewed.append((period, chosen))
@@ -139,6 +141,9 @@ class FakeOversight:
 
     async def log_state(self, who: Identity) -> LogState:
         return self.state
+
+    async def warning_counts(self, who: Identity) -> tuple[Count, ...]:
+        return self.warned
 
     def _with_verdict(self, line: Line) -> Line:
         noted = self.judged.get(line.number)

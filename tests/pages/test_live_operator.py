@@ -8,10 +8,13 @@ from datetime import datetime
 
 import httpx
 
+from kjerne.sandbox.substances import IBUPROFEN
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
 from services.participation.test_api import of, operated
 from services.results.test_intake_api import a_message
+from services.warnings.test_api import brand, cards, entry, signed, substance
+from services.warnings.test_api import order as medicine
 
 OFFICE = "office-2"
 """Where the persona `outsider` works."""
@@ -116,3 +119,11 @@ def test_the_queue_of_all_senders_is_on_the_operators_page(platform: Standing) -
     assert id_ in told
     assert "Lysdal Laboratorium AS" in told
     assert platform.nin("citizen") not in told
+
+
+def test_warnings_that_clinicians_were_shown_are_counted_for_the_operator(platform: Standing) -> None:
+    entry(platform, substance(IBUPROFEN))
+    assert cards(signed(platform, medicine(brand(5))))
+    with tab(platform, "administrator", "operations") as operator:
+        told = text(operator.get("/operations/warnings"))
+    assert re.search(r"Samme virkestoff [1-9]", told)

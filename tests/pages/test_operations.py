@@ -11,6 +11,7 @@ import pytest
 
 from kjerne.pages.oversight_house import LogState
 from kjerne.policy.taking_part import Absence
+from kjerne.store.cards import Count
 from kjerne.store.comparing import Tail
 from pages.browser import Browser, later, text
 from pages.fake import NOW, FakeDoor, FakeHouse, patients
@@ -315,6 +316,21 @@ async def test_the_state_of_the_log_is_told_as_figures_with_its_tail_as_unsealed
         assert said in told
     later(house, 5)
     assert "Forseglingen henger etter." in text(await browser.get("/operations/log"))
+
+
+async def test_what_became_of_warnings_is_told_rule_by_rule(house_and_browser: HouseAndBrowser) -> None:
+    house, browser, _ = house_and_browser
+    home = await browser.operator()
+    assert 'href="/operations/warnings"' in home.text
+    assert "Ingen kort er vist." in text(await browser.get("/operations/warnings"))
+    house.warned = (
+        Count("same-use", "info", "shown", "", 4), Count("same-substance", "warning", "shown", "", 5),
+        Count("same-substance", "critical", "shown", "", 7), Count("same-substance", "critical", "accepted", "", 2),
+        Count("same-substance", "critical", "overridden", "tolerated", 3),
+        Count("same-substance", "warning", "overridden", "", 1),
+    )  # fmt: skip
+    told = text(await browser.get("/operations/warnings"))
+    assert "Samme virkestoff 12 7 2 4 Pasienten har tålt det før (3) Samme bruk etter ATC 4 0 0 0" in told
 
 
 async def test_a_log_that_is_broken_says_so_first_and_one_that_was_never_compared_too(

@@ -6,6 +6,7 @@ Of patients only linking is: it opens no record, and each of the two has its row
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -24,7 +25,9 @@ from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
 from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service
-from kjerne.store import comparing, messages, participation, registers
+from kjerne.services.warnings import api as warnings
+from kjerne.store import cards, comparing, messages, participation, registers
+from kjerne.store.cards import Count
 from kjerne.store.linking import Link
 from kjerne.store.participation import SourceRow, Takers, Wanted
 
@@ -90,6 +93,13 @@ class OperatorPages(ExportPages):
         operator(who)
         async with self.store.pool.acquire() as conn:
             return LogState(await comparing.tail(conn), await comparing.kept(conn, COMPARISONS_SHOWN))
+
+    async def warning_counts(self, who: Identity) -> tuple[Count, ...]:
+        """The counts that `GET /critical-information/warning-counts` gives."""
+        operator(who)
+        async with self.store.pool.acquire() as conn:
+            since = self.clock.now() - timedelta(days=warnings.COUNTED_DAYS)
+            return tuple(await cards.counts(conn, warnings.SERVICE, since))
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""

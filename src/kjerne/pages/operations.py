@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast, get_args
 from urllib.parse import urlencode
@@ -16,8 +17,12 @@ from kjerne.pages import words
 from kjerne.pages.desk import Page
 from kjerne.pages.live_operator import ROWS_SHOWN
 from kjerne.policy.services import IN_USE
+from kjerne.registries.card_words import say
 from kjerne.services.participation.register import NAME_CHARACTERS, PHASES, Asked, Kind
 from kjerne.services.results.values import OSLO
+from kjerne.services.warnings.api import COUNTED_DAYS
+from kjerne.services.warnings.matching import RULES
+from kjerne.store.cards import Count
 from kjerne.store.participation import Participation, Role, Wanted
 
 _LINE: Final = re.compile(r"(?:^| )line (\d+)$")
@@ -170,6 +175,42 @@ async def log_state(page: Page) -> Response:
         last=found.comparisons[0] if found.comparisons else None,
         earlier=found.comparisons[1:],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A rule by name: cards shown, how many of them interrupted, what became of them, and why they were overridden."""
+
+    name: str
+    shown: int
+    interrupted: int
+    accepted: int
+    overridden: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+async def warnings(page: Page) -> Response:
+    """What became of the warnings of critical information, rule by rule; of nobody in particular."""
+    counts = await page.house.warning_counts(page.who)
+    rules = [_warned(rule, [one for one in counts if one.rule == rule], page.reads_as) for rule in RULES]
+    return page.render(
+        "operations/warnings.html",
+        title=page.say("warned.title"),
+        days=COUNTED_DAYS,
+        rules=[one for one in rules if one.shown or one.accepted or one.overridden],
+    )
+
+
+def _warned(rule: str, counts: Sequence[Count], language: str) -> Warned:
+    def total(outcome: str, indicator: str = "") -> int:
+        return sum(one.number for one in counts if one.outcome == outcome and indicator in ("", one.indicator))
+
+    why = Counter[str]()
+    for one in counts:
+        if one.outcome == "overridden" and one.reason:
+            why[say(language, f"reason.{one.reason}")] += one.number
+    name, reasons = say(language, f"topic.{rule}"), tuple(why.most_common())
+    return Warned(name, total("shown"), total("shown", "critical"), total("accepted"), total("overridden"), reasons)
 
 
 def _asked(form: Mapping[str, str]) -> Asked:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import Chosen, Line, Listing, Opened, Period
+from kjerne.store.cards import Count
 from kjerne.store.comparing import Comparison, Tail
 from kjerne.store.exports import Export
 from kjerne.store.verdicts import Noted
@@ -97,4 +98,8 @@ class OversightHouse(Protocol):
 
     async def log_state(self, who: Identity) -> LogState:
         """The log as its seals have it; figures alone."""
+        ...
+
+    async def warning_counts(self, who: Identity) -> tuple[Count, ...]:
+        """What became of the warnings that clinicians were shown lately, of nobody in particular."""
         ...
