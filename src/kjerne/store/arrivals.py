@@ -28,7 +28,8 @@ VERSIONS_LOOKED_AT: Final = 200
 
 
 class Sent(NamedTuple):
-    """One version under a laboratory's number: whom it names, the chain it is laid in, and whose that is now."""
+    """One version under a laboratory's number: whom it names, the chain it is laid in, and whose that is now; or one sampling of
+    it (`part`), where they lie in several."""
 
     made_at: datetime
     message: str
@@ -36,6 +37,7 @@ class Sent(NamedTuple):
     chain: bytes
     owner: int
     trace: bytes
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Arrival:
 # What was deleted after an opt-out has no owner any more, and says nothing.
 _LOOKED: Final = """(SELECT i.patient FROM person_identifier i WHERE i.digest = n.person
         ORDER BY (i.valid_to IS NULL) DESC, i.valid_from DESC LIMIT 1),
-  (SELECT array_agg(ROW(u.made_at, u.message, u.patient, u.chain, u.owner, u.trace)) FROM (
+  (SELECT array_agg(ROW(u.made_at, u.message, u.patient, u.chain, u.owner, u.trace, u.part)) FROM (
      SELECT v.*, l.patient AS owner FROM report_version v
      JOIN LATERAL (SELECT patient FROM locator WHERE kind = $3 AND digest = v.chain LIMIT 1) l ON true
      WHERE v.number = n.report LIMIT $6 + 1) u),
@@ -87,7 +89,7 @@ async def look(
     return seen, [Arrival(row[0], tuple(Sent(*one) for one in row[1] or ())) for row in rows]
 
 
-_UNDER: Final = """SELECT v.made_at, v.message, v.patient, v.chain, l.patient, v.trace
+_UNDER: Final = """SELECT v.made_at, v.message, v.patient, v.chain, l.patient, v.trace, v.part
 FROM (SELECT * FROM report_version WHERE number = $1 OFFSET 0) v
 JOIN LATERAL (SELECT patient FROM locator WHERE kind = $2 AND digest = v.chain LIMIT 1) l ON true"""
 
@@ -107,7 +109,7 @@ _CLAIMING: Final = f"""ended AS (
   JOIN LATERAL (SELECT patient, stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true
 )"""
 _SEEN: Final = """EXISTS (SELECT 1 FROM claimed), (SELECT array_agg(ROW(patient, stamp)) FROM held),
-  (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace))
+  (SELECT array_agg(ROW(v.number, v.made_at, v.message, v.patient, v.chain, l.patient, v.trace, v.part))
    FROM unnest($16::bytea[]) AS n(number)
    JOIN LATERAL (SELECT * FROM report_version WHERE number = n.number OFFSET 0) v ON true
    JOIN LATERAL (SELECT patient FROM locator WHERE kind = $15 AND digest = v.chain LIMIT 1) l ON true),

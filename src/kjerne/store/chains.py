@@ -66,11 +66,11 @@ _KEPT: Final = f"""owned AS (
   INSERT INTO report_source (patient, report, made_at, message, sealed)
   SELECT $1, anchor, $3, $9, '' FROM unnest($2::bytea[]) AS anchor ON CONFLICT DO NOTHING
 ), counted AS (
-  INSERT INTO report_version (number, made_at, message, patient, chain, trace)
-  SELECT n.number, n.made_at, n.message, n.patient, $5, n.trace
-  FROM unnest($11::bytea[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bytea[])
-    AS n(number, made_at, message, patient, trace)
-  ON CONFLICT (number, made_at, message, patient) DO UPDATE SET chain = excluded.chain
+  INSERT INTO report_version (number, made_at, message, patient, chain, trace, part)
+  SELECT n.number, n.made_at, n.message, n.patient, $5, n.trace, n.part
+  FROM unnest($11::bytea[], $12::timestamptz[], $13::text[], $14::bigint[], $15::bytea[], $16::smallint[])
+    AS n(number, made_at, message, patient, trace, part)
+  ON CONFLICT (number, made_at, message, patient, part) DO UPDATE SET chain = excluded.chain
 ), near AS MATERIALIZED ({_KIN}), shut AS MATERIALIZED (SELECT {WITHHELD_AT_ALL} AS withheld), may AS MATERIALIZED (
   SELECT withheld, NOT withheld AND NOT EXISTS (SELECT FROM near WHERE changes AND digest <> $5) AS ok FROM shut
 )"""
@@ -92,13 +92,15 @@ class Source:
 
 
 class Version(NamedTuple):
-    """What is noted of a version under the laboratory's number: whom it names, and its sealed trace."""
+    """What is noted of a version under the laboratory's number: whom it names, and its sealed trace; or of one sampling of it
+    (`part`)."""
 
     number: bytes
     made_at: datetime
     message: str
     patient: int
     trace: bytes
+    part: int = 0
 
 
 class Kept(NamedTuple):
@@ -179,7 +181,7 @@ class Chains:
         mark = kept.report.hex() + ("?" if kept.orphan else "")
         return (
             grant.subject.patient, list(kept.anchors), MARKER_TIME, REPORT, kept.report, *columns(rows, 3), mark, NO_ID,
-            *columns(kept.versions, 5), list(grant.subject.keys),
+            *columns(kept.versions, 6), list(grant.subject.keys),
         )  # fmt: skip
 
     async def take_apart(self, conn: Connection, grant: Grant, report: bytes) -> None:

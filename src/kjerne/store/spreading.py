@@ -132,7 +132,7 @@ _ONE: Final = f"""JOIN LATERAL (
     SELECT FROM record r WHERE r.patient = k.patient AND r.type = {pointing.REPORT}
       AND (r.labels & {_SOURCE_LABELS} <> 0 OR r.release_at IS NOT NULL) LIMIT 1) w ON true"""
 _AT_ALL: Final = f"SELECT EXISTS (SELECT FROM unnest($1::bigint[]) AS k(patient) {_ONE})"
-WITHHELD_AT_ALL: Final = f"EXISTS (SELECT FROM unnest($16::bigint[]) AS k(patient) {_ONE})"
+WITHHELD_AT_ALL: Final = f"EXISTS (SELECT FROM unnest($17::bigint[]) AS k(patient) {_ONE})"
 """Whether the source of any of a patient's reports withholds it, or did until a time: a part of `chains`' own statement."""
 
 

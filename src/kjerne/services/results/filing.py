@@ -19,10 +19,9 @@ from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.homes import row_number, types_of
-from kjerne.services.results import following, keeping, outgrown, regrouped, release, renamed, repeats
+from kjerne.services.results import arrived, following, keeping, outgrown, regrouped, release, renamed, repeats
 from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
-from kjerne.services.results.kith.traces import pack as pack_trace
 from kjerne.store import changing, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Claim, Sent
 from kjerne.store.chains import Chains, Kept, Near, Source, Version
@@ -216,7 +215,8 @@ class Files:
             if any(mark.person == patient and mark.name in gone for mark in plan.before[report].marks):
                 await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
                 if report in was and report not in now:
-                    await self._withdraw(conn, grant, report, was.pop(report), key)
+                    stays = following.filed_anew(was[report], {one: now[one] for one in now.keys() - was.keys()})
+                    await self._withdraw(conn, grant, report, was[report] if stays else was.pop(report), stays, key)
         away = {self._away(report): report for report in now.keys() - was.keys() if report in plan.before}
         lay = await self._chains.sources(conn, grant, sorted(away), key)
         back = {away[name]: [chain.unpack(one.raw) for one in sources] for name, sources in lay.items() if sources}
@@ -224,13 +224,23 @@ class Files:
         await self._rewrite(conn, grant, key, filing.sender, {**was, **back}, now, back=back.keys())
         return {report for report, versions in after.items() if report in now and kin.is_orphan(versions)}
 
-    async def _withdraw(self, conn: Connection, grant: Grant, report: bytes, versions: Versions, key: DataKey) -> None:
-        """Shuts a report in the wrong person's record, and tells everybody who had opened it there. What its versions were is
-        kept: if it comes back, what FHIR wrote of it is seen by them."""
+    async def _withdraw(
+        self,
+        conn: Connection,
+        grant: Grant,
+        report: bytes,
+        versions: Versions,
+        stays: Mapping[bytes, Versions],
+        key: DataKey,
+    ) -> None:
+        """Shuts a report in the wrong person's record, and tells everybody who had opened it there; of what `stays` hers, and has
+        other ids, the rest alone. What its versions were is kept: if it comes back, what FHIR wrote of it is seen by them."""
         away = self._away(report)
         await self._chains.take_apart(conn, grant, away)
         await self._chains.set_aside(conn, grant, away, [source_of(one) for one in versions], key)
-        named = sorted(await self._filed(conn, grant, report, versions), key=str)
+        made_of = self._numbered_all(grant)
+        kept = regrouped.kept(made_of(report, versions), [made_of(*one) for one in stays.items()])
+        named = sorted(await self._filed(conn, grant, report, versions) - kept, key=str)
         shut = await self._chains.withdraw(conn, grant, named)
         told = [(type_, id_, 0) for type_, id_ in shut if type_ in (REPORT_TYPE, OBSERVATION_TYPE)]
         await followup.tell_readers(conn, grant, "withdrawn", told)
@@ -239,11 +249,7 @@ class Files:
         return self._digest(f"away|{report.hex()}")
 
     def _noted(self, filing: Filing, marks: Iterable[lineage.Mark]) -> list[Version]:
-        seal = self._store.messages.seal
-        return [
-            Version(filing.number, one.made_at, one.message, one.person, seal(pack_trace(one.trace), filing.number))
-            for one in marks
-        ]
+        return arrived.noted(marks, filing.number, self._store.messages.seal)
 
     async def _kin(
         self, conn: Connection, grant: Grant, key: DataKey, sender: str, near: Iterable[bytes], own: set[bytes]
@@ -378,7 +384,8 @@ class Files:
         made = await _in_turn(before, lambda: self._made(grant, report, before)) if before else {}
         records = self._store.records
         if not after:
-            await outgrown.take_out(conn, grant, records, await self._filed(conn, grant, report, before))
+            filed = await self._filed(conn, grant, report, before)
+            await outgrown.take_out(conn, grant, records, await records.present(conn, grant, filed, key))
             return
         given = await _in_turn(after, lambda: laid_out(self._store.ids, grant, report, after, (carried, until)))
         state, changes, kinds = given.state, given.changes, given.kinds
@@ -504,7 +511,7 @@ class _Pool:
     def _put(self, patient: int, version: chain.Versioned) -> None:
         name = version.generated_at, version.message
         self._known.setdefault(name, []).append(version)
-        if not chain.is_absent(version):
+        if not chain.is_absent(version) and not version.samplings:
             self._named.setdefault(patient, {})[name] = version
 
     def add(self, patient: int, report: bytes, sources: Iterable[Source]) -> None:
@@ -523,7 +530,8 @@ class _Pool:
         for mark in standing.marks:
             name = mark.made_at, mark.message
             if mark.person == standing.owner and name in self._named.get(mark.person, {}):
-                found.append(self._named[mark.person][name])
+                version = self._named[mark.person][name]
+                found.append(chain.only(version, mark.times) if mark.of else version)
             elif mark.person != standing.owner and name in self._known:
                 found.append(chain.absent(self._known[name][0], withholds=not standing.takes_back(mark)))
         return found

@@ -36,8 +36,16 @@ def report_id(ids: SealedIds, patient: int, report: bytes) -> Named:
 
 def sources_of(after: Versions, before: Mapping[bytes, Versions]) -> list[bytes]:
     """The chains whose versions are now a report's: it goes on with them."""
-    own = {_name(version) for version in after}
-    return [report for report, versions in before.items() if not own.isdisjoint(map(_name, versions))]
+    own = {version.name for version in after}
+    return [report for report, versions in before.items() if any(one.name in own for one in versions)]
+
+
+def filed_anew(before: Versions, fresh: Mapping[bytes, list[chain.Versioned]]) -> dict[bytes, list[chain.Versioned]]:
+    """Those of some `fresh` chains that hold versions of a chain that was there."""
+    was = {version.name for version in before if not chain.is_absent(version)}
+    return {
+        report: now for report, now in fresh.items() if any(one.name in was and not chain.is_absent(one) for one in now)
+    }
 
 
 def numbers(versions: Versions) -> dict[tuple[str, ...], bool]:
@@ -69,7 +77,3 @@ async def near(
 
 def _disciplines(report: Report) -> set[str]:
     return {*RESTRICTABLE, "", report.discipline.code}
-
-
-def _name(version: chain.Versioned) -> tuple[str, str, int]:
-    return version.message, version.generated, version.part

@@ -11,6 +11,7 @@ from typing import Final
 from kjerne.errors import Fault
 from kjerne.services.results.filing import Filing
 from kjerne.services.results.kith import lineage
+from kjerne.services.results.kith.marks import united
 
 OTHER: Final = "X99"
 _BEFORE: Final = (
@@ -64,10 +65,9 @@ def found_nothing(filing: Filing) -> list[Fault]:
     return [_fault(filing, _CANCELS_NOTHING if filing.mark.trace.service == "C" else _WITHDRAWS_NOTHING)]
 
 
-def _standing(filing: Filing) -> tuple[lineage.Mark, ...]:
-    """The versions of the report that the filing's version is one of, oldest first."""
-    [marks] = [one.marks for one in filing.plan.after.values() if filing.mark.name in one.names]
-    return marks
+def _standing(filing: Filing) -> list[lineage.Mark]:
+    """The versions of the reports that the filing's version is one of, oldest first: of several where its samplings are."""
+    return united(mark for one in filing.plan.after.values() if filing.mark.name in one.names for mark in one.marks)
 
 
 def _fault(filing: Filing, says: str) -> Fault:

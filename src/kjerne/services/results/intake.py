@@ -26,8 +26,8 @@ from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.registries.identifiers import parse
 from kjerne.registries.protection import is_protected
+from kjerne.services.results import arrived, release
 from kjerne.services.results import idle as idle_of
-from kjerne.services.results import release
 from kjerne.services.results.filing import Files, Filing, moved_mark, number_of
 from kjerne.services.results.kith import apprec, chain, lineage, traces
 from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
@@ -373,17 +373,10 @@ class Intake:
 
         Reports of those the law keeps `shut` are left as they are: what another person has refused stops nobody's result.
         """
-        opened = self._store.messages.open
-        marks = [
-            lineage.Mark(
-                one.made_at, one.message, one.patient,
-                traces.unpack(opened(one.trace, number) if one.trace else b""), one.chain, one.owner,
-            )
-            for one in known
-        ]  # fmt: skip
+        marks = arrived.marks(known, number, self._store.messages.open)
         for done in earlier:
             marks = lineage.laid(marks, done)
-        marks = [one for one in marks if one.person not in shut and one.owner not in shut]
+        marks = arrived.open_to(marks, lambda person: person not in shut)
         if lineage.collides(marks, mark):
             raise Refusal(
                 409,

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from kjerne.access import Grant
+from kjerne.services.results import arrived
 from kjerne.services.results.filing import Digest, Files, Filing, number_of, source_of
 from kjerne.services.results.intake import SERVICE, digest_name
-from kjerne.services.results.kith import chain, lineage, traces
+from kjerne.services.results.kith import chain, lineage
 from kjerne.store import arrivals, linking
 from kjerne.store.chains import Chains
 from kjerne.store.house import Store
@@ -32,7 +33,7 @@ class Misplaced(NamedTuple):
     version: chain.Versioned
 
 
-_NUMBER: Final = """SELECT number FROM report_version
+_NUMBER: Final = """SELECT DISTINCT number FROM report_version
 WHERE patient = $1 AND chain = $2 AND made_at = $3 AND message = $4"""
 _NAMED: Final = """UPDATE report_version SET patient = $1
 WHERE number = $2 AND made_at = $3 AND message = $4 AND patient = $5"""
@@ -73,6 +74,8 @@ class Parting:
             ).items():
                 versions = [chain.unpack(one.raw) for one in sources]
                 lying += [(key, report, one) for one in versions if not chain.is_absent(one)]
+        whole = {one.name: one for _, _, one in lying if not one.samplings}
+        lying = [(key, report, whole.get(one.name, one)) for key, report, one in lying]
         names = {self._digest(digest_name(one.report.patient)) for _, _, one in lying}
         persons = await linking.persons_by(conn, sorted(names))
         found = []
@@ -89,18 +92,9 @@ class Parting:
         sender = await self._sender(conn, one)
         if sender is None:
             return
-        opened = self._store.messages.open
-        known = [
-            mark
-            for mark in (
-                lineage.Mark(
-                    sent.made_at, sent.message, sent.patient,
-                    traces.unpack(opened(sent.trace, number) if sent.trace else b""), sent.chain, sent.owner,
-                )
-                for sent in await arrivals.under(conn, number)
-            )
-            if mark.person in by_key and mark.owner in by_key
-        ]  # fmt: skip
+        sent = await arrivals.under(conn, number)
+        marks = arrived.marks(sent, number, self._store.messages.open)
+        known = arrived.open_to(marks, by_key.__contains__)
         own = (version.generated_at, version.message, one.holder)
         plan = lineage.renamed(number, known, own, one.person)
         mark = next(mark for part in plan.after.values() for mark in part.marks if mark.name == (*own[:2], one.person))

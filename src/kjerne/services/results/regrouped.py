@@ -29,8 +29,9 @@ Numbering = Callable[[bytes, Versions], renamed.Numbered]
 
 
 def known(versions: Sequence[Versioned], before: Mapping[bytes, Sequence[Versioned]]) -> list[Versioned]:
-    """Those of a report's versions that lay in a report before."""
-    return [one for one in versions if any(one in former for former in before.values())]
+    """Those of a report's versions that lay in a report before, there with all their samplings or not."""
+    names = {one.name for former in before.values() for one in former}
+    return [one for one in versions if one.name in names]
 
 
 def ids_after(olds: Sequence[renamed.Numbered], together: renamed.Numbered, new: renamed.Numbered) -> dict[Place, UUID]:
@@ -41,6 +42,16 @@ def ids_after(olds: Sequence[renamed.Numbered], together: renamed.Numbered, new:
         for old in olds
         for place, now in (renamed.ids_after(old, together) | renamed.ids_after(old, new)).items()
         if (place[0], now) in new.trees
+    }
+
+
+def kept(old: renamed.Numbered, parts: Sequence[renamed.Numbered]) -> set[Place]:
+    """What of a report stands under other ids in `parts` of it, where another part is somebody else's."""
+    return {
+        place
+        for new in parts
+        for place, now in renamed.ids_after(old, new).items()
+        if (place[0], now) in new.trees and place[0] != pointing.REPORT
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,9 +122,6 @@ def test_samplings_named_together_by_ids_that_last_are_one_where_a_time_is_corre
     parts = mark(report_of(kith, HB, ids=ids)), mark(report_of(kith, AGAIN, ids=ids, **LATER), A, 1)
     whole = report_of(kith, (BLOOD, TEN, "14"), AGAIN, ids=ids, kind="M", **WHOLE)
     assert days(*parts, mark(whole, A, 2)) == [(A, [0, 1, 2])]
-    counted = [mark(report_of(kith, HB)), mark(report_of(kith, AGAIN, **LATER), A, 1)]
-    whole = report_of(kith, AGAIN, (BLOOD, TEN, "14"), kind="M", **WHOLE)
-    assert days(*counted, mark(whole, A, 2)) == [(A, [0]), (A, [1, 2])]
 
 
 @pytest.mark.parametrize(
@@ -137,8 +135,9 @@ def test_what_is_of_another_stays_a_report_of_its_own(kith: Any, other: dict[str
     if "provider" in other:
         other["provider"] = kith.PROVIDER.replace("77002", other["provider"])
     one, two = mark(report_of(kith, HB)), mark(report_of(kith, AGAIN, **LATER, **other), person, 1)
-    named = mark(report_of(kith, HB, AGAIN, kind="M", **WHOLE), A, 2)
-    assert days(one, two, named) == [(A, [0, 2]), (person, [1])]
+    named = mark(report_of(kith, HB, (*AGAIN[:2], "17") if person == B else AGAIN, kind="M", **WHOLE), A, 2)
+    one_of_both = [(A, [0, 1, 2])] if person == B else [(A, [0, 2]), (person, [1])]
+    assert days(one, two, named) == one_of_both, "what it names is hers, whoever had it"
     bare = mark(report_of(kith, kind="C", **WHOLE), A, 3)
     assert days(one, two, bare) == [(A, [0, 3]), (person, [1])]
 
@@ -269,12 +268,12 @@ def test_what_is_joined_depends_on_what_arrived_and_not_on_its_order(kith: Any, 
         for fresh in marks:
             known = lineage.laid([*known, fresh], lineage.plan(b"the-number-of-it", known, fresh))
             owners: dict[bytes, set[int]] = {}
-            for one in known:
+            for one in (piece for whole in known for piece in whole.pieces()):
                 owners.setdefault(one.chain, set()).add(one.owner)
             assert all(chain and len(found) == 1 for chain, found in owners.items()), "a chain belongs to one person"
         grouped: dict[bytes, set[Any]] = {}
-        for one in known:
-            grouped.setdefault(one.chain, set()).add((one.name, one.owner))
+        for one in (piece for whole in known for piece in whole.pieces()):
+            grouped.setdefault(one.chain, set()).add((one.name, one.of, one.owner))
         ends.append({frozenset(found) for found in grouped.values()})
     assert all(end == ends[0] for end in ends)
 
@@ -289,20 +288,22 @@ def test_of_samplings_that_were_joined_the_one_that_was_anothers_goes_and_the_re
     whole = mark(report_of(kith, one, two, **WHOLE), A, 2)
     taken = mark(report_of(kith, (*one[:2], value), kind="M", issued="2026-03-02T15:00:00"), B, 3)
     assert days(*parts, taken) == [(A, [1]), (B, [0, 3])]
-    assert days(*parts, whole, taken) == [(A, [1]), (B, [0, 2, 3])]
+    assert days(*parts, whole, taken) == [(A, [1, 2]), (B, [0, 2, 3])], (
+        "the whole one lies with both, each with what is theirs"
+    )
     again = mark(report_of(kith, two, issued="2026-03-02T16:00:00"), A, 4)
-    assert days(*parts, whole, taken, again) == [(A, [1, 4]), (B, [0, 2, 3])]
+    assert days(*parts, whole, taken, again) == [(A, [1, 2, 4]), (B, [0, 2, 3])]
     back = mark(report_of(kith, (*one[:2], value), two, kind="M", issued="2026-03-02T17:00:00"), A, 5)
     assert days(*parts, whole, taken, back) == [(A, [0, 1, 2, 3, 5])]
     for day, (person, which) in enumerate(((A, 1), (B, 2)), 4):
         bare = mark(report_of(kith, kind="C", issued="2026-03-02T17:00:00"), person, day)
-        told = [[1], [0, 2, 3]]
+        told = [[1, 2], [0, 2, 3]]
         told[which - 1].append(day)
         assert days(*parts, whole, taken, bare) == [(A, told[0]), (B, told[1])], "each is cancelled by itself"
     for named, of_hers in (
-        ((one, two), [[1, 4], [0, 2, 3]]),
-        ((two,), [[1, 4], [0, 2, 3]]),
-        ((one,), [[1], [0, 2, 3, 4]]),
+        ((one, two), [[1, 2, 4], [0, 2, 3, 4]]),
+        ((two,), [[1, 2, 4], [0, 2, 3]]),
+        ((one,), [[1, 2], [0, 2, 3, 4]]),
     ):
         gone = mark(report_of(kith, *named, kind="C", issued="2026-03-02T17:00:00"), A, 4)
         assert days(*parts, whole, taken, gone) == [(A, of_hers[0]), (B, of_hers[1])]
@@ -310,11 +311,35 @@ def test_of_samplings_that_were_joined_the_one_that_was_anothers_goes_and_the_re
     assert days(*parts, whole, every) == [(B, [0, 1, 2, 3])]
 
 
-def test_a_sampling_of_which_the_whole_report_said_something_else_goes_with_that(kith: Any) -> None:
-    """Its former value would stand again with whom it stays with."""
+def test_what_the_whole_report_said_of_a_sampling_stays_with_that(kith: Any) -> None:
     parts = [mark(report_of(kith, HB)), mark(report_of(kith, AGAIN, **LATER), A, 1)]
     whole = mark(report_of(kith, HB, (*AGAIN[:2], "17"), kind="M", **WHOLE), A, 2)
+    taken = mark(report_of(kith, HB, kind="M", issued="2026-03-02T15:00:00"), B, 4)
+    assert days(*parts, whole, taken) == [(A, [1, 2]), (B, [0, 2, 4])]
+
+
+def test_of_what_was_stored_before_samplings_were_told_apart_another_value_goes_with_the_whole(kith: Any) -> None:
+    """Its former value would stand again with whom it stays with."""
+    parts = [mark(report_of(kith, HB)), mark(report_of(kith, AGAIN, **LATER), A, 1)]
+    of_before = msgspec.structs.replace(report_of(kith, HB, (*AGAIN[:2], "17"), kind="M", **WHOLE), parts=())
+    whole = mark(of_before, A, 2)
     taken = mark(report_of(kith, HB, kind="M", issued="2026-03-02T15:00:00"), B, 4)
     assert days(*parts, whole, taken) == [(B, [0, 1, 2, 4])]
     told = mark(report_of(kith, (*AGAIN[:2], "17"), kind="M", issued="2026-03-02T14:30:00"), A, 3)
     assert days(*parts, whole, told, taken) == [(A, [1, 3]), (B, [0, 2, 4])]
+
+
+@pytest.mark.parametrize("numbered", ["lasting", "counted", "none"])
+def test_a_change_of_the_whole_report_that_corrects_the_time_of_one_of_its_samplings_is_of_both(
+    kith: Any, numbered: str
+) -> None:
+    ids = {"lasting": {(*HB[:2], ""): "a", (*AGAIN[:2], ""): "b", (BLOOD, TEN, ""): "b"}, "none": {}}.get(numbered)
+    parts = [mark(report_of(kith, HB, ids=ids)), mark(report_of(kith, AGAIN, ids=ids, **LATER), A, 1)]
+    whole = mark(report_of(kith, HB, (BLOOD, TEN, "16"), ids=ids, kind="M", **WHOLE), A, 2)
+    assert days(*parts, whole) == [(A, [0, 1, 2])]
+    moved = mark(report_of(kith, (BLOOD, TEN, "16"), ids=ids, kind="M", issued="2026-03-02T17:00:00"), B, 3)
+    assert days(*parts, whole, moved) == [(A, [0, 2]), (B, [1, 2, 3])], "what it was corrected from goes along"
+    another = mark(report_of(kith, HB, (CRP, TEN, "16"), kind="M", **WHOLE), A, 2)
+    assert days(*parts, another) == [(A, [0, 2]), (A, [1])]
+    as_new = mark(report_of(kith, HB, (BLOOD, TEN, "17"), kind="N", ids={}, **WHOLE), A, 2)
+    assert days(*parts, as_new) == [(A, [0, 2]), (A, [1])]

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from kjerne.services.results.kith import additions, kept_files
+from kjerne.services.results.kith import additions, kept_files, sampled, samplings
 from kjerne.services.results.kith.entries import Entries, Result
 from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
@@ -41,7 +41,8 @@ NOBODY: Final = Patient("", "")
 class Versioned(msgspec.Struct, frozen=True, array_like=True):
     """One report as one message carried it: what is stored for each version, and what `fold` takes.
 
-    `part` counts the reports of the message (1.3 lets it hold several).
+    `part` counts the reports of the message (1.3 lets it hold several). `samplings` are the times of those alone that it was
+    reduced to (`only`), or of which an `absent` one told; empty where it is whole.
     """
 
     message: str
@@ -49,6 +50,12 @@ class Versioned(msgspec.Struct, frozen=True, array_like=True):
     generated_at: datetime
     report: Report
     part: int = 0
+    samplings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> tuple[str, str, int]:
+        """What tells it from other versions, whole or not."""
+        return self.message, self.generated, self.part
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -110,7 +117,8 @@ def unpack(packed: bytes) -> Versioned:
 
 
 def absent(version: Versioned, *, withholds: bool = True) -> Versioned:
-    """A version as it stands in the record of somebody it does not name: that it was there, when, and what it `withholds`."""
+    """A version as it stands in the record of somebody it does not name: that it was there, when, what it `withholds`, and when
+    that was taken of which it told: a later version that tells of it corrects no other sampling's time."""
     report = version.report
     asked = report.requests if withholds else ()
     requests = tuple(Request(reservations=one.reservations) for one in asked if one.reservations)
@@ -118,7 +126,13 @@ def absent(version: Versioned, *, withholds: bool = True) -> Versioned:
         line=report.line, service=report.service, status=report.status, issued=report.issued, approved="",
         discipline=report.discipline, id=report.id, patient=NOBODY, provider=report.provider, requests=requests,
     )  # fmt: skip
-    return msgspec.structs.replace(version, report=bare)
+    return msgspec.structs.replace(version, report=bare, samplings=tuple(sorted(sampled.of_report(report))))
+
+
+def only(version: Versioned, times: sampled.Times) -> Versioned:
+    """A version as it stands where its other samplings are another report's, of somebody else."""
+    told = samplings.only(version.report, times)
+    return msgspec.structs.replace(version, report=told, samplings=tuple(sorted(times)))
 
 
 def is_absent(version: Versioned) -> bool:
@@ -181,10 +195,14 @@ def fold(reports: Sequence[Versioned]) -> State:
     shown = laid[0].report
     samples = Samples()
     files: tuple[Kept, ...] = ()
-    for version in laid:
+    told = set[str]()
+    for version in every:
+        if is_absent(version):
+            told.update(version.samplings)
+            continue
         report = version.report
         notes.update(dict.fromkeys(report.notes))
-        entries.apply(report, version.generated)
+        entries.apply(report, version.generated, told)
         sent = keyed(report.subjects)
         entries.place(place(entries.results(), entries.repeated(), sent, report.service, version.generated, samples))
         if len(laid) > 1:

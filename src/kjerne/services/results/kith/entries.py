@@ -118,7 +118,7 @@ class _Laid:
     effectively say, the index of the item each refers to (-1: none here), the key of an older result that it refers to instead,
     whether it is `added`, the entry that holds each so far, and the indexes of those that are only `filled`: an addition
     repeats a result that stands, and leaves it where and what it is. `holds` are the examinations that a text is about, `counted`
-    whose ids have been seen to count (`matching`)."""
+    whose ids have been seen to count (`matching`), `elsewhere` what was told of under another person."""
 
     service: str
     items: Sequence[Item]
@@ -133,7 +133,13 @@ class _Laid:
     held: list[_Entry | None]
     holds: Sequence[Held]
     counted: Counted
+    elsewhere: Sequence[bool] = ()
     filled: set[int] = field(default_factory=set)
+
+    def may_correct_its_time(self, index: int) -> bool:
+        if self.added[index] or (self.elsewhere and self.elsewhere[index]):
+            return False
+        return self.service in _CORRECTING or self.services[index] in _CORRECTING
 
     def target_of(self, index: int, absent: str) -> str:
         return _key_at(self.targets[index], self.held, absent)
@@ -163,8 +169,9 @@ class Entries:
             for e in self._entries
         )  # fmt: skip
 
-    def apply(self, report: Report, generated: str) -> None:
-        """Lay one version on the results; versions come in the order of their GenDate."""
+    def apply(self, report: Report, generated: str, told: Collection[str] = ()) -> None:
+        """Lay one version on the results; versions come in the order of their GenDate. `told` are sample times of which versions
+        that named somebody else told: what was taken then is no result of another time, corrected."""
         before = list(self._entries)
         for entry in before:
             entry.finished, entry.known = entry.finished or not entry.waits, True
@@ -172,7 +179,7 @@ class Entries:
         said = {entry.key: (entry.said(), len(_lasting(entry))) for entry in before}
         self._turn += 1
         found_in, self._objects = samples.of_items(report, self._objects)
-        laid = _laid(report, before, found_in, self._counted)
+        laid = _laid(report, before, found_in, self._counted, told)
         for wave in waves(report.items, laid.targets, fresh=not before):
             if before:
                 _match_wave(wave, laid, before)
@@ -264,7 +271,8 @@ class Entries:
 
 
 def _laid(
-    report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[samples.Made, ...]], counted: Counted
+    report: Report, before: Sequence[_Entry], found_in: Sequence[tuple[samples.Made, ...]], counted: Counted,
+    told: Collection[str],
 ) -> _Laid:  # fmt: skip
     services, states = effective(report)
     referred = targets(report.items)
@@ -284,7 +292,7 @@ def _laid(
     times, whose = sampled.of_items(report), sampled.whose_of_items(report)
     return _Laid(
         report.service, report.items, times, whose, found_in, services, states, referred, beyond, added, held,
-        held_by(report.items), counted,
+        held_by(report.items), counted, [not own.isdisjoint(told) for own in times] if told else (),
     )  # fmt: skip
 
 
@@ -302,7 +310,7 @@ def _match_wave(wave: Sequence[int], laid: _Laid, before: Sequence[_Entry]) -> N
             _known_key(laid.items[i].parent, laid.held, keys),
             _known_key(laid.targets[i], laid.held, keys) or laid.beyond[i],
             laid.times[i],
-            corrects=not laid.added[i] and (laid.service in _CORRECTING or laid.services[i] in _CORRECTING),
+            corrects=laid.may_correct_its_time(i),
             adds=laid.added[i],
             whose=laid.whose[i],
             found_in=laid.found_in[i],

@@ -22,65 +22,38 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
-from kjerne.services.results.kith import sampled
-from kjerne.services.results.kith.chain import RANK
+from kjerne.services.results.kith.alike import (
+    CONTINUED_WITHIN,
+    ELSEWHERE,
+    LIKELY,
+    NO,
+    PROVEN,
+    again,
+    corrects,
+    fits_anew,
+    fits_change,
+    names_what_each_has_alone,
+    other_order,
+    others_answer,
+    same_order,
+    same_time,
+    share,
+    shared,
+    tells_of,
+)
 from kjerne.services.results.kith.kin import CHANGES
-from kjerne.services.results.kith.traces import HASH_BYTES, Hashes, Trace
+from kjerne.services.results.kith.marks import Mark, Standing, are_twins, naming, newest, order, owner, united
+from kjerne.services.results.kith.moving import is_bare, of_corrected_times, parted
+from kjerne.services.results.kith.traces import Trace
 
-CONTINUED_WITHIN: Final = timedelta(days=180)
-"""Where nothing but the number speaks for it, or result ids that may count within one message, two versions are one report
-only if they were made so near each other: laboratories begin anew with their numbers each year."""
+__all__ = ["Mark", "Plan", "Standing", "collides", "gathered", "laid", "owner", "plan", "renamed"]
 
-TWINS_WITHIN: Final = timedelta(milliseconds=1)
-"""As near as the reports of one message are that share a number (`chain.versions`); no laboratory makes two messages with one id
-so near each other."""
-
-_PROVEN, _ELSEWHERE, _LIKELY, _NO = 3, 2, 1, 0
-"""How a version fits a report: it shares something with one of the same person, with one of another person, or nothing
-speaks against its being a version of one of the same person."""
-
-
-_Name = tuple[datetime, str, int]
-
-
-class Mark(NamedTuple):
-    """One version under a number: when it was made, in which message, whom it names, and which chain it was laid in.
-
-    `owner` is whose that chain is now; a version that has just come has neither chain nor owner.
-    """
-
-    made_at: datetime
-    message: str
-    person: int
-    trace: Trace
-    chain: bytes = b""
-    owner: int = 0
-
-    @property
-    def name(self) -> tuple[datetime, str, int]:
-        """What tells it from other versions under the number."""
-        return self.made_at, self.message, self.person
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One report: whose it is, and its versions, oldest first."""
-
-    owner: int
-    marks: tuple[Mark, ...]
-
-    @property
-    def names(self) -> list[tuple[datetime, str, int]]:
-        return [mark.name for mark in self.marks]
-
-    def takes_back(self, mark: Mark) -> bool:
-        """Whether one of its versions only withdraws, and there was something before it."""
-        return mark.trace.only_withdraws and mark is not self.marks[0]
+_Tag = tuple[datetime, str, int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +105,10 @@ def renamed(number: bytes, known: Sequence[Mark], name: tuple[datetime, str, int
 
 def _changes(number: bytes, known: Sequence[Mark], now: Sequence[Mark]) -> Plan:
     chains: dict[bytes, list[Mark]] = {}
-    for mark in sorted(known, key=_order):
-        chains.setdefault(mark.chain, []).append(mark)
-    before = {chain: Standing(marks[0].owner, tuple(marks)) for chain, marks in chains.items()}
+    for mark in sorted(known, key=order):
+        for one in mark.pieces() if mark.laid else (mark,):
+            chains.setdefault(one.chain, []).append(one)
+    before = {chain: Standing(marks[0].owner, tuple(united(marks))) for chain, marks in chains.items()}
     after = _named(number, gathered(now), before.keys())
     changed = [
         chain
@@ -142,7 +116,7 @@ def _changes(number: bytes, known: Sequence[Mark], now: Sequence[Mark]) -> Plan:
         if chain not in before
         or chain not in after
         or before[chain].owner != after[chain].owner
-        or before[chain].names != after[chain].names
+        or before[chain].parts != after[chain].parts
     ]
     return Plan(
         {chain: before[chain] for chain in changed if chain in before},
@@ -153,18 +127,19 @@ def _changes(number: bytes, known: Sequence[Mark], now: Sequence[Mark]) -> Plan:
 
 def laid(known: Sequence[Mark], made: Plan) -> list[Mark]:
     """What is known under the number after a plan was done."""
-    places = {mark.name: (chain, one.owner) for chain, one in made.after.items() for mark in one.marks}
-    every = {mark.name: mark for one in made.after.values() for mark in one.marks} | {mark.name: mark for mark in known}
-    return [
-        mark._replace(chain=places[name][0], owner=places[name][1]) if name in places else mark
-        for name, mark in every.items()
-    ]
+    every = {mark.name: mark for mark in known}
+    for chain, one in made.after.items():
+        for mark in one.marks:
+            every[mark.name] = every.get(mark.name, mark).placed(mark.of, chain, one.owner)
+    return list(every.values())
 
 
 class _Fitting(NamedTuple):
-    """A report that a version may be laid on; the greatest is the one that it fits best."""
+    """A report that a version may be laid on; the greatest is the one that it fits best. `tells`: it has a result of it."""
 
+    tells: bool
     fit: int
+    taken_back: bool
     shared: int
     newest: tuple[tuple[datetime, int, str, int], int]
     report: list[Mark]
@@ -172,166 +147,166 @@ class _Fitting(NamedTuple):
 
 def gathered(marks: Iterable[Mark]) -> list[list[Mark]]:
     """The versions of each report under a number, oldest first: each joins the report it fits best, else begins one. Those that
-    it names together are one from then on."""
-    reports: list[list[Mark]] = []
-    samplings: dict[
-        _Name, list[list[Mark]]
-    ] = {}  # of a report, by its first version, those that were reports of their own
-    parted: set[frozenset[_Name]] = set()
-    for mark in sorted(marks, key=_order):
-        fitting = [
-            _Fitting(
-                fit,
-                max(_shared(mark.trace, one.trace) for one in report),
-                _newest(_continued(mark, report)[-1]),
-                report,
-            )
-            for report in reports
-            if not any(_are_twins(mark, one) for one in report) and (fit := _fit(mark, report))
-        ]
-        fitting.sort(
-            key=lambda one: (one.fit, _takes_back_what_stays(mark, one.report, parted), *one[1:3]), reverse=True
-        )
-        joined = _together(mark, fitting, parted)
-        reports = [one for one in reports if not any(one is other for other in joined)]
-        parts = [part for one in joined for part in samplings.pop(one[0].name, [one])]
-        stays = _staying(mark, joined[0], parts) if len(joined) == 1 and fitting[0].fit == _ELSEWHERE else []
-        if stays:
-            goes = [one for one in joined[0] if not any(one is other for other in stays)]
-            parted.add(frozenset((goes[0].name, stays[0].name)))
-            reports += [stays, [*goes, mark]]
-            continue
-        reports.append([*sorted(itertools.chain.from_iterable(joined), key=_order), mark])
-        if len(parts) > 1:
-            samplings[reports[-1][0].name] = parts
-    return sorted(reports, key=lambda one: _order(one[0]))
+    it names together are one from then on. A version whose samplings are of several persons' reports is laid on each of them
+    with those."""
+    found = _Gathered()
+    for mark in sorted(marks, key=order):
+        for part in found.parts(mark):
+            found.lay(part)
+        found.unite(mark)
+    return sorted((united(one) for one in found.reports), key=lambda one: order(one[0]))
 
 
-def _takes_back_what_stays(mark: Mark, report: Sequence[Mark], parted: Iterable[frozenset[_Name]]) -> bool:
-    """Whether a version only withdraws, and this is what stayed with whom it names when the rest was given to another person."""
-    if (
-        not mark.trace.only_withdraws
-        or owner(report) != mark.person
-        or not any(report[0].name in one for one in parted)
-    ):
-        return False
-    bare = not mark.trace.named and not mark.trace.times
-    return bare or _tells_of(mark.trace, [one.trace for one in report])
+class _Gathered:
+    """The reports under a number so far. `parted` are pairs of which one was given to another person, and the other not."""
+
+    def __init__(self) -> None:
+        self.reports: list[list[Mark]] = []
+        self._parted: set[frozenset[_Tag]] = set()
+
+    def parts(self, mark: Mark) -> list[Mark]:
+        """A version as it is laid: whole, or by whose the reports are in which its samplings lie, another's first."""
+        pieces = mark.pieces()
+        if len(pieces) < 2 or not self.reports:
+            return [mark]
+        homes = [self._home(piece) for piece in pieces]
+        if any(home is not None and one.trace.only_withdraws for one, home in zip(pieces, homes, strict=True)):
+            homes = [
+                mark.person if home is None and not one.trace.only_withdraws else home
+                for one, home in zip(pieces, homes, strict=True)
+            ]
+        if len({one for one in homes if one is not None}) < 2:
+            return [mark]
+        of: dict[int, list[int]] = {}
+        for one, hers in zip(pieces, homes, strict=True):
+            of.setdefault(mark.person if hers is None else hers, []).extend(one.of)
+        return [mark.only(of[one]) for one in sorted(of, key=lambda one: (one == mark.person, one))]
+
+    def _home(self, piece: Mark) -> int | None:
+        """Whose the report is that a sampling lies in; None where it is told of for the first time."""
+        best = next(iter(self._fitting(piece)), None)
+        return owner(best.report) if best is not None and (best.tells or best.fit != ELSEWHERE) else None
+
+    def lay(self, mark: Mark) -> None:
+        """Lays a version, or some samplings of it, on what it fits best."""
+        joined = self._together(mark, self._fitting(mark))
+        self.reports = [one for one in self.reports if not any(one is other for other in joined)]
+        now = []
+        for one in joined:
+            goes, stays = _goes_and_stays(mark, one)
+            now += goes
+            if stays:
+                self._parted.add(frozenset((_tag(goes), _tag(stays))))
+                self.reports.append(stays)
+        self.reports.append([*sorted(now, key=order), mark])
+
+    def unite(self, mark: Mark) -> None:
+        """Makes the reports one that a version lies in with some samplings each, and that are whom it names."""
+        own = [one for one in self.reports if owner(one) == mark.person and any(mark.name == of.name for of in one)]
+        if len(own) > 1:
+            self.reports = [one for one in self.reports if not any(one is other for other in own)]
+            self.reports.append(sorted(itertools.chain.from_iterable(own), key=order))
+
+    def _fitting(self, mark: Mark) -> list[_Fitting]:
+        """The reports that a version may be of, the best first. What it tells of comes before what only shares its request,
+        whosever that is."""
+        found = []
+        for report in self.reports:
+            if any(are_twins(mark, one) for one in report) or not (fit := _fit(mark, report)):
+                continue
+            goes = _goes_and_stays(mark, report)[0] if fit == ELSEWHERE else _continued(mark, report)
+            found.append(
+                _Fitting(
+                    _tells(mark.trace, [one.trace for one in goes], of_another=fit == ELSEWHERE), fit,
+                    self._takes_back_what_stays(mark, report), max(shared(mark.trace, one.trace) for one in report),
+                    newest(_continued(mark, report)[-1]), report,
+                )
+            )  # fmt: skip
+        return sorted(found, key=lambda one: one[:5], reverse=True)
+
+    def _takes_back_what_stays(self, mark: Mark, report: Sequence[Mark]) -> bool:
+        """Whether a version only withdraws, and this is what stayed with whom it names when the rest was given to another
+        person."""
+        if (
+            not mark.trace.only_withdraws
+            or owner(report) != mark.person
+            or not any(_tag(report) in one for one in self._parted)
+        ):
+            return False
+        bare = not mark.trace.named and not mark.trace.times
+        return bare or tells_of(mark.trace, [one.trace for one in report])
+
+    def _together(self, mark: Mark, fitting: Sequence[_Fitting]) -> list[list[Mark]]:
+        """The report that a version fits best, and those that it shows to be one with that: separate samplings, sent each by
+        itself, of which it names them all, or cancels them under the one request that they have. What was `parted` between two
+        persons is one again where it gives both to one of them."""
+        joined = [one.report for one in fitting[:1]]
+        for one in fitting[1:]:
+            of_one = owner(one.report) == owner(joined[0])
+            were_one = frozenset((_tag(one.report), _tag(joined[0]))) in self._parted and not mark.trace.only_withdraws
+            if not (of_one or were_one):
+                continue
+            if any(are_twins(new, old) for new in one.report for report in joined for old in report):
+                continue
+            pairs: list[tuple[Sequence[Mark], Sequence[Mark]]] = [(one.report, report) for report in joined]
+            if not of_one:
+                pairs = [(naming(owner(new), new), naming(owner(old), old)) for new, old in pairs]
+            if all(_are_one(mark, *pair) for pair in pairs):
+                joined.append(one.report)
+        if not joined or owner(joined[0]) != mark.person:
+            return joined
+        others = [
+            one.report for one in fitting
+            if owner(one.report) == mark.person and not any(one.report is other for other in joined)
+        ]  # fmt: skip
+        return [*joined, *of_corrected_times(mark, [*itertools.chain.from_iterable(joined)], others)]
 
 
-def _staying(mark: Mark, report: Sequence[Mark], parts: Sequence[Sequence[Mark]]) -> list[Mark]:
-    """What stays with whom it names of a report that a version gives to another person: those `parts` of it that were reports of
-    their own and of which that version does not tell, where it tells of another one, and nothing that goes said otherwise of them
-    since. What was sent together goes together."""
-    hers, fresh = owner(report), mark.trace
-
-    def is_left(one: Mark) -> bool:
-        return one.person == hers and not one.trace.only_withdraws and sampled.apart(one.trace.times, fresh.times)
-
-    if len(parts) < 2 or not any(_tells_of(fresh, [one.trace for one in part]) for part in parts):
-        return []
-    whole = {one.name for part in parts if all(map(is_left, part)) for one in part}
-    sent = {one.name for part in parts for one in part}
-    stays = [one for one in report if one.name in whole or (whole and one.name not in sent and is_left(one))]
-    said: dict[bytes, Hashes] = {}
-    for one in stays:
-        said |= _by_analysis(one.trace)
-    for one in report if said else ():
-        if one.name in {kept.name for kept in stays} or one.name in sent:
-            continue
-        again = _by_analysis(one.trace)
-        newer = _order(one) > _order(stays[-1])
-        if one.trace.only_withdraws or (newer and any(not of <= again.get(name, of) for name, of in said.items())):
-            return []
-    return stays if said else []
+def _tag(report: Sequence[Mark]) -> _Tag:
+    """By what a report is known again."""
+    return *report[0].name, report[0].of
 
 
-def _together(mark: Mark, fitting: Sequence[_Fitting], parted: Collection[frozenset[_Name]]) -> list[list[Mark]]:
-    """The report that a version fits best, and those that it shows to be one with that: separate samplings, sent each by
-    itself, of which it names them all, or cancels them under the one request that they have. What was `parted` between two
-    persons is one again where it gives both to one of them."""
-    joined = [one.report for one in fitting[:1]]
-    for one in fitting[1:]:
-        of_one = owner(one.report) == owner(joined[0])
-        were_one = frozenset((one.report[0].name, joined[0][0].name)) in parted and not mark.trace.only_withdraws
-        if not (of_one or were_one):
-            continue
-        if any(_are_twins(new, old) for new in one.report for report in joined for old in report):
-            continue
-        pairs: list[tuple[Sequence[Mark], Sequence[Mark]]] = [(one.report, report) for report in joined]
-        if not of_one:
-            pairs = [(_of(owner(new), new), _of(owner(old), old)) for new, old in pairs]
-        if all(_are_one(mark, *pair) for pair in pairs):
-            joined.append(one.report)
-    return joined
+def _goes_and_stays(mark: Mark, report: Sequence[Mark]) -> tuple[list[Mark], list[Mark]]:
+    if mark.trace.only_withdraws or owner(report) == mark.person:
+        return [*report], []
+    return parted(mark, report)
+
+
+def _tells(fresh: Trace, known: Sequence[Trace], *, of_another: bool) -> bool:
+    """Whether a version has a result of a report; of another person's only where it answers the same request too."""
+    return any(
+        tells_of(fresh, [one])
+        and not others_answer(fresh, one)
+        and (same_order(fresh, one) if of_another else not other_order(fresh, one))
+        for one in known
+    )
 
 
 def _are_one(mark: Mark, report: Sequence[Mark], other: Sequence[Mark]) -> bool:
     """Whether a version shows that two reports are one."""
     fresh, pair = mark.trace, ([one.trace for one in report], [one.trace for one in other])
     if any(
-        all(_other_order(fresh, one) for one in known) or any(_others_answer(fresh, one) for one in known)
+        all(other_order(fresh, one) for one in known) or any(others_answer(fresh, one) for one in known)
         for known in pair
     ):
         return False
-    if all(_tells_of(fresh, known) for known in pair):
+    if all(tells_of(fresh, known) for known in pair):
         return True
     near = all(mark.made_at - _continued(mark, one)[-1].made_at <= CONTINUED_WITHIN for one in (report, other))
-    if not near or not all(any(_share(fresh.requests, one.requests) for one in known) for known in pair):
+    if not near or not all(any(share(fresh.requests, one.requests) for one in known) for known in pair):
         return False
     if fresh.service == "C" and not fresh.named and not fresh.times:
-        return len({any(_same_time(fresh, one) for one in known) for known in pair}) == 1
-    return _names_what_each_has_alone(fresh, *pair)
-
-
-def _tells_of(fresh: Trace, known: Sequence[Trace]) -> bool:
-    """Whether a version has a result of a report: by analysis and sample time. A day does where no more is told."""
-    return any(
-        _share(fresh.taken, one.taken)
-        or _share(fresh.analyses, one.analyses)
-        or (
-            not (fresh.analyses and one.analyses)
-            and bool(fresh.times and one.times)
-            and not sampled.apart(fresh.times, one.times)
-            and _share(fresh.named, one.named)
-        )
-        for one in known
-    )
-
-
-def _names_what_each_has_alone(fresh: Trace, known: Sequence[Trace], other: Sequence[Trace]) -> bool:
-    """Whether it has a result id and code of each of two reports that the other has not: ids that count within one message are
-    soon in both. Where it tells no time, an analysis does."""
-    kinds = ("results",) if fresh.times else ("results", "named")
-    for kind in kinds:
-        own, others = (Hashes().union(*(getattr(one, kind) for one in of)) for of in (known, other))
-        told = getattr(fresh, kind)
-        if _share(told, own - others) and _share(told, others - own):
-            return True
-    return False
-
-
-def owner(report: Sequence[Mark]) -> int:
-    """Whose a report is: whom the newest version names that does more than withdraw; where none does, the newest of all."""
-    return next((one.person for one in reversed(report) if not one.trace.only_withdraws), report[-1].person)
-
-
-def _order(mark: Mark) -> tuple[datetime, int, str, int]:
-    """As `chain.ordered`."""
-    return mark.made_at, RANK.get(mark.trace.service, 0), mark.message, mark.person
-
-
-def _newest(mark: Mark) -> tuple[tuple[datetime, int, str, int], int]:
-    """By which the newest report of several is gone on with; of those of one message, the first."""
-    place = mark.made_at.microsecond % 1000
-    return _order(mark._replace(made_at=mark.made_at - timedelta(microseconds=place))), -place
+        return len({any(same_time(fresh, one) for one in known) for known in pair}) == 1
+    return names_what_each_has_alone(fresh, *pair)
 
 
 def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[bytes]) -> dict[bytes, Standing]:
-    """Each report under the chain its oldest version was laid in; the first one under the number itself."""
+    """Each report under the chain its oldest version was laid in; the first one under the number itself. Of what was parted the
+    chain goes to the other person: with whom it was that is shut, and what stays is filed anew."""
     taken = set(known)
     found: dict[bytes, Standing] = {}
-    for marks in reports:
+    for marks in sorted(reports, key=_stays):
         laid = (mark.chain for mark in marks if mark.chain and mark.chain not in found)
         chain = next(laid, b"") or next(name for name in _names(number, marks[0]) if name not in taken)
         taken.add(chain)
@@ -339,8 +314,8 @@ def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[byt
     return found
 
 
-def _of(person: int, marks: Sequence[Mark]) -> Sequence[Mark]:
-    return [mark for mark in marks if mark.person == person]
+def _stays(marks: Sequence[Mark]) -> bool:
+    return next((mark.owner for mark in marks if mark.chain), 0) == owner(marks)
 
 
 def _names(number: bytes, mark: Mark) -> Iterator[bytes]:
@@ -355,211 +330,46 @@ def _fit(mark: Mark, report: Sequence[Mark]) -> int:
     """How well a version continues a report whose versions are all older."""
     kind, hers = mark.trace.service, owner(report)
     if not kind:
-        return _PROVEN if any(one.chain == mark.chain for one in report) else _NO
+        return PROVEN if any(one.chain == mark.chain for one in report) else NO
     continued = _continued(mark, report)
     known = [one.trace for one in continued]
     bare = all(one.only_withdraws for one in known)
     elsewhere = hers != mark.person and not mark.trace.only_withdraws
     if not known or (elsewhere and bare):
-        return _NO
+        return NO
     near = mark.made_at - continued[-1].made_at <= CONTINUED_WITHIN
     if elsewhere:
-        if not _gives(mark.trace, known, back=any(one.person == mark.person for one in report)):
-            return _NO
-        if kind in CHANGES:
-            return _ELSEWHERE if _corrects(mark.trace, known, near=near) else _NO
-        cancelled = _of(hers, report)[-1].trace.service == "C"
-        return _ELSEWHERE if kind != "A" and _again(mark.trace, known, cancelled=cancelled) else _NO
-    fits = _fits_anew(mark.trace, known) if kind in ("N", "H") else _fits_change(mark.trace, known)
+        return ELSEWHERE if _is_of_anothers(mark, report, near=near) else NO
+    fits = fits_anew(mark.trace, known) if kind in ("N", "H") else fits_change(mark.trace, known)
     if bare:
-        fits = min(fits, _LIKELY)  # what they take back may be another report
-    return _NO if fits == _LIKELY and not near else fits
+        fits = min(fits, LIKELY)  # what they take back may be another report
+    return NO if fits == LIKELY and not near else fits
 
 
-def _are_twins(mark: Mark, other: Mark) -> bool:
-    """Whether both are reports of one message, which are never one."""
-    apart = abs(mark.made_at - other.made_at)
-    return mark.message == other.message and timedelta(0) < apart < TWINS_WITHIN
+def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
+    """Whether a version takes this report of another person, or those samplings of it of which it tells."""
+    goes, stays = parted(mark, report)
+    known = [one.trace for one in goes]
+    if all(one.only_withdraws for one in known):
+        return False
+    if not _gives(mark.trace, known, back=any(one.person == mark.person for one in goes)):
+        return False
+    if mark.trace.service in CHANGES:
+        return corrects(mark.trace, known, near=near)
+    last = naming(owner(report), [*goes, *(one for one in stays if is_bare(one))])
+    cancelled = bool(last) and max(last, key=order).trace.only_withdraws if stays else last[-1].trace.service == "C"
+    return mark.trace.service != "A" and again(mark.trace, known, cancelled=cancelled)
 
 
 def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
     """The versions of a report that one goes on with: what only withdraws, with those alone that name whom it names."""
-    return _of(mark.person, report) if mark.trace.only_withdraws else report
+    return naming(mark.person, report) if mark.trace.only_withdraws else report
 
 
 def _gives(fresh: Trace, known: Sequence[Trace], *, back: bool) -> bool:
     """Whether a version has a result of an analysis of this report. `back`: to somebody whom it has left, it goes only with a
     value of the kind that it had: else "wrong patient" in words, sent to her, would give her the wrong number again."""
     if back and any(one.said for one in known):
-        return any(_share(fresh.said, one.said) for one in known)
+        return any(share(fresh.said, one.said) for one in known)
     named = [one.named for one in known if one.named]
-    return not named or any(_share(fresh.said if back else fresh.given, one) for one in named)
-
-
-def _corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
-    """Whether a change is about this report of another person."""
-    return any(_is_of(change, one, near=near) for one in known)
-
-
-def _again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
-    """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
-    waits = not any(one.said for one in known)
-    return any(
-        _plainly(fresh, one) or (waits and _is_awaited(fresh, one)) or (cancelled and _is_of(fresh, one, near=False))
-        for one in known
-    )
-
-
-def _is_of(fresh: Trace, known: Trace, *, near: bool) -> bool:
-    """Whether what the laboratory says of one person, as a change or after a cancellation, is of a report of another's. `near`:
-    both were made in a time in which a result id that counts within a message may still be the same."""
-    if _others_answer(fresh, known):
-        return False
-    if _share(fresh.own, known.own):
-        return True
-    if _same_order(fresh, known):
-        return not _other_samples(fresh, known) or _same_results(fresh, known)
-    other = _other_order(fresh, known)
-    if _other_samples(fresh, known) or (other and not _same_results(fresh, known)):
-        return False
-    if _share(fresh.taken, known.taken):
-        return True
-    return not other and (
-        _same_time(fresh, known)
-        or _share(fresh.analyses, known.analyses)
-        or (near and _share(fresh.results, known.results))
-    )
-
-
-def _fits_change(change: Trace, known: Sequence[Trace]) -> int:
-    """A change, cancellation or addition for the same person."""
-    apart = _times_apart(change, known)
-    if any(
-        _related(change, one) or (_share(change.results, one.results) and not (apart and _other_order(change, one)))
-        for one in known
-    ):
-        return _PROVEN
-    return _NO if apart else _LIKELY
-
-
-def _fits_anew(fresh: Trace, known: Sequence[Trace]) -> int:
-    """A new report for the same person: the same report, unless its samples or its request are others."""
-    if any(_others_answer(fresh, one) for one in known):
-        return _NO
-    if _times_apart(fresh, known):
-        return _PROVEN if any(_same_request(fresh, one) for one in known) else _NO
-    if any(_related(fresh, one) or _share(fresh.times, one.times) for one in known):
-        return _PROVEN
-    return _NO if all(_apart(fresh, one) and fresh.issued != one.issued for one in known) else _LIKELY
-
-
-def _plainly(fresh: Trace, known: Trace) -> bool:
-    """The same results of the same samples or the same request, and nothing that says otherwise: one report, sent twice."""
-    if _others_answer(fresh, known) or _other_samples(fresh, known) or _other_order(fresh, known):
-        return False
-    if _issued_apart(fresh, known) and not _share(fresh.own, known.own):
-        return False
-    if _tells_no_value(fresh) or _tells_no_value(known):
-        return _says_all_again(fresh, known)
-    return (_same_order(fresh, known) or _share(fresh.taken, known.taken)) and _same_results(fresh, known)
-
-
-def _is_awaited(fresh: Trace, known: Trace) -> bool:
-    """Whether it has what a report of which nothing is known yet waits for: of one request and one sample, by id and analysis."""
-    if _others_answer(fresh, known) or _other_samples(fresh, known):
-        return False
-    return _same_order(fresh, known) and _share(fresh.taken, known.taken)
-
-
-def _issued_apart(fresh: Trace, known: Trace) -> bool:
-    """Whether they were issued on two days, where no time of a sample tells that they are of one."""
-    days = [frozenset((one.issued[:10],)) if one.issued else sampled.NONE for one in (fresh, known)]
-    return not (fresh.times and known.times) and sampled.apart(*days)
-
-
-def _tells_no_value(one: Trace) -> bool:
-    """Whether it was stored before traces told values, requesters and materials."""
-    return bool(one.said) and not one.found
-
-
-def _says_all_again(fresh: Trace, known: Trace) -> bool:
-    """Whether all that both traces show is the same, where one of them shows no value: the request, the issue time, and each
-    result by its id, analysis and sample time."""
-    same_results = (fresh.results, fresh.taken, fresh.said) == (known.results, known.taken, known.said)
-    return _same_time(fresh, known) and _share(fresh.requests, known.requests) and bool(fresh.taken) and same_results
-
-
-def _same_order(fresh: Trace, known: Trace) -> bool:
-    """Whether both answer one request: by the laboratory's number of it, else by the requester's, of one requester."""
-    if fresh.own and known.own:
-        return _share(fresh.own, known.own)
-    return _share(fresh.asked, known.asked)
-
-
-def _other_order(fresh: Trace, known: Trace) -> bool:
-    """Whether both answer requests, and not the same."""
-    if fresh.own and known.own:
-        return not _share(fresh.own, known.own)
-    return _apart(fresh, known)
-
-
-def _same_results(fresh: Trace, known: Trace) -> bool:
-    """Whether both say something of one analysis, and the same of each that both say something of."""
-    one, other = _by_analysis(fresh), _by_analysis(known)
-    common = one.keys() & other.keys()
-    return bool(common) and all(_share(one[analysis], other[analysis]) for analysis in common)
-
-
-def _by_analysis(of: Trace) -> dict[bytes, Hashes]:
-    said: dict[bytes, Hashes] = {}
-    for one in of.found:
-        said[one[:HASH_BYTES]] = said.get(one[:HASH_BYTES], frozenset()) | {one[HASH_BYTES:]}
-    return said
-
-
-def _other_samples(fresh: Trace, known: Trace) -> bool:
-    """Whether they were taken at other times, or are of other material."""
-    other_material = bool(fresh.materials and known.materials) and not _share(fresh.materials, known.materials)
-    return other_material or sampled.apart(fresh.times, known.times)
-
-
-def _same_request(fresh: Trace, known: Trace) -> bool:
-    return bool(fresh.issued) and fresh.issued == known.issued and _share(fresh.requests, known.requests)
-
-
-def _related(fresh: Trace, known: Trace) -> bool:
-    """A number of the request, the issue time, or a result of the same sample in common. A day alone is no time."""
-    return (
-        _share(fresh.requests, known.requests)
-        or _same_time(fresh, known)
-        or _share(fresh.taken, known.taken)
-        or (_share(fresh.analyses, known.analyses) and not _apart(fresh, known))
-    )
-
-
-def _shared(fresh: Trace, known: Trace) -> int:
-    """How much two versions have in common; decides between reports that fit equally well, and then the newest does."""
-    in_common = ("requests", "departments", "times", "results", "taken", "analyses")
-    return _same_time(fresh, known) + sum(_share(getattr(fresh, name), getattr(known, name)) for name in in_common)
-
-
-def _apart(fresh: Trace, known: Trace) -> bool:
-    """Whether both answer requests, and not the same."""
-    return bool(fresh.requests and known.requests) and not _share(fresh.requests, known.requests)
-
-
-def _same_time(fresh: Trace, known: Trace) -> bool:
-    """Whether both were issued at one time. A day alone is no time."""
-    return sampled.has_clock(fresh.issued) and fresh.issued == known.issued
-
-
-def _others_answer(fresh: Trace, known: Trace) -> bool:
-    return bool(fresh.departments and known.departments) and not _share(fresh.departments, known.departments)
-
-
-def _times_apart(fresh: Trace, known: Sequence[Trace]) -> bool:
-    return sampled.apart(fresh.times, frozenset[str]().union(*(one.times for one in known)))
-
-
-def _share(one: frozenset[bytes] | frozenset[str], other: frozenset[bytes] | frozenset[str]) -> bool:
-    return not one.isdisjoint(other)
+    return not named or any(share(fresh.said if back else fresh.given, one) for one in named)

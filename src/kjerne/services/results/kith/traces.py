@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
-from kjerne.services.results.kith import giving, sampled
+from kjerne.services.results.kith import giving, sampled, samplings
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.model import Actor, AnalysedSubject, Report, Request
 
@@ -34,7 +34,8 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     neither now nor to come. `content`: a hash of all that it says. `named`: the analyses of it, `given`: those that have a
     result or await one, `said`: those that have one, with the kind of value. `requests` are all numbers of requests: `own`
     those of the laboratory, `asked` the requester's with whom that is. `materials`: every code and name of a material;
-    `found`: of each analysis (the first `HASH_BYTES`) what it was found to be.
+    `found`: of each analysis (the first `HASH_BYTES`) what it was found to be. `parts`: the same of each of its samplings,
+    where it tells of several (`samplings.of`).
     """
 
     service: str = ""
@@ -55,6 +56,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     asked: Hashes = frozenset()
     materials: Hashes = frozenset()
     found: Hashes = frozenset()
+    parts: tuple[Trace, ...] = ()
 
     @property
     def only_withdraws(self) -> bool:
@@ -64,6 +66,27 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
 def trace(report: Report) -> Trace:
     """What the version shows of itself."""
+    whole = _of(report, _content(report))
+    parts = (samplings.only(report, times, rest=False) for times in samplings.of(report))
+    found = tuple(_of(one, whole.content) for one in parts)
+    return msgspec.structs.replace(whole, parts=found) if found else whole
+
+
+def merged(whole: Trace, parts: Collection[int]) -> Trace:
+    """What a version shows of some of its samplings."""
+    if len(parts) == len(whole.parts):
+        return whole
+    first, *rest = told = [whole.parts[index] for index in sorted(parts)]
+    sets = {name: frozenset().union(*(getattr(one, name) for one in told)) for name in _OF_RESULTS}
+    return (
+        msgspec.structs.replace(first, gives_nothing=all(one.gives_nothing for one in told), **sets) if rest else first
+    )
+
+
+_OF_RESULTS: Final = ("times", "results", "taken", "analyses", "named", "given", "said", "materials", "found")
+
+
+def _of(report: Report, content: bytes) -> Trace:
     times = sampled.of_items(report)
     results: set[bytes] = set()
     taken: set[bytes] = set()
@@ -83,7 +106,7 @@ def trace(report: Report) -> Trace:
         report.service, sampled.local(report.issued), _sketch(map(_hash, numbers)),
         _sketch(_hash(one.kind, one.value) for one in report.provider.department_ids),
         (), frozenset(sorted(sampled.of_report(report))[:SKETCH]),
-        _sketch(results), _sketch(taken), _sketch(analyses), not gift.given, _content(report),
+        _sketch(results), _sketch(taken), _sketch(analyses), not gift.given, content,
         named=_analyses(gift.named), given=_analyses(gift.given), said=_analyses(gift.said),
         own=_sketch(_hash(one.provider_id) for one in report.requests if one.provider_id),
         asked=_sketch(_hash(*who, one.id) for one in report.requests if one.id for who in _who(report.requester)),

@@ -1,0 +1,216 @@
+"""Samplings that were sent about a wrong person, put right in every natural way: each ends with whom it was taken from.
+
+A laboratory's traffic is made here from what is true of the tubes, not from what the program does. `KJERNE_STORM` says how
+many stories of each kind are told (a twentieth of it), `KJERNE_STORM_SEED` replays them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from kjerne.services.results.kith import chain, lineage, mapping, traces
+from kjerne.services.results.kith.lineage import Mark, Standing
+
+HERS, OTHERS = 1, 2
+"""Whose number stood in the first messages, and who the tubes are in part from."""
+
+CODES = ("NPU02319", "NPU19748", "NPU22089")
+
+Told = tuple[int, str, str, str]
+"""Whose, which analysis, when its sample was taken, and the value."""
+
+
+@dataclass
+class Tube:
+    """What was taken at one time, by analysis the value, and whose it is."""
+
+    hour: int
+    person: int
+    values: dict[str, str]
+
+    @property
+    def taken(self) -> str:
+        return f"2026-03-02T{self.hour:02d}:00:00"
+
+
+@dataclass
+class Laboratory:
+    """How one laboratory writes: ids that last, count or are none; items marked as they are (H), all as new or not at all; each
+    message with an issue date of its own or all with the first one's; which numbers a request has; new tubes first or last."""
+
+    kith: Any
+    ids: str
+    marks: str
+    own_issue: bool
+    request: str
+    newest_first: bool
+    sent: list[tuple[Mark, chain.Versioned]] = field(default_factory=list)
+
+    def send(self, person: int, kind: str, tubes: list[Tube], gone: tuple[Tube, ...] = (), known: bool = True) -> None:
+        """One message: these tubes, and those that it takes back; `known`: they were sent before."""
+        day = len(self.sent) + 1
+        every = sorted([*tubes, *gone], key=lambda one: one.hour, reverse=self.newest_first)
+        rows = [(tube, code, value) for tube in every for code, value in tube.values.items()]
+        items = "".join(
+            self._item(place, every.index(tube) + 1, tube, code, value, tube in gone or kind == "C", known)
+            for place, (tube, code, value) in enumerate(rows, 1)
+        )
+        subjects = "".join(
+            str(self.kith.SAMPLE).replace(">P1<", f">{place}<").replace("2026-03-02T08:15:00", tube.taken)
+            for place, tube in enumerate(every, 1)
+        )
+        numbers = {
+            "both": "<Id>q1</Id><IdByServProvider>Q1</IdByServProvider>",
+            "own": "<IdByServProvider>Q1</IdByServProvider>",
+        }
+        at = f"2026-04-{day:02d}T12:00:00"
+        raw = self.kith.message(
+            self.kith.report(
+                items, service=kind, subjects=subjects, issued=at if self.own_issue else "2026-03-02T15:00:00",
+                head=f"<ServReq>{numbers.get(self.request, '<Id>q1</Id>')}</ServReq>",
+            ),
+            id_=f"M-{day}", generated=at,
+        )  # fmt: skip
+        [version] = chain.versions(self.kith.understood(raw))
+        mark = Mark(version.generated_at, version.message, person, traces.trace(version.report))
+        self.sent.append((mark, version))
+
+    def _item(self, place: int, number: int, tube: Tube, code: str, value: str, gone: bool, known: bool) -> str:
+        id_ = {"lasting": f"{code}-{tube.hour}", "counted": str(place)}.get(self.ids, "")
+        says = {"as they are": "H" if known else "N", "as new": "N"}.get(self.marks, "")
+        item = self.kith.item(code, self.kith.number(value), id_=id_, service="C" if gone else says)
+        return str(item).replace("</ResultItem>", f"<RefAnalysedSubject>{number}</RefAnalysedSubject></ResultItem>")
+
+
+def stands(sent: list[tuple[Mark, chain.Versioned]]) -> tuple[Counter[Told], Counter[str]]:
+    """What is said of each person, and what is said to have happened to it."""
+    versions = {mark.name: version for mark, version in sent}
+    said, changes = Counter[Told](), Counter[str]()
+    for marks in lineage.gathered(mark for mark, _ in sent):
+        owner = lineage.owner(marks)
+        report = Standing(owner, tuple(marks))
+        hers = [
+            (chain.only(versions[mark.name], mark.times) if mark.of else versions[mark.name])
+            if mark.person == owner
+            else chain.absent(versions[mark.name], withholds=not report.takes_back(mark))
+            for mark in marks
+        ]
+        for tree in mapping.resources(chain.fold(hers), lambda type_, key: f"{type_}:{key}"):
+            if tree["resourceType"] != "Observation":
+                continue
+            changes.update(
+                one["valueCode"]
+                for extension in tree.get("extension", ())
+                if extension["url"].endswith("/change")
+                for one in extension["extension"]
+                if one["url"] == "kind"
+            )
+            if "valueQuantity" in tree:
+                value = str(tree["valueQuantity"]["value"])
+                said[owner, tree["code"]["coding"][0]["code"], tree["effectiveDateTime"][:19], value] += 1
+    return said, changes
+
+
+def truth(tubes: list[Tube]) -> Counter[Told]:
+    return Counter((one.person, code, one.taken, value) for one in tubes for code, value in one.values.items())
+
+
+def first_sent(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Random) -> None:
+    """All tubes, under the first person's number."""
+    if how == "together":
+        lab.send(HERS, "N", tubes, known=False)
+        return
+    for place, tube in enumerate(tubes):
+        lab.send(HERS, "N", tubes[: place + 1] if how == "growing" else [tube], known=False)
+    if how == "joined":
+        lab.send(HERS, random_.choice("NM"), tubes)
+
+
+REPAIRS = (
+    "each by its own change", "all in one change", "each sent anew", "sent anew, then taken back", "taken back, then sent anew",
+    "changed, then taken back", "changed, then hers again", "changed one by one, then all of them",
+)  # fmt: skip
+
+
+def put_right(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Random) -> None:
+    wrong = [one for one in tubes if one.person == OTHERS]
+    hers = [one for one in tubes if one.person == HERS]
+    back = ("M", hers, tuple(wrong)) if hers else ("C", [], tuple(wrong))
+    if how == "taken back, then sent anew":
+        lab.send(HERS, *back)
+    random_.shuffle(wrong)
+    one_by_one = how.startswith("each") or "one by one" in how or random_.random() < 0.5
+    for some in [[one] for one in wrong] if one_by_one and how != "all in one change" else [wrong]:
+        anew = "anew" in how
+        lab.send(OTHERS, "N" if anew else "M", some, known=not anew)
+    if how in ("sent anew, then taken back", "changed, then taken back"):
+        lab.send(HERS, *back)
+    if how == "changed, then hers again" and hers:
+        lab.send(HERS, random_.choice("NM"), hers)
+    if how == "changed one by one, then all of them":
+        lab.send(OTHERS, random_.choice("NM"), wrong)
+
+
+def a_laboratory(kith: Any, random_: random.Random) -> Laboratory:
+    return Laboratory(
+        kith, random_.choice(["lasting", "counted", "none"]), random_.choice(["as they are", "as new", "unmarked"]),
+        random_.random() < 0.7, random_.choice(["both", "own", "asked"]), random_.random() < 0.3,
+    )  # fmt: skip
+
+
+def some_tubes(random_: random.Random) -> list[Tube]:
+    values = random_.sample(range(3, 99), 9)
+    codes = random_.sample(CODES, random_.choice([1, 1, 2]))
+    return [
+        Tube(hour, random_.choice([HERS, OTHERS]), {code: str(values.pop()) for code in codes})
+        for hour in range(8, 8 + random_.choice([2, 2, 3, 4]))
+    ]
+
+
+STORIES = int(os.environ.get("KJERNE_STORM", "1000")) // 20
+SEED = int(os.environ.get("KJERNE_STORM_SEED", "7"))
+
+
+@pytest.mark.parametrize("begun", ["together", "apart", "joined", "growing"])
+def test_each_sampling_ends_with_whom_it_was_taken_from(kith: Any, begun: str) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}{begun}{story}")
+        lab, tubes, how = a_laboratory(kith, random_), some_tubes(random_), random_.choice(REPAIRS)
+        if not any(one.person == OTHERS for one in tubes):
+            tubes[-1].person = OTHERS
+        first_sent(lab, tubes, begun, random_)
+        told = f"{SEED} {story}: {how}, {lab.ids} ids, marked {lab.marks}, {[(one.hour, one.person) for one in tubes]}"
+        before = len(lab.sent)
+        put_right(lab, tubes, how, random_)
+        hers = truth([one for one in tubes if one.person == HERS])
+        for number in range(before, len(lab.sent)):
+            assert hers <= stands(lab.sent[:number])[0], f"hers stays hers after message {number}, {told}"
+        order = [*lab.sent]
+        random_.shuffle(order)
+        said, changes = stands(order)
+        assert said == truth(tubes), told
+        assert not changes["corrected"], told
+
+
+@pytest.mark.parametrize("begun", ["apart", "growing"])
+def test_a_number_put_right_in_the_middle_leaves_nothing_with_the_first(kith: Any, begun: str) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}middle{begun}{story}")
+        lab, tubes = a_laboratory(kith, random_), some_tubes(random_)
+        for one in tubes:
+            one.person = OTHERS
+        first = random_.randint(1, len(tubes) - 1)
+        first_sent(lab, tubes[:first], begun, random_)
+        for tube in tubes[first:]:
+            lab.send(OTHERS, "N", [tube], known=False)
+        for some in random_.choice([[tubes], [tubes[:first]], [[one] for one in tubes[:first]]]):
+            lab.send(OTHERS, "M", some)
+        said, changes = stands(lab.sent)
+        assert said == truth(tubes), f"{SEED} {story}: {lab.ids} ids, marked {lab.marks}, {first} of {len(tubes)}"
+        assert not changes["corrected"]
