@@ -34,6 +34,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unattested, any_of
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
+from kjerne.hooking import hooks
 from kjerne.lifespan import Lifespan
 from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
@@ -56,7 +57,6 @@ from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.kinds import TYPES as CRITICAL
-from kjerne.services.decision_support import DecisionSupport
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
@@ -78,7 +78,6 @@ from kjerne.services.patients import WRITES as WRITES_OF_PERSONS
 from kjerne.services.patients import Everybody, PatientsApi, ReadPatch
 from kjerne.services.persons.api import PersonsApi
 from kjerne.services.persons.linking import Linker
-from kjerne.services.results import reuse_hooks
 from kjerne.services.results.api import TYPES, ResultsApi
 from kjerne.services.results.intake import Intake
 from kjerne.services.results.intake_api import IntakeApi
@@ -114,7 +113,6 @@ from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
 from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
-from kjerne.services.warnings import api as warnings
 from kjerne.settings import Settings
 from kjerne.socketing import SocketDeliverer
 from kjerne.store import registers
@@ -283,10 +281,8 @@ class House:
         read = (self.store.pool, self.store.ids, self.patients, self.reader, self.cursors, parse_json)
         everything = EverythingApi(*read, self.identify, by_service[0], denied)
         at_hand = (self.store.pool, self.reader, self.cursors, keeping, self.parse_search, self.identify)
-        history = HistoryApi(
-            *at_hand, reads, denied, type_of, Sealer(self.store.keys.derived("changes")), self.clock,
-            of_tests.of_everybody if of_tests else None,
-        )  # fmt: skip
+        sealer, everybody = Sealer(self.store.keys.derived("changes")), of_tests.of_everybody if of_tests else None
+        history = HistoryApi(*at_hand, reads, denied, type_of, sealer, self.clock, everybody)
         # The history of a type has the shape of a record's address: it comes first.
         of_records = (*history.routes(), *standards.routes(), *patches.routes(), *conditional.routes())
         routes = [
@@ -307,7 +303,7 @@ class House:
             *terms.routes(),
             *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
-            *self._hooks(parse_json),
+            *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
@@ -343,10 +339,8 @@ class House:
 
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> ImportJobsApi:
         """Many resources of the types in `sent_in` at once."""
-        # Sent to other processes with the lines: a method would want all of the house to go along.
-        parse_json = partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
         heard = partial(refusal_answer, shape="fhir")
-        asked = (self.store, self.reader, self.crew, sent_in, writes, parse_json, self.identify, self.guides, heard)
+        asked = (self.store, self.reader, self.crew, sent_in, writes, self._parse_resource, self.identify, self.guides, heard)
         return imports(*asked)
 
     def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:
@@ -363,15 +357,6 @@ class House:
         )  # fmt: skip
         groups = GroupsApi(self.store.pool, Sealer(self.store.keys.derived("group")), kickoffs, self.guides)
         return ExportsApi(self.store.pool, kickoffs, files, groups, self.guides)
-
-    def _hooks(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:
-        """What a clinician's system asks while she works (CDS Hooks)."""
-        reuse = reuse_hooks.ReuseHooks(self.asker, self.store.ids, parse_json, self.identify)
-        warned = warnings.WarningsApi(
-            self.store.pool, self.store.ids, self.finder, parse_json, self.parse_search, self.identify
-        )
-        discovery = DecisionSupport([*warnings.described(), *reuse_hooks.described()])
-        return [*discovery.routes(), *warned.routes(), *reuse.routes()]
 
     def _of_the_log(self, sent_in: Mapping[str, str]) -> tuple[AccessLogApi, DisclosuresApi]:
         """What is told of looks: to the patient and the data controller, and to the sources of the types in `sent_in`."""

@@ -350,7 +350,7 @@ def national(caller: Caller, patient: Patient, basis: str) -> dict[str, str]:
 
 
 async def asking_first(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
-    """K115: what the status tells, and of how many it was that something is shut; where no choice may be told, nothing is."""
+    """K114: what the status tells, and of how many it was that something is shut; where no choice may be told, nothing is."""
     house, shut = world.ward.house, 0
     for jurisdiction in ("NO", "EHDS"):
         settings = house.settings.model_copy(update={"jurisdiction": jurisdiction})

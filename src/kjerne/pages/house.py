@@ -152,7 +152,7 @@ class Chart:
     coming: tuple[Coming, ...] = ()
     sources: tuple[Source, ...] = ()
     opted_out: bool = False
-    """Whether nothing new is taken in, since there is an opt-out. Told to the citizen and who acts for her (law, K111)."""
+    """Whether nothing new is taken in, since there is an opt-out. Told to the citizen and who acts for her (law, K110)."""
 
 
 @dataclass(frozen=True, slots=True)

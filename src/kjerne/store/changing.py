@@ -167,7 +167,7 @@ def not_written(
 @dataclass(frozen=True, slots=True)
 class Changer:
     """Changes records of one service; `types` are all that it keeps, `joined` the transaction that this is a part of. `anybodys`:
-    also what another organisation filed, where the law lets the caller's role change it (law, K113)."""
+    also what another organisation filed, where the law lets the caller's role change it (law, K112)."""
 
     records: Records
     reader: Reader

@@ -111,7 +111,7 @@ def test_a_kind_is_asked_for_by_its_name_and_conditions_in_the_plural(platform: 
 
 
 def test_the_recorder_stays_whoever_changes_the_record_and_the_updater_is_noted(platform: Standing) -> None:
-    """Any doctor changes what another organisation registered (K113)."""
+    """Any doctor changes what another organisation registered (K112)."""
     gp, doctor = platform.persona("gp").hpr, platform.persona("hospital-doctor").hpr
     for tree, element in (
         (allergy(platform), "recorder"),

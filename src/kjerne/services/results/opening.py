@@ -70,7 +70,7 @@ class Opener:
         """The bytes of a rejected message. `Refusal` 404 where the sender's queue has none of this name.
 
         Its sender is never refused for what a patient has chosen, which is no laboratory's business; anybody else is, and is
-        told that somebody whom it names has it shut, and not by what (law, K112). So is it where nothing of it was kept.
+        told that somebody whom it names has it shut, and not by what (law, K111). So is it where nothing of it was kept.
         """
         raw = await self._rejected(sender, message)
         known = await self._known(raw)

@@ -36,7 +36,7 @@ def withheld(versions: Iterable[Versioned], reported_at: datetime) -> tuple[Labe
 
     Any version may withhold it, and a correction that leaves the reservation out does not take it back: what it corrected is
     still shown as a former value. A delay that is asked for anew takes the place of the one before: to say the day is to say
-    it (law, K102). A version that says that nothing is withheld ends what those made before it asked for (K109), not what its
+    it (law, K102). A version that says that nothing is withheld ends what those made before it asked for (K108), not what its
     discipline waits. Also what named another patient counts.
     """
     versions = list(versions)
