@@ -339,9 +339,8 @@ class House:
 
     def _imports(self, sent_in: Mapping[str, str], writes: Mapping[str, str]) -> ImportJobsApi:
         """Many resources of the types in `sent_in` at once."""
-        heard = partial(refusal_answer, shape="fhir")
-        asked = (self.store, self.reader, self.crew, sent_in, writes, self._parse_resource, self.identify, self.guides, heard)
-        return imports(*asked)
+        asked = (self.store, self.reader, self.crew, sent_in, writes, self._parse_resource, self.identify, self.guides)
+        return imports(*asked, partial(refusal_answer, shape="fhir"))
 
     def _in_bulk(self, parse_json: Callable[[bytes], dict[str, Any]]) -> ExportsApi:
         """What leaves in bulk, and the lists of patients that it may be of."""

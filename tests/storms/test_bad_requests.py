@@ -37,6 +37,7 @@ AT_ONCE: Final = 25
 WHOM: Final = "parent"
 FAULTS_LIMIT: Final = 20
 FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
+JSON: Final = (b"content-type", b"application/json")
 METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "BREW", "post")
 MEDIA_TYPES: Final = (
     b"", b"application/json", b"application/xml", b"text/plain", b"multipart/form-data; boundary=x",
@@ -103,18 +104,7 @@ def good(platform: Standing) -> list[Request]:
         *(Request("POST", "/pps/in", "lab", b"", xml, raw, pieces) for raw in messages[:4] * 3),
         Request("POST", "/pps/v2/already-done", "gp", b"", form, b"code=NPU27300", forms),
         Request("POST", f"/pps/v2/already-done/{id_}", "gp", b"", form, b"outcome=followed", forms),
-        *(
-            Request(
-                "POST",
-                f"/cds-services/{path}",
-                "gp",
-                b"",
-                (*about, (b"content-type", b"application/json")),
-                asked,
-                trees,
-            )
-            for path, asked in asked_by_hooks()
-        ),
+        *(Request("POST", path, "gp", b"", (*about, JSON), asked, trees) for path, asked in asked_by_hooks()),
         Request("POST", "/fhir/R4/Observation/_search", "gp", b"", form, b"code=NPU27300", forms),
         Request("GET", "/fhir/R4/Observation", "gp", b"date=ge2020&_count=2", about),
         *(
@@ -176,12 +166,12 @@ def asked_by_hooks() -> Iterator[tuple[str, bytes]]:
         body("order-select", medicine, order(brand(5), id_="b")),
         body("patient-view", prefetch={"medications": bundle(medicine | {"status": "active"}, held)}),
     )
-    yield from (("critical-information", json.dumps(one).encode()) for one in critical)
-    yield "already-done", json.dumps(body("order-sign", ordered("NPU27300"))).encode()
+    yield from (("/cds-services/critical-information", json.dumps(one).encode()) for one in critical)
+    yield "/cds-services/already-done", json.dumps(body("order-sign", ordered("NPU27300"))).encode()
     told = {"card": str(uuid4()), "outcome": "overridden", "overrideReason": {"reason": {"code": "other"}}}
     for path in ("critical-information", "already-done"):
         yield (
-            f"{path}/feedback",
+            f"/cds-services/{path}/feedback",
             json.dumps({"feedback": [told | {"outcomeTimestamp": "2026-11-27T12:00:00Z"}]}).encode(),
         )
 

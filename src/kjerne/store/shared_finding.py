@@ -19,7 +19,8 @@ from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import Include, Order, Plan, Search, counted, ordered, plan, references, reverse_tokens
 from kjerne.registries.homes import SHARED_TYPES
 from kjerne.store import joining, meant
-from kjerne.store.finding import VALUES_STEPS, within
+from kjerne.store.conditions import within
+from kjerne.store.finding import VALUES_STEPS
 from kjerne.store.including import INCLUDE_STEPS_LIMIT, INCLUDED_LIMIT, OPENING_STEPS, Served, too_costly, tree_of
 from kjerne.store.pool import Connection, moment
 from kjerne.store.shared import COLUMNS, Shared, opened
