@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from kjerne.registries.kj_profiles import BASE as PROFILES
+from kjerne.services.critical import api
 from kjerne.services.critical.api import BASE
 from kjerne.services.critical.kinds import KINDS
 from platform_fixture import Answered, Standing, Tree
@@ -386,3 +387,16 @@ def test_the_example_of_the_page_is_registered(platform: Standing) -> None:
     page = (Path(__file__).parents[3] / "docs" / "critical-information.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert registered(platform, json.loads(example))["meta"]["versionId"] == "1"
+
+
+def test_more_than_one_answer_holds_is_refused_and_never_left_out(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        registered(platform, flag(platform))
+    monkeypatch.setattr(api, "MOST_RECORDS", 1)
+    refused = ask(platform, "GET", "Flag")
+    assert (refused.status, refused.issue["code"], rows(platform, refused)) == (422, "too-costly", [])
+    monkeypatch.setattr(api, "MOST_RECORDS", 5_000)
+    monkeypatch.setattr(api, "MOST_BYTES", 500)
+    assert ask(platform, "GET", "Flag").status == 422
