@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from .conftest import Ward, fresh_number
+from kjerne.access import Wish
+
+from .conftest import Ward, Worker, fresh_number
 from .test_intake import take as take_in
 from .test_joined import notices, report_of, trees
+from .test_opted_out import opts_out
 from .test_samplings import AGAIN, APART, EIGHT, HB, NINE, RIGHT_AGAIN, stands, version
 from .test_withheld import LABELS, Record
 from .test_withheld_follows import record, take
@@ -142,3 +145,33 @@ async def test_what_withholds_the_report_withholds_what_stays_of_it(
     assert await record.change(report["id"], report, 1) == 200
     await take(record, version(kith, right, HB, day=5, kind="M", item="H", of=record.number))
     assert (await record.seen("Observation"), await record.seen_by_doctor("Observation")) == seen
+
+
+async def test_what_its_patient_restricted_stays_so_when_one_sampling_is_found_to_be_anothers(
+    workers: tuple[Worker, Worker], number: str, kith: Kith
+) -> None:
+    one, other = workers
+    right = fresh_number()
+    await one.person(number)
+    await one.person(right)
+    await one.take(*together(kith, number))
+    held = await one.choose(number, Wish("record", record=await one.report_of(number, "16")))
+    assert await one.sees(number) == []
+    await other.take(version(kith, right, HB, day=5, kind="M", item="H", of=number))
+    assert await one.sees(number) == []
+    await one.lift(number, held)
+    assert await one.sees(number) == ["16"]
+
+
+async def test_one_sampling_is_taken_from_the_wrong_person_though_the_right_one_has_opted_out(
+    ward: Ward, kith: Kith
+) -> None:
+    wrong, right = fresh_number(), fresh_number()
+    await ward.person(wrong)
+    await opts_out(ward, await ward.person(right))
+    moved = version(kith, right, HB, day=3, kind="M", item="H", of=wrong)
+    *_, refused = await take_in(ward, *together(kith, wrong), moved)
+    assert not refused.accepted
+    assert await stands(ward, wrong) == [("16", NINE)]
+    await take_in(ward, version(kith, wrong, RIGHT_AGAIN, day=4, kind="M"))
+    assert await stands(ward, wrong) == [("17", NINE)]

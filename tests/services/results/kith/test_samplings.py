@@ -343,3 +343,20 @@ def test_a_change_of_the_whole_report_that_corrects_the_time_of_one_of_its_sampl
     assert days(*parts, another) == [(A, [0, 2]), (A, [1])]
     as_new = mark(report_of(kith, HB, (BLOOD, TEN, "17"), kind="N", ids={}, **WHOLE), A, 2)
     assert days(*parts, as_new) == [(A, [0, 2]), (A, [1])]
+
+
+def test_a_change_of_two_samplings_that_were_moved_one_by_one_takes_no_third_for_an_id_that_counts(kith: Any) -> None:
+    told = HB, AGAIN, (BLOOD, TEN, "18")
+    grown = [mark(report_of(kith, *told[: 1 + day], issued=f"2026-03-0{2 + day}T12:00:00"), A, day) for day in range(3)]
+    moved = [told[2:], told[:1], (told[0], told[2])]
+    own = [
+        mark(report_of(kith, *of, kind="M", issued=f"2026-03-0{5 + day}T12:00:00"), B, 3 + day)
+        for day, of in enumerate(moved)
+    ]
+    assert told_days(*grown, *own) == [(A, [1, 2]), (B, [0, 1, 2, 3, 4, 5])]
+
+
+def told_days(*marks: Mark) -> list[tuple[int, list[int]]]:
+    """As `days`, in the order of their making alone."""
+    found = lineage.gathered(marks)
+    return sorted((lineage.owner(one), [(of.made_at - marks[0].made_at).days for of in one]) for one in found)
