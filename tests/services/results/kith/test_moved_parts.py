@@ -214,3 +214,11 @@ def test_a_number_put_right_in_the_middle_leaves_nothing_with_the_first(kith: An
         said, changes = stands(lab.sent)
         assert said == truth(tubes), f"{SEED} {story}: {lab.ids} ids, marked {lab.marks}, {first} of {len(tubes)}"
         assert not changes["corrected"]
+
+
+def test_a_version_that_names_somebody_else_says_as_often_as_it_is_laid_aside_when_its_samples_were_taken(
+    kith: Any,
+) -> None:
+    [version] = chain.versions(kith.understood(kith.message(kith.report(kith.item()))))
+    once = chain.absent(version)
+    assert (once.samplings, chain.absent(once)) == (("2026-03-02T08:15:00",), once)

@@ -126,7 +126,8 @@ def absent(version: Versioned, *, withholds: bool = True) -> Versioned:
         line=report.line, service=report.service, status=report.status, issued=report.issued, approved="",
         discipline=report.discipline, id=report.id, patient=NOBODY, provider=report.provider, requests=requests,
     )  # fmt: skip
-    return msgspec.structs.replace(version, report=bare, samplings=tuple(sorted(sampled.of_report(report))))
+    told = version.samplings or tuple(sorted(sampled.of_report(report)))
+    return msgspec.structs.replace(version, report=bare, samplings=told)
 
 
 def only(version: Versioned, times: sampled.Times) -> Versioned:
