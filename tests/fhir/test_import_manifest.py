@@ -105,6 +105,15 @@ def test_what_is_wrong_is_said_with_its_place(tree: dict[str, Any], status: int,
     assert (refused.value.status, refused.value.where) == (status, where)
 
 
+def test_what_may_be_a_persons_number_is_not_said_back() -> None:
+    number = "13817510099"
+    twice = [{"name": number, "valueString": "x"}] * 2
+    for tree in (of_the_proposal() | {number: 1}, {"resourceType": "Parameters", "parameter": twice}):
+        with pytest.raises(Refusal) as refused:
+            read(tree, TYPES)
+        assert number not in f"{refused.value.says} {refused.value.where} {refused.value.todo}"
+
+
 @pytest.mark.parametrize("name", ["exportUrl", "manifestUrl"])
 def test_an_address_to_fetch_from_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(Refusal, match="fetches nothing") as refused:

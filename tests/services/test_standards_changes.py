@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import pytest
 
+from kjerne.errors import Refusal
 from kjerne.fhir.validate import check
-from kjerne.services.standards_history import WAIT_LIMIT_SECONDS
+from kjerne.services.standards_history import WAIT_LIMIT_SECONDS, must_be_reached
+from kjerne.store.following import Place, Position
 from kjerne.wire.json import parse
 from platform_fixture import Answered, Standing, Tree
 from services.access_log.test_api import asked, of
@@ -134,6 +136,14 @@ def test_what_a_cursor_holds_is_not_asked_for_beside_it(platform: Standing) -> N
     for beside in ("_type=Observation", "_since=2026-01-01", "_count=0"):
         assert platform.get(f"{here}&{beside}", about=WHO).status == 400
     assert platform.get(f"{here}&_wait=0&_count=5", about=WHO).status == 200
+
+
+def test_a_cursor_of_after_a_backup_that_was_brought_back_is_refused() -> None:
+    """Transaction numbers go back with the database, and a cursor lies outside it."""
+    must_be_reached(Position(Place(7)), Place(7))
+    with pytest.raises(Refusal) as refused:
+        must_be_reached(Position(Place(8)), Place(7))
+    assert (refused.value.status, refused.value.where) == (400, "_cursor")
 
 
 def test_it_is_about_one_patient(platform: Standing) -> None:

@@ -116,6 +116,31 @@ async def test_no_question_tells_who_has_shut_everything_from_who_has_nothing(wa
 
 
 @EVERY_CHOICE
+async def test_a_cursor_to_follow_her_by_is_good_before_and_after_she_shuts_it(ward: Ward, rule: str) -> None:
+    made = await shut(ward)
+    people = ward.house.store.people
+
+    async def told(cursor: str) -> tuple[str, list[str]]:
+        async with ward.client(ward.doctor(made.number, HPR)) as client:
+            answer = await client.get(f"/fhir/R4/$changes{cursor}", headers={"person-id": made.number})
+        tree = answer.json()
+        assert answer.status_code == 200, tree
+        (onward,) = [one["url"] for one in tree["link"] if one["relation"] == "monitor"]
+        return "?" + onward.partition("?")[2], [one["fullUrl"] for one in tree.get("entry", ()) if "fullUrl" in one]
+
+    before, _ = await told("?_count=0")
+    async with ward.house.store.pool.acquire() as conn:
+        await people.add_choice(conn, made.key, CHOICES[rule])
+    during, found = await told(before)
+    anew, all_of_it = await told("")
+    assert (found, all_of_it) == ([], [])
+    async with ward.house.store.pool.acquire() as conn:
+        await conn.execute("UPDATE privacy_choice SET ended_at = now() WHERE patient = $1", made.key)
+    for cursor in (before, during, anew):
+        assert (await told(cursor))[1] == []
+
+
+@EVERY_CHOICE
 async def test_no_id_tells_that_a_record_lies_there(ward: Ward, rule: str) -> None:
     made = await shut(ward, CHOICES[rule])
     nobodys = absent(replace(made, key=await _key(ward, made.other)))

@@ -124,7 +124,12 @@ def _only(tree: Mapping[str, Any], taken: Collection[str], where: str) -> None:
     for name in tree:
         if name not in taken:
             says = f"a manifest takes {', '.join(sorted(taken))} here"
-            raise Refusal(400, says, where=f"{where}{name[:64]}", code="not-supported")
+            raise Refusal(400, says, where=f"{where}{_told(name)}".removesuffix("."), code="not-supported")
+
+
+def _told(name: str) -> str:
+    """The name of a member as it may be said back: one of letters, since any other may be a person's number."""
+    return name[:64] if name.isascii() and name.isalpha() else ""
 
 
 def _is_ndjson(found: Any, where: str) -> None:
@@ -152,7 +157,7 @@ def _plain(tree: Mapping[str, Any]) -> dict[str, Any]:
         if name == "input":
             plain.setdefault(name, []).append(value)
         elif name in plain:
-            raise Refusal(400, f"{name} may come once", where=name[:64], code="duplicate")
+            raise Refusal(400, "each parameter but input may come once", where=_told(name), code="duplicate")
         else:
             plain[name] = value
     return plain

@@ -37,6 +37,7 @@ from kjerne.services.standards_history import (
     another_cursor,
     caller_of,
     mark_of,
+    must_be_reached,
     onward,
 )
 from kjerne.store import following as feed
@@ -75,6 +76,7 @@ class EverybodysHistory:
         while True:
             async with api.pool.acquire() as conn:
                 end = await feed.upto(conn)
+            must_be_reached(position, end)
             look = _Look(call, api, types, line, position.since, api.clock.now(), asked._replace(position=position))
             reached = end if asked.begins else await look.onward(position.place, end)
             position = Position(reached, look.now, since=EARLIEST if reached == end else position.since)

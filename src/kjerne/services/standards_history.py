@@ -38,7 +38,7 @@ from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import in_address, patient_of_history
 from kjerne.store import following, past
 from kjerne.store.cursors import Cursors, alone, token_in
-from kjerne.store.following import PACKED_BYTES, Position, Stretch, Told
+from kjerne.store.following import PACKED_BYTES, Place, Position, Stretch, Told
 from kjerne.store.kept import Kept, opened_by
 from kjerne.store.keys import Sealer
 from kjerne.store.past import LETTERS, Event, Outline, span_of
@@ -272,6 +272,13 @@ def another_cursor() -> Refusal:
     return Refusal(400, says, where="_cursor", todo=todo)
 
 
+def must_be_reached(position: Position, upto: Place) -> None:
+    """`Refusal` 400 for a place beyond all that was written: a backup has been brought back since, and what was told is gone."""
+    if position.place.xid > upto.xid:
+        says = "this cursor is of after the backup that was brought back here"
+        raise Refusal(400, says, where="_cursor", todo="Begin without one: all is told anew.")
+
+
 def mark_of(keys: Collection[int]) -> bytes:
     """What a cursor holds of whom it is about, in as many bytes whoever it is; none: about everybody."""
     return blake2b(" ".join(map(str, sorted(keys))).encode(), digest_size=WHOSE_BYTES).digest()
@@ -458,6 +465,7 @@ class _Followed(_Asked):
         async with api.pool.acquire() as conn:
             upto = await following.upto(conn)
         stretch, found = Stretch(self.position or self.wants.position, upto, api.clock.now()), list[Told]()
+        must_be_reached(stretch.position, upto)
 
         async def lay(service: str, grant: Grant) -> list[Told]:
             self._check_about(grant)
@@ -471,8 +479,9 @@ class _Followed(_Asked):
         return stretch, sorted(found)
 
     def _check_about(self, grant: Grant) -> None:
-        """`Refusal` 400 where the numbers that are hers are not those that a cursor was about, or have changed meanwhile."""
-        keys = tuple(sorted(grant.subject.keys))
+        """`Refusal` 400 where the numbers that are hers are not those that a cursor was about, or have changed meanwhile. Whom it
+        is about, and not whose records the grant opens: a cursor must not tell that she has shut them (K37)."""
+        keys = tuple(sorted(grant.asked_about.keys))
         if (self.keys and keys != self.keys) or (self.wants.goes_on and mark_of(keys) != self.wants.whose):
             raise another_cursor()
         self.keys = keys
