@@ -11,6 +11,9 @@ from kjerne.errors import Refusal
 LINE_LIMIT: Final = 50_000
 """What one request writes, and one transaction holds its patients for, stays within a few seconds."""
 
+EMPTY_LIMIT: Final = 50_000
+"""As many empty lines are passed over."""
+
 
 class Lines(NamedTuple):
     """The lines of an import that say something, and the number of each in the body, where empty ones count."""
@@ -21,6 +24,9 @@ class Lines(NamedTuple):
     @classmethod
     def of(cls, body: bytes) -> Self:
         """`Refusal` for a body without a line, and for one of too many."""
+        if body.count(b"\n") > LINE_LIMIT + EMPTY_LIMIT:  # before it is split: 60 kB can unpack to 60 million lines
+            says = f"the import has more than {LINE_LIMIT} lines and {EMPTY_LIMIT} empty ones"
+            raise Refusal(413, says, todo="Leave the empty lines out, and send it in parts.")
         lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
         numbers: Sequence[int] = range(1, len(lines) + 1)
         if not all(map(bytes.strip, lines)):
