@@ -29,6 +29,16 @@ def test_each_version_in_a_history_says_which_request_made_it() -> None:
     assert "search" not in newest
 
 
+def test_a_first_version_that_is_gone_is_told_as_deleted_and_not_as_made() -> None:
+    """What was taken from a wrong person, of whoever follows her."""
+    tree = parse(
+        history([version(1)._replace(resource=b"")], [("self", "http://kjerne.example/fhir/R4/$changes")], None)
+    )
+    assert check(tree, "Bundle") == []
+    (gone,) = tree["entry"]
+    assert (gone["request"], gone["response"]["status"]) == ({"method": "DELETE", "url": "Specimen/a"}, "204")
+
+
 def test_what_is_shut_stands_in_a_history_as_the_request_that_was_refused() -> None:
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
     gone = version(3)._replace(resource=b"")

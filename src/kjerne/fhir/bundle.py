@@ -104,9 +104,12 @@ def _joined(type: str, entries: Iterable[bytes], links: Sequence[tuple[str, str]
 
 
 def _version(one: Version) -> bytes:
-    method, status = ("PUT", "200") if one.resource else ("DELETE", "204")
-    if one.number == 1:
+    if not one.resource:  # also a first version that was taken from a wrong person
+        method, status = "DELETE", "204"
+    elif one.number == 1:
         method, status = "PUT" if one.put else "POST", "201"
+    else:
+        method, status = "PUT", "200"
     made = {
         "request": {"method": method, "url": one.type if method == "POST" else f"{one.type}/{one.id}"},
         "response": {
