@@ -198,6 +198,46 @@ def test_each_sampling_ends_with_whom_it_was_taken_from(kith: Any, begun: str) -
         assert not changes["corrected"], told
 
 
+AFTERWARDS = (
+    "the rest", "the rest with a new tube", "the rest, one corrected", "a new tube", "a new tube, when hers are cancelled",
+)  # fmt: skip
+
+
+def go_on(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Random) -> list[Tube]:
+    """What the laboratory sends when the tubes are with whom they are from; tells what is true then."""
+    hers, others = ([one for one in tubes if one.person == person] for person in (HERS, OTHERS))
+    new = [Tube(20, HERS, dict.fromkeys(tubes[0].values, "2"))]
+    if how.startswith("a new tube"):
+        if how.endswith("cancelled"):
+            lab.send(OTHERS, "C", [], random_.choice([(), tuple(others)]))
+            others = []
+        lab.send(HERS, "N", new, known=False)
+        return [*hers, *others, *new]
+    if how.endswith("corrected"):
+        hers[0].values = {code: f"1{value}" for code, value in hers[0].values.items()}
+    hers += new if how.endswith("new tube") else []
+    lab.send(HERS, "M" if how.endswith("corrected") else random_.choice("NM"), hers)
+    return [*hers, *others]
+
+
+@pytest.mark.parametrize("begun", ["together", "apart", "joined", "growing"])
+def test_what_the_laboratory_sends_afterwards_brings_back_nothing_that_was_another_patients(
+    kith: Any, begun: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}afterwards{begun}{story}")
+        lab, tubes, how = a_laboratory(kith, random_), some_tubes(random_), random_.choice(REPAIRS)
+        tubes[0].person, tubes[-1].person = random_.sample([HERS, OTHERS], 2)
+        first_sent(lab, tubes, begun, random_)
+        put_right(lab, tubes, how, random_)
+        then = random_.choice(AFTERWARDS)
+        true = truth(go_on(lab, tubes, then, random_))
+        order = [*lab.sent]
+        random_.shuffle(order)
+        told = f"{SEED} {story}: {how}, then {then}, {lab}"
+        assert stands(order)[0] == true, told.partition(", sent=")[0]
+
+
 @pytest.mark.parametrize("begun", ["apart", "growing"])
 def test_a_number_put_right_in_the_middle_leaves_nothing_with_the_first(kith: Any, begun: str) -> None:
     for story in range(STORIES):

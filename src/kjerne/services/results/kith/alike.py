@@ -48,27 +48,32 @@ def names_what_each_has_alone(fresh: Trace, known: Sequence[Trace], other: Seque
     return False
 
 
-def corrects(change: Trace, known: Sequence[Trace], *, near: bool) -> bool:
-    """Whether a change is about this report of another person."""
-    return any(_is_of(change, one, near=near) for one in known)
+def corrects(change: Trace, known: Sequence[Trace], *, near: bool, back: bool) -> bool:
+    """Whether a change is about this report of another person. `back`: whom it names had it before."""
+    return any(_is_of(change, one, near=near, of_the_sample=back) for one in (_sampled(known) if back else known))
 
 
 def again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
     """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
     waits = not any(one.said for one in known)
-    return any(
-        _plainly(fresh, one) or (waits and _is_awaited(fresh, one)) or (cancelled and _is_of(fresh, one, near=False))
-        for one in known
+    return any(_plainly(fresh, one) or (waits and _is_awaited(fresh, one)) for one in known) or (
+        cancelled and any(_is_of(fresh, one, near=False, of_the_sample=True) for one in _sampled(known))
     )
 
 
-def _is_of(fresh: Trace, known: Trace, *, near: bool) -> bool:
+def _sampled(known: Sequence[Trace]) -> Sequence[Trace]:
+    """Those that tell when samples were taken, where any does: a bare cancellation meets every time."""
+    return [one for one in known if one.times] or known
+
+
+def _is_of(fresh: Trace, known: Trace, *, near: bool, of_the_sample: bool) -> bool:
     """Whether what the laboratory says of one person, as a change or after a cancellation, is of a report of another's. `near`:
-    both were made in a time in which a result id that counts within a message may still be the same."""
+    both were made in a time in which a result id that counts within a message may still be the same. `of_the_sample`: its own
+    number of the request is not enough for a sample of another time, which would bring back what was taken as another's."""
     if others_answer(fresh, known):
         return False
     if share(fresh.own, known.own):
-        return True
+        return not of_the_sample or not sampled.apart(fresh.times, known.times) or same_results(fresh, known)
     if same_order(fresh, known):
         return not _other_samples(fresh, known) or same_results(fresh, known)
     other = other_order(fresh, known)

@@ -352,10 +352,11 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
     known = [one.trace for one in goes]
     if all(one.only_withdraws for one in known):
         return False
-    if not _gives(mark.trace, known, back=any(one.person == mark.person for one in goes)):
+    back = any(one.person == mark.person for one in goes)
+    if not _gives(mark.trace, known, back=back):
         return False
     if mark.trace.service in CHANGES:
-        return corrects(mark.trace, known, near=near)
+        return corrects(mark.trace, known, near=near, back=back)
     last = naming(owner(report), [*goes, *(one for one in stays if is_bare(one))])
     cancelled = bool(last) and max(last, key=order).trace.only_withdraws if stays else last[-1].trace.service == "C"
     return mark.trace.service != "A" and again(mark.trace, known, cancelled=cancelled)
