@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 import httpx
@@ -170,10 +170,11 @@ def another(platform: Standing) -> Iterator[Client]:
 @pytest.fixture
 def storm(platform: Standing) -> Iterator[Storm]:
     with another(platform) as second:
-        here = Storm(platform, [platform.client, second])
+        here, taken = Storm(platform, [platform.client, second]), {one.nin for one in platform.population.people}
         for number in range(PEOPLE):
             fresh = random.Random(words.fresh())
-            here.numbers.append(person_number(fresh, date(1971, 2, 3), "male", set(here.numbers)))
+            born = date(1930, 1, 1) + timedelta(days=fresh.randrange(25_000))
+            here.numbers.append(person_number(fresh, born, "male", {*taken, *here.numbers}))
             tree = {"resourceType": "Patient", "identifier": [{"system": FNR, "value": here.numbers[-1]}]}
             made = here.call(number, "POST", "Patient", tree)
             assert made.status == 201, made.response.text

@@ -32,11 +32,11 @@ HERE: Final = Path(__file__).parent
 HOME: Final = ROOT / ".cache" / "judges" / "schemathesis"
 VERSION: Final = "4.32.5"
 PERSONAS: Final = {
-    "gp": "^/(pps/v2|fhir|api|exports|persons)",
-    "lab": "^/(pps/in|fhir/R4/[{$])",
+    "gp": "^/(pps/v2|fhir|api|exports|persons|cds-services)",
+    "lab": "^/(pps/in|imports|fhir/R4/[{$])",
     "operator": (
         "^/(participation|persons|exports|checks|subscriptions|oversight|pps/operations|pps/already|fhir/R4/.export)"
-        "|^/(openapi|healthz|readyz)"
+        "|^/(openapi|healthz|readyz|critical-information)"
     ),
     "all-patients": "^/fhir/R4",
     "registry": "^/fhir/R4/([{]|CodeSystem|ValueSet|ConceptMap)",
