@@ -42,7 +42,8 @@ class Tube:
 @dataclass
 class Laboratory:
     """How one laboratory writes: ids that last, count or are none; items marked as they are (H), all as new or not at all; each
-    message with an issue date of its own or all with the first one's; which numbers a request has; new tubes first or last."""
+    message with an issue date of its own or all with the first one's; which numbers a request has; new tubes first or last; the
+    analyses of a tube in the order in which they were done, or in the other one every second time."""
 
     kith: Any
     ids: str
@@ -50,13 +51,15 @@ class Laboratory:
     own_issue: bool
     request: str
     newest_first: bool
+    turns: bool = False
     sent: list[tuple[Mark, chain.Versioned]] = field(default_factory=list)
 
     def send(self, person: int, kind: str, tubes: list[Tube], gone: tuple[Tube, ...] = (), known: bool = True) -> None:
         """One message: these tubes, and those that it takes back; `known`: they were sent before."""
         day = len(self.sent) + 1
         every = sorted([*tubes, *gone], key=lambda one: one.hour, reverse=self.newest_first)
-        rows = [(tube, code, value) for tube in every for code, value in tube.values.items()]
+        turned = -1 if self.turns and day % 2 else 1
+        rows = [(tube, code, value) for tube in every for code, value in [*tube.values.items()][::turned]]
         items = "".join(
             self._item(place, every.index(tube) + 1, tube, code, value, tube in gone or kind == "C", known)
             for place, (tube, code, value) in enumerate(rows, 1)
@@ -160,16 +163,18 @@ def put_right(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Rand
 def a_laboratory(kith: Any, random_: random.Random) -> Laboratory:
     return Laboratory(
         kith, random_.choice(["lasting", "counted", "none"]), random_.choice(["as they are", "as new", "unmarked"]),
-        random_.random() < 0.7, random_.choice(["both", "own", "asked"]), random_.random() < 0.3,
+        random_.random() < 0.7, random_.choice(["both", "own", "asked"]), random_.random() < 0.3, random_.random() < 0.3,
     )  # fmt: skip
 
 
 def some_tubes(random_: random.Random) -> list[Tube]:
-    values = random_.sample(range(3, 99), 9)
-    codes = random_.sample(CODES, random_.choice([1, 1, 2]))
+    values = random_.sample(range(3, 99), 12)
+    hours = range(8, 8 + random_.choice([2, 2, 3, 4]))
+    same = random_.sample(CODES, random_.choice([1, 1, 2]))
+    codes = [same if random_.random() < 0.7 else random_.sample(CODES, random_.choice([1, 2, 3])) for _ in hours]
     return [
-        Tube(hour, random_.choice([HERS, OTHERS]), {code: str(values.pop()) for code in codes})
-        for hour in range(8, 8 + random_.choice([2, 2, 3, 4]))
+        Tube(hour, random_.choice([HERS, OTHERS]), {code: str(values.pop()) for code in own})
+        for hour, own in zip(hours, codes, strict=True)
     ]
 
 
@@ -185,7 +190,7 @@ def test_each_sampling_ends_with_whom_it_was_taken_from(kith: Any, begun: str) -
         if not any(one.person == OTHERS for one in tubes):
             tubes[-1].person = OTHERS
         first_sent(lab, tubes, begun, random_)
-        told = f"{SEED} {story}: {how}, {lab.ids} ids, marked {lab.marks}, {[(one.hour, one.person) for one in tubes]}"
+        told = f"{SEED} {story}: {how}, {lab}, {[(one.hour, one.person, one.values) for one in tubes]}"
         before = len(lab.sent)
         put_right(lab, tubes, how, random_)
         hers = truth([one for one in tubes if one.person == HERS])
@@ -254,6 +259,18 @@ def test_a_number_put_right_in_the_middle_leaves_nothing_with_the_first(kith: An
         said, changes = stands(lab.sent)
         assert said == truth(tubes), f"{SEED} {story}: {lab.ids} ids, marked {lab.marks}, {first} of {len(tubes)}"
         assert not changes["corrected"]
+
+
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_a_tube_is_not_taken_along_since_its_result_has_the_number_of_another_ones(kith: Any, left_out: int) -> None:
+    lab = Laboratory(kith, "counted", "as they are", own_issue=True, request="both", newest_first=False)
+    first = Tube(8, HERS, {CODES[0]: "14"})
+    wrong = Tube(9, OTHERS, dict(zip(CODES[::-1], ("8", "140", "16"), strict=True)))
+    for one in (first, wrong):
+        lab.send(HERS, "N", [one], known=False)
+    wrong.values = dict([*wrong.values.items()][::-1][: 3 - left_out])
+    lab.send(OTHERS, "M", [wrong])
+    assert stands(lab.sent)[0] == truth([first, wrong])
 
 
 def test_a_version_that_names_somebody_else_says_as_often_as_it_is_laid_aside_when_its_samples_were_taken(

@@ -244,7 +244,8 @@ class _Gathered:
         for one in fitting[1:]:
             of_one = owner(one.report) == owner(joined[0])
             were_one = frozenset((_tag(one.report), _tag(joined[0]))) in self._parted and not mark.trace.only_withdraws
-            if not (of_one or were_one) or (mark.trace.times and not of_one and not one.tells):
+            takes = not of_one or owner(joined[0]) != mark.person
+            if not (of_one or were_one) or (mark.trace.times and takes and not one.tells):
                 continue
             if any(are_twins(new, old) for new in one.report for report in joined for old in report):
                 continue
