@@ -33,6 +33,7 @@ class Tube:
     hour: int
     person: int
     values: dict[str, str]
+    material: str = "S"
 
     @property
     def taken(self) -> str:
@@ -65,7 +66,10 @@ class Laboratory:
             for place, (tube, code, value) in enumerate(rows, 1)
         )
         subjects = "".join(
-            str(self.kith.SAMPLE).replace(">P1<", f">{place}<").replace("2026-03-02T08:15:00", tube.taken)
+            str(self.kith.SAMPLE)
+            .replace(">P1<", f">{place}<")
+            .replace("2026-03-02T08:15:00", tube.taken)
+            .replace("V='S' DN='Serum'", f"V='{tube.material}' DN='Material {tube.material}'")
             for place, tube in enumerate(every, 1)
         )
         numbers = {
@@ -259,6 +263,25 @@ def test_a_number_put_right_in_the_middle_leaves_nothing_with_the_first(kith: An
         said, changes = stands(lab.sent)
         assert said == truth(tubes), f"{SEED} {story}: {lab.ids} ids, marked {lab.marks}, {first} of {len(tubes)}"
         assert not changes["corrected"]
+
+
+@pytest.mark.parametrize("apart_by", ["analysis", "material"])
+def test_what_was_taken_along_with_anothers_of_the_same_time_is_hers_when_it_is_sent_again(
+    kith: Any, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}again{apart_by}{story}")
+        lab = a_laboratory(kith, random_)
+        first, last = random_.sample(CODES, 2)
+        hers = Tube(8, HERS, {first: "14"})
+        wrong = Tube(8, OTHERS, {last: "16"}) if apart_by == "analysis" else Tube(8, OTHERS, {first: "16"}, "P")
+        lab.send(HERS, "N", random_.sample([hers, wrong], 2), known=False)
+        lab.send(OTHERS, "M", [wrong])
+        for _ in range(random_.randint(1, 2)):
+            lab.send(HERS, random_.choice("NM"), [hers])
+        random_.shuffle(lab.sent)
+        told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
+        assert stands(lab.sent)[0] == truth([hers, wrong]), told
 
 
 @pytest.mark.parametrize("left_out", [0, 1])

@@ -73,7 +73,7 @@ def _is_of(fresh: Trace, known: Trace, *, near: bool, of_the_sample: bool) -> bo
     if others_answer(fresh, known):
         return False
     if share(fresh.own, known.own):
-        return not of_the_sample or not sampled.apart(fresh.times, known.times) or same_results(fresh, known)
+        return not of_the_sample or not _other_samples(fresh, known) or same_results(fresh, known)
     if same_order(fresh, known):
         return not _other_samples(fresh, known) or same_results(fresh, known)
     other = other_order(fresh, known)

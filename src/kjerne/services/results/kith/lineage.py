@@ -354,6 +354,8 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
     if all(one.only_withdraws for one in known):
         return False
     back = any(one.person == mark.person for one in goes)
+    if back:  # what else went along was never said of the other
+        known = [one.trace for one in naming(owner(report), goes) if not one.trace.only_withdraws] or known
     if not _gives(mark.trace, known, back=back):
         return False
     if mark.trace.service in CHANGES:
