@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from kjerne.services.results.kith import chain, lineage, mapping, traces
@@ -282,6 +283,25 @@ def test_what_was_taken_along_with_anothers_of_the_same_time_is_hers_when_it_is_
         random_.shuffle(lab.sent)
         told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
         assert stands(lab.sent)[0] == truth([hers, wrong]), told
+
+
+@pytest.mark.parametrize("begun", ["together", "joined"])
+def test_of_a_report_stored_before_samplings_were_told_what_is_sent_again_brings_nothing_else_back(
+    kith: Any, begun: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}stored{begun}{story}")
+        lab, tubes = a_laboratory(kith, random_), some_tubes(random_)
+        tubes[0].person, tubes[-1].person = random_.sample([HERS, OTHERS], 2)
+        first_sent(lab, tubes, begun, random_)
+        for place, (mark, version) in enumerate(lab.sent):
+            lab.sent[place] = mark._replace(trace=msgspec.structs.replace(mark.trace, parts=())), version
+        hers, wrong = ([one for one in tubes if one.person == person] for person in (HERS, OTHERS))
+        lab.send(OTHERS, "M", wrong)
+        kind, gone = random_.choice([("N", ()), ("M", ()), ("M", tuple(wrong))])
+        lab.send(HERS, kind, hers, gone)
+        random_.shuffle(lab.sent)
+        assert stands(lab.sent)[0] == truth(tubes), f"{SEED} {story}: {lab}".partition(", sent=")[0]
 
 
 @pytest.mark.parametrize("left_out", [0, 1])

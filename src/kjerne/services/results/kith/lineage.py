@@ -355,8 +355,8 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
         return False
     back = any(one.person == mark.person for one in goes)
     if back:  # what else went along was never said of the other
-        known = [one.trace for one in naming(owner(report), goes) if not one.trace.only_withdraws] or known
-    if not _gives(mark.trace, known, back=back):
+        known = [one.trace for one in naming(owner(report), goes) if not one.trace.only_withdraws]
+    if not known or not _gives(mark.trace, known, back=back):
         return False
     if mark.trace.service in CHANGES:
         return corrects(mark.trace, known, near=near, back=back)
