@@ -33,8 +33,8 @@ def test_a_test_that_was_done_lately_is_told_and_counted_as_shown(platform: Stan
 
 
 def test_a_test_that_is_due_or_has_no_interval_makes_no_card(platform: Standing) -> None:
-    patient_with(platform, "NPU01566", days_ago=400)
-    assert cards(signed(platform, ordered("NPU01566"), about="pregnant")) == []
+    patient_with(platform, "NPU10157", days_ago=400)
+    assert cards(signed(platform, ordered("NPU10157"), about="pregnant")) == []
     assert cards(signed(platform, ordered("NPU00000"), {"resourceType": "MedicationRequest", "id": "m"})) == []
 
 
