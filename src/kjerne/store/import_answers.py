@@ -28,6 +28,20 @@ class Key(NamedTuple):
     content: bytes
 
 
+def check_key(text: str) -> None:
+    """`Refusal` 400 for a key that is none."""
+    if not (text.isascii() and text.isprintable() and len(text) <= KEY_CHARACTERS):
+        says = f"a key is at most {KEY_CHARACTERS} printable characters of ASCII"
+        raise Refusal(400, says, where="idempotency-key", code="value")
+
+
+def key_of_another() -> Refusal:
+    return Refusal(
+        422, "something else was sent under this key", where="idempotency-key", code="business-rule",
+        todo="Make a new key for each import, and send the same again under the same.",
+    )  # fmt: skip
+
+
 class ImportAnswers:
     """Keeps them for one house, sealed by its key."""
 
@@ -37,9 +51,7 @@ class ImportAnswers:
 
     def key(self, caller: Caller, text: str, person: str, body: bytes) -> Key:
         """`Refusal` 400 for a key that is none. `person`: whom the request's header names."""
-        if not (text.isascii() and text.isprintable() and len(text) <= KEY_CHARACTERS):
-            says = f"a key is at most {KEY_CHARACTERS} printable characters of ASCII"
-            raise Refusal(400, says, where="idempotency-key", code="value")
+        check_key(text)
         sender = (caller.kind, caller.client, caller.organisation, caller.digest.hex())
         return Key(self._digest("\x1f".join((*sender, text)).encode()), self._digest(person.encode() + b"\n", body))
 
@@ -57,10 +69,7 @@ class ImportAnswers:
         if row is None:
             return None
         if row["content"] != key.content:
-            raise Refusal(
-                422, "something else was sent under this key", where="idempotency-key", code="business-rule",
-                todo="Make a new key for each import, and send the same bytes again under the same.",
-            )  # fmt: skip
+            raise key_of_another()
         return zlib.decompress(self._sealer.open(row["answer"], key.digest))
 
     async def begin(self, conn: Connection, key: Key, now: datetime) -> bool:

@@ -12,10 +12,13 @@ import zlib
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import asyncpg
 import msgspec
 
 from kjerne.access import Caller
+from kjerne.errors import Refusal
 from kjerne.fhir.import_manifest import Manifest
+from kjerne.store.import_answers import key_of_another
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection, Pool
 
@@ -25,6 +28,8 @@ TOLD: Final = timedelta(days=30)
 """So long it is told that it has been."""
 OPEN_LIMIT: Final = 100
 """Imports of one sender at a time."""
+NUMBER_BITS: Final = 53
+"""So many are exact wherever JSON is read."""
 
 FORGOTTEN_AT_ONCE: Final = 100_000
 """Names in one statement: an import may have millions."""
@@ -75,17 +80,47 @@ class ImportJobs:
         parts = (caller.kind, caller.client, caller.organisation, caller.digest.hex())
         return hashlib.blake2b("\x1f".join(parts).encode(), key=self._secret, digest_size=32).digest()
 
-    async def add(self, conn: Connection, caller: Caller, manifest: Manifest, at: datetime) -> int | None:
-        """The number of a new one; None where the caller has too many already (two at once may be one too many)."""
-        owner, number = self._owner(caller), secrets.randbits(53)
+    async def add(
+        self, conn: Connection, caller: Caller, manifest: Manifest, at: datetime, *, key: str = ""
+    ) -> int | None:
+        """The number of a new one, or of the one that the caller asked for under this `key` before; None where she has too many
+        already (two at once may be one too many). `Refusal` 422 where another was asked for under the key, or that one is over.
+        """
+        owner = self._owner(caller)
+        number = self._number(owner, key) if key else secrets.randbits(NUMBER_BITS)
+        if key and (before := await self.one(conn, caller, number)) is not None:
+            return self._the_same(before, manifest, at)
         sealed = self._sealer.seal(zlib.compress(msgspec.msgpack.encode(manifest), 1), _bound(number))
-        added = await conn.fetchval(
-            "INSERT INTO import_job (number, at, owner, manifest) SELECT $1::bigint, $2::timestamptz, $3::bytea, $4::bytea "
-            "WHERE $5::bigint > ("
-            "SELECT count(*) FROM import_job WHERE owner = $3 AND at > $2 - $6::interval AND ended_at IS NULL) RETURNING number",
-            number, at, owner, sealed, OPEN_LIMIT, LIFE,
-        )  # fmt: skip
+        try:
+            added = await conn.fetchval(
+                "INSERT INTO import_job (number, at, owner, manifest) SELECT $1::bigint, $2::timestamptz, $3::bytea, $4::bytea "
+                "WHERE $5::bigint > ("
+                "SELECT count(*) FROM import_job WHERE owner = $3 AND at > $2 - $6::interval AND ended_at IS NULL) "
+                "RETURNING number",
+                number, at, owner, sealed, OPEN_LIMIT, LIFE,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            before = await self.one(conn, caller, number) if key else None
+            if before is None:
+                raise
+            return self._the_same(before, manifest, at)
         return int(added) if added is not None else None
+
+    def _number(self, owner: bytes, key: str) -> int:
+        """The same for the same key of one sender: an import is its own answer."""
+        digest = hashlib.blake2b(owner + key.encode(), key=self._secret, digest_size=8).digest()
+        return int.from_bytes(digest) >> (64 - NUMBER_BITS)
+
+    @staticmethod
+    def _the_same(before: Job, manifest: Manifest, at: datetime) -> int:
+        if before.manifest != manifest:
+            raise key_of_another()
+        if before.ended or at >= before.expires:
+            raise Refusal(
+                422, "the import that was asked for under this key is over", where="idempotency-key", code="business-rule",
+                todo="Make a new key for a new import.",
+            )  # fmt: skip
+        return before.number
 
     async def one(self, conn: Connection, caller: Caller, number: int) -> Job | None:
         """One of the caller's own."""

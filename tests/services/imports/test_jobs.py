@@ -20,6 +20,7 @@ from kjerne.store.import_jobs import OPEN_LIMIT
 from kjerne.store.pool import open_pool
 from platform_fixture import Standing
 from services.imports.test_api import INLINE_LINES, issues, potassium, records, told
+from words import fresh
 
 SOURCE = "https://elsewhere.example/fhir"
 
@@ -28,9 +29,13 @@ def part(name: str = "", type_: str = "Observation", **more: Any) -> dict[str, A
     return {"type": type_, "url": name or f"{uuid4()}.ndjson", **more}
 
 
-def ask(platform: Standing, parts: Sequence[dict[str, Any]], *, as_: str = "lab", **more: Any) -> httpx.Response:
+def ask(
+    platform: Standing, parts: Sequence[dict[str, Any]], *, as_: str = "lab", key: str = "", **more: Any
+) -> httpx.Response:
     tree = {"inputFormat": "application/fhir+ndjson", "inputSource": SOURCE, "input": list(parts), **more}
-    headers = {"content-type": "application/json", "prefer": "respond-async"}
+    headers = {"content-type": "application/json", "prefer": "respond-async"} | (
+        {"idempotency-key": key} if key else {}
+    )
     answer: httpx.Response = platform.client.call(
         "POST", "/fhir/R4/$import", as_=as_, body=json.dumps(tree).encode(), headers=headers
     )
@@ -369,6 +374,37 @@ def test_a_sender_has_so_many_imports_open_and_no_more(platform: Standing) -> No
         at = begun(platform, part(), as_="all-patients")
     assert look(platform, at, as_="all-patients", method="DELETE").status_code == 202
     assert OPEN_LIMIT > 1
+
+
+def test_a_manifest_that_is_sent_again_under_its_key_is_the_same_import(platform: Standing) -> None:
+    key, parts = fresh(), [part("one")]
+    at = ask(platform, parts, key=key).headers["content-location"]
+    again = ask(platform, parts, key=key)
+    assert (again.status_code, again.headers["content-location"]) == (202, at)
+    others = [
+        ask(platform, parts, key=fresh()),
+        ask(platform, parts, as_="all-patients", key=key),
+        ask(platform, parts),
+    ]
+    assert len({at, *(one.headers["content-location"] for one in others)}) == 4
+    other = ask(platform, [part("two")], key=key)
+    assert (other.status_code, "idempotency-key" in issues(other)[0][1]) == (422, True)
+    assert look(platform, at.removeprefix(platform.url), method="DELETE").status_code == 202
+    over = ask(platform, parts, key=key)
+    assert (over.status_code, "is over" in over.text) == (422, True)
+
+
+def test_of_one_manifest_sent_twice_at_once_under_a_key_one_import_is_begun(platform: Standing) -> None:
+    key, parts = fresh(), [part("one")]
+    with ThreadPoolExecutor(4) as crowd:
+        answers = list(crowd.map(lambda _: ask(platform, parts, key=key), range(8)))
+    assert {one.status_code for one in answers} == {202}
+    assert len({one.headers["content-location"] for one in answers}) == 1
+
+
+def test_a_key_that_is_none_begins_no_import(platform: Standing) -> None:
+    refused = ask(platform, [part()], key="k" * 256)
+    assert (refused.status_code, "idempotency-key" in issues(refused)[0][1]) == (400, True)
 
 
 def test_a_part_is_sent_as_lines_and_an_import_as_lines_or_json(platform: Standing) -> None:

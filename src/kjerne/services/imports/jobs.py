@@ -30,7 +30,7 @@ from kjerne.services.imports.api import IMPORT_LIMIT_BYTES, MEDIA_TYPES, Said, S
 from kjerne.services.imports.lines import Crew, Parse
 from kjerne.store.bulk import Bulk
 from kjerne.store.house import Store
-from kjerne.store.import_answers import ImportAnswers
+from kjerne.store.import_answers import ImportAnswers, check_key
 from kjerne.store.import_jobs import OPEN_LIMIT, Came, ImportJobs, Job
 from kjerne.store.import_names import Brought, ImportNames
 from kjerne.store.pool import Connection, Pool
@@ -82,9 +82,10 @@ class ImportJobsApi:
         if len(call.body) > MANIFEST_LIMIT_BYTES:
             says = f"a manifest has at most {MANIFEST_LIMIT_BYTES} bytes"
             raise Refusal(413, says, where="body", todo="Ask for several imports.")
+        check_key(key := call.headers.get("idempotency-key", ""))
         manifest = await asyncio.to_thread(self._read, call.body)
         async with self.pool.acquire() as conn:
-            number = await self.jobs.add(conn, _caller(call), manifest, call.at)
+            number = await self.jobs.add(conn, _caller(call), manifest, call.at, key=key)
         if number is None:
             says, todo = (
                 f"{OPEN_LIMIT} imports of yours are open",
