@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Final, Literal
+
+from kjerne import catalogues
 
 Language = Literal["nb", "nn", "en", "se"]
 LANGUAGES: Final[tuple[Language, ...]] = ("nb", "nn", "en", "se")
@@ -14,11 +13,9 @@ COMPLETE: Final[tuple[Language, ...]] = ("nb", "nn", "en")
 """Northern Sámi is prepared: it has its switch and its file, and reads bokmål where it has no word yet."""
 
 
-@cache
 def catalogue(language: Language) -> Mapping[str, str]:
     """All words of one language, `section.key` -> text."""
-    text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return {f"{section}.{key}": word for section, words in tomllib.loads(text).items() for key, word in words.items()}
+    return catalogues.catalogue(__package__, language)
 
 
 def say(language: Language, key: str, /, **values: object) -> str:
@@ -51,9 +48,4 @@ def choose(wanted: str, accept: str) -> Language:
     """The reader's own choice if she made one, else the first known language her browser asks for, else bokmål."""
     if wanted in LANGUAGES:
         return wanted
-    for part in accept.lower().split(","):
-        tag = part.split(";")[0].strip()[:2]
-        tag = "nb" if tag == "no" else tag
-        if tag in LANGUAGES:
-            return tag
-    return "nb"
+    return catalogues.accepted(accept, LANGUAGES, "nb")
