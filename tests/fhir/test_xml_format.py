@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from kjerne.fhir.encode import decode
 from kjerne.fhir.from_xml import read
+from kjerne.fhir.primitives import is_string
 from kjerne.fhir.xml_format import to_xml
 from kjerne.wire.xml import parse
 
@@ -40,6 +43,17 @@ def test_a_resource_comes_back_as_it_was() -> None:
     after = there_and_back(RESULT)
     assert after == RESULT
     assert str(after["valueQuantity"]["value"]) == "1.10"
+
+
+@given(
+    st.text(min_size=1, max_size=6)
+    | st.sampled_from(["x\ufffey", "\uffff", "\ufdd0", "\U0001fffe", "a\x0b", "\x85\u2028"])
+)
+def test_what_is_a_string_goes_to_xml_and_back_and_nothing_else_stops_an_answer(text: str) -> None:
+    after = there_and_back(RESULT | {"code": {"text": text}})["code"]["text"] if is_string(text) else None
+    assert after in (None, text)
+    if after is None:
+        assert to_xml(RESULT | {"code": {"text": text}}, parse) is not None
 
 
 def test_elements_stand_in_the_order_of_the_specification() -> None:

@@ -113,6 +113,16 @@ def test_nesting_has_a_limit() -> None:
     assert refused(b"<a>" * 100_000).status == 400
 
 
+@pytest.mark.parametrize("sign", ['a{}="1"', "a{} = '='", 'n{}:a="1" xmlns:n{}="u:{}"'])
+def test_an_element_has_so_many_attributes_and_no_more(sign: str) -> None:
+    def written(count: int) -> bytes:
+        return f"<a>\n<b {' '.join(sign.replace('{}', str(one)) for one in range(count))}/></a>".encode()
+
+    assert len(xml.parse(written(xml.ATTRIBUTES))[0].attrib) == xml.ATTRIBUTES
+    assert refused(written(xml.ATTRIBUTES + 1)).where == "line 2"
+    assert refused(written(20_000)).status == 400
+
+
 def test_size_has_a_limit() -> None:
     assert refused(b"<a>" + b" " * 1000 + b"</a>", limit_bytes=1000).status == 413
 

@@ -18,7 +18,8 @@ from kjerne.fhir.xhtml import is_safe
 STRING_LIMIT_CHARACTERS: Final = 1024 * 1024
 """R4: strings shall not exceed 1 MB."""
 
-_UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 cannot write (Char), so no R4 string holds it."""
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _OID: Final = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
 _UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -35,12 +36,13 @@ Check = Callable[[Any], bool]
 
 
 def is_string(value: Any) -> bool:
-    """Not empty, no control characters but tab and line ends, no halves of characters, no active HTML."""
+    """Not empty, nothing that XML cannot write (control characters but tab and line ends, halves of characters, U+FFFE and
+    U+FFFF), no active HTML."""
     if type(value) is not str or not value or len(value) > STRING_LIMIT_CHARACTERS:
         return False
     if "<" in value and _ACTIVE.search(value):
         return False
-    return value.isprintable() or _UNFIT.search(value) is None
+    return value.isprintable() or UNFIT.search(value) is None
 
 
 def is_code(value: Any) -> bool:

@@ -12,6 +12,7 @@ from lxml import etree
 
 from kjerne.fhir.definitions import TYPES, elements, table
 from kjerne.fhir.places import json_names
+from kjerne.fhir.primitives import UNFIT
 
 NAMESPACE: Final = "http://hl7.org/fhir"
 XHTML: Final = "http://www.w3.org/1999/xhtml"
@@ -38,7 +39,7 @@ def _write_members(
             value, beside = tree.get(name), tree.get("_" + name)
             if name in attributes:
                 if value is not None:
-                    node.set(name, value)
+                    _set(node, name, value)
             elif element.many:
                 length = max(len(value or ()), len(beside or ()))
                 for one, other in zip(_filled(value, length), _filled(beside, length), strict=True):
@@ -64,6 +65,14 @@ def _write(
         _write_members(child, value, type_, parse)
     else:
         if value is not None:
-            child.set("value", str(value).lower() if isinstance(value, bool) else str(value))
+            _set(child, "value", str(value).lower() if isinstance(value, bool) else str(value))
         if beside is not None:
             _write_members(child, beside, "Element", parse)
+
+
+def _set(node: etree._Element, name: str, text: str) -> None:
+    """What XML cannot write, and R4's strings therefore never hold, may stand in what was taken before that was asked."""
+    try:
+        node.set(name, text)
+    except ValueError:
+        node.set(name, UNFIT.sub("\ufffd", text))

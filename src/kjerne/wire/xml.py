@@ -20,6 +20,8 @@ from kjerne.xml_door import parsed
 DEPTH: Final = 200
 """A Svarrapport in its envelope is some ten deep before the first result; results stand in results as a sender likes."""
 LIMIT_BYTES: Final = 10_000_000
+ATTRIBUTES: Final = 64
+"""No schema in use knows a third as many; to read an element's attributes costs the square of how many it has."""
 SINGLE_BYTE: Final = frozenset({"iso8859-1", "cp1252", "iso8859-15", "iso8859-4", "iso8859-10"})
 MULTI_BYTE: Final = frozenset({"utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be"})
 NOT_WELL_FORMED: Final = "T01"
@@ -73,7 +75,17 @@ def document(raw: bytes, *, depth: int = DEPTH, limit_bytes: int = LIMIT_BYTES) 
     for element in too_deep:
         where = f"{element.tag.rpartition('}')[2]} line {element.sourceline}"
         raise _refused(f"Elements are nested more than {depth} deep.", where)
+    _check_attributes(utf8, root)
     return Document(root, notes)
+
+
+def _check_attributes(utf8: bytes, root: etree._Element) -> None:
+    """The tree is gone through only where some tag may hold so many: between two `<` stand that many `=`."""
+    if any(len(piece) > 4 * ATTRIBUTES and piece.count(b"=") > ATTRIBUTES for piece in utf8.split(b"<")):
+        for element in root.iter():
+            if len(element.attrib) > ATTRIBUTES:
+                where = f"line {element.sourceline}"
+                raise _refused(f"An element has more than {ATTRIBUTES} attributes.", where)
 
 
 def decoded(raw: bytes) -> Decoded:
