@@ -460,7 +460,21 @@ def test_a_deletion_once_more_changes_nothing(platform: Standing, number: str) -
     assert ask(platform, "DELETE", f"{AT}/{id_}").status == 204
     assert len(platform.rows("SELECT 1 FROM record_history WHERE id = $1", UUID(id_))) == 2
     assert ask(platform, "DELETE", f"{AT}/{id_}?x=1").status == 400
-    assert patch(platform, id_, [STATUS], "2").status == 404
+
+
+def test_who_changes_what_was_deleted_meanwhile_hears_that_as_its_source_alone(platform: Standing, number: str) -> None:
+    id_, tree = id_of(create(platform, number)), numbered(number)
+    assert ask(platform, "DELETE", f"{AT}/{id_}").status == 204
+    for version in ("1", "2"):
+        late = ask(platform, "PUT", f"{AT}/{id_}", tree | {"id": id_}, if_match=f'W/"{version}"')
+        assert [(one.status, one.issue["code"]) for one in (late, patch(platform, id_, [STATUS], version))] == [
+            (412, "conflict")
+        ] * 2
+    others = [
+        ask(platform, "PUT", f"{AT}/{one}", tree | {"id": one}, as_="hospital-lab", if_match='W/"1"')
+        for one in (id_, str(uuid4()))
+    ]
+    assert {(one.status, one.response.content) for one in others} == {(404, others[0].response.content)}
 
 
 def test_a_record_is_deleted_by_its_criteria(platform: Standing, number: str) -> None:

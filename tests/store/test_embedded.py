@@ -274,6 +274,13 @@ async def test_data_of_another_version_is_refused_by_name(data: Path) -> None:
         await Embedded(data).start()
 
 
+async def test_start_that_fails_says_its_own_reason_and_no_former_one(data: Path) -> None:
+    log = data / "postgres.log"
+    log.write_text("2026-01-01 FATAL: connection to client lost\n")
+    with pytest.raises(Refusal, match=r"PostgreSQL stopped while starting: .*no_such_setting"):
+        await Embedded(data, overrides={"no_such_setting": "1"}).start()
+
+
 async def test_folder_without_programs_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="postgres is missing"):
         await Embedded(tmp_path / "data", str(tmp_path)).start()

@@ -35,6 +35,8 @@ def check_sent(call: Call) -> None:
         raise Refusal(415, "a resource is sent in FHIR 4.0", where="content-type", code="not-supported")
     if media_type(sent) not in ("", *JSON):
         raise Refusal(415, f"a resource is sent as {_spoken(call)}", where="content-type", code="not-supported")
+    if _parameter(sent, "charset") not in (None, "utf-8", "utf8"):
+        raise Refusal(415, "JSON is sent in UTF-8 (RFC 8259)", where="content-type", code="not-supported")
 
 
 def speaks_xml(path: str) -> bool:
@@ -54,8 +56,13 @@ def _is_taken(part: str) -> bool:
 
 def is_of_another_version(text: str) -> bool:
     """Whether a media type names another version of FHIR than R4 (R4 http.html#version-parameter)."""
+    return _parameter(text, "fhirversion") not in (None, *VERSIONS)
+
+
+def _parameter(text: str, name: str) -> str | None:
+    """A parameter of a media type, in small letters."""
     named = (one.strip().lower().partition("=") for one in text.split(";")[1:])
-    return any(name == "fhirversion" and value.strip('"') not in VERSIONS for name, _, value in named)
+    return next((value.strip().strip('"') for key, _, value in named if key.strip() == name), None)
 
 
 def media_type(text: str) -> str:

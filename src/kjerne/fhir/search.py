@@ -190,7 +190,11 @@ def plan(search: Search, *, at: datetime) -> Plan:
 
 
 def _common(ids: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    return tuple(one for one in dict.fromkeys(ids[0]) if all(one in other for other in ids)) if ids else None
+    """The ids that all of them name, in the order of the first; a chain may name all of a record's."""
+    if not ids:
+        return None
+    others = [frozenset(other) for other in ids[1:]]
+    return tuple(one for one in dict.fromkeys(ids[0]) if all(one in other for other in others))
 
 
 def _matches(tests: tuple[match.ValuesTest, ...], values: bytes) -> bool:

@@ -189,12 +189,24 @@ class Changer:
         """
         marks = await self.records.marks(conn, grant, *named, anybodys=self.anybodys)
         if marks is None:
+            await self._check_gone(conn, grant, named, expected)
             return None
         before = await self.records.current(conn, grant, *named)
         with looking_at((*named, before.version)):
             expect(expected, before.version)
             made = await in_thread(partial(make, before)) if aside else make(before)
             return await self._changed(conn, grant, named, marks, before, made)
+
+    async def _check_gone(self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None) -> None:
+        """`Refusal` 412 where the version to be changed was deleted meanwhile (RFC 9110 section 13.1.1: nothing matches then), to
+        who filed it alone."""
+        if expected is None or self.anybodys or grant.caller.limits is not None:
+            return
+        gone = await self.records.is_taken_away(conn, grant, *named)
+        if gone and await self.reader.present_id(conn, grant, *named) is None:
+            raise Refusal(
+                412, "the record was deleted meanwhile", where="If-Match", todo="Read its history.", code="conflict"
+            )
 
     async def _changed(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: tuple[Label, datetime | None],

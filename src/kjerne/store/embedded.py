@@ -90,6 +90,8 @@ class Embedded:
     _process: subprocess.Popen[bytes] | None = None
     _alias: Path | None = None
     _copy: Path | None = None
+    _logged: int = 0
+    """How long its log was before this start."""
 
     async def start(self) -> tuple[str, str]:
         """Make or recover the cluster and start it: (dsn, owner_dsn). Refusal 409 when another process holds it."""
@@ -152,6 +154,7 @@ class Embedded:
     def _launch(self, programs: Programs, who: Runner) -> subprocess.Popen[bytes]:
         settings = {**CONFIGURATION, "shared_buffers": f"{_shared_buffers_mb()}MB", **(self.overrides or {})}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._logged = _log(self.data).stat().st_size if _log(self.data).exists() else 0
         with _log(self.data).open("ab") as log, _handed(self.cluster, who) as (name, passed):
             # A session of its own: Ctrl-C at the terminal must reach us first, not PostgreSQL.
             return subprocess.Popen(
@@ -176,7 +179,7 @@ class Embedded:
             if self._process.poll() is not None:
                 raise Refusal(
                     503,
-                    f"PostgreSQL stopped while starting: {_last_line(_log(self.data))}",
+                    f"PostgreSQL stopped while starting: {_last_line(_log(self.data), self._logged)}",
                     todo=f"Its log is {_log(self.data)}.",
                 )
             if ready(self.cluster, self._process.pid):
@@ -340,8 +343,9 @@ def _log(data: Path) -> Path:
     return log
 
 
-def _last_line(log: Path) -> str:
+def _last_line(log: Path, since: int) -> str:
+    """What was said last behind so many bytes: what stands before is of another start."""
     with contextlib.suppress(OSError):
-        lines = log.read_text(errors="replace").strip().splitlines()
+        lines = log.read_bytes()[since:].decode(errors="replace").strip().splitlines()
         return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), (lines or [""])[-1])
     return "no reason given"

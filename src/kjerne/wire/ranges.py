@@ -37,10 +37,13 @@ def part(answer: Answer, asked: Mapping[str, str]) -> Answer:
 
 
 def _span(text: str, length: int) -> tuple[int, int] | None:
-    """The one range of bytes that is asked for, half-open; None for none, and for several, which a server may pass over."""
+    """The one range of bytes that is asked for, half-open; None for none, for several, which a server may pass over, and for one
+    that ends before it begins, which is none (section 14.1.1)."""
     unit, _, wanted = text.partition("=")
     first, dash, last = wanted.strip().partition("-")
     if unit.strip().lower() != "bytes" or not dash or not all(_is_number(one) for one in (first, last) if one):
+        return None
+    if first and last and int(last) < int(first):
         return None
     if first:
         return int(first), min(length, int(last) + 1) if last else length

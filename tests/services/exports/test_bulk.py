@@ -321,6 +321,8 @@ async def test_what_began_plain_goes_on_plain_and_what_began_packed_goes_on_pack
         assert whole[:first] + body == whole
     beyond, _ = await got(coding, **{"range": f"bytes={len(all_packed)}-", "if-range": of_packed})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(all_packed)}")
+    none, _ = await got(coding, **{"range": "bytes=5-2", "if-range": of_packed})
+    assert none.status_code == 200, "what ends before it begins is no range"
     anew, body = await got("identity", **{"range": "bytes=50-", "if-range": of_packed})
     assert (anew.status_code, body) == (200, all_plain), "what is taken in another coding is no rest of it"
     await record(ward, number)
