@@ -127,7 +127,8 @@ class FormerFile:
 class Answer:
     """One report as text. `conclusion` is FHIR's own field: in some reports it is all there is.
 
-    `first_missing` says that its first version was never received, so that what was before is not known.
+    `first_missing` says that its first version was never received, so that what was before is not known; `parted` that another
+    part of it was another patient's, so that what it says of the whole may be about that one.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Answer:
     asides: tuple[Aside, ...] = ()
     """The time of the sample or examination that was corrected."""
     version: int = 0
+    parted: bool = False
 
     @property
     def read(self) -> bool:
@@ -331,6 +333,7 @@ def _answer(report: Resource, desk: _Desk) -> Answer:
         comments=_comments(report),
         material=", ".join(sorted(materials - {""})),
         first_missing=points.first_missing(report),
+        parted=points.is_parted(report),
         attached=attached_to(report),
         former=former_conclusion(report),
         misdated=points.misdated(report),

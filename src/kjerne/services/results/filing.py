@@ -211,17 +211,19 @@ class Files:
         others = await self._kin(conn, grant, key, filing.sender, near, {*before, *after}) if concerned else {}
         was, now = kin.gather({**others, **before}), kin.gather({**others, **after})
         gone = {mark.name for one in plan.after.values() if one.owner != patient for mark in one.marks}
+        parted = set[bytes]()
         for report in sorted(before):
             if any(mark.person == patient and mark.name in gone for mark in plan.before[report].marks):
                 await self._chains.note_move(conn, grant, moved_mark(self._digest, filing.sender), message)
                 if report in was and report not in now:
                     stays = following.filed_anew(was[report], {one: now[one] for one in now.keys() - was.keys()})
+                    parted |= {report} if stays else set()
                     await self._withdraw(conn, grant, report, was[report] if stays else was.pop(report), stays, key)
         away = {self._away(report): report for report in now.keys() - was.keys() if report in plan.before}
         lay = await self._chains.sources(conn, grant, sorted(away), key)
         back = {away[name]: [chain.unpack(one.raw) for one in sources] for name, sources in lay.items() if sources}
         back = {report: versions for report, versions in back.items() if versions != now[report]}
-        await self._rewrite(conn, grant, key, filing.sender, {**was, **back}, now, back=back.keys())
+        await self._rewrite(conn, grant, key, filing.sender, {**was, **back}, now, back=back.keys(), parted=parted)
         return {report for report, versions in after.items() if report in now and kin.is_orphan(versions)}
 
     async def _withdraw(
@@ -278,10 +280,10 @@ class Files:
 
     async def _rewrite(
         self, conn: Connection, grant: Grant, key: DataKey, sender: str, before: Mapping[bytes, Versions],
-        after: Mapping[bytes, Versions], back: Collection[bytes] = (),
+        after: Mapping[bytes, Versions], back: Collection[bytes] = (), parted: Collection[bytes] = frozenset(),
     ) -> None:  # fmt: skip
         """The reports whose versions are others than before; one that has become a part of another is taken out. `back`: those
-        that were withdrawn from here, and come back."""
+        that were withdrawn from here, and come back. `parted`: those that were shut just now, each for a part of it."""
         changed = [one for one in sorted(before.keys() | after.keys()) if before.get(one, []) != after.get(one, [])]
         went_on = {one: after[one] for one in changed if after.get(one)}
         gone = before.keys() - after.keys()
@@ -293,8 +295,10 @@ class Files:
         held = {one: await self._carried(conn, grant, before, one, went_on[one], known[one]) for one in went_on}
         made_of = self._numbered_all(grant)
         join = partial(regrouped.join, conn, grant, self._store.records, key, made_of)
-        others = {one: await join(one, before, went_on[one], into[one]) for one in went_on}
-        for report in changed:
+        others = {one: await join(one, before, went_on[one], into[one], parted) for one in went_on}
+        for report in sorted(
+            changed, key=went_on.__contains__
+        ):  # what is taken out leads nowhere when the rest is settled
             held_by, other = held.get(report, _NOTHING), others.get(report, renamed.NOTHING)
             was, now = before.get(report, []), after.get(report, [])
             await self._write(conn, grant, key, report, was, now, *held_by, other, back=report in back)
@@ -408,7 +412,7 @@ class Files:
             await records.remove(conn, grant, [(change.type, change.id) for change in let_go])
         trees = [tree for _, tree in laid]
         fresh = [
-            change._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
+            keeping.as_marked(change, seen.get(place))._replace(corrects=_undoes(tree, seen.get(place), was.get(place)))
             for change, tree in laid
             if not keeping.is_as_before(change, current.get(place := (change.type, change.id))) or back
         ]

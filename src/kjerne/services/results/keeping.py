@@ -168,6 +168,11 @@ def is_as_before(change: Change, was: Present | None) -> bool:
     return was is not None and (was.raw, was.labels, was.release_at) == (change.raw, labels, change.release_at)
 
 
+def as_marked(change: Change, was: Present | None) -> Change:
+    """A result that stood taken back with its report, under another id, is so under this one (`pointing.settle` takes it off)."""
+    return change._replace(labels=change.labels | Label.WITHDRAWN_WITH_REPORT) if was and was.with_report else change
+
+
 def learnt(laid: Sequence[Laid], current: Mapping[Place, Present]) -> list[Place]:
     """What stands as messages say it, and was not known to: of before migration 0037, or since FHIR said just the same."""
     return [

@@ -15,6 +15,7 @@ from kjerne.fhir.circumstances import Circumstance, specimen_of, spoiled
 from kjerne.registries.withholding import is_anothers
 from kjerne.services.results import circumstances
 from kjerne.services.results.judging import NO_RANGE, Flag, Range, flag_of, flag_words, gravity, range_of, sent_flag
+from kjerne.services.results.kith import codes
 from kjerne.services.results.kith.times import FIRST_YEAR, LAST_YEAR
 from kjerne.services.results.values import (
     OSLO,
@@ -523,6 +524,11 @@ def own_report(observation: Resource) -> str:
 def first_missing(report: Resource) -> bool:
     """Whether the first version of a report was never received, so that what was before is not known."""
     return any(e.get("valueString") == FIRST_MISSING for e in extensions(report, READING_NOTE))
+
+
+def is_parted(report: Resource) -> bool:
+    """Whether another part of a report was another patient's, and it says something of the whole."""
+    return any(e.get("valueString") == codes.PARTED for e in extensions(report, READING_NOTE))
 
 
 def display_of(references: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:

@@ -7,9 +7,10 @@ taken back, and what stands in its place stands in the report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -26,6 +27,9 @@ from kjerne.store.records import Present, Records, TakenOut
 Versions = Sequence[Versioned]
 Numbering = Callable[[bytes, Versions], renamed.Numbered]
 """What some versions of a report give."""
+
+_OF_THE_WHOLE: Final = ("conclusion", "conclusionCode", "presentedForm")
+"""What FHIR may have said of a whole report. What a message did the report's own note tells."""
 
 
 def known(versions: Sequence[Versioned], before: Mapping[bytes, Sequence[Versioned]]) -> list[Versioned]:
@@ -58,9 +62,11 @@ def kept(old: renamed.Numbered, parts: Sequence[renamed.Numbered]) -> set[Place]
 async def join(
     conn: Connection, grant: Grant, records: Records, key: DataKey, numbered: Numbering,
     report: bytes, before: Mapping[bytes, Versions], after: Versions, others: Sequence[bytes],
+    parted: Collection[bytes] = frozenset(),
 ) -> renamed.Renamed:  # fmt: skip
     """What has another id in a report from now on, read before anything is taken out: of its own where an older version came, and
-    of the `others` that are taken into it."""
+    of the `others` that are taken into it. Those that are `parted` were shut a moment ago, for a part that is another patient's:
+    what FHIR said of such a report is said of what stays of it."""
     own = before.get(report, [])
     if not others and not renamed.is_late(own, after):
         return renamed.NOTHING
@@ -73,12 +79,34 @@ async def join(
         ids = {place: now for place, now in ids.items() if place[0] in (pointing.OBSERVATION, files.BINARY)}
     made = renamed.places(olds)
     current = await records.present(conn, grant, made, key)
+    stays_of_it = any(one in parted for one in others)
+    if stays_of_it:
+        reports = [place for place in made if place[0] == pointing.REPORT]
+        shut = await records.present(conn, grant, reports, key, withdrawn=True)
+        by_fhir = {place: one for place, one in (current | shut).items() if not one.mapped and place in ids}
+        current |= {place: without(one, {id_ for _, id_ in made.keys() - ids.keys()}) for place, one in by_fhir.items()}
     lost = await records.taken_out(conn, grant, [one for one in made if one not in current])
     said, afresh = each_for_itself(olds, current, lost) if others else ({}, [])
     gone = {place: one for place, one in lost.items() if not said or place[0] != pointing.REPORT}
-    found = renamed.renamed(ids, made, current | said, gone, [one for name in others for one in before[name]])
+    versions = [one for name in others for one in before[name]]
+    found = renamed.renamed(ids, made, current | said, gone, versions, keeps_report=stays_of_it)
     stays = {place: one for place, one in said.items() if place not in ids}
     return replace(found, stood={**found.stood, **stays}, former=former, afresh=afresh)
+
+
+def without(one: Present, gone: Collection[UUID]) -> Present:
+    """What FHIR wrote of a report or group of which what is `gone` is another patient's: it leads there no more. A report says
+    that what it concludes may be about that."""
+    tree = decode(one.raw)
+    lists = {name: value for name, value in tree.items() if isinstance(value, list)}
+    kept = {name: [of for of in value if pointing.reference_of(of) not in gone] for name, value in lists.items()}
+    if all(len(value) == len(lists[name]) for name, value in kept.items()):
+        return one
+    tree = {name: value for name, value in (tree | kept).items() if value or name not in kept}
+    if tree["resourceType"] == "DiagnosticReport" and any(name in tree for name in _OF_THE_WHOLE):
+        note = {"url": codes.READING_NOTE, "valueString": codes.PARTED}
+        tree["extension"] = [note, *(of for of in tree.get("extension", ()) if of != note)]
+    return one._replace(raw=raw_of(tree))
 
 
 def each_for_itself(

@@ -136,15 +136,15 @@ def ids_after(old: Numbered, new: Numbered) -> dict[Place, UUID]:
 
 def renamed(
     ids: Mapping[Place, UUID], made: Mapping[Place, Tree], current: Mapping[Place, Present],
-    gone: Mapping[Place, TakenOut], versions: Sequence[Versioned],
+    gone: Mapping[Place, TakenOut], versions: Sequence[Versioned], *, keeps_report: bool = False,
 ) -> Renamed:  # fmt: skip
     """From the new `ids` by former place, and what stands or was deleted there. A result that was taken back with its report,
-    and has that no more, since it was deleted, counts as deleted with it."""
+    and has that no more, since it was deleted, counts as deleted with it; not where the report goes along (`keeps_report`)."""
     reports = [one for (type_, _), one in gone.items() if type_ == pointing.REPORT]
     stood, lost = {}, {}
     for (type_, id_), now in ids.items():
         one = current.get((type_, id_))
-        if one and one.with_report and reports:
+        if one and one.with_report and reports and not keeps_report:
             lost[type_, now] = TakenOut(reports[0].at, one.labels, one.release_at)
         elif one:
             stood[type_, now] = one

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from kjerne.services.results.kith import additions, kept_files, sampled, samplings
+from kjerne.services.results.kith import additions, codes, kept_files, sampled, samplings
 from kjerne.services.results.kith.entries import Entries, Result
 from kjerne.services.results.kith.kept_files import Kept
 from kjerne.services.results.kith.model import AnalysedSubject, Message, Patient, Report, Request
@@ -215,6 +215,9 @@ def fold(reports: Sequence[Versioned]) -> State:
         notes["The first version of this report has not been received."] = None
     if every[0].report.service == "C" and any(one.report.service != "C" for one in every):
         notes["A cancellation that was made before every version of this report cancels none of them."] = None
+    whole = next((one for one in reversed(laid) if one.report.service not in ("A", "C")), laid[-1])
+    if whole.samplings and (shown.comment or files or samplings.tells_of_all(whole.report)):
+        notes[codes.PARTED] = None
     newest = laid[-1]
     if newest.report.service == "C":
         words = newest.report.comment or shown.comment

@@ -41,6 +41,10 @@ ADDITION: Final = OURS + "addition"
 """On a result that came by an addition, beside what was there."""
 FORMER_FILE: Final = OURS + "former-file"
 READING_NOTE: Final = OURS + "reading-note"
+PARTED: Final = (
+    "Another part of this report was another patient's: what is said here of the whole may be about that one."
+)
+"""A reading note."""
 TEXT_UNIT: Final = OURS + "unit"
 INSTITUTION: Final = OURS + "institution"
 """On an organisation that is named by the number of its department: the number of the whole."""

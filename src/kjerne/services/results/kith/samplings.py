@@ -50,6 +50,11 @@ def only(report: Report, times: Times, *, rest: bool = True) -> Report:
     return msgspec.structs.replace(report, items=tuple(kept), subjects=tuple(subjects))
 
 
+def tells_of_all(report: Report) -> bool:
+    """Whether it has a result that names no object, nor does what stands in it or refers to it: it is of all samplings."""
+    return any(not own and not below for own, below in zip(*_times(report), strict=True))
+
+
 def _times(report: Report) -> tuple[list[Times], list[Times]]:
     """Of each result when what it names was taken, with what it stands in or refers to; and of what names nothing, when what
     stands in it or refers to it was."""
