@@ -56,6 +56,7 @@ from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
 from kjerne.services.critical.api import CriticalApi
+from kjerne.services.critical.book import Book
 from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
@@ -154,7 +155,7 @@ _IDENTITY: Final = (
     "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"
 )
 PAGES_SCOPES: Final[Mapping[To, str]] = {
-    "clinician": f"{_IDENTITY} nhn:pps/provesvar-read",
+    "clinician": f"{_IDENTITY} nhn:pps/provesvar-read nhn:critical-information/api",
     "me": f"{_IDENTITY} kjerne:citizen kjerne:insight",
     "operations": f"{_IDENTITY} kjerne:operations",
 }
@@ -315,7 +316,8 @@ class House:
     def _national(self) -> list[Route]:
         """The national interfaces of results and of critical information, as they are documented."""
         parse_search, types = partial(self.parse_search, alone=True), types_by_service()["critical-information"]
-        kept = self.store.pool, self.store.ids, self.reader, self.store.records, self.finder, types
+        book = Book(self.store.ids, self.reader, self.store.records, types, self.identify)
+        kept = self.store.pool, book, self.reader, self.finder
         is_shut = partial(opens_what_is_shut, tells_choices=self.settings.tells_choices)
         how = self._parse_resource, parse_search, self.identify, self.guides, is_shut
         return [
@@ -585,7 +587,7 @@ def pages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest,
         tells_choices=house.settings.tells_choices,
     )  # fmt: skip
-    live.channels = house.settings.channels
+    live.channels, live.guides = house.settings.channels, house.guides
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")

@@ -148,13 +148,21 @@ _CURRENT = f"""
 WITH {STAMPED}, r AS MATERIALIZED ({_NEWEST_OF_EACH}
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+_EVERY_FORMER = f"""
+  SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
+  WHERE {ALLOWED_FORMER} AND NOT r.deleted"""
 _ALL = f"""
 WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
 ), r AS MATERIALIZED (
   SELECT * FROM c
-  UNION ALL
-  SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
-  WHERE {ALLOWED_FORMER} AND r.corrected AND NOT r.deleted
+  UNION ALL {_EVERY_FORMER} AND r.corrected
+), {audited("r", _FIRST_AUDIT)}
+SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+_ALL_WITH_EVERY = f"""
+WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
+), r AS MATERIALIZED (
+  SELECT * FROM c
+  UNION ALL {_EVERY_FORMER}
 ), {audited("r", _FIRST_AUDIT)}
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 
@@ -359,12 +367,14 @@ class Reader:
         return self.opened(grant, await self._left(conn, grant, _CURRENT, list(types), limit, *audit.given(grant)))
 
     async def all_of(
-        self, conn: Connection, grant: Grant, types: Sequence[int], limit: int
+        self, conn: Connection, grant: Grant, types: Sequence[int], limit: int, *, every: bool = False
     ) -> list[tuple[Record, list[Record]]]:
         """The newest records of each of some types, at most so many of one, each with those of its former versions that an
-        update corrected, the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
+        update corrected (or `every` one), the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
         """
-        rows = await self._left(conn, grant, _ALL, list(types), limit, *audit.given(grant))
+        rows = await self._left(
+            conn, grant, _ALL_WITH_EVERY if every else _ALL, list(types), limit, *audit.given(grant)
+        )
         return gathered(self.opened(grant, rows))
 
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:

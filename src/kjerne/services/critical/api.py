@@ -7,7 +7,7 @@ headers, its profiles, its way to change and to delete, and a status that client
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -27,30 +27,26 @@ from kjerne.fhir.interaction import (
     demanded_version,
     etag,
     hidden_as_absent,
-    http_date,
     no_such_id,
     version_headers,
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import wanted as preferred
 from kjerne.fhir.search import Search
-from kjerne.fhir.validate import FAULTS_LIMIT
-from kjerne.registries.contents import content_of, must_register, what_of
+from kjerne.registries.contents import content_of, what_of
 from kjerne.registries.guides import Guides
-from kjerne.registries.kj_profiles import judge
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.services.critical import keeping, kinds
+from kjerne.services.critical.book import Book
 from kjerne.services.critical.headers import heard
 from kjerne.services.critical.kinds import PARAMETER, SERVICE
-from kjerne.store import changing, marking
-from kjerne.store.changing import Changer, Next, checked, not_written
+from kjerne.store import changing
+from kjerne.store.changing import Next, checked, not_written
 from kjerne.store.finding import Finder
-from kjerne.store.limits import must_hold
 from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Pool
 from kjerne.store.reading import Reader, Record
-from kjerne.store.records import Change, Current, Records, Written
-from kjerne.store.sealed_id import SealedIds
+from kjerne.store.records import Current, Written
 
 BASE: Final = "/api/critical-information/v1"
 SCOPE: Final = "nhn:critical-information/api"
@@ -63,15 +59,13 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class CriticalApi:
-    """The room's handlers. `types` are the numbers of all types of the service, `parse_search` makes a typed search, `identify` a
+    """The room's handlers over its records (`book`). `parse_search` makes a typed search, `identify` a
     reference from a number, and `opens_what_is_shut` says whether the patient has shut what a grant opens."""
 
     pool: Pool
-    ids: SealedIds
+    book: Book
     reader: Reader
-    records: Records
     finder: Finder
-    types: Sequence[int]
     parse_json: Callable[[bytes], Tree]
     parse_search: Callable[..., Search]
     identify: Callable[[str], PatientRef]
@@ -103,7 +97,7 @@ class CriticalApi:
 
         async def use(grant: Grant) -> Tree:
             async with call.connection(self.pool) as conn:
-                at = await self.reader.last_changed(conn, grant, self.types)
+                at = await self.reader.last_changed(conn, grant, self.book.types)
             changed = {"lastChanged": at.isoformat(timespec="milliseconds").replace("+00:00", "Z")} if at else {}
             return {"restricted": self.opens_what_is_shut(grant), "blocked": False, "reserved": False} | changed
 
@@ -180,20 +174,11 @@ class CriticalApi:
             raise Refusal(400, says, where="If-None-Exist", code="not-supported")
         sent = await self._sent(call, name)
         assert call.caller is not None, "no route of the room is public"
-        version = self._next(keeping.registered(sent, call.caller, call.at), call)
+        version = self.book.prepared(keeping.registered(sent, call.caller, call.at), call.at)
 
         async def use(grant: Grant) -> Written:
-            must_hold(grant.caller, version.number, version.indexed.tokens, "c")
-            must_register(grant.registers, version.content)
-            check_subject(version.tree, grant, self.identify)
-            check_reference(self.ids, version.tree, grant.subject.keys)
-            id_, shut = self.ids.make(grant.subject.patient), version.shut
-            change = Change(
-                version.number, id_, version.raw, version.indexed, shut.labels, shut.opens, kinds=version.kinds
-            )
             async with call.connection(self.pool) as conn:
-                create = partial(self.records.create, conn, grant, change)
-                return await marking.filing(conn, grant, self.reader, self.types, create)
+                return await self.book.file(conn, grant, version)
 
         patient = patient_of(call, self.identify)
         try:
@@ -202,7 +187,7 @@ class CriticalApi:
                 what=version.what,
             )  # fmt: skip
         except Denied as denied:
-            refused = not_written(call, denied, patient, version, (version.number, "c"), self.identify, self.ids)
+            refused = not_written(call, denied, patient, version, (version.number, "c"), self.identify, self.book.ids)
             raise refused from denied
         return _written(call, written, version, 201)
 
@@ -222,8 +207,8 @@ class CriticalApi:
 
         def make(grant: Grant, before: Tree) -> Next:
             check_subject(sent, grant, self.identify)
-            check_reference(self.ids, sent, grant.subject.keys)
-            return self._next(keeping.changed(sent, before, caller, call.at), call)
+            check_reference(self.book.ids, sent, grant.subject.keys)
+            return self.book.prepared(keeping.changed(sent, before, caller, call.at), call.at)
 
         try:
             version, written = await self._change(call, id_, "u", what, make)
@@ -256,15 +241,15 @@ class CriticalApi:
 
         async def use(grant: Grant) -> tuple[Next, Written] | None:
             def made(before: Current) -> Next:
-                check_header(call, grant, self.identify)
-                _check_current(expected, before)
                 return make(grant, decode(before.raw))
 
-            changer = Changer(self.records, self.reader, self.types, anybodys=True)
             async with call.connection(self.pool) as conn, conn.transaction():
-                return await changer.change(conn, grant, (type_number(name), id_), None, made)
+                named = type_number(name), id_
+                return await self.book.change(
+                    conn, grant, named, expected, made, lambda: check_header(call, grant, self.identify)
+                )
 
-        patient = PatientRef(key=self.ids.patient(id_))
+        patient = PatientRef(key=self.book.ids.patient(id_))
         done = await hidden_as_absent(
             call, patient, SERVICE, "correct", letter, use, basis=_basis(call), what=what
         )  # fmt: skip
@@ -288,7 +273,7 @@ class CriticalApi:
             async with call.connection(self.pool) as conn:
                 return await self.reader.read(conn, grant, type_number(call.parameters["type"]), id_)
 
-        patient = PatientRef(key=self.ids.patient(id_))
+        patient = PatientRef(key=self.book.ids.patient(id_))
         return await hidden_as_absent(call, patient, SERVICE, "read", "r", use, basis=_basis(call))
 
     async def _sent(self, call: Call, name: str) -> Tree:
@@ -301,21 +286,10 @@ class CriticalApi:
         kinds.profile_of(tree)
         return tree
 
-    def _next(self, tree: Tree, call: Call) -> Next:
-        """As it will be kept, held to its profile of kjernejournal: `Refusal` 422 with every fault, by path and rule."""
-        profile = kinds.profile_of(tree)
-        # It says a kind itself (`registries.contents`): where that would be another, as of a crisis plan, it is not named.
-        named = keeping.profiled(tree, profile)
-        tree = named if content_of(named) == content_of(tree) else tree
-        if faults := judge(tree, profile)[:FAULTS_LIMIT]:
-            first, *rest = faults
-            raise Refusal(422, first.says, where=first.where, code=first.code, fault=first, faults=tuple(rest))
-        return Next.of(encode(tree), tree, call.at)
-
     def _id(self, call: Call) -> UUID | None:
         """The id of an address; None for what is none, or of a record of another service."""
-        id_ = self.ids.parse(call.parameters["id"])
-        return None if id_ is not None and self.ids.is_beside(id_) else id_
+        id_ = self.book.ids.parse(call.parameters["id"])
+        return None if id_ is not None and self.book.ids.is_beside(id_) else id_
 
 
 def _typed(call: Call) -> tuple[Call, str]:
@@ -339,15 +313,6 @@ def _asked(call: Call) -> str:
 
 def _address(call: Call, name: str, id_: UUID) -> str:
     return f"{call.base_url}{BASE}/{name}/{id_}"
-
-
-def _check_current(expected: int, before: Current) -> None:
-    if expected != before.version:
-        raise Refusal(
-            412, f"the record is at version {before.version}, not {expected}", where="If-Match",
-            todo="Look at the current version, and send your change against that.",
-            headers=(("etag", etag(before.version)), ("last-modified", http_date(before.at))),
-        )  # fmt: skip
 
 
 def _written(call: Call, written: Written, version: Next, status: int) -> Answer:

@@ -1,0 +1,99 @@
+"""Critical information read, registered, changed and taken back under a `Grant`, by whichever way it was asked for.
+
+The national interface and the pages come through here: the same profiles, the same recorder and updater, the same version that
+must have been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.exchange import PatientRef
+from kjerne.fhir.encode import encode
+from kjerne.fhir.interaction import etag, http_date
+from kjerne.fhir.validate import FAULTS_LIMIT
+from kjerne.registries.contents import content_of, must_register
+from kjerne.registries.kj_profiles import judge
+from kjerne.registries.naming import check_subject
+from kjerne.services.critical import keeping, kinds
+from kjerne.store import marking
+from kjerne.store.changing import Changer, Next
+from kjerne.store.limits import must_hold
+from kjerne.store.patient_ids import check_reference
+from kjerne.store.pool import Connection
+from kjerne.store.reading import Reader, Record
+from kjerne.store.records import Change, Current, Records, Written
+from kjerne.store.sealed_id import SealedIds
+
+Tree = dict[str, Any]
+MOST_READ: Final = 1_000
+"""Newest records of each type in one reading of all; nobody has as many."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """What is known of one service's records. `types` are the numbers of all its types."""
+
+    ids: SealedIds
+    reader: Reader
+    records: Records
+    types: Sequence[int]
+    identify: Callable[[str], PatientRef]
+
+    async def whole(self, conn: Connection, grant: Grant) -> list[tuple[Record, list[Record]]]:
+        """Every record that the grant opens with all its former versions, the newest first, in one audited read."""
+        return await self.reader.all_of(conn, grant, self.types, MOST_READ, every=True)
+
+    def prepared(self, tree: Tree, at: datetime) -> Next:
+        """As it will be kept, held to its profile of kjernejournal: `Refusal` 422 with every fault, by path and rule."""
+        profile = kinds.profile_of(tree)
+        # It says a kind itself (`registries.contents`): where that would be another, as of a crisis plan, it is not named.
+        named = keeping.profiled(tree, profile)
+        tree = named if content_of(named) == content_of(tree) else tree
+        if faults := judge(tree, profile)[:FAULTS_LIMIT]:
+            first, *rest = faults
+            raise Refusal(422, first.says, where=first.where, code=first.code, fault=first, faults=tuple(rest))
+        return Next.of(encode(tree), tree, at)
+
+    async def file(self, conn: Connection, grant: Grant, version: Next) -> Written:
+        """A new record, as it was `prepared`."""
+        must_hold(grant.caller, version.number, version.indexed.tokens, "c")
+        must_register(grant.registers, version.content)
+        check_subject(version.tree, grant, self.identify)
+        check_reference(self.ids, version.tree, grant.subject.keys)
+        id_, shut = self.ids.make(grant.subject.patient), version.shut
+        change = Change(version.number, id_, version.raw, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
+        create = partial(self.records.create, conn, grant, change)
+        return await marking.filing(conn, grant, self.reader, self.types, create)
+
+    async def change(
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int, make: Callable[[Current], Next],
+        check: Callable[[], None] = lambda: None,
+    ) -> tuple[Next, Written] | None:  # fmt: skip
+        """A new version by whoever may register the kind, whichever organisation did; None where it is absent. Call in a
+        transaction. `Refusal` 412 where another version than the expected one stands."""
+
+        def checked(before: Current) -> Next:
+            check()
+            check_current(expected, before)
+            return make(before)
+
+        changer = Changer(self.records, self.reader, self.types, anybodys=True)
+        return await changer.change(conn, grant, named, None, checked)
+
+
+def check_current(expected: int, before: Current) -> None:
+    """`Refusal` 412 with the ETag of the version that stands, where that is not the expected one."""
+    if expected != before.version:
+        raise Refusal(
+            412, f"the record is at version {before.version}, not {expected}", where="If-Match",
+            todo="Look at the current version, and send your change against that.",
+            headers=(("etag", etag(before.version)), ("last-modified", http_date(before.at))),
+        )  # fmt: skip

@@ -1,0 +1,229 @@
+"""What a record of critical information says, read for people: what it is, how severe and how certain, from where and by whom.
+
+A record may come by kjernejournal's profiles or by plain R4: what it does not say is empty, and never guessed. Sources: the
+profiles as in `registries.kj_profiles`; R4 allergyintolerance.html, condition.html, deviceusestatement.html, flag.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from kjerne.fhir.dates import period
+from kjerne.fhir.systems import canonical
+from kjerne.registries.contents import VERIFICATION, content_of
+from kjerne.registries.identifiers import OID_PERSON
+from kjerne.registries.kj_profiles import BASE
+from kjerne.services.critical.keeping import RECORDERS, UPDATER, is_in_error
+
+Tree = Mapping[str, Any]
+Standing = Literal["active", "over", "refuted", "in-error"]
+"""Whether an entry holds: it does, does no more, was never so, or should never have been written."""
+Certainty = Literal["", "unconfirmed", "confirmed", "refuted", "in-error"]
+Criticality = Literal["", "high", "low", "unable-to-assess"]
+_OVER: Final = frozenset({"inactive", "resolved", "completed", "stopped", "remission"})
+
+
+class Author(NamedTuple):
+    """Who wrote something: a name and a profession (Volven 9060), and the number of her organisation. Each may be empty."""
+
+    name: str = ""
+    role: str = ""
+    organisation: str = ""
+
+
+class Coded(NamedTuple):
+    """A code with the system in its one spelling, and its name."""
+
+    system: str
+    code: str
+    name: str
+
+
+NO_CODE: Final = Coded("", "", "")
+
+
+class Version(NamedTuple):
+    """One version of an entry. `at` is when it was written, `by` who wrote it; dates are as FHIR spells them."""
+
+    number: int
+    at: datetime
+    kind: str
+    name: str
+    codes: tuple[Coded, ...]
+    standing: Standing
+    certainty: Certainty
+    criticality: Criticality
+    reaction: str
+    source: str
+    notes: tuple[str, ...]
+    valid_until: str
+    implanted: str
+    is_presumed: bool
+    of_excipient: bool
+    by: Author
+    category: str = ""
+
+    @property
+    def weighs_most(self) -> bool:
+        """High and confirmed, and it holds."""
+        return self.standing == "active" and self.criticality == "high" and self.certainty == "confirmed"
+
+
+class Entry(NamedTuple):
+    """A record with its versions, the newest first. `recorded` is when it was first registered, as FHIR spells it."""
+
+    type: str
+    id: str
+    versions: tuple[Version, ...]
+    recorder: Author
+    recorded: str
+
+    @property
+    def now(self) -> Version:
+        return self.versions[0]
+
+    @property
+    def former(self) -> tuple[Version, ...]:
+        return self.versions[1:]
+
+
+def entry(type_: str, id_: str, versions: Iterable[tuple[int, datetime, Tree]], now: datetime) -> Entry:
+    """A record of its versions (number, when written, what it says), the newest first."""
+    held = list(versions)
+    trees = [tree for _, _, tree in held]
+    read = tuple(version(number, at, tree, now) for number, at, tree in held)
+    recorder = _author(trees[0], trees[0].get(RECORDERS[type_]))
+    recorded = next((str(tree[key]) for tree in trees for key in ("recordedDate", "recordedOn") if key in tree), "")
+    return Entry(type_, id_, read, recorder, recorded)
+
+
+def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
+    """What one version says, as it is to be read at this moment."""
+    kinds = sorted(content_of(tree) - {VERIFICATION})
+    concept = _concept(tree)
+    codes = tuple(_codings(concept))
+    noted = (
+        *(str(value) for value in _extensions(tree, "KjNote")),
+        *(one.get("text", "") for one in _objects(tree.get("note"))),
+    )
+    return Version(
+        number, at, kinds[0] if kinds else "", _name(concept), codes, _standing(tree, now), _certainty(tree),
+        tree.get("criticality", ""), _reaction(tree), _source(tree), tuple(one for one in noted if one),
+        str(next(_extensions(tree, "KjValidUntil"), "")), str(next(_extensions(tree, "KjImplanted"), "")),
+        any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
+        any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
+        _updater(tree), next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
+    )  # fmt: skip
+
+
+def coded(tree: Tree) -> Coded:
+    """The main code of what a record is about; all empty where it has none."""
+    return next(iter(_codings(_concept(tree))), Coded("", "", _name(_concept(tree))))
+
+
+def reaction_of(tree: Tree) -> Coded:
+    """The coded manifestation of the first reaction."""
+    first = next(_objects(tree.get("reaction")), {})
+    return next(iter(_codings(next(_objects(first.get("manifestation")), {}))), NO_CODE)
+
+
+def source_of(tree: Tree) -> Coded:
+    """The coded source of information."""
+    found = next((value for value in _extensions(tree, "KjSourceOfInformation") if isinstance(value, dict)), {})
+    return Coded(found.get("system", ""), found.get("code", ""), found.get("display", ""))
+
+
+def _concept(tree: Tree) -> Tree:
+    if tree["resourceType"] != "DeviceUseStatement":
+        return _object(tree.get("code"))
+    device = next((one for one in _objects(tree.get("contained")) if one.get("resourceType") == "Device"), {})
+    named = {"text": _object(tree.get("device")).get("display", "")}
+    return _object(device.get("type")) or named
+
+
+def _codings(concept: Tree) -> list[Coded]:
+    """With the main one first."""
+    found = list(_objects(concept.get("coding")))
+    found.sort(key=lambda one: one.get("userSelected") is not True)
+    return [Coded(canonical(one.get("system", "")), one.get("code", ""), one.get("display", "")) for one in found]
+
+
+def _name(concept: Tree) -> str:
+    codes = _codings(concept)
+    return (
+        next((one.name for one in codes if one.name), "")
+        or concept.get("text", "")
+        or next((one.code for one in codes), "")
+    )
+
+
+def _standing(tree: Tree, now: datetime) -> Standing:
+    if is_in_error(dict(tree)):
+        return "in-error"
+    if "refuted" in _said(tree.get("verificationStatus")):
+        return "refuted"
+    spans = period(tree.get("period")) if tree["resourceType"] == "Flag" else None
+    is_past = spans is not None and spans[1] <= now
+    until = str(next(_extensions(tree, "KjValidUntil"), ""))
+    over = _said(tree.get("clinicalStatus")) | {str(tree.get("status", ""))}
+    return "over" if is_past or over & _OVER or (until and until[:10] < f"{now:%Y-%m-%d}") else "active"
+
+
+def _certainty(tree: Tree) -> Certainty:
+    said = _said(tree.get("verificationStatus"))
+    if "entered-in-error" in said:
+        return "in-error"
+    if "refuted" in said:
+        return "refuted"
+    return "confirmed" if "confirmed" in said else "unconfirmed" if said else ""
+
+
+def _reaction(tree: Tree) -> str:
+    manifested = (one for each in _objects(tree.get("reaction")) for one in _objects(each.get("manifestation")))
+    return ", ".join(name for one in manifested if (name := _name(one)))
+
+
+def _source(tree: Tree) -> str:
+    found = source_of(tree)
+    return found.name or found.code
+
+
+def _updater(tree: Tree) -> Author:
+    reference = next(
+        (one.get("valueReference") for one in _objects(tree.get("extension")) if one.get("url") == UPDATER), None
+    )
+    return _author(tree, reference or tree.get(RECORDERS.get(tree["resourceType"], "recorder")))
+
+
+def _author(tree: Tree, reference: Any) -> Author:
+    told = _object(reference)
+    address = str(told.get("reference", ""))
+    held = next((one for one in _objects(tree.get("contained")) if address == f"#{one.get('id')}"), {})
+    practitioner, organisation = _object(held.get("practitioner")), _object(held.get("organization"))
+    number = _object(organisation.get("identifier"))
+    is_enh = str(number.get("system", "")) in ("", f"{OID_PERSON}101")
+    where = str(number.get("value", "")) if is_enh else organisation.get("display", "")
+    role = next((code for one in _objects(held.get("code")) for _, code, _ in _codings(one)), "")
+    return Author(
+        practitioner.get("display", "") or told.get("display", ""), role, where or organisation.get("display", "")
+    )
+
+
+def _said(concept: Any) -> set[str]:
+    return {one.get("code", "") for one in _objects(_object(concept).get("coding"))}
+
+
+def _extensions(tree: Any, name: str) -> Iterator[Any]:
+    for one in _objects(_object(tree).get("extension")):
+        if one.get("url") == BASE + name:
+            yield from (value for key, value in one.items() if key.startswith("value"))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    yield from (one for one in (value if isinstance(value, list) else []) if isinstance(one, dict))
