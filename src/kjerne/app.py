@@ -155,7 +155,7 @@ _IDENTITY: Final = (
     "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"
 )
 PAGES_SCOPES: Final[Mapping[To, str]] = {
-    "clinician": f"{_IDENTITY} nhn:pps/provesvar-read nhn:critical-information/api",
+    "clinician": f"{_IDENTITY} nhn:pps/provesvar-read",
     "me": f"{_IDENTITY} kjerne:citizen kjerne:insight",
     "operations": f"{_IDENTITY} kjerne:operations",
 }
@@ -317,13 +317,12 @@ class House:
         """The national interfaces of results and of critical information, as they are documented."""
         parse_search, types = partial(self.parse_search, alone=True), types_by_service()["critical-information"]
         book = Book(self.store.ids, self.reader, self.store.records, types, self.identify)
-        kept = self.store.pool, book, self.reader, self.finder
         is_shut = partial(opens_what_is_shut, tells_choices=self.settings.tells_choices)
         how = self._parse_resource, parse_search, self.identify, self.guides, is_shut
         return [
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),
-            *CriticalApi(*kept, *how).routes(),
+            *CriticalApi(self.store.pool, book, self.reader, self.finder, *how).routes(),
         ]
 
     def _of_operation(self) -> list[Route]:

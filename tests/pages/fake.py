@@ -56,6 +56,7 @@ from kjerne.services.results.points import Part
 from kjerne.services.results.values import Value
 from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
+from pages.fake_critical import FakeCritical, told
 from pages.fake_doors import FakeDoors
 from pages.fake_oversight import FakeOversight
 from pages.linked import Linked
@@ -102,7 +103,7 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse(Linked, FakeDoors, FakeOversight):
+class FakeHouse(FakeCritical, Linked, FakeDoors, FakeOversight):
     """Keeps what was posted, so that a test can look."""
 
     done: list[tuple[str, str]] = field(default_factory=list)
@@ -155,7 +156,7 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def patient(self, who: Identity, visit: Visit, *, refused: bool = False) -> Patient | None:
         return None if visit.patient in UNTIED else patients()[visit.patient]
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
+    def must_open(self, who: Identity, visit: Visit) -> Patient:
         if rule := self.rules.get(visit.patient):
             raise Denied(_denial("", self.clock.now(), rule))
         outcome = OUTCOMES.get(visit.patient)
@@ -167,13 +168,14 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
             raise Denied(_denial("", self.clock.now(), "no-relation"))
         if visit.patient == 7:
             raise Refusal(504, "The source did not answer in time.")
-        chart = Chart(
-            patients()[visit.patient], self.clock.now(), sources=(Source("Svarbasen", True, self.clock.now()),)
-        )
+        whole = visit.patient == 1 and who.kind == "practitioner"
+        return replace(patients()[visit.patient], number="15877912345" if whole else "")
+
+    async def chart(self, who: Identity, visit: Visit) -> Chart:
+        patient, now = self.must_open(who, visit), self.clock.now()
+        chart = Chart(patient, now, sources=(Source("Svarbasen", True, now),))
         if visit.patient in (1, 3, 6):
             chart = replace(chart, **_kari(), unread=frozenset(self.unread), locked=2 if visit.patient == 1 else 0)
-        if visit.patient == 1 and who.kind == "practitioner":
-            chart = replace(chart, patient=replace(chart.patient, number="15877912345"))
         if visit.patient == 1:
             chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
         if who.kind == "citizen" and visit.patient == 1:
@@ -208,15 +210,8 @@ class FakeHouse(Linked, FakeDoors, FakeOversight):
     async def notices(self, who: Identity, wanted: str) -> Listed[Notice]:
         rows = [
             Notice("n1", "corrected", NOW - timedelta(days=1), NOW - timedelta(days=9), 1, "Kari Nordvik", _CORRECTED),
-            Notice(
-                "n2",
-                "withdrawn",
-                NOW - timedelta(hours=20),
-                NOW - timedelta(days=8),
-                2,
-                "Per Aasen",
-                opened=(NOW - timedelta(days=8),),
-            ),
+            Notice("n2", "withdrawn", NOW - timedelta(hours=20), NOW - _EIGHT, 2, "Per Aasen", opened=(NOW - _EIGHT,)),
+            told(NOW - timedelta(hours=18)),
             Notice("n3", "corrected", NOW - timedelta(hours=19), NOW - timedelta(days=7)),
         ]
         return self._listed([row for row in rows if row.number not in self.seen], wanted)
@@ -314,7 +309,7 @@ _SAYS = {
     "no-relation": "Ingen fastlegeliste eller behandling knytter deg til pasienten.",
     "address-protected": "Beskyttet adresse.",
 }
-_READ_AT = NOW - timedelta(days=9)
+_READ_AT, _EIGHT = NOW - timedelta(days=9), timedelta(days=8)
 
 
 def _amount(number: str, unit: str) -> Value:

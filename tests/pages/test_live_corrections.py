@@ -161,7 +161,7 @@ def test_changes_that_are_not_told_never_take_the_place_of_one_that_is(
             by_fhir(platform, f"P-Prøve {mark} {place}", "140", ids[place], 2, status="corrected")
         monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
         said = text(it.get("/clinician"))
-    assert "Ett varsel om svar du har lest" in said
+    assert "Ett varsel om noe du har lest" in said
     assert said.count(mark) == 1
     assert f"P-Prøve {mark} 0 rettet" in said
 
@@ -176,7 +176,7 @@ def test_corrections_by_fhir_of_one_patient_are_one_notice_that_leads_to_each(pl
         for id_, name in zip(ids, names, strict=True):
             by_fhir(platform, name, "151", id_, 1, status="corrected")
         desk = it.get("/clinician")
-        assert "Ett varsel om svar du har lest" in text(desk)
+        assert "Ett varsel om noe du har lest" in text(desk)
         assert desk.text.count('action="/clinician/notice"') == 1
         for name in names:
             assert re.search(rf"{name} rettet Du så 140 mmol/L {DAY}. Svaret er nå 151 mmol/L", text(desk))
@@ -217,7 +217,7 @@ def test_of_many_patients_the_number_is_told_and_the_rest_is_one_press_away(
             by_fhir(platform, f"P-Prøve {mark} {place}", "151", id_, 1, status="corrected")
         monkeypatch.setattr(live_desk, "NOTICES_SHOWN", 2)
         first = it.get("/clinician")
-        assert "3 varsler om svar du har lest" in text(first)
+        assert "3 varsler om noe du har lest" in text(first)
         assert [f"{mark} {place} rettet" in text(first) for place in range(3)] == [False, True, True]
         onward = re.search(r'href="(/clinician\?[^"]*notices=2)#notices"', first.text)
         assert onward

@@ -39,6 +39,26 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return _says_something(before) or before.get("status") not in UNFINISHED
 
 
+_WRITTEN_BESIDE: Final = frozenset({"meta", "text", "contained", "recorder", "source", "author", "identifier"})
+"""What of a record that personnel keep says who wrote it and how, and not what is so."""
+_SINCE: Final = re.compile(r"Kj(?:Updater|UpdatedDateTime|CodeInfoText|UrlMoreInformation)$")
+
+
+def says_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a record that personnel keep together says something else than before: whoever read it acts on what it said.
+
+    Who changed it and when is no such thing. A contained device is what the record is about.
+    """
+    return _kept(before) != _kept(after)
+
+
+def _kept(tree: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    said = {name: value for name, value in tree.items() if name not in _WRITTEN_BESIDE and name != "extension"}
+    devices = [one.get("type") for one in tree.get("contained", ()) if one.get("resourceType") == "Device"]
+    extensions = [one for one in tree.get("extension", ()) if not _SINCE.search(str(one.get("url", "")))]
+    return said, [devices, extensions]
+
+
 def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[circumstances.Circumstance]:
     """What the reading of the value in `before` hung on, and is another in `after`.
 

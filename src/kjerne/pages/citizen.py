@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
-from kjerne.pages import attached, paging, trend_data
+from kjerne.pages import attached, critical, paging, trend_data
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, Visit
 from kjerne.pages.reader import person_of, rule_language
@@ -44,6 +44,7 @@ async def home(page: Page) -> Response:
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
+        shelf=await critical.shelf(page),
         reading=reading,
         person=person,
         people=await page.house.represented(page.who),

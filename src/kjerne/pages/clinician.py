@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
-from kjerne.pages import attached, paging, trend_data
+from kjerne.pages import attached, critical, paging, trend_data
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import BY_WORD_MINUTES, Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
@@ -196,6 +196,7 @@ async def _results(
     page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "", near: tuple[Analysis, ...] = ()
 ) -> Response:
     reading = await _reading(page)
+    shelf = await critical.shelf(page)
     wanted = page.request.query_params.get("period", "365")
     period = wanted if wanted in PERIOD_DAYS else "365"
     whole = reading.table(period, page.now)
@@ -205,6 +206,7 @@ async def _results(
     return page.render(
         "clinician/results.html",
         title=page.say("results.title"),
+        shelf=shelf,
         reading=reading,
         as_shown={one.id: _as_shown(page, reading, one) for one in reading.unread},
         as_answered=page.desk.seal.seal("answer", ShownAnswer(_login(page), done.number, done.results)) if done else "",
@@ -282,11 +284,13 @@ async def former_file(page: Page) -> Response:
 async def printout(page: Page) -> Response:
     """A sheet that can be handed over."""
     reading = await _reading(page)
+    shelf = await critical.shelf(page)
     table, part = paging.of_table(reading.table("all", page.now), page.part)
     remarks = printed_remarks(table)
     return page.render(
         "clinician/print.html",
         title=page.say("print.title"),
+        shelf=shelf,
         patient=reading.chart.patient,
         reading=reading,
         table=table,

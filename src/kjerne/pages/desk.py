@@ -25,7 +25,7 @@ from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
-from kjerne.pages import attached, charts, formats, paging, session, words
+from kjerne.pages import attached, charts, critical_words, formats, paging, session, words
 from kjerne.pages.house import Identity, PagesHouse, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
@@ -423,6 +423,10 @@ def _looks(page: Page) -> dict[str, Any]:
         "in_cell": paging.IN_CELL,
         "drawn_most": charts.DRAWN_MOST,
         "drawn_of": lambda series: len(charts.plotted(series)),
+        "code_system": critical_words.system,
+        "iso_day": bound(critical_words.iso_day),
+        "facts_of": lambda version, names: critical_words.facts(version, names, language),
+        "author": lambda by, names: critical_words.written_by(by, names, language),
         "spark": charts.sparkline,
         "trend": lambda series, title: charts.trend(series, language, title),
     }

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
+from kjerne.pages.critical_house import CriticalHouse, EntryChanged
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
@@ -259,6 +260,9 @@ class Notice:
     changes: tuple[Changed, ...] = ()
     opened: tuple[datetime, ...] = ()
     """When she last opened each report that was withdrawn, newest first: how many and when, since what they were is another's."""
+    entries: tuple[EntryChanged, ...] = ()
+    """Of critical information (`is_critical`): each entry as she saw it and as it is."""
+    is_critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +426,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, OversightHouse, Protocol):
+class PagesHouse(MyHouse, OversightHouse, CriticalHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

@@ -26,6 +26,7 @@ from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import (
+    Basis,
     Chart,
     Coming,
     File,
@@ -43,6 +44,7 @@ from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
 from kjerne.policy.door import Door
 from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
+from kjerne.policy.services import SERVICES
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import judging, points, reuse, trends, values
 from kjerne.services.results.answers import attached_to, former_files_of
@@ -149,8 +151,11 @@ class LivePages:
         """Whether she, or somebody at her desk, has logged it out."""
         return await logins.has_ended(self.store.pool, login)
 
-    async def caller(self, who: Identity, visit: Visit | None) -> Caller:
+    async def caller(self, who: Identity, visit: Visit | None, service: str = SERVICE) -> Caller:
         """The caller of one request; with a visit, attested for that patient alone.
+
+        A login's token is for one API, that of the results. The pages call none: with it she is let in to the other services
+        that they show too, as their law then has it (law, K131).
 
         Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too,
         as `Unattested` about the visited patient.
@@ -165,7 +170,10 @@ class LivePages:
                 unproven = replace(self._caller(who, carry, None), hpr="", authorization="", broken=refused.rule)
                 raise Unattested(refused, unproven, (PatientRef(key=visit.patient),) if visit else ()) from refused
         attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
-        return self._caller(who, carry, attestation)
+        caller = self._caller(who, carry, attestation)
+        if service == SERVICE or caller.kind != "practitioner" or not caller.scopes & SERVICES[SERVICE].scopes:
+            return caller
+        return replace(caller, scopes=caller.scopes | SERVICES[service].scopes)
 
     def _caller(self, who: Identity, carry: Carry, attestation: Attestation | None) -> Caller:
         kind: CallerKind = "citizen" if who.kind == "citizen" else "practitioner"
@@ -209,17 +217,23 @@ class LivePages:
             made_at=visit.opened_at,
         )
 
-    async def under(self, who: Identity, visit: Visit, action: Action, use: Callable[[Grant], Awaitable[T]]) -> T:
+    def basis_of(self, visit: Visit) -> Basis:
+        """What she has declared for the visit, while it holds."""
+        return visit.basis if visit.basis_until is None or self.clock.now() < visit.basis_until else ""
+
+    async def under(
+        self, who: Identity, visit: Visit, action: Action, use: Callable[[Grant], Awaitable[T]], *, service: str = SERVICE,
+        what: str = "",
+    ) -> T:  # fmt: skip
         """Uses a grant for the visited patient; the one way from these pages to her."""
         try:
-            caller = await self.caller(who, visit)
+            caller = await self.caller(who, visit, service)
         except Unattested as refused:
             await self.door.write_down(refused, f"page-{visit.id}-{secrets.token_hex(4)}")
             raise
-        basis = visit.basis if visit.basis_until is None or self.clock.now() < visit.basis_until else ""
         admit = self.door.admit(caller, f"page-{visit.id}-{secrets.token_hex(4)}")
-        ref = PatientRef(key=visit.patient)
-        return await granted(admit, ref, SERVICE, action, use, basis=basis, purpose=visit.purpose)
+        ref, basis = PatientRef(key=visit.patient), self.basis_of(visit)
+        return await granted(admit, ref, service, action, use, basis=basis, purpose=visit.purpose, what=what)
 
     # Patients
 

@@ -34,7 +34,8 @@ from kjerne.pages.house import (
     Visit,
     Waiting,
 )
-from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, Carry, LivePages, gone_tree, tree_of, uuid_of
+from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, Carry, gone_tree, tree_of, uuid_of
+from kjerne.pages.live_critical import CRITICAL, TYPES, CriticalPages
 from kjerne.policy.people import norwegian_day
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import points, values
@@ -72,7 +73,7 @@ class Seen:
     then: Resource | None
 
 
-class DeskPages(LivePages):
+class DeskPages(CriticalPages):
     """Implements what `pages.house.PagesHouse` shows beside the choice of patient."""
 
     async def own_patients(self, who: Identity, after: int) -> OwnList:
@@ -187,7 +188,9 @@ class DeskPages(LivePages):
         visit that is over, or the patient has shut her or these results out since) it says when she read it, and of whom
         nothing: what is shut of a patient who is named stands apart from her, in a notice of its own.
         """
-        patient, kind = _patient_of(group[0])
+        patient, kind, of = _patient_of(group[0])
+        if of == CRITICAL:
+            return await self._critical_told(who, patient, group)
         wanted = [(n.type, n.id, n.read_version) for n in group] if kind == "corrected" else []
         marks = {n.id: n.version for n in group}
         seen = await self._seen(who, patient, wanted, {str(n.id): n.read_at for n in group}, marks)
@@ -202,6 +205,22 @@ class DeskPages(LivePages):
         rows = [_notice(told, patient, name, tuple(change for _, change in changes))] if told else []
         rows += [_notice(shut)] if shut else []
         return _Told(tuple(rows), tuple(n.number for n in of_open if n not in told))
+
+    async def _critical_told(self, who: Identity, patient: int, group: Sequence[followup.Notice]) -> _Told:
+        """As `_told_of`, of critical information, which has a law of its own."""
+        found = await self.critical_changes(who, patient, group)
+        if found is None:
+            return _Told((_notice(group),), ())
+        name, changes = found
+        told = [(n, one) for n, one in changes if one.then or one.now]
+        shown = {n.number for n, _ in changes}
+        rows = []
+        if told:
+            notice = _notice([n for n, _ in told], patient, name)
+            rows.append(replace(notice, entries=tuple(one for _, one in told)))
+        if shut := [n for n in group if n.number not in shown]:
+            rows.append(_notice(shut))
+        return _Told(tuple(rows), tuple(n.number for n, one in changes if not (one.then or one.now)))
 
     async def see_notice(self, who: Identity, number: str) -> None:
         """She has seen the notice, with all that it told."""
@@ -308,8 +327,9 @@ def _is_open(answer: Grant | Denial, labels: Label) -> bool:
     return isinstance(answer, Grant) and not labels & answer.hides
 
 
-def _patient_of(notice: followup.Notice) -> tuple[int, Literal["corrected", "withdrawn"]]:
-    return notice.patient, notice.kind
+def _patient_of(notice: followup.Notice) -> tuple[int, Literal["corrected", "withdrawn"], str]:
+    """What stands in one notice: of a patient, of a kind, and of a service."""
+    return notice.patient, notice.kind, CRITICAL if notice.type in TYPES else SERVICE
 
 
 def _notice(
@@ -318,7 +338,8 @@ def _notice(
     number = _BETWEEN.join(n.number.hex for n in told)
     made_at, read_at = max(n.made_at for n in told), max(n.read_at for n in told)
     opened = _opened(told) if told[0].kind == "withdrawn" else ()
-    return Notice(number, told[0].kind, made_at, read_at, patient, name, changes, opened)
+    is_critical = told[0].type in TYPES
+    return Notice(number, told[0].kind, made_at, read_at, patient, name, changes, opened, is_critical=is_critical)
 
 
 def _opened(told: Sequence[followup.Notice]) -> tuple[datetime, ...]:
@@ -348,7 +369,7 @@ def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
         # What stood before the first change that she has not looked at since is what she knows.
         known = before.was_withdrawn if before and before.made_at > row.read_at else row.was_withdrawn
         newest[place] = replace(row, was_withdrawn=known)
-    groups: dict[tuple[int, str], list[followup.Notice]] = {}
+    groups: dict[tuple[int, str, str], list[followup.Notice]] = {}
     for row in sorted(newest.values(), key=lambda row: row.made_at, reverse=True):
         groups.setdefault(_patient_of(row), []).append(row)
     return list(groups.values())

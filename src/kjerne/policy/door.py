@@ -174,13 +174,17 @@ class Door:
         """
         return isinstance(await self.would(caller, patient, service, action), Grant)
 
-    async def would(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> Grant | Denial:
+    async def would(
+        self, caller: Caller, patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = "",
+        what: str = "",
+    ) -> Grant | Denial:  # fmt: skip
         """What the law would answer this caller now, for a page that says who may and why somebody may not."""
         taker = await self._takers.told(caller)
         async with self._store.pool.acquire() as conn:
             loaded = await subjects.load(conn, patient, caller, self._store.wrap)
         subject = loaded[0] if loaded else None
-        return decide(taker, subject, service, action, now=self._clock.now())
+        now = self._clock.now()
+        return decide(taker, subject, service, action, basis=basis, purpose=purpose, now=now, what=what)
 
     async def may_list(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the patient may be named on a list of the caller's own (K77); leaves no row, so ask `admit` for who is shown.

@@ -19,7 +19,7 @@ from kjerne.access import Grant, Label
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import NOT_REGISTERED, Before, Call, Denied, Joined, PatientRef, looking_at, not_filed
 from kjerne.fhir import smart
-from kjerne.fhir.corrections import RESULTS, corrects
+from kjerne.fhir.corrections import RESULTS, corrects, says_otherwise
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.fhir.index import Indexed, index
@@ -44,6 +44,8 @@ LARGE_BYTES: Final = 20_000
 """A body from this size on is checked in a thread: some 20 milliseconds of work."""
 _THREADS: Final = ThreadPoolExecutor(2, "form")
 STAYS_WITHHELD: Final = "it stays withheld: by a report that shows it, by a message, or by a version before the last"
+KEPT_TOGETHER: Final = frozenset({"critical-information"})
+"""Services whose records personnel keep together: whoever read one is told of each change of what it says (law, K133)."""
 Done = TypeVar("Done")
 
 
@@ -220,9 +222,8 @@ class Changer:
         must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
         labels, opens = made.shut.after(said_of_itself(was, before.at), *marks, grant.at)
-        change = Change(
-            type_, id_, made.raw, made.indexed, labels, opens, before.version, made.kinds, corrects(was, made.tree)
-        )
+        is_correction = says_otherwise(was, made.tree) if grant.service in KEPT_TOGETHER else corrects(was, made.tree)
+        change = Change(type_, id_, made.raw, made.indexed, labels, opens, before.version, made.kinds, is_correction)
         put = partial(self.records.put, conn, grant, [change])
         (written,) = await marking.filing(conn, grant, self.reader, self.types, put)
         await self.records.pointers.follow(conn, grant, named, was, made.tree, self.joined)
@@ -265,7 +266,7 @@ class Changer:
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], version: int, was: Tree
     ) -> Written:
         type_, id_ = named
-        if type_name(type_) in RESULTS or type_ == pointing.SPECIMEN:
+        if type_name(type_) in RESULTS or type_ == pointing.SPECIMEN or grant.service in KEPT_TOGETHER:
             await tell(conn, grant, self.reader, Written(type_, id_, version + 1, grant.at))
         remove = partial(self.records.remove, conn, grant, [named])
         (gone,) = await marking.filing(conn, grant, self.reader, self.types, remove)
@@ -300,6 +301,10 @@ async def tell(conn: Connection, grant: Grant, reader: Reader, corrected: Writte
     """Tells who had read what is corrected. A file is a part of the reports that show it, and a specimen of the results
     that point to it: who had read one of those hears of it by their name, whether or not she had opened the file."""
     named = (corrected.type, corrected.id, corrected.version)
+    if grant.service in KEPT_TOGETHER:
+        # Who makes the change knows of it.
+        await tell_readers(conn, grant, "corrected", [named], but=grant.caller.hpr)
+        return
     if corrected.type == pointing.SPECIMEN:
         results = await pointing.of_specimen(conn, grant, reader, corrected.id)
         await tell_readers(conn, grant, "corrected", results)

@@ -59,7 +59,8 @@ AND (l.seen < l.version OR (($8 OR l.version = 0) AND l.at < $4::timestamptz + m
 AND NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
   AND o.type = l.type AND o.id = l.id AND o.version = l.version)"""
 _LOOKS: Final = (
-    "a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr <> '' AND a.caller_kind = 'practitioner'"
+    "a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr NOT IN ('', $10) "
+    "AND a.caller_kind = 'practitioner'"
 )
 # Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
 # results were looked at many times.
@@ -98,18 +99,20 @@ async def tell_readers(
     *,
     with_report: bool = False,
     unless_told_of: Sequence[UUID] = (),
+    but: str = "",
 ) -> None:
     """One notice for each reader, by the audit log, and each changed record (type, id, new version) she had opened.
 
-    Who had opened it under an id that it had before is told of that one (`store.former_ids`), unless she has opened it since.
-    Who was reading just then is told a minute later (`tell_late`). `with_report` says that what changed is whether it stands
-    by its reports (`store.pointing`). Who was told of one of `unless_told_of` by the same change hears it once.
+    Who had opened it under an id that it had before is told of that one (`store.former_ids`), unless she has opened it since;
+    `but` is the HPR number of who is not told. Who was reading just then is told a minute later (`tell_late`). `with_report`
+    says that what changed is whether it stands by its reports (`store.pointing`). Who was told of one of `unless_told_of` by
+    the same change hears it once.
     """
     if changed:
-        told = _told(grant, kind, changed, with_report, unless_told_of)
+        told = _told(grant, kind, changed, with_report, unless_told_of, but)
         await _tell(conn, told, _TELL_FEW if len(changed) < MANY else _TELL_MANY)
         if former := await former_ids.of(conn, grant, changed):
-            await _tell(conn, _told(grant, kind, former, with_report, unless_told_of), _TELL_FORMER)
+            await _tell(conn, _told(grant, kind, former, with_report, unless_told_of, but), _TELL_FORMER)
 
 
 class _Told(msgspec.Struct, frozen=True, array_like=True):
@@ -124,11 +127,12 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
     versions: list[int]
     with_report: bool
     unless: list[UUID]
+    but: str = ""
 
 
 def _told(
     grant: Grant, kind: Literal["corrected", "withdrawn"], changed: Sequence[tuple[int, UUID, int]], with_report: bool,
-    unless_told_of: Sequence[UUID],
+    unless_told_of: Sequence[UUID], but: str,
 ) -> _Told:  # fmt: skip
     types, ids, versions = columns(changed, 3)
     return _Told(
@@ -141,6 +145,7 @@ def _told(
         versions,
         with_report,
         list(unless_told_of),
+        but,
     )
 
 

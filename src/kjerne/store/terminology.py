@@ -83,6 +83,13 @@ class Loaded:
             for row in sorted(rows, key=lambda row: row["place"]):
                 yield _concept(row)
 
+    async def called(self, words: Collection[str], limit: int) -> list[Concept]:
+        """Active concepts whose display has every one of the words, or whose code is the first: the shortest names first."""
+        patterns = [f"%{one.translate(_PLAIN)}%" for one in words]
+        spend(_ASKING_STEPS + self.size // ROWS_AT_ONCE)
+        rows = await self._conn.fetch(_CALLED, self.number, patterns, next(iter(words), ""), limit)
+        return [_concept(row) for row in rows]
+
     async def members(self, name: str) -> frozenset[str]:
         """The codes of a set of the system's own; none where it has no such set."""
         return await self._reached(name, "SELECT code FROM concept_set WHERE system = $1 AND name = $2")
@@ -111,6 +118,12 @@ SELECT {_WHOLE} FROM concept c WHERE c.system = $1 AND c.place > $2 ORDER BY c.p
 _NAMED: Final = "unnest($2::text[]) AS w(code) JOIN concept c ON c.system = $1 AND c.code = w.code"
 _PLACES: Final = f"SELECT c.place, c.code FROM {_NAMED}"
 _BY_CODES: Final = f"SELECT {_WHOLE} FROM {_NAMED}"
+_PLAIN: Final = str.maketrans({sign: f"\\{sign}" for sign in "\\%_"})
+"""Signs of a pattern that are meant as they stand."""
+_CALLED: Final = f"""
+SELECT {_COLUMNS}, '{{}}'::text[] AS parents FROM concept c
+WHERE c.system = $1 AND c.active AND (c.display ILIKE ALL($2::text[]) OR upper(c.code) = upper($3))
+ORDER BY upper(c.code) = upper($3) DESC, length(c.display), c.display LIMIT $4"""
 _OVER: Final = """
 WITH RECURSIVE up(code) AS (
   SELECT parent FROM concept_parent WHERE system = $1 AND code = $2

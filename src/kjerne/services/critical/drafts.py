@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import KINDS_SYSTEM
-from kjerne.registries.kj_profiles import BASE, KJ_SYSTEMS, PROFILE_BY_KIND
+from kjerne.registries.kj_profiles import (
+    ATC,
+    BASE,
+    FEST_MEDICATION,
+    FEST_SUBSTANCE,
+    KJ_SYSTEMS,
+    PROFILE_BY_KIND,
+    SNOMED,
+)
 from kjerne.services.critical.entries import NO_CODE, Coded, coded, reaction_of, source_of, version
 from kjerne.services.critical.keeping import VERIFIED
 
@@ -19,7 +28,6 @@ Tree = dict[str, Any]
 REACTIONS: Final = "urn:oid:2.16.578.1.12.4.1.1.7497"
 SOURCES: Final = f"{KJ_SYSTEMS}SourceOfInformation"
 _CATEGORY: Final = f"{KJ_SYSTEMS}Category"
-_SNOMED: Final = "http://snomed.info/sct"
 TYPE_BY_KIND: Final[Mapping[str, str]] = {
     **dict.fromkeys(("drug-reaction", "other-allergen"), "AllergyIntolerance"),
     **dict.fromkeys(
@@ -30,11 +38,17 @@ TYPE_BY_KIND: Final[Mapping[str, str]] = {
     **dict.fromkeys(("procedure-change", "crisis-plan"), "Flag"),
 }
 """The type of resource that each kind of content is kept as, in the order in which they are offered."""
+ICD_10: Final = canonical("http://hl7.org/fhir/sid/icd-10-no")
+CODED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "AllergyIntolerance": (ATC, FEST_SUBSTANCE, FEST_MEDICATION, SNOMED),
+    **dict.fromkeys(("Condition", "DeviceUseStatement", "Procedure", "Flag"), (SNOMED, ICD_10)),
+}
+"""The code systems that say what a record of each type is about, in the order in which they are offered."""
 OTHER_ALLERGENS: Final = ("food", "environment", "biologic")
 TREATMENTS: Final[Mapping[str, Coded]] = {
-    "radiotherapy": Coded(_SNOMED, "108290001", "Strålebehandling"),
-    "cytostatics": Coded(_SNOMED, "367336001", "Cytostatikabehandling"),
-    "dialysis": Coded(_SNOMED, "265764009", "Dialyse"),
+    "radiotherapy": Coded(SNOMED, "108290001", "Strålebehandling"),
+    "cytostatics": Coded(SNOMED, "367336001", "Cytostatikabehandling"),
+    "dialysis": Coded(SNOMED, "265764009", "Dialyse"),
 }
 """The treatments that are one code each (`registries.contents`)."""
 _STATUS: Final = {"DeviceUseStatement": "active", "Procedure": "in-progress", "Flag": "active"}

@@ -64,6 +64,8 @@ class Version(NamedTuple):
     of_excipient: bool
     by: Author
     category: str = ""
+    coded_reaction: Coded = NO_CODE
+    coded_source: Coded = NO_CODE
 
     @property
     def weighs_most(self) -> bool:
@@ -115,6 +117,7 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
         any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
         _updater(tree), next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
+        reaction_of(tree), source_of(tree),
     )  # fmt: skip
 
 

@@ -1,0 +1,102 @@
+"""What the pages ask of the house about critical information, and the plain values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from kjerne.services.critical.drafts import Draft
+from kjerne.services.critical.entries import Coded, Entry, Version
+from kjerne.store.participation import SourceRow
+
+if TYPE_CHECKING:
+    from kjerne.pages.house import Identity, Patient, Visit
+
+Deed = Literal["change", "verify", "refute", "restore", "retract"]
+DEEDS: Final[tuple[Deed, ...]] = ("change", "verify", "refute", "restore", "retract")
+State = Literal["", "silent", "refused", "General", "Specific", "Reservation"]
+"""Why nothing of it is shown: the source did not answer, the law's other no, or what the patient has shut. Empty: it is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalChart:
+    """All critical information that this visit may see, in one audited read.
+
+    `may` are the kinds of content that the reader may register (`registries.contents`), with the act of verifying. `names` are
+    those of organisations by number, `sources` who takes part now.
+    """
+
+    patient: Patient
+    read_at: datetime
+    entries: tuple[Entry, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[SourceRow, ...] = ()
+    may: frozenset[str] = frozenset()
+
+    def those(self, standing: str) -> tuple[Entry, ...]:
+        """The entries that stand so, in their order."""
+        return tuple(one for one in self.entries if one.now.standing == standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Critical information as a page shows it, or why it does not."""
+
+    chart: CriticalChart | None = None
+    state: State = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What a search of loaded terminology found. `systems` are the code systems that were searched; none are loaded where it is
+    empty. `more`: not all of it is shown."""
+
+    found: tuple[Coded, ...] = ()
+    systems: tuple[str, ...] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChanged:
+    """An entry that the reader has read, as she saw it at `read_at` and as it is now; None where that is shut or gone today."""
+
+    read_at: datetime
+    then: Version | None
+    now: Version | None
+
+
+class CriticalHouse(Protocol):
+    """The doors to critical information."""
+
+    async def critical(self, who: Identity, visit: Visit) -> CriticalChart:
+        """All of it under the law. `Denied` by its outcome."""
+        ...
+
+    async def critical_alike(self, draft: Draft, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        """Those of the entries that may be what the draft is about already."""
+        ...
+
+    async def register_critical(self, who: Identity, visit: Visit, draft: Draft) -> str:
+        """Registers it; its id. `Refusal` 422 with what a profile demands."""
+        ...
+
+    async def change_critical(
+        self, who: Identity, visit: Visit, named: tuple[str, str, int], deed: Deed, why: str, draft: Draft | None
+    ) -> None:
+        """Does that to an entry (type, id, version that was seen). `Refusal` 412 where another version stands, 404, 410."""
+        ...
+
+    async def find_codes(self, kind: str, words: str) -> Codes:
+        """Codes that say what an entry of a kind can be about, by words or code."""
+        ...
+
+    async def code(self, system: str, code: str) -> Coded | None:
+        """A code of a loaded system; None where it has none such. Where the system is not loaded the name is empty."""
+        ...
+
+    async def listed_codes(self, system: str) -> tuple[Coded, ...]:
+        """Every code of a short system; none where it is not loaded."""
+        ...

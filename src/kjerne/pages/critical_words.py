@@ -1,0 +1,56 @@
+"""Critical information in the reader's words: code systems, dates as FHIR spells them, who wrote, and one version as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from kjerne.pages import formats, words
+from kjerne.pages.words import Language
+from kjerne.registries.kj_profiles import ATC, FEST_MEDICATION, FEST_SUBSTANCE, SNOMED
+from kjerne.services.critical.drafts import ICD_10
+from kjerne.services.critical.entries import Author, Version
+
+_SYSTEMS = {
+    ATC: "ATC", FEST_SUBSTANCE: "FEST virkestoff", FEST_MEDICATION: "FEST legemiddel", SNOMED: "SNOMED CT", ICD_10: "ICD-10",
+}  # fmt: skip
+
+
+def system(address: str) -> str:
+    """What a code system is called; one that nobody here knows by its address."""
+    return _SYSTEMS.get(address, address)
+
+
+def iso_day(text: str, language: Language) -> str:
+    """A date or dateTime of FHIR as a day in Norway; as it stands where it is a month, a year or nothing of the kind."""
+    try:
+        found = datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+    except ValueError:
+        return text
+    return formats.day(found, language)
+
+
+def facts(version: Version, names: Mapping[str, str], language: Language) -> tuple[tuple[str, str], ...]:
+    """What a version says, fact by fact: the name of each and its text, those without a text left out."""
+    codes = " · ".join(f"{system(one.system)} {one.code}" for one in version.codes if one.code)
+
+    def word(section: str, key: str) -> str:
+        return words.say(language, f"{section}.{key}") if key else ""
+
+    told = (
+        ("about", version.name), ("code", codes), ("reaction", version.reaction),
+        ("criticality", word("critical", version.criticality)), ("certainty", word("critical", version.certainty)),
+        ("standing", word("critical", f"standing_{version.standing}")), ("source", version.source),
+        ("note", "; ".join(version.notes)), ("valid", iso_day(version.valid_until, language)),
+        ("since", iso_day(version.implanted, language)), ("by", written_by(version.by, names, language)),
+    )  # fmt: skip
+    return tuple((key, text) for key, text in told if text)
+
+
+def written_by(by: Author, names: Mapping[str, str], language: Language) -> str:
+    """A name, a profession and a place, as far as they are known."""
+    if not any(by):
+        return words.say(language, "critical.unknown_author")
+    role = words.say(language, f"role.{by.role}") if words.knows(f"role.{by.role}") else by.role
+    parts = (by.name or words.say(language, "critical.nameless"), role, names.get(by.organisation, by.organisation))
+    return ", ".join(part for part in parts if part)
