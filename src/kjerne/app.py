@@ -112,6 +112,7 @@ from kjerne.services.standards_history import HistoryApi, OfEverybody
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
+from kjerne.services.summary.api import summaries
 from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
@@ -297,6 +298,7 @@ class House:
             *self._subscriptions(reads, by_service[0], parse_json).routes(),
             *self._validating(anything, keeping).routes(),
             *everything.routes(),
+            *summaries(*read[:4], parse_json, *at_hand[4:], by_service[0], self.settings.tells_choices),
             # A Group's addresses have the shape of a record's too.
             *self._in_bulk(parse_json).routes(),
             *map(persons.beside, map(registries.beside, of_records)),

@@ -44,6 +44,7 @@ R4_OPERATIONS: Final = {
     ("Observation", "lastn"): "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
     ("", "validate"): "http://hl7.org/fhir/OperationDefinition/Resource-validate",
     ("Patient", "everything"): "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    ("Patient", "summary"): "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
     ("", "process-message"): "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
     **{
         (type, "export"): f"{_BULK}{name}export"

@@ -140,6 +140,13 @@ _RECORDS: Final[Mapping[str, Operation]] = {
         )
     },
     **{
+        f"{method} /fhir/R4/Patient{at}/$summary": Operation(
+            {200: _FOUND}, (404, 422), ("profile", *_PLAIN), form, body, (*_READS, "accept-language")
+        )
+        for at in ("", "/{id}")
+        for method, form, body in (("GET", (), ()), ("POST", ("profile", "identifier", *_PLAIN), _PARAMETERS))
+    },
+    **{
         f"POST /fhir/R4{at}/$validate": Operation(
             {200: _OUTCOME}, (404, 422), ("mode", "profile", *_PLAIN), body=(*_RESOURCE,), headers=_PATIENT
         )

@@ -162,7 +162,7 @@ _SENT: Final[Mapping[str, str]] = {
     "if-none-exist": "the criteria of a create that depends on what is there",
     "idempotency-key": "made up by the sender: the same again under it is answered as it was, and not filed again",
     "range": "bytes=FIRST-, the rest of a file; heeded with if-range alone",
-    "accept-language": "nb, nn or en: the language of the words on cards",
+    "accept-language": "nb, nn or en: the language of the words on cards and in a summary",
     "if-range": "the etag of the file whose beginning is at hand",
     "if-modified-since": "a read: 304 where nothing was written since",
 }

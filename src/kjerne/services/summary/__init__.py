@@ -1,0 +1,1 @@
+"""The International Patient Summary: made from what the caller may see now."""

@@ -1,0 +1,234 @@
+"""Which records stand in a summary, and in which section: by their own status, category and codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from kjerne.fhir.cds_hooks import codings, named, objects, said
+from kjerne.fhir.dates import period
+from kjerne.services.summary.model import ABSENT_UNKNOWN, LOINC, SNOMED, Tree
+
+PREGNANCY_STATUS: Final = "82810-3"
+PREGNANCY_DATES: Final = frozenset({"11778-8", "11779-6", "11780-4"})
+PREGNANCY_OUTCOMES: Final = frozenset(
+    {"11636-8", "11637-6", "11638-4", "11639-2", "11640-0", "11612-9", "11613-7", "11614-5", "33065-4"}
+)
+SOCIAL: Final = frozenset({"72166-2", "74013-4"})
+"""Tobacco and alcohol."""
+SOUGHT: Final = (PREGNANCY_STATUS, *sorted(PREGNANCY_DATES | PREGNANCY_OUTCOMES | SOCIAL))
+"""LOINC codes that are looked for whatever is newer."""
+NEVER: Final = frozenset({"refuted", "entered-in-error"})
+PAST: Final = frozenset({"inactive", "resolved", "remission"})
+TAKEN: Final = frozenset({"active", "on-hold", "intended", "unknown"})
+FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
+RESULTS_SHOWN: Final = 100
+CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
+_NEGATIVES: Final[Mapping[str, frozenset[str]]] = {
+    "allergies": frozenset({"716186003", "no-known-allergies"}),
+    "problems": frozenset({"160245001", "no-known-problems"}),
+    "medications": frozenset({"787481004", "no-known-medications"}),
+    "procedures": frozenset({"no-known-procedures"}),
+    "devices": frozenset({"no-known-devices"}),
+    "immunizations": frozenset({"no-known-immunizations"}),
+}
+"""Codes that say of a whole section that there is nothing."""
+_OF_A_PART: Final = frozenset(
+    {
+        "409137002", "428607008", "429625007", "1003774007",
+        "no-known-medication-allergies", "no-known-environmental-allergies", "no-known-food-allergies",
+    }
+)  # fmt: skip
+"""Codes that say it of some kinds of allergens."""
+_NAMES: Final = {
+    "AllergyIntolerance": "code", "Condition": "code", "Procedure": "code", "MedicationStatement": "medicationCodeableConcept",
+    "MedicationRequest": "medicationCodeableConcept", "Immunization": "vaccineCode",
+}  # fmt: skip
+_DATES: Final = (
+    "recordedDate", "effectiveDateTime", "performedDateTime", "authoredOn", "dateAsserted", "occurrenceDateTime", "recordedOn",
+    "issued", "onsetDateTime",
+)  # fmt: skip
+
+
+def section_of(tree: Tree, now: datetime) -> str:
+    """The key of the section that a record stands in; empty for none."""
+    chosen = _CHOOSERS.get(said(tree.get("resourceType")))
+    return chosen(tree, now) if chosen else ""
+
+
+def _codes(concept: Any) -> set[str]:
+    return {code for _, code, _ in codings(concept)}
+
+
+def _is_over(tree: Tree, now: datetime) -> bool:
+    """Whether kjernejournal's extension says that it is valid no more."""
+    for one in objects(tree.get("extension")):
+        if said(one.get("url")).endswith("/KjValidUntil"):
+            text = said(one.get("valueDateTime")) or said(one.get("valueDate"))
+            return bool(text) and text[:10] < f"{now:%Y-%m-%d}"
+    return False
+
+
+def _allergy(tree: Tree, now: datetime) -> str:
+    shut = _codes(tree.get("verificationStatus")) & NEVER or _codes(tree.get("clinicalStatus")) & PAST
+    return "" if shut or _is_over(tree, now) else "allergies"
+
+
+def _condition(tree: Tree, now: datetime) -> str:
+    if _codes(tree.get("verificationStatus")) & NEVER:
+        return ""
+    is_past = _codes(tree.get("clinicalStatus")) & PAST or _is_over(tree, now) or "abatementDateTime" in tree
+    return "past-problems" if is_past else "problems"
+
+
+def _procedure(tree: Tree, _: datetime) -> str:
+    return "procedures" if tree.get("status") in ("in-progress", "completed", "stopped", "on-hold") else ""
+
+
+def _device(tree: Tree, _: datetime) -> str:
+    return "devices" if tree.get("status") in ("active", "intended", "on-hold") else ""
+
+
+def _flag(tree: Tree, now: datetime) -> str:
+    spans = period(tree.get("period"))
+    is_past = spans is not None and spans[1] <= now
+    return "alerts" if tree.get("status") == "active" and not is_past else ""
+
+
+def _medicine(tree: Tree, _: datetime) -> str:
+    if tree.get("doNotPerform") is True or said(tree.get("status")) not in TAKEN:
+        return ""
+    return "" if tree.get("intent") in ("proposal", "plan", "option") else "medications"
+
+
+def _vaccine(tree: Tree, _: datetime) -> str:
+    return "immunizations" if tree.get("status") == "completed" else ""
+
+
+def _plan(tree: Tree, _: datetime) -> str:
+    return "plan" if tree.get("status") in ("active", "on-hold") else ""
+
+
+def _observation(tree: Tree, _: datetime) -> str:
+    if said(tree.get("status")) not in FOUND:
+        return ""
+    codes = {code for system, code, _ in codings(tree.get("code")) if system == LOINC}
+    if codes & {PREGNANCY_STATUS, *PREGNANCY_OUTCOMES}:
+        return "pregnancy"
+    if codes & PREGNANCY_DATES:
+        return ""  # what leads to it stands in the section
+    if codes & SOCIAL:
+        return "social-history"
+    if _has(tree, "category", "vital-signs"):
+        return "vital-signs"
+    says = any(key.startswith("value") for key in tree) or "component" in tree or "dataAbsentReason" in tree
+    return "results" if says else ""
+
+
+def _has(tree: Tree, element: str, code: str) -> bool:
+    return any(system == CATEGORIES and one == code for system, one, _ in codings(tree.get(element)))
+
+
+def _report(tree: Tree, _: datetime) -> str:
+    return "results" if tree.get("status") in FOUND and said(tree.get("conclusion")).strip() else ""
+
+
+_CHOOSERS: Final = {
+    "AllergyIntolerance": _allergy,
+    "CarePlan": _plan,
+    "Condition": _condition,
+    "DeviceUseStatement": _device,
+    "DiagnosticReport": _report,
+    "Flag": _flag,
+    "Immunization": _vaccine,
+    "MedicationRequest": _medicine,
+    "MedicationStatement": _medicine,
+    "Observation": _observation,
+    "Procedure": _procedure,
+}
+
+
+def moment_of(tree: Tree) -> str:
+    """When a record is of, as text that sorts; empty where it does not say."""
+    for key in (
+        "effectiveDateTime",
+        "effectiveInstant",
+        "performedDateTime",
+        "occurrenceDateTime",
+        "authoredOn",
+        "issued",
+    ):
+        if text := said(tree.get(key)):
+            return text
+    for key in ("effectivePeriod", "performedPeriod", "period"):
+        if text := next((said(one.get("start")) for one in objects(tree.get(key))), ""):
+            return text
+    return ""
+
+
+def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tree]:
+    """Of Observations with the same code the newest, at most so many of them; all else as it comes."""
+    found: dict[Any, Tree] = {}
+    for tree in sorted(trees, key=moment_of, reverse=True):
+        codes = frozenset((system, code) for system, code, _ in codings(tree.get("code")))
+        what = codes or named(tree.get("code"))
+        key = (tree["resourceType"], what) if tree["resourceType"] == "Observation" and what else id(tree)
+        found.setdefault(key, tree)
+    return list(found.values())[:most]
+
+
+def negative_of(tree: Tree) -> Literal["", "all", "part"]:
+    """Whether a record says that there is nothing: of the whole section, or of a part of it."""
+    element = _NAMES.get(said(tree.get("resourceType")), "")
+    codes = {code for system, code, _ in codings(tree.get(element)) if system in (SNOMED, ABSENT_UNKNOWN)}
+    if any(codes & whole for whole in _NEGATIVES.values()):
+        return "all"
+    return "part" if codes & _OF_A_PART else ""
+
+
+def says_no_info(tree: Tree) -> bool:
+    """Whether a record is but another system's word for having nothing to say (`no-allergy-info`)."""
+    element = _NAMES.get(said(tree.get("resourceType")), "")
+    return any(system == ABSENT_UNKNOWN and code.endswith("-info") for system, code, _ in codings(tree.get(element)))
+
+
+def standing(trees: Sequence[Tree], *, is_whole: bool) -> list[Tree]:
+    """The entries of a section: what says that there is nothing stands only where a clinician said so, by name and with a date,
+    nothing speaks against it and all sources were read."""
+    rest = [one for one in trees if not says_no_info(one)]
+    positive = [one for one in rest if not negative_of(one)]
+    if not is_whole:
+        return positive
+    return [
+        one for one in rest
+        if not (said_so := negative_of(one)) or (recorded(one) and not (said_so == "all" and positive))
+    ]  # fmt: skip
+
+
+def recorded(tree: Tree) -> tuple[str, str] | None:
+    """Who recorded a statement and when; None where one of the two is not said."""
+    who = next((text for key in ("recorder", "asserter", "informationSource", "requester", "source", "author")
+                for one in objects(tree.get(key)) if (text := name_of(tree, one))), "")  # fmt: skip
+    when = next((text for key in _DATES if (text := said(tree.get(key)))), "")
+    return (who, when) if who and when else None
+
+
+def name_of(tree: Tree, reference: Mapping[str, Any]) -> str:
+    """What somebody is called whom a reference leads to: its display, or a name in what is contained."""
+    if text := said(reference.get("display")).strip():
+        return text
+    place = said(reference.get("reference"))
+    if place[:1] != "#":
+        return ""
+    for one in objects(tree.get("contained")):
+        if one.get("id") == place[1:]:
+            if text := next((said(x.get("display")) for x in objects(one.get("practitioner"))), "").strip():
+                return text
+            name = one.get("name")
+            if isinstance(name, str):
+                return name
+            for human in objects(name):
+                given = [said(part) for part in human.get("given", ()) if isinstance(part, str)]
+                return said(human.get("text")) or " ".join((*given, said(human.get("family")))).strip()
+    return ""

@@ -1,0 +1,186 @@
+"""The sources of a summary: each service is asked for under its own law, read, and what it gives is chosen from.
+
+A source that the token does not reach, that is late, or that fails, gives nothing, and that is told; the others are shown. One
+whose law says no is told of as its refusal would be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from cryptography.exceptions import InvalidTag
+
+from kjerne.access import PORTAL, Caller, Grant
+from kjerne.exchange import Call, Denied, Pairs, PatientRef
+from kjerne.fhir import smart
+from kjerne.fhir.cds_hooks import codings
+from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.encode import decode
+from kjerne.fhir.interaction import basis_of
+from kjerne.fhir.search import Search, plan
+from kjerne.registries.homes import row_number
+from kjerne.services.summary.choosing import PREGNANCY_DATES, SOUGHT, section_of
+from kjerne.services.summary.composing import shown
+from kjerne.services.summary.fitting import referred
+from kjerne.services.summary.model import LOINC, OPENED, RECORD, RESULTS, Drawn, Tree, types_from
+from kjerne.store import shared, summarising
+from kjerne.store.pool import Pool
+from kjerne.store.proofs import note
+from kjerne.store.reading import Reader, Record
+
+MOST: Final = 500
+"""Records of one type that are looked at, and results: the newest."""
+MOST_RESULTS: Final = 200
+SOUGHT_MOST: Final = 50
+LATE_SECONDS: Final = 5.0
+"""How long one source may take."""
+MEDICATION: Final = "Medication"
+MEDICINES_MOST: Final = 100
+log = structlog.get_logger("kjerne")
+Place = tuple[str, str]
+
+
+@dataclass
+class Sources:
+    """What the services gave in one try. `grants` are of those that were read, and `records` what each tree was opened from."""
+
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
+    records: dict[Place, tuple[str, Record]] = field(default_factory=dict)
+    medicines: list[Tree] = field(default_factory=list)
+    denied: Denied | None = None
+
+    def leaving(self, places: frozenset[Place]) -> list[tuple[Grant, list[Any]]]:
+        """For each grant the records that leave under it, as a row of the log names them."""
+        named: dict[str, list[Any]] = {service: [] for service in self.grants}
+        for place, (service, one) in self.records.items():
+            if place in places:
+                named[service].append((one.type, one.id, one.version))
+        return [(grant, named[service]) for service, grant in self.grants.items()]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """`reads` are the scopes that each service asks for."""
+
+    pool: Pool
+    reader: Reader
+    parse_search: Callable[[str, Pairs, bool], Search]
+    reads: Mapping[str, str]
+    late_seconds: float = LATE_SECONDS
+
+    async def sources(
+        self, call: Call, patient: PatientRef, asked: str, check: Callable[[Grant], None], *, proven: bool
+    ) -> Sources:
+        """All that the sources give now, nothing of which is in the log yet; `check` looks at each grant before anything is read.
+
+        Raises `Stale`; `Denied` where the law opens none.
+        """
+        found, referred_to = Sources(), set[str]()
+        assert call.caller is not None, "the route asks for a scope"
+        for service in OPENED:
+            if not is_reached(call.caller, self.reads[service]):
+                found.drawn[service] = Drawn("unavailable")
+                continue
+            try:
+                grant = await call.admit(patient, service, "search", basis=basis_of(call), proven=proven, asked=asked)
+            except Denied as denied:
+                found.denied = found.denied or denied
+                found.drawn[service] = Drawn("withheld" if denied.denial.outcome else "unavailable")
+                continue
+            check(grant)
+            found.grants[service] = grant
+            drawn = await self._drawn(grant, found, referred_to)
+            found.drawn[service] = drawn
+            referred_to |= {text for _, tree in drawn.records for text in referred(tree)}
+        if not found.grants:
+            assert found.denied is not None, "the route asks for a scope of one of them"
+            raise found.denied
+        found.medicines = await self._medicines(referred_to)
+        return found
+
+    async def _drawn(self, grant: Grant, found: Sources, referred_to: set[str]) -> Drawn:
+        """What one service gives; nothing, and that it could not be had, where it is late or fails."""
+        try:
+            async with asyncio.timeout(self.late_seconds):
+                gathered = await self._gathered(grant)
+            return self._chosen(grant, gathered, found, referred_to)
+        except (TimeoutError, asyncpg.PostgresError, InvalidTag) as error:
+            log.warning("a source of a summary gave nothing", service=grant.service, error=type(error).__name__)
+            return Drawn("unavailable")
+
+    async def _gathered(self, grant: Grant) -> summarising.Gathered:
+        types = self._types(grant)
+        most = {row_number(one, grant.service): MOST_RESULTS if grant.service == RESULTS else MOST for one in types}
+        of, tokens = 0, list[int]()
+        if "Observation" in types:
+            codes = ",".join(f"{LOINC}|{code}" for code in SOUGHT)
+            search = self.parse_search("Observation", (("code", codes),), False)
+            of, tokens = type_number("Observation"), [one for some in plan(search, at=grant.at).all_of for one in some]
+        async with self.pool.acquire() as conn:
+            await note(conn, grant.once)
+            return await summarising.gather(conn, grant, self.reader, most, of, tokens, SOUGHT_MOST)
+
+    def _types(self, grant: Grant) -> list[str]:
+        """The types that are read: those that the token's SMART scopes leave something of."""
+        every = (*types_from(grant.service), *(("Device",) if grant.service == RECORD else ()))
+        return [one for one in every if smart.left(grant.caller, one, "s") != ()]
+
+    def _chosen(
+        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]
+    ) -> Drawn:  # fmt: skip
+        records, every = dict[Place, Record](), list[tuple[str, Tree]]()
+        aside = dict[str, Tree]()
+        for record in gathered.records:
+            tree = decode(record.served)
+            place = (type_name(record.type), str(record.id))
+            records[place] = record
+            if key := section_of(tree, grant.at):
+                every.append((key, tree))
+            elif _may_be_led_to(tree):
+                aside["/".join(place)] = tree
+        chosen = shown(every)
+        own = referred_to | {text for _, tree in chosen for text in referred(tree)}
+        chosen += [("", tree) for text, tree in aside.items() if text in own]
+        for _, tree in chosen:
+            place = (tree["resourceType"], tree["id"])
+            found.records[place] = (grant.service, records[place])
+        return Drawn("read", chosen, frozenset(self._partly(grant, gathered)))
+
+    def _partly(self, grant: Grant, gathered: summarising.Gathered) -> Iterator[str]:
+        """Types of which not all was looked at. That only the newest results are is said in words of every summary."""
+        for name in types_from(grant.service):
+            too_many = row_number(name, grant.service) in gathered.more and grant.service != RESULTS
+            if too_many or smart.left(grant.caller, name, "s") is not None:
+                yield name
+
+    async def _medicines(self, referred_to: set[str]) -> list[Tree]:
+        """The medicines that prescriptions lead to: they are about nobody, and lie open."""
+        ids = [text.partition("/")[2] for text in sorted(referred_to) if text.startswith(f"{MEDICATION}/")]
+        if not ids:
+            return []
+        found = list[Tree]()
+        async with self.pool.acquire() as conn:
+            for id_ in ids[:MEDICINES_MOST]:
+                one = await shared.read(conn, type_number(MEDICATION), id_)
+                if one is not None and one.raw is not None:
+                    found.append(decode(one.served))
+        return found
+
+
+def is_reached(caller: Caller, needs: str) -> bool:
+    """Whether a token holds a scope that a service asks for, or is a citizen portal's."""
+    return not caller.scopes.isdisjoint((*needs.split(), PORTAL))
+
+
+def _may_be_led_to(tree: Tree) -> bool:
+    """What stands in no section and is needed to understand one that does: a device, the day a child is due."""
+    if tree["resourceType"] == "Device":
+        return True
+    codes = {code for system, code, _ in codings(tree.get("code")) if system == LOINC}
+    return tree["resourceType"] == "Observation" and bool(codes & PREGNANCY_DATES)

@@ -1,0 +1,137 @@
+"""A record as it stands in a document: it leads to the document's Patient, its references are whole addresses, and what IPS
+demands and the record does not have is said to be unknown.
+
+Nothing that the record says is changed. Its narrative is left out where it only repeats the record: a section has a narrative of
+its own (`narrative`), and no markup that came from outside is needed to read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from kjerne.fhir.cds_hooks import codings, named, objects, said
+from kjerne.registries.naming import subject_element
+from kjerne.services.summary.choosing import CATEGORIES, SOUGHT
+from kjerne.services.summary.model import Tree
+
+ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+REASONS: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+DISCIPLINES: Final = "urn:oid:2.16.578.1.12.4.1.1.8202"
+IMAGED: Final = frozenset({"RAD", "NUK"})
+_RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+_TIMES: Final = {
+    "DeviceUseStatement": "timing",
+    "DiagnosticReport": "effective",
+    "MedicationStatement": "effective",
+    "Observation": "effective",
+    "Procedure": "performed",
+}
+"""The element of a type by which IPS wants to know when."""
+_NAMED: Final = {"Condition": "code", "Procedure": "code"}
+
+
+def unknown(reason: str = "unknown") -> dict[str, Any]:
+    """What stands in an element of which nothing is known."""
+    return {"extension": [{"url": ABSENT, "valueCode": reason}]}
+
+
+def fitted(tree: Tree, patient: str, base: str) -> Tree:
+    """The record for a document whose Patient has the address `patient`; `base` is that of records."""
+    name = tree["resourceType"]
+    found = dict(tree)
+    element = subject_element(name)
+    if isinstance(found.get(element), dict) or element not in found:
+        inside = said(found.get(element, {}).get("reference"))
+        found[element] = {"reference": patient}
+        if inside[:1] == "#":
+            _take_out(found, inside[1:])
+    text = found.get("text")
+    if not (isinstance(text, dict) and text.get("status") == "additional"):
+        found.pop("text", None)
+    found = {key: _whole(value, base) for key, value in found.items()}
+    _date(found, name)
+    if name in _NAMED and "code" not in found:
+        found["code"] = _unnamed(found)
+    if name == "Observation":
+        _observed(found)
+    return found
+
+
+def _take_out(tree: Tree, id_: str) -> None:
+    rest = [one for one in tree.get("contained", ()) if one.get("id") != id_]
+    tree.pop("contained", None)
+    if rest:
+        tree["contained"] = rest
+
+
+def _whole(value: Any, base: str) -> Any:
+    """With every relative reference as the address under which the record has its place."""
+    if isinstance(value, list):
+        return [_whole(one, base) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _whole(one, base) if isinstance(one, (dict, list)) else one for key, one in value.items()}
+    text = found.get("reference")
+    if isinstance(text, str) and _RELATIVE.fullmatch(text):
+        found["reference"] = f"{base}/{text}"
+    return found
+
+
+def _date(tree: Tree, name: str) -> None:
+    element = _TIMES.get(name)
+    if element and not any(key.startswith((element, f"_{element}")) for key in tree):
+        tree[f"_{element}DateTime"] = unknown()
+
+
+def _unnamed(tree: Tree) -> Tree:
+    """A code for what is told by its category alone."""
+    concept: Tree = {"coding": [{"system": REASONS, "code": "unknown", "display": "Unknown"}]}
+    category = named(tree.get("category"))
+    return concept | ({"text": category} if category else {})
+
+
+def _observed(tree: Tree) -> None:
+    """IPS knows a result by the category of R4, and asks who found it."""
+    kinds = {code for system, code, _ in codings(tree.get("category")) if system == DISCIPLINES}
+    own = {code for system, code, _ in codings(tree.get("category")) if system == CATEGORIES}
+    if not own and not any(code in SOUGHT for _, code, _ in codings(tree.get("code"))):
+        code = "imaging" if kinds & IMAGED else "laboratory"
+        coding = {"system": CATEGORIES, "code": code, "display": code.capitalize()}
+        tree["category"] = [*tree.get("category", ()), {"coding": [coding]}]
+        own = {code}
+    if own & {"laboratory", "imaging"} and not tree.get("performer"):
+        tree["performer"] = [unknown()]
+
+
+def referred(tree: Any) -> Iterator[str]:
+    """Every literal reference in a tree."""
+    rest = [tree]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, list):
+            rest.extend(one)
+        elif isinstance(one, dict):
+            if isinstance(text := one.get("reference"), str):
+                yield text
+            rest.extend(one.values())
+
+
+def organisations(tree: Tree, system: str) -> Iterator[str]:
+    """The numbers under which a record names organisations: who registered it, and who found it."""
+    for contained in objects(tree.get("contained")):
+        for key in ("organization", "identifier"):
+            yield from _numbers(contained.get(key), system)
+    for key in ("performer", "custodian", "author"):
+        for one in objects(tree.get(key)):
+            yield from _numbers(one, system)
+
+
+def _numbers(value: Any, system: str) -> Iterator[str]:
+    for one in objects(value):
+        if one.get("system") == system and said(one.get("value")):
+            yield said(one.get("value"))
+        for identifier in objects(one.get("identifier")):
+            if identifier.get("system") == system and said(identifier.get("value")):
+                yield said(identifier.get("value"))

@@ -1,0 +1,201 @@
+"""The narrative of a section: a table of its entries, made from their coded data in the language that was asked for.
+
+All text is escaped, and no markup comes from a record. Every code stands in it, so that a reader without a program sees what a
+program does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from html import escape
+from typing import Any, Final
+
+from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
+from kjerne.fhir.system_labels import label_of
+from kjerne.registries.summary_words import said as in_words
+from kjerne.registries.summary_words import say
+from kjerne.services.summary.choosing import RESULTS_SHOWN, moment_of, name_of, negative_of, recorded
+from kjerne.services.summary.model import Section, Tree
+
+TEXT_CHARACTERS: Final = 300
+_WHAT: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
+_WHO: Final = ("recorder", "asserter", "performer", "requester", "source", "author", "informationSource")
+_DETAILS: Final = (("criticality", "criticality"), ("verificationStatus", "verification"), ("severity", "severity"))
+
+
+def of_section(section: Section, language: str, around: Mapping[str, Tree]) -> str:
+    """The `div` of a section. `around` has by address what its entries lead to."""
+    parts = []
+    if section.entries:
+        head = "".join(
+            f"<th>{_say(language, f'column.{one}')}</th>" for one in ("what", "code", "details", "date", "who")
+        )
+        rows = "".join(_row(one, language, around) for one in section.entries)
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+        if section.kind.key == "results":
+            parts.append(_paragraph(say(language, "empty.newest", number=RESULTS_SHOWN)))
+        if not section.is_whole:
+            parts.append(_paragraph(say(language, "empty.rest")))
+        parts += [_paragraph(one) for one in _negatives(section, language)]
+    else:
+        parts.append(_paragraph(say(language, "empty.none" if section.is_read else "empty.unavailable")))
+    return div("".join(parts), language)
+
+
+def of_document(title: str, incomplete: Iterable[str], language: str) -> str:
+    """The `div` of the whole: what it is, what it is not, and which sections lack something."""
+    told = [say(language, "document.made"), say(language, "document.scope")]
+    if lacking := ", ".join(incomplete):
+        told.insert(0, say(language, "document.incomplete", sections=lacking))
+    return div(f"<h1>{_plain(title)}</h1>" + "".join(map(_paragraph, told)), language)
+
+
+def div(inside: str, language: str) -> str:
+    return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{language}" xml:lang="{language}">{inside}</div>'
+
+
+def _say(language: str, key: str) -> str:
+    return _plain(say(language, key))
+
+
+def _plain(text: str) -> str:
+    return escape(one_line(text, TEXT_CHARACTERS), quote=True)
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{_plain(text)}</p>"
+
+
+def _negatives(section: Section, language: str) -> Iterator[str]:
+    for one in section.entries:
+        told = recorded(one) if negative_of(one) else None
+        if told:
+            yield say(language, "negative.recorded", what=_name(one, {}), who=told[0], date=told[1][:10])
+
+
+def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
+    cells = (
+        _name(tree, around),
+        ", ".join(_codes(tree, around)),
+        "; ".join(_details(tree, language)),
+        _date(tree),
+        _who(tree),
+    )
+    return f"<tr>{''.join(f'<td>{_plain(one)}</td>' for one in cells)}</tr>"
+
+
+def _concepts(tree: Tree, around: Mapping[str, Tree]) -> Iterator[Any]:
+    """What says what an entry is: its own code, or that of what it leads to."""
+    for key in _WHAT:
+        if key in tree:
+            yield tree[key]
+    for key in ("medicationReference", "device"):
+        for one in objects(tree.get(key)):
+            held = _led_to(tree, said(one.get("reference")), around)
+            yield from (held[key] for key in ("code", "type") if key in held)
+
+
+def _led_to(tree: Tree, place: str, around: Mapping[str, Tree]) -> Tree:
+    if place[:1] == "#":
+        return next((dict(one) for one in objects(tree.get("contained")) if one.get("id") == place[1:]), {})
+    return around.get(place, {})
+
+
+def _name(tree: Tree, around: Mapping[str, Tree]) -> str:
+    for concept in _concepts(tree, around):
+        if text := named(concept):
+            return text
+    for key in ("title", "description", "conclusion"):
+        if text := said(tree.get(key)):
+            return text
+    for key in ("medicationReference", "device"):
+        if text := next((said(one.get("display")) for one in objects(tree.get(key))), ""):
+            return text
+    return next((code for concept in _concepts(tree, around) for _, code, _ in codings(concept)), "")
+
+
+def _codes(tree: Tree, around: Mapping[str, Tree]) -> list[str]:
+    found = dict.fromkeys(
+        f"{label_of(system)} {code}".strip()
+        for concept in _concepts(tree, around)
+        for system, code, _ in codings(concept)
+    )
+    return list(found)
+
+
+def _details(tree: Tree, language: str) -> Iterator[str]:
+    for key, word in _DETAILS:
+        value = tree.get(key)
+        text = said(value) or next((code for _, code, _ in codings(value)), "") or named(value)
+        if text:
+            shown = in_words(language, f"code.{text}", named(value) or text)
+            yield f"{say(language, f'detail.{word}')}: {shown}"
+    if text := said(tree.get("status")):
+        yield f"{say(language, 'detail.status')}: {in_words(language, f'code.{text}', text)}"
+    for one in objects(tree.get("reaction")):
+        signs = [named(each) or _code(each) for each in objects(one.get("manifestation"))]
+        if told := ", ".join(filter(None, signs)):
+            yield f"{say(language, 'detail.reaction')}: {told}"
+    yield from _measured(tree, language)
+    for key in ("dosage", "dosageInstruction"):
+        for one in objects(tree.get(key)):
+            if text := said(one.get("text")):
+                yield f"{say(language, 'detail.dose')}: {text}"
+    if text := ", ".join(filter(None, (named(one) for one in objects(tree.get("bodySite"))))):
+        yield f"{say(language, 'detail.site')}: {text}"
+
+
+def _code(concept: Any) -> str:
+    return next((f"{label_of(system)} {code}".strip() for system, code, _ in codings(concept)), "")
+
+
+def _measured(tree: Tree, language: str) -> Iterator[str]:
+    if text := value_in(tree):
+        yield f"{say(language, 'detail.value')}: {text}"
+    for one in objects(tree.get("component")):
+        if text := value_in(one):
+            yield f"{named(one.get('code')) or _code(one.get('code'))}: {text}"
+    for one in objects(tree.get("referenceRange")):
+        if text := said(one.get("text")):
+            yield f"{say(language, 'detail.reference')}: {text}"
+
+
+def value_in(tree: Mapping[str, Any]) -> str:
+    """The value of an Observation or a component in one line; empty where it has none."""
+    for key, value in tree.items():
+        if not key.startswith("value"):
+            continue
+        if isinstance(value, dict):
+            return _amount(value) or named(value) or _code(value) or _span(value)
+        return "" if value is None else str(value)
+    return ""
+
+
+def _amount(value: Mapping[str, Any]) -> str:
+    number = value.get("value")
+    if not isinstance(number, (int, float, Decimal)):
+        return ""
+    return f"{said(value.get('comparator'))}{number} {said(value.get('unit')) or said(value.get('code'))}".strip()
+
+
+def _span(value: Mapping[str, Any]) -> str:
+    for first, last in (("low", "high"), ("numerator", "denominator")):
+        ends = [_amount(one) for key in (first, last) for one in objects(value.get(key))]
+        if any(ends):
+            return ("–" if first == "low" else "/").join(ends)
+    return "–".join(filter(None, (said(value.get("start")), said(value.get("end")))))
+
+
+def _date(tree: Tree) -> str:
+    text = moment_of(tree) or said(tree.get("onsetDateTime")) or said(tree.get("recordedDate"))
+    return text or next((said(tree.get(key)) for key in ("recordedOn", "dateAsserted", "created") if tree.get(key)), "")
+
+
+def _who(tree: Tree) -> str:
+    for key in _WHO:
+        for one in objects(tree.get(key)):
+            inner = next(objects(one.get("actor")), one)
+            if text := name_of(tree, inner):
+                return text
+    return ""
