@@ -62,13 +62,18 @@ def examples(name: str, kind: str = "Bundle") -> list[dict[str, Any]]:
 def faults(bundle: dict[str, Any]) -> list[str]:
     """What is wrong with a document by R4, by the profiles that it names, and with each entry by the profiles of its type."""
     known = profiles()
-    found = without_known(check(bundle, "Bundle"), bundle, known) + CoreBindings(Listed(known._library)).judge(bundle).faults
+    found = (
+        without_known(check(bundle, "Bundle"), bundle, known)
+        + CoreBindings(Listed(known._library)).judge(bundle).faults
+    )
     for profile in bundle["meta"]["profile"]:
         found += known.check(bundle, profile)
     told = [f"{one.where}: {one.says} ({one.rule})" for one in found]
     for place, entry in enumerate(bundle["entry"]):
         for profile in wanted_of(entry["resource"]):
-            told += [f"entry[{place}] {one.where}: {one.says} ({profile})" for one in known.check(entry["resource"], profile)]
+            told += [
+                f"entry[{place}] {one.where}: {one.says} ({profile})" for one in known.check(entry["resource"], profile)
+            ]
     return told
 
 

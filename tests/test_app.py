@@ -56,7 +56,8 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         ("GET", f"{at}/_history"), ("GET", "/fhir/R4/_history"), ("GET", "/fhir/R4/$changes"),
         ("GET", f"{at}/{{id}}/_history"), ("GET", f"{at}/{{id}}/_history/{{version}}"),
         ("GET", "/fhir/R4/Observation/$lastn"), ("POST", "/fhir/R4/Observation/$lastn"),
-        *((method, f"/fhir/R4/Patient/{named}$everything") for method in ("GET", "POST") for named in ("", "{id}/")),
+        *((method, f"/fhir/R4/Patient/{named}{deed}")
+          for deed in ("$everything", "$summary") for method in ("GET", "POST") for named in ("", "{id}/")),
         ("GET", f"{at}/{{id}}/$meta"),
         *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "{type}", "{type}/{id}")),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to

@@ -101,6 +101,18 @@ async def test_no_question_is_answered_otherwise_once_something_hidden_is_there(
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=lambda one: one.name)
+async def test_a_summary_is_the_same_once_something_hidden_is_there(ward: Ward, hidden: Hidden) -> None:
+    made = await record(ward, age=child_or_adult(hidden))
+    ask = Ask("GET", "/fhir/R4/Patient/$summary")
+    async with ward.client(made.readers[hidden.reader]) as client:
+        before = await heard(client, ask, made.number)
+        await made.fill_shut(hidden)
+        after = await heard(client, ask, made.number)
+    assert before == after
+    assert (before[0][0], made.open["Observation"] in before[0][2]) == (200, True)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda one: one.name)
 async def test_a_hidden_id_is_answered_as_an_id_that_nobody_has(ward: Ward, hidden: Hidden) -> None:
     made = await record(ward, age=child_or_adult(hidden))
     await made.fill_shut(hidden)

@@ -116,6 +116,28 @@ async def test_no_question_tells_who_has_shut_everything_from_who_has_nothing(wa
 
 
 @EVERY_CHOICE
+async def test_no_summary_tells_who_has_shut_everything_from_who_has_nothing(ward: Ward, rule: str) -> None:
+    """But for who she is, and for what is named after that: it lacks something in both, and does not say what."""
+    made = await shut(ward, CHOICES[rule])
+    told = []
+    for number in (made.number, made.other):
+        async with ward.client(ward.doctor(number, HPR)) as client:
+            answer = await client.get("/fhir/R4/Patient/$summary", headers={"person-id": number})
+        assert answer.status_code == 200, answer.text
+        tree = answer.json()
+        entries = [one["resource"] for one in tree["entry"]]
+        own = {one["id"] for one in entries} | {one["fullUrl"] for one in tree["entry"]} | {tree["identifier"]["value"]}
+        tree["entry"] = [one for one in entries if one["resourceType"] != "Patient"]
+        body = json.dumps(tree)
+        for id_ in sorted(own, key=len, reverse=True):
+            body = body.replace(id_, "")
+        told.append((body, dict(answer.headers) | {"content-length": "", "x-correlation-id": ""}))
+    assert told[0] == told[1]
+    assert "incomplete" in told[0][0]
+    assert "-info" not in told[0][0]
+
+
+@EVERY_CHOICE
 async def test_a_cursor_to_follow_her_by_is_good_before_and_after_she_shuts_it(ward: Ward, rule: str) -> None:
     made = await shut(ward)
     people = ward.house.store.people

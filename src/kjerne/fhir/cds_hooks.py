@@ -168,7 +168,9 @@ def led_to(reference: Any, holder: Tree, around: Tree) -> Tree:
 
 def objects(value: Any) -> Iterator[Tree]:
     """The objects of a list, or the one that stands alone."""
-    yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+    if isinstance(value, dict):
+        return iter((value,))
+    return iter([one for one in value if isinstance(one, dict)] if isinstance(value, list) else ())
 
 
 def said(value: Any) -> str:

@@ -58,7 +58,7 @@ class Maker:
         return {"resourceType": name, "id": id_, "meta": {"versionId": "1"}} | elements
 
     def text(self) -> str:
-        return str(self.one("Penicillin", "Nøtter & <b>frø</b>", "Æ" * 400, 'a"b\'c', "𝔘nicode"))
+        return str(self.one("Penicillin", "Nøtter & <b>frø</b>", "Æ" * 400, "a\"b'c", "𝔘nicode"))
 
     def allergy(self) -> Tree:
         status = self.one("active", "active", "inactive", "resolved")
@@ -216,7 +216,11 @@ class Maker:
 
     def plan(self) -> Tree:
         return self.tree(
-            "CarePlan", subject=dict(HER), status=self.one("active", "revoked"), intent="plan", **self.some(title=self.text())
+            "CarePlan",
+            subject=dict(HER),
+            status=self.one("active", "revoked"),
+            intent="plan",
+            **self.some(title=self.text()),
         )
 
     def several(self, make: Callable[[], Tree], most: int = 3) -> list[Tree]:
@@ -256,7 +260,9 @@ def drawn(records: dict[str, list[Tree]], now: datetime = NOW) -> dict[str, Draw
     for service in OPENED:
         trees = records.get(service, [])
         chosen = composing.shown((key, tree) for tree in trees if (key := choosing.section_of(tree, now)))
-        led_to = [("", tree) for tree in trees if not choosing.section_of(tree, now) and tree["resourceType"] == "Observation"]
+        led_to = [
+            ("", tree) for tree in trees if not choosing.section_of(tree, now) and tree["resourceType"] == "Observation"
+        ]
         found[service] = Drawn("read", [*chosen, *led_to])
     return found
 

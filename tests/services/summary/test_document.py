@@ -90,13 +90,17 @@ def test_a_negative_that_an_entry_speaks_against_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("became", ["withheld", "unavailable"])
-def test_a_source_that_is_shut_late_or_failed_says_neither_and_the_summary_says_that_it_is_incomplete(became: Any) -> None:
+def test_a_source_that_is_shut_late_or_failed_says_neither_and_the_summary_says_that_it_is_incomplete(
+    became: Any,
+) -> None:
     gone = {CRITICAL: Drawn(became), RECORD: Drawn("unavailable")}
     made = document(summary({CRITICAL: [negative(**recorder())]}, without=gone))
     allergies = sections(made)["allergies"]
     assert (empty_codes(allergies), "entry" in allergies) == ([became], False)
     assert allergies["extension"] == [{"url": LACKING, "valueCode": became}]
-    assert not any(code in str(made) for code in ("no-allergy-info", "no-problem-info", "no-medication-info", "no-known"))
+    assert not any(
+        code in str(made) for code in ("no-allergy-info", "no-problem-info", "no-medication-info", "no-known")
+    )
     composition = made["entry"][0]["resource"]
     assert made["meta"]["tag"] == composition["meta"]["tag"] == [INCOMPLETE]
     assert "ufullstendig: Allergier og overfølsomhet, Varsler, Problemer" in composition["text"]["div"]
@@ -152,7 +156,9 @@ def test_addresses_are_the_same_each_time_and_the_document_is_another() -> None:
 
 def test_no_record_says_whom_it_is_about_by_number_and_its_own_narrative_is_left_out() -> None:
     maker = Maker(3)
-    made = document(summary({CRITICAL: [maker.allergy() | {"clinicalStatus": negative()["clinicalStatus"]} for _ in range(9)]}))
+    made = document(
+        summary({CRITICAL: [maker.allergy() | {"clinicalStatus": negative()["clinicalStatus"]} for _ in range(9)]})
+    )
     records = [one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == "AllergyIntolerance"]
     assert records
     assert "30876827200" not in str(made)

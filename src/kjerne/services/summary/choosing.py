@@ -25,15 +25,15 @@ TAKEN: Final = frozenset({"active", "on-hold", "intended", "unknown"})
 FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
 RESULTS_SHOWN: Final = 100
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
-_NEGATIVES: Final[Mapping[str, frozenset[str]]] = {
-    "allergies": frozenset({"716186003", "no-known-allergies"}),
-    "problems": frozenset({"160245001", "no-known-problems"}),
-    "medications": frozenset({"787481004", "no-known-medications"}),
-    "procedures": frozenset({"no-known-procedures"}),
-    "devices": frozenset({"no-known-devices"}),
-    "immunizations": frozenset({"no-known-immunizations"}),
-}
-"""Codes that say of a whole section that there is nothing."""
+Stated = Literal["", "whole", "part", "no-info"]
+_SPEAKING: Final = frozenset({SNOMED, ABSENT_UNKNOWN})
+_NEGATIVES: Final = frozenset(
+    {
+        "716186003", "no-known-allergies", "160245001", "no-known-problems", "787481004", "no-known-medications",
+        "no-known-procedures", "no-known-devices", "no-known-immunizations",
+    }
+)  # fmt: skip
+"""Codes that say of a whole section that there is nothing: SNOMED CT's for allergies, problems and medicines."""
 _OF_A_PART: Final = frozenset(
     {
         "409137002", "428607008", "429625007", "1003774007",
@@ -178,31 +178,29 @@ def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tre
     return list(found.values())[:most]
 
 
-def negative_of(tree: Tree) -> Literal["", "all", "part"]:
-    """Whether a record says that there is nothing: of the whole section, or of a part of it."""
+def stated(tree: Tree) -> Stated:
+    """Whether a record says that there is nothing: of the `whole` section, of a `part` of it, or (`no-info`) as another system's
+    word for having nothing to say."""
     element = _NAMES.get(said(tree.get("resourceType")), "")
-    codes = {code for system, code, _ in codings(tree.get(element)) if system in (SNOMED, ABSENT_UNKNOWN)}
-    if any(codes & whole for whole in _NEGATIVES.values()):
-        return "all"
-    return "part" if codes & _OF_A_PART else ""
-
-
-def says_no_info(tree: Tree) -> bool:
-    """Whether a record is but another system's word for having nothing to say (`no-allergy-info`)."""
-    element = _NAMES.get(said(tree.get("resourceType")), "")
-    return any(system == ABSENT_UNKNOWN and code.endswith("-info") for system, code, _ in codings(tree.get(element)))
+    for system, code, _ in codings(tree.get(element)):
+        if system == ABSENT_UNKNOWN and code.endswith("-info"):
+            return "no-info"
+        if system in _SPEAKING and code in _NEGATIVES:
+            return "whole"
+        if system in _SPEAKING and code in _OF_A_PART:
+            return "part"
+    return ""
 
 
 def standing(trees: Sequence[Tree], *, is_whole: bool) -> list[Tree]:
     """The entries of a section: what says that there is nothing stands only where a clinician said so, by name and with a date,
     nothing speaks against it and all sources were read."""
-    rest = [one for one in trees if not says_no_info(one)]
-    positive = [one for one in rest if not negative_of(one)]
-    if not is_whole:
-        return positive
+    told = [(one, stated(one)) for one in trees]
+    speaks_against = any(not says for _, says in told)
     return [
-        one for one in rest
-        if not (said_so := negative_of(one)) or (recorded(one) and not (said_so == "all" and positive))
+        one for one, says in told
+        if not says
+        or (says != "no-info" and is_whole and recorded(one) and not (says == "whole" and speaks_against))
     ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from kjerne import __version__
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.summary_words import say
 from kjerne.services.summary import narrative
-from kjerne.services.summary.fitting import fitted, organisations, referred, unknown
+from kjerne.services.summary.fitting import fitted, led_to, organisations, unknown
 from kjerne.services.summary.model import ABSENT_UNKNOWN, EMPTY_REASON, EPS, IPS, LOINC, Section, Summary, Tree
 
 COMPOSITION_PROFILES: Final = (f"{IPS}Composition-uv-ips", f"{EPS}composition-eu-eps")
@@ -42,6 +42,8 @@ class _Document:
         self._patient = f"{summary.base}/Patient/{summary.patient['id']}"
         self._at = summary.made_at.astimezone(UTC).isoformat(timespec="seconds")
         self._incomplete = bool(summary.incomplete)
+        trees = [one for section in summary.sections for one in section.entries]
+        self._numbers = sorted({number for one in trees for number in organisations(one, ORGANISATIONS)})
         self._fitted = {
             self._address(one): fitted(one, self._patient, summary.base)
             for section in summary.sections
@@ -86,12 +88,14 @@ class _Document:
     def _reached(self) -> Iterator[Tree]:
         """What stands in no section and is led to from one, step by step."""
         rest = {self._address(one): one for one in self._summary.beside}
-        waiting = [text for one in self._fitted.values() for text in referred(one)]
+        if not rest:
+            return
+        waiting = [text for one in self._fitted.values() for text in led_to(one)]
         while waiting:
             found = rest.pop(waiting.pop(), None)
             if found is not None:
                 yield found
-                waiting += referred(self._placed(found))
+                waiting += led_to(self._placed(found))
 
     def _placed(self, tree: Tree) -> Tree:
         """What is about nobody keeps its subject as it is: it has none."""
@@ -163,13 +167,9 @@ class _Document:
             "telecom": [{"system": "url", "value": self._summary.base}],
         }
 
-    def _numbers(self) -> list[str]:
-        trees = [one for section in self._summary.sections for one in section.entries]
-        return sorted({number for one in trees for number in organisations(one, ORGANISATIONS)})
-
     def _sources(self) -> Iterator[tuple[str, Tree]]:
         """The organisations that the records name as theirs."""
-        for number in self._numbers():
+        for number in self._numbers:
             yield (
                 self._own(f"organisation {number}"),
                 {
@@ -191,7 +191,7 @@ class _Document:
         ]
         agents += [
             {"type": _actor("author"), "who": {"reference": self._own(f"organisation {number}")}}
-            for number in self._numbers()
+            for number in self._numbers
         ]
         return {
             "resourceType": "Provenance",

@@ -26,7 +26,7 @@ from kjerne.fhir.search import Search, plan
 from kjerne.registries.homes import row_number
 from kjerne.services.summary.choosing import PREGNANCY_DATES, SOUGHT, section_of
 from kjerne.services.summary.composing import shown
-from kjerne.services.summary.fitting import referred
+from kjerne.services.summary.fitting import led_to
 from kjerne.services.summary.model import LOINC, OPENED, RECORD, RESULTS, Drawn, Tree, types_from
 from kjerne.store import shared, summarising
 from kjerne.store.pool import Pool
@@ -97,7 +97,7 @@ class Drawing:
             found.grants[service] = grant
             drawn = await self._drawn(grant, found, referred_to)
             found.drawn[service] = drawn
-            referred_to |= {text for _, tree in drawn.records for text in referred(tree)}
+            referred_to |= {text for _, tree in drawn.records for text in led_to(tree)}
         if not found.grants:
             assert found.denied is not None, "the route asks for a scope of one of them"
             raise found.denied
@@ -131,9 +131,7 @@ class Drawing:
         every = (*types_from(grant.service), *(("Device",) if grant.service == RECORD else ()))
         return [one for one in every if smart.left(grant.caller, one, "s") != ()]
 
-    def _chosen(
-        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]
-    ) -> Drawn:  # fmt: skip
+    def _chosen(self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]) -> Drawn:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
         aside = dict[str, Tree]()
         for record in gathered.records:
@@ -145,7 +143,7 @@ class Drawing:
             elif _may_be_led_to(tree):
                 aside["/".join(place)] = tree
         chosen = shown(every)
-        own = referred_to | {text for _, tree in chosen for text in referred(tree)}
+        own = referred_to | {text for _, tree in chosen for text in led_to(tree)}
         chosen += [("", tree) for text, tree in aside.items() if text in own]
         for _, tree in chosen:
             place = (tree["resourceType"], tree["id"])

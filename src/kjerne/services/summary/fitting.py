@@ -21,6 +21,7 @@ REASONS: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 DISCIPLINES: Final = "urn:oid:2.16.578.1.12.4.1.1.8202"
 IMAGED: Final = frozenset({"RAD", "NUK"})
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+_NESTED: Final = frozenset((dict, list))
 _TIMES: Final = {
     "DeviceUseStatement": "timing",
     "DiagnosticReport": "effective",
@@ -50,7 +51,7 @@ def fitted(tree: Tree, patient: str, base: str) -> Tree:
     text = found.get("text")
     if not (isinstance(text, dict) and text.get("status") == "additional"):
         found.pop("text", None)
-    found = {key: _whole(value, base) for key, value in found.items()}
+    found = {key: _whole(value, base) if type(value) in _NESTED else value for key, value in found.items()}
     _date(found, name)
     if name in _NAMED and "code" not in found:
         found["code"] = _unnamed(found)
@@ -68,13 +69,13 @@ def _take_out(tree: Tree, id_: str) -> None:
 
 def _whole(value: Any, base: str) -> Any:
     """With every relative reference as the address under which the record has its place."""
-    if isinstance(value, list):
-        return [_whole(one, base) for one in value]
-    if not isinstance(value, dict):
+    if type(value) is list:
+        return [_whole(one, base) if type(one) in _NESTED else one for one in value]
+    if type(value) is not dict:
         return value
-    found = {key: _whole(one, base) if isinstance(one, (dict, list)) else one for key, one in value.items()}
+    found = {key: _whole(one, base) if type(one) in _NESTED else one for key, one in value.items()}
     text = found.get("reference")
-    if isinstance(text, str) and _RELATIVE.fullmatch(text):
+    if type(text) is str and _RELATIVE.fullmatch(text):
         found["reference"] = f"{base}/{text}"
     return found
 
@@ -105,17 +106,12 @@ def _observed(tree: Tree) -> None:
         tree["performer"] = [unknown()]
 
 
-def referred(tree: Any) -> Iterator[str]:
-    """Every literal reference in a tree."""
-    rest = [tree]
-    while rest:
-        one = rest.pop()
-        if isinstance(one, list):
-            rest.extend(one)
-        elif isinstance(one, dict):
-            if isinstance(text := one.get("reference"), str):
+def led_to(tree: Tree) -> Iterator[str]:
+    """The references of a record by which something comes along: its medicine, its device, what it is made of."""
+    for key in ("medicationReference", "device", "hasMember"):
+        for one in objects(tree.get(key)):
+            if text := said(one.get("reference")):
                 yield text
-            rest.extend(one.values())
 
 
 def organisations(tree: Tree, system: str) -> Iterator[str]:

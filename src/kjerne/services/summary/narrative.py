@@ -6,7 +6,7 @@ program does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from html import escape
 from typing import Any, Final
@@ -15,12 +15,13 @@ from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
 from kjerne.fhir.system_labels import label_of
 from kjerne.registries.summary_words import said as in_words
 from kjerne.registries.summary_words import say
-from kjerne.services.summary.choosing import RESULTS_SHOWN, moment_of, name_of, negative_of, recorded
+from kjerne.services.summary.choosing import RESULTS_SHOWN, moment_of, name_of, recorded, stated
 from kjerne.services.summary.model import Section, Tree
 
 TEXT_CHARACTERS: Final = 300
 _WHAT: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
 _WHO: Final = ("recorder", "asserter", "performer", "requester", "source", "author", "informationSource")
+_LEADING: Final = ("medicationReference", "device")
 _DETAILS: Final = (("criticality", "criticality"), ("verificationStatus", "verification"), ("severity", "severity"))
 
 
@@ -69,20 +70,23 @@ def _paragraph(text: str) -> str:
 
 def _negatives(section: Section, language: str) -> Iterator[str]:
     for one in section.entries:
-        told = recorded(one) if negative_of(one) else None
+        told = recorded(one) if stated(one) else None
         if told:
-            yield say(language, "negative.recorded", what=_name(one, {}), who=told[0], date=told[1][:10])
+            yield say(
+                language, "negative.recorded", what=_name(one, list(_concepts(one, {}))), who=told[0], date=told[1][:10]
+            )
 
 
 def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
+    concepts = list(_concepts(tree, around))
     cells = (
-        _name(tree, around),
-        ", ".join(_codes(tree, around)),
+        _name(tree, concepts),
+        ", ".join(_codes(concepts)),
         "; ".join(_details(tree, language)),
         _date(tree),
         _who(tree),
     )
-    return f"<tr>{''.join(f'<td>{_plain(one)}</td>' for one in cells)}</tr>"
+    return f"<tr>{''.join([f'<td>{_plain(one)}</td>' for one in cells])}</tr>"
 
 
 def _concepts(tree: Tree, around: Mapping[str, Tree]) -> Iterator[Any]:
@@ -90,10 +94,11 @@ def _concepts(tree: Tree, around: Mapping[str, Tree]) -> Iterator[Any]:
     for key in _WHAT:
         if key in tree:
             yield tree[key]
-    for key in ("medicationReference", "device"):
-        for one in objects(tree.get(key)):
-            held = _led_to(tree, said(one.get("reference")), around)
-            yield from (held[key] for key in ("code", "type") if key in held)
+    for key in _LEADING:
+        if key in tree:
+            for one in objects(tree[key]):
+                held = _led_to(tree, said(one.get("reference")), around)
+                yield from (held[key] for key in ("code", "type") if key in held)
 
 
 def _led_to(tree: Tree, place: str, around: Mapping[str, Tree]) -> Tree:
@@ -102,44 +107,42 @@ def _led_to(tree: Tree, place: str, around: Mapping[str, Tree]) -> Tree:
     return around.get(place, {})
 
 
-def _name(tree: Tree, around: Mapping[str, Tree]) -> str:
-    for concept in _concepts(tree, around):
+def _name(tree: Tree, concepts: Sequence[Any]) -> str:
+    for concept in concepts:
         if text := named(concept):
             return text
     for key in ("title", "description", "conclusion"):
         if text := said(tree.get(key)):
             return text
-    for key in ("medicationReference", "device"):
+    for key in _LEADING:
         if text := next((said(one.get("display")) for one in objects(tree.get(key))), ""):
             return text
-    return next((code for concept in _concepts(tree, around) for _, code, _ in codings(concept)), "")
+    return next((code for concept in concepts for _, code, _ in codings(concept)), "")
 
 
-def _codes(tree: Tree, around: Mapping[str, Tree]) -> list[str]:
-    found = dict.fromkeys(
-        f"{label_of(system)} {code}".strip()
-        for concept in _concepts(tree, around)
-        for system, code, _ in codings(concept)
-    )
-    return list(found)
+def _codes(concepts: Sequence[Any]) -> dict[str, None]:
+    """Each code beside what its system is called, once."""
+    return {f"{label_of(system)} {code}".strip(): None for concept in concepts for system, code, _ in codings(concept)}
 
 
 def _details(tree: Tree, language: str) -> Iterator[str]:
     for key, word in _DETAILS:
-        value = tree.get(key)
+        if key not in tree:
+            continue
+        value = tree[key]
         text = said(value) or next((code for _, code, _ in codings(value)), "") or named(value)
         if text:
             shown = in_words(language, f"code.{text}", named(value) or text)
             yield f"{say(language, f'detail.{word}')}: {shown}"
     if text := said(tree.get("status")):
         yield f"{say(language, 'detail.status')}: {in_words(language, f'code.{text}', text)}"
-    for one in objects(tree.get("reaction")):
+    for one in objects(tree.get("reaction", [])):
         signs = [named(each) or _code(each) for each in objects(one.get("manifestation"))]
         if told := ", ".join(filter(None, signs)):
             yield f"{say(language, 'detail.reaction')}: {told}"
     yield from _measured(tree, language)
     for key in ("dosage", "dosageInstruction"):
-        for one in objects(tree.get(key)):
+        for one in objects(tree.get(key, [])):
             if text := said(one.get("text")):
                 yield f"{say(language, 'detail.dose')}: {text}"
     if text := ", ".join(filter(None, (named(one) for one in objects(tree.get("bodySite"))))):
@@ -152,10 +155,11 @@ def _code(concept: Any) -> str:
 
 def _measured(tree: Tree, language: str) -> Iterator[str]:
     if text := value_in(tree):
-        yield f"{say(language, 'detail.value')}: {text}"
+        yield f"{say(language, 'detail.value')}: {in_words(language, f'code.{text}', text)}"
     for one in objects(tree.get("component")):
         if text := value_in(one):
-            yield f"{named(one.get('code')) or _code(one.get('code'))}: {text}"
+            shown = in_words(language, f"code.{text}", text)
+            yield f"{named(one.get('code')) or _code(one.get('code'))}: {shown}"
     for one in objects(tree.get("referenceRange")):
         if text := said(one.get("text")):
             yield f"{say(language, 'detail.reference')}: {text}"
@@ -168,7 +172,7 @@ def value_in(tree: Mapping[str, Any]) -> str:
             continue
         if isinstance(value, dict):
             return _amount(value) or named(value) or _code(value) or _span(value)
-        return "" if value is None else str(value)
+        return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
     return ""
 
 
@@ -194,7 +198,7 @@ def _date(tree: Tree) -> str:
 
 def _who(tree: Tree) -> str:
     for key in _WHO:
-        for one in objects(tree.get(key)):
+        for one in objects(tree.get(key, [])):
             inner = next(objects(one.get("actor")), one)
             if text := name_of(tree, inner):
                 return text

@@ -1,0 +1,269 @@
+"""`Patient/$summary` over HTTP: by whose right, about whom, in which language, and what stands in her log."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import ips_packages
+import words
+from kjerne.fhir.validate import check
+from kjerne.services.summary.model import KINDS
+from kjerne.store import summarising
+from platform_fixture import Answered, Standing, Tree
+from services.test_patients import id_of as of_patient
+from services.test_shared_records import ask
+from services.test_standards import FHIR, create, observation
+from services.test_standards_registered import HL7, NEED, SNOMED, allergy, person, registered, send
+
+AT = "/fhir/R4/Patient/$summary"
+CITIZEN: dict[str, Any] = {"as_": "citizen", "portal": True}
+CRITICAL: dict[str, Any] = {"service": "critical-information"}
+BY_LOINC = {kind.loinc: kind.key for kind in KINDS}
+
+
+def asked(platform: Standing, query: str = "", *, about: str = "citizen", **more: Any) -> Answered:
+    return platform.get(f"Patient/$summary{query}", about=about, **more)
+
+
+def sections(answer: Answered) -> dict[str, Tree]:
+    assert answer.status == 200, answer.response.text
+    composition = answer.tree["entry"][0]["resource"]
+    return {BY_LOINC[one["code"]["coding"][0]["code"]]: one for one in composition["section"]}
+
+
+def reasons(section: Tree) -> list[str]:
+    return [one["code"] for one in section.get("emptyReason", {}).get("coding", ())]
+
+
+def entries(answer: Answered, key: str) -> list[str]:
+    return [one["reference"].rpartition("/")[2] for one in sections(answer)[key].get("entry", ())]
+
+
+def named(platform: Standing, answer: Answered) -> list[str]:
+    return sorted(str(id_) for row in platform.audited(answer.response) for id_ in row["ids"])
+
+
+MADE_HERE = {"Composition", "Device", "Organization", "Provenance"}
+
+
+def leaving(answer: Answered) -> list[str]:
+    resources = [one["resource"] for one in answer.tree["entry"]]
+    return sorted(one["id"] for one in resources if one["resourceType"] not in MADE_HERE)
+
+
+def test_what_her_doctor_registers_is_in_her_summary_and_what_leaves_is_what_her_log_names(platform: Standing) -> None:
+    id_ = registered(platform, allergy(platform))
+    answer = asked(platform, **CITIZEN)
+    assert id_ in entries(answer, "allergies")
+    assert entries(answer, "results")
+    assert (check(answer.tree, "Bundle"), answer.tree["type"]) == ([], "document")
+    assert leaving(answer) == named(platform, answer)
+    rows = platform.audited(answer.response)
+    assert sorted((row["service"], row["action"], row["outcome"]) for row in rows) == sorted(
+        (service, "search", 0) for service in ("critical-information", "critical-information", "record", "results")
+    )  # the first of them shows who she is as well
+    if ips_packages.FOLDER.exists():
+        assert ips_packages.faults(answer.tree) == []
+
+
+@ips_packages.needed
+def test_the_summary_of_everybody_in_the_sandbox_is_right_by_both_guides(platform: Standing) -> None:
+    seen = 0
+    for one in platform.population.people:
+        answer = asked(platform, about=one.nin, as_="all-patients")
+        if answer.status == 200:
+            seen += 1
+            assert ips_packages.faults(answer.tree) == []
+            assert leaving(answer) == named(platform, answer)
+    assert seen > 5
+
+
+def test_a_doctors_token_opens_one_service_and_what_it_does_not_reach_is_said_to_be_missing(platform: Standing) -> None:
+    answer = asked(platform, "", **CRITICAL)
+    told = sections(answer)
+    assert {row["service"] for row in platform.audited(answer.response)} == {"critical-information"}
+    assert (reasons(told["results"]), reasons(told["medications"])) == (["unavailable"], ["unavailable"])
+    assert answer.tree["meta"]["tag"][0]["code"] == "incomplete"
+    assert "no-medication-info" not in answer.response.text
+    assert "results" in told and "entry" not in told["results"]
+
+
+def test_an_empty_register_has_no_information_and_a_recorded_negative_is_told_with_who_and_when(
+    platform: Standing,
+) -> None:
+    about = "new-mother"
+    assert reasons(sections(asked(platform, about=about, **(CITIZEN | {"as_": about})))["allergies"]) == [
+        "unavailable", "no-allergy-info",
+    ]  # fmt: skip
+    negative = allergy(
+        platform, about, category=["medication"],
+        code={"coding": [{"system": SNOMED, "code": "716186003", "display": "No known allergy"}]},
+        recorder={"display": "Lege Legesen"}, recordedDate="2026-03-04",
+    )  # fmt: skip
+    id_ = registered(platform, negative, about=about, **NEED)
+    try:
+        answer = asked(platform, about=about, **(CITIZEN | {"as_": about}))
+        assert entries(answer, "allergies") == [id_]
+        assert "Lege Legesen, 2026-03-04" in sections(answer)["allergies"]["text"]["div"]
+    finally:
+        gone = send(platform, "DELETE", f"AllergyIntolerance/{id_}", about=about, version=1, **NEED)
+        assert gone.status in (200, 204)
+    after = asked(platform, about=about, **(CITIZEN | {"as_": about}))
+    assert reasons(sections(after)["allergies"]) == ["unavailable", "no-allergy-info"]
+
+
+def test_a_service_that_she_has_shut_is_withheld_and_never_empty(platform: Standing) -> None:
+    """The persona restricted has shut results to personnel; a token of results alone is refused, as a search is."""
+    refused = asked(platform, about="restricted")
+    assert refused.status == 403
+    assert [row["outcome"] for row in platform.audited(refused.response)] == [1]
+    opened = asked(platform, about="restricted", basis="SAMTYKKE")
+    assert opened.status == 200
+
+
+@pytest.mark.parametrize("language", ["nb", "nn", "en"])
+def test_its_narratives_are_in_the_language_that_is_asked_for(platform: Standing, language: str) -> None:
+    answer = asked(platform, **CITIZEN, headers={"accept-language": language})
+    words_ = {"nb": "Allergier og overfølsomhet", "nn": "Allergiar og overfølsemd", "en": "Allergies and intolerances"}
+    assert sections(answer)["allergies"]["title"] == words_[language]
+    assert answer.tree["language"] == language
+    assert f'lang="{language}"' in sections(answer)["allergies"]["text"]["div"]
+
+
+def test_what_somebody_wrote_with_signs_of_markup_is_shown_as_text(platform: Standing) -> None:
+    name = f'pO2 < {words.fresh()} & > "x"'
+    tree = observation()
+    tree |= {"code": {"text": name}, "effectiveDateTime": f"{platform.clock.now():%Y-%m-%dT%H:%M:%SZ}"}
+    created = create(platform, tree, about="citizen")
+    assert created.status == 201, created.response.text
+    answer = asked(platform)
+    assert check(answer.tree, "Bundle") == []
+    assert escape(name) in sections(answer)["results"]["text"]["div"]
+
+
+def test_she_is_asked_for_by_her_id_by_the_header_or_by_an_identifier_in_a_body(platform: Standing) -> None:
+    her, nin = of_patient(platform), platform.nin("citizen")
+    by_header = asked(platform)
+    by_id = platform.get(f"Patient/{her}/$summary")
+    parameters = {"resourceType": "Parameters", "parameter": [
+        {"name": "identifier", "valueString": f"urn:oid:2.16.578.1.12.4.1.4.1|{nin}"}
+    ]}  # fmt: skip
+    by_body = send(platform, "POST", "Patient/$summary", parameters)
+    for one in (by_id, by_body):
+        assert one.status == 200, one.response.text
+        assert [entry["fullUrl"] for entry in one.tree["entry"]] == [
+            entry["fullUrl"] for entry in by_header.tree["entry"]
+        ]
+    other = send(platform, "POST", "Patient/$summary", parameters, about="new-mother")
+    assert (other.status, other.issue["expression"]) == (400, ["person-id"])
+
+
+def test_what_it_does_not_take_is_refused_and_a_number_in_an_address_is_never_repeated(platform: Standing) -> None:
+    nin = platform.nin("citizen")
+    for query, where in (
+        ("?profile=http://example.org/other", "profile"),
+        ("?profile=http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips%7C1.1.0", "profile"),
+        ("?_since=2020", "_since"),
+        (f"?identifier={nin}", "query"),
+    ):
+        answer = asked(platform, query)
+        assert (answer.status, answer.issue["expression"]) == (400, [where])
+        assert nin not in answer.response.text
+        assert platform.audited(answer.response) == []
+    for profile in (
+        "uv/ips/StructureDefinition/Composition-uv-ips",
+        "uv/ips/StructureDefinition/Composition-uv-ips%7C2.0.1",
+    ):
+        assert asked(platform, f"?profile=http://hl7.org/fhir/{profile}").status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"resourceType":"Bundle"}', b'{"resourceType":"Parameters","parameter":{}}',
+             b'{"resourceType":"Parameters","parameter":[{"name":"profile"}]}', b'{"resourceType":"Parameters","parameter":[7]}'],
+)  # fmt: skip
+def test_a_body_that_is_no_parameters_is_refused(platform: Standing, body: bytes) -> None:
+    answer = platform.client.call(
+        "POST", AT, as_="gp", patient=platform.nin("citizen"), body=body, headers={"content-type": FHIR}
+    )
+    assert answer.status_code == 400
+
+
+def test_an_id_of_another_or_of_nobody_opens_nothing(platform: Standing) -> None:
+    other = platform.get(f"Patient/{of_patient(platform)}/$summary", about="renumbered")
+    assert (other.status, other.issue["expression"]) == (400, ["id"])
+    nobody = Answered(platform.client.call("GET", f"/fhir/R4/Patient/{uuid4()}/$summary", **CITIZEN))
+    assert 400 <= nobody.status < 500
+
+
+def test_scopes_of_smart_that_leave_a_part_make_it_incomplete(platform: Standing) -> None:
+    answer = asked(platform, "", narrower="user/Patient.rs user/DiagnosticReport.rs")
+    assert "entry" not in sections(answer)["results"] or reasons(sections(answer)["results"]) == []
+    assert sections(answer)["results"]["extension"][0]["valueCode"] == "unavailable"
+    assert asked(platform, "", narrower="user/Observation.rs").status == 403
+
+
+def test_what_was_entered_in_error_refuted_or_is_over_is_not_in_it(platform: Standing) -> None:
+    kept = [
+        registered(platform, allergy(platform, verificationStatus={"coding": [
+            {"system": f"{HL7}allergyintolerance-verification", "code": code}
+        ]}, **more))
+        for code, more in (
+            ("refuted", {"clinicalStatus": _clinical("inactive")}), ("confirmed", {"clinicalStatus": _clinical("resolved")})
+        )
+    ]  # fmt: skip
+    answer = asked(platform, **CITIZEN)
+    assert not set(kept) & set(leaving(answer))
+
+
+def _clinical(code: str) -> Tree:
+    return {"coding": [{"system": f"{HL7}allergyintolerance-clinical", "code": code}]}
+
+
+def test_a_source_that_is_late_is_left_out_and_that_is_said_while_the_others_are_shown(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = summarising.gather
+
+    async def late(conn: Any, grant: Any, *rest: Any) -> Any:
+        if grant.service == "critical-information":
+            raise TimeoutError
+        return await whole(conn, grant, *rest)
+
+    monkeypatch.setattr(summarising, "gather", late)
+    answer = asked(platform, **CITIZEN)
+    told = sections(answer)
+    assert reasons(told["allergies"]) == ["unavailable"]
+    assert told["allergies"]["extension"][0]["valueCode"] == "unavailable"
+    assert "no-allergy-info" not in answer.response.text
+    assert entries(answer, "results")
+    assert leaving(answer) == named(platform, answer)
+
+
+def test_a_medicine_that_a_prescription_leads_to_comes_along(platform: Standing) -> None:
+    what = {"coding": [{"system": "http://www.whocc.no/atc", "code": "C09AA02", "display": "Enalapril"}]}
+    medicine = ask(platform, "POST", "Medication", {"resourceType": "Medication", "code": what})
+    assert medicine.status == 201, medicine.response.text
+    statement = {
+        "resourceType": "MedicationStatement", "status": "active", "subject": person(platform, "citizen"),
+        "medicationReference": {"reference": f"Medication/{medicine.tree['id']}"},
+    }  # fmt: skip
+    sent = send(platform, "POST", "MedicationStatement", statement, as_="journal-system")
+    assert sent.status == 201, sent.response.text
+    answer = asked(platform, **CITIZEN)
+    assert sent.tree["id"] in entries(answer, "medications")
+    assert "ATC C09AA02" in sections(answer)["medications"]["text"]["div"]
+    assert medicine.tree["id"] in leaving(answer)
+    assert sorted({*leaving(answer)} - {medicine.tree["id"]}) == named(platform, answer)
+    gone = send(platform, "DELETE", f"MedicationStatement/{sent.tree['id']}", as_="journal-system")
+    assert gone.status == 204
+
+
+def test_a_summary_is_as_json_and_nothing_else_is_promised(platform: Standing) -> None:
+    answer = asked(platform)
+    assert answer.response.headers["content-type"].startswith("application/fhir+json")
+    assert json.loads(answer.response.content)["resourceType"] == "Bundle"

@@ -1,0 +1,131 @@
+"""Which records stand in a summary, and in which section."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kjerne.services.summary.choosing import latest_of_each, moment_of, name_of, recorded, section_of, standing, stated
+from kjerne.services.summary.model import ABSENT_UNKNOWN
+
+from .records import ATC, HL7, LOINC, NLK, NOW, SNOMED, concept, recorder
+
+Tree = dict[str, Any]
+KJ = "http://nhn.no/kj/fhir/StructureDefinition/"
+
+
+def allergy(**more: Any) -> Tree:
+    return {"resourceType": "AllergyIntolerance", "code": concept(ATC, "J01CA04")} | more
+
+
+def condition(**more: Any) -> Tree:
+    return {"resourceType": "Condition", "code": {"text": "x"}} | more
+
+
+def clinical(kind: str, code: str) -> Tree:
+    return {"clinicalStatus": concept(f"{HL7}{kind}-clinical", code)}
+
+
+def verified(kind: str, code: str) -> Tree:
+    return {"verificationStatus": concept(f"{HL7}{kind}", code)}
+
+
+def found(system: str, code: str, **more: Any) -> Tree:
+    return {"resourceType": "Observation", "status": "final", "code": concept(system, code), "valueInteger": 1} | more
+
+
+@pytest.mark.parametrize(
+    ("tree", "section"),
+    [
+        (allergy(), "allergies"),
+        (allergy(**clinical("allergyintolerance", "active")), "allergies"),
+        (allergy(**clinical("allergyintolerance", "inactive")), ""),
+        (allergy(**verified("allergyintolerance-verification", "refuted")), ""),
+        (allergy(**verified("allergyintolerance-verification", "entered-in-error")), ""),
+        (allergy(extension=[{"url": f"{KJ}KjValidUntil", "valueDate": "2026-11-26"}]), ""),
+        (allergy(extension=[{"url": f"{KJ}KjValidUntil", "valueDate": "2026-11-27"}]), "allergies"),
+        (condition(), "problems"),
+        (condition(**clinical("condition", "recurrence")), "problems"),
+        (condition(**clinical("condition", "resolved")), "past-problems"),
+        (condition(abatementDateTime="2020"), "past-problems"),
+        (condition(**verified("condition-ver-status", "refuted")), ""),
+        ({"resourceType": "Procedure", "status": "completed"}, "procedures"),
+        ({"resourceType": "Procedure", "status": "not-done"}, ""),
+        ({"resourceType": "Procedure", "status": "entered-in-error"}, ""),
+        ({"resourceType": "DeviceUseStatement", "status": "active"}, "devices"),
+        ({"resourceType": "DeviceUseStatement", "status": "completed"}, ""),
+        ({"resourceType": "Flag", "status": "active"}, "alerts"),
+        ({"resourceType": "Flag", "status": "inactive"}, ""),
+        ({"resourceType": "Flag", "status": "active", "period": {"end": "2026-11-26"}}, ""),
+        ({"resourceType": "Flag", "status": "active", "period": {"end": "2026-11-28"}}, "alerts"),
+        ({"resourceType": "MedicationStatement", "status": "active"}, "medications"),
+        ({"resourceType": "MedicationStatement", "status": "not-taken"}, ""),
+        ({"resourceType": "MedicationRequest", "status": "active", "intent": "order"}, "medications"),
+        ({"resourceType": "MedicationRequest", "status": "active", "intent": "proposal"}, ""),
+        ({"resourceType": "MedicationRequest", "status": "active", "intent": "order", "doNotPerform": True}, ""),
+        ({"resourceType": "Immunization", "status": "completed"}, "immunizations"),
+        ({"resourceType": "Immunization", "status": "not-done"}, ""),
+        ({"resourceType": "CarePlan", "status": "active"}, "plan"),
+        ({"resourceType": "CarePlan", "status": "draft"}, ""),
+        (found(NLK, "NPU27300"), "results"),
+        (found(NLK, "NPU27300", status="registered"), ""),
+        (found(NLK, "NPU27300", status="entered-in-error"), ""),
+        ({"resourceType": "Observation", "status": "final", "code": {"text": "a heading"}}, ""),
+        (found(LOINC, "82810-3"), "pregnancy"),
+        (found(LOINC, "11636-8"), "pregnancy"),
+        (found(LOINC, "11778-8"), ""),
+        (found(LOINC, "72166-2"), "social-history"),
+        (found(LOINC, "29463-7", category=[concept(f"{HL7}observation-category", "vital-signs")]), "vital-signs"),
+        ({"resourceType": "DiagnosticReport", "status": "final", "conclusion": "Intet funn"}, "results"),
+        ({"resourceType": "DiagnosticReport", "status": "final"}, ""),
+        ({"resourceType": "Encounter", "status": "finished"}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_record_stands_where_its_status_and_codes_say(tree: Tree, section: str) -> None:
+    assert section_of(tree, NOW) == section
+
+
+def test_of_each_analysis_the_latest_is_shown_and_reports_all() -> None:
+    old, new = found(NLK, "A", effectiveDateTime="2025-01-01"), found(NLK, "A", effectiveDateTime="2026-01-01")
+    other, named = found(NLK, "B", effectiveDateTime="2024-01-01"), {**found(NLK, "C"), "code": {"text": "uten kode"}}
+    reports = [
+        {"resourceType": "DiagnosticReport", "code": concept(NLK, "A"), "issued": "2023-01-01"} for _ in range(2)
+    ]
+    assert latest_of_each([old, other, named, *reports, new]) == [new, other, *reports, named]
+    assert latest_of_each([old, other, new], most=1) == [new]
+    assert moment_of({"effectivePeriod": {"start": "2020"}}) == "2020"
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "says"),
+    [
+        (SNOMED, "716186003", "whole"), (ABSENT_UNKNOWN, "no-known-allergies", "whole"), (SNOMED, "429625007", "part"),
+        (ABSENT_UNKNOWN, "no-allergy-info", "no-info"), (SNOMED, "91935009", ""), (ATC, "716186003", ""),
+    ],
+)  # fmt: skip
+def test_a_record_may_say_that_there_is_nothing(system: str, code: str, says: str) -> None:
+    assert stated(allergy(code=concept(system, code))) == says
+
+
+def test_what_says_that_there_is_nothing_stands_where_a_clinician_said_so_and_nothing_speaks_against_it() -> None:
+    whole = allergy(code=concept(SNOMED, "716186003"), **recorder())
+    part = allergy(code=concept(SNOMED, "429625007"), **recorder())
+    nameless = allergy(code=concept(SNOMED, "716186003"), recordedDate="2026-01-01")
+    empty = allergy(code=concept(ABSENT_UNKNOWN, "no-allergy-info"), **recorder())
+    real = allergy()
+    assert standing([whole], is_whole=True) == [whole]
+    assert standing([whole, nameless, empty], is_whole=True) == [whole]
+    assert standing([whole, part, real], is_whole=True) == [part, real]
+    assert standing([whole, part, real], is_whole=False) == [real]
+
+
+def test_who_recorded_a_statement_is_told_by_display_or_by_what_is_contained() -> None:
+    assert recorded(recorder("Kari Lege")) == ("Kari Lege", "2026-03-04")
+    assert recorded({"recorder": {"display": "Lege"}}) is None
+    assert recorded({"recordedDate": "2026"}) is None
+    human = {"resourceType": "Practitioner", "id": "p", "name": [{"given": ["Kari"], "family": "Lege"}]}
+    assert name_of({"contained": [human]}, {"reference": "#p"}) == "Kari Lege"
+    assert name_of({"contained": [{**human, "name": "Sykehuset"}]}, {"reference": "#p"}) == "Sykehuset"
+    assert name_of({}, {"reference": "#p"}) == name_of({}, {"reference": "Practitioner/1"}) == ""
