@@ -57,7 +57,9 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What to do: all lanes at once, round and round for `seconds`, or each request once where that is 0."""
+    """What to do: all lanes at once, round and round for `seconds`, or each request once where that is 0.
+
+    With a `rate` so many requests a second are begun by all lanes together, and no more."""
 
     host: str
     port: int
@@ -65,6 +67,7 @@ class Load(msgspec.Struct, frozen=True):
     seconds: float
     keep_places: bool = False
     keep_bodies: bool = False
+    rate: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -141,6 +144,8 @@ class Connection(asyncio.Protocol):
         self.places: list[str] = []
         self.bodies: list[bytes] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pace = len(load.lanes) / load.rate if load.rate else 0.0
+        self._due = time.perf_counter() + secrets.randbelow(1000) / 1000 * self._pace
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -176,7 +181,12 @@ class Connection(asyncio.Protocol):
             self.places.append(place[1].decode() if place else "")
         if self._load.keep_bodies:
             self.bodies.append(bytes(received[end + 4 :]))
-        self._send()
+        self._due += self._pace
+        wait = self._due - time.perf_counter()
+        if self._pace and wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._send)
+        else:
+            self._send()
 
     def _send(self) -> None:
         now = time.perf_counter()

@@ -107,11 +107,11 @@ class Asked:
     @classmethod
     def of(cls, kjerne: Kjerne, lanes: int, each: int) -> Asked:
         """Files `each` results of every analysis for as many patients as there are lanes."""
-        patients, others = _patients(kjerne.population)
-        if min(len(patients), len(others)) < lanes:
+        hers, others = patients(kjerne.population)
+        if min(len(hers), len(others)) < lanes:
             sys.exit(f"{lanes} lanes need as many patients of one doctor, and as many others: more people")
-        paths = _filled(kjerne, patients[:lanes], each)
-        return cls(kjerne, patients[:lanes], paths, others[:lanes])
+        paths = _filled(kjerne, hers[:lanes], each)
+        return cls(kjerne, hers[:lanes], paths, others[:lanes])
 
     def lanes(self, what: str) -> list[Lane]:
         """One client system for each patient, with a living token."""
@@ -150,7 +150,7 @@ def expect(found: Outcome, status: int) -> None:
         sys.exit(f"expected {status} for every request, got {found.statuses}: {found.refusal[:500].decode()}")
 
 
-def _patients(population: Population) -> tuple[list[Person], list[Person]]:
+def patients(population: Population) -> tuple[list[Person], list[Person]]:
     """Whom the general practitioner may read (on her list, nothing chosen away, no protected address), and others."""
     hpr = population.staff["gp"].hpr
     free = [

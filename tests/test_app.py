@@ -45,6 +45,8 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/api/critical-information/v1/metadata", "/api/critical-information/v1/.well-known/smart-configuration",
         "/subscriptions/socket",  # what binds it is its first message
         "/cds-services",  # the list of services alone
+        "/v1/helseindikator/ikon",  # what stands for the caller is the sealed ticket in its address
+        "/v1/helseindikator/ikon/{status}",  # one of five drawings, about nobody
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)
 

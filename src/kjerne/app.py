@@ -30,6 +30,7 @@ from joserfc.jwk import ECKey
 from kjerne import housekeeping
 from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
+from kjerne.embedding import embedded
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unattested, any_of
 from kjerne.fhir.criteria import is_linked
@@ -307,6 +308,7 @@ class House:
             *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
             *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
+            *embedded(self.store, self.clock, self.settings, self.reader, self.identify, self.registered),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))

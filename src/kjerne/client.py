@@ -41,6 +41,8 @@ AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
 """Of the services whose types lie under `/fhir/R4` beside those of results."""
 CRITICAL: Final = "/api/critical-information/"
 """The national interface of critical information, which has headers of its own."""
+OF_THE_RECORD: Final = ("/v1/helseindikator/", "/api/session/")
+"""What a clinician's system uses beside a patient's name, with a token of critical information."""
 PORTAL_ROLE: Final = "citizen-portal"
 POLICY_BY_PURPOSE: Final[Mapping[str, str]] = {"PATRQT": "0", "FAMRQT": "1", "PWATRNY": "2"}
 """The national access policy (ACP) that a citizen's purpose goes with, where she names none."""
@@ -286,7 +288,7 @@ def _audience(path: str) -> str:
     """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type, of a card its own."""
     first, *rest = path.partition("?")[0].strip("/").split("/")
     service = SERVICE_BY_TYPE.get(rest[1], "") if first == "fhir" and len(rest) > 1 else ""
-    if path.startswith(CRITICAL):
+    if path.startswith((CRITICAL, *OF_THE_RECORD)):
         service = "critical-information"
     if first == "cds-services" and rest:
         return AUDIENCE_BY_SERVICE.get(rest[0], "nhn:pps")

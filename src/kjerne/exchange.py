@@ -313,7 +313,7 @@ def unsettled() -> Refusal:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
-ErrorShape = Literal["fhir", "apprec", "oauth", "json", "page"]
+ErrorShape = Literal["fhir", "apprec", "oauth", "json", "page", "indicator"]
 
 
 @dataclass(frozen=True, slots=True)

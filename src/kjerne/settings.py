@@ -101,6 +101,14 @@ class Settings(BaseSettings):
         "",
         description="file of the addresses that each client's subscriptions may be told at; empty: subscribers.toml in `data`",
     )
+    ehrs: str = Field(
+        "",
+        description="file of the clinicians' systems that show the health indicator or open the clinician's pages; empty: "
+        "ehrs.toml in `data`",
+    )
+    indicator_ticket_minutes: int = Field(
+        15, description="how long a ticket of the health indicator lives, if its attestation does", ge=1, le=60
+    )
     origins: str = Field(
         "",
         description="origins (https://app.example, spaces between) of browser applications whose pages may open a socket for "
@@ -152,6 +160,11 @@ class Settings(BaseSettings):
     def subscribers_file(self) -> Path:
         """The file of addresses that subscriptions may be told at."""
         return Path(self.subscribers) if self.subscribers else self.data / "subscribers.toml"
+
+    @property
+    def ehrs_file(self) -> Path:
+        """The file of the clinicians' systems that are registered."""
+        return Path(self.ehrs) if self.ehrs else self.data / "ehrs.toml"
 
     @property
     def tells_choices(self) -> bool:

@@ -80,3 +80,9 @@ def test_messages_to_citizens_have_a_sender_and_go_a_closed_way(
         production.setenv(f"KJERNE_{setting}", value)
     code, _, err = run(*command)
     assert (code, name in err) == (1, True)
+
+
+def test_a_file_of_clinicians_systems_that_is_named_can_be_read(run: Any, production: Any) -> None:
+    production.setenv("KJERNE_EHRS", "no-such-file.toml")
+    code, _, err = run("serve")
+    assert (code, "KJERNE_EHRS" in err) == (1, True)

@@ -467,6 +467,20 @@ def asked_while_she_works(platform: Standing) -> list[Sent]:
     ]
 
 
+def asked_beside_a_name(platform: Standing) -> list[Sent]:
+    """The health indicator of a clinician's system."""
+    at = "/v1/helseindikator/status"
+    asked, who = (
+        json.dumps({"fnr": platform.nin("citizen")}).encode(),
+        {"content-type": "application/json", "x-epj-system": "EPJ"},
+    )
+    return [
+        Sent(f"POST {at}", at, about="citizen", body=asked, headers=who),
+        Sent(f"POST {at}", at, about="citizen", body=b'{"fnr":"1"}', headers=who),
+        Sent(f"POST {at}", at, about="citizen", body=b"{}", headers=who, status=400),
+    ]
+
+
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
@@ -474,6 +488,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_of_a_record(made, of_patient(platform, WHO)),
         *asked_of_repeats(platform),
         *asked_while_she_works(platform),
+        *asked_beside_a_name(platform),
         *asked_by_a_sender(platform),
         *asked_of_imports(platform),
         *asked_by_an_operator(platform),

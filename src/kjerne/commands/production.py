@@ -17,6 +17,7 @@ from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.lifespan import Lifespan
 from kjerne.registries.guides import Guides
+from kjerne.registries.health_systems import HealthSystems
 from kjerne.registries.receivers import Receivers
 from kjerne.settings import Settings
 from kjerne.store import audit, key_marks, migrate
@@ -48,6 +49,7 @@ def checked(settings: Settings) -> Settings:
         if not value
     ]
     faults += [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_receivers(settings)]
+    faults += _faults_of_systems(settings)
     for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
         parts = urlsplit(url)
         if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
@@ -87,6 +89,17 @@ def _faults_of_receivers(settings: Settings) -> list[Fault]:
         Receivers(settings.subscribers_file).read()
     except Refusal as refusal:
         return [Fault(f"KJERNE_SUBSCRIBERS, {refusal}", where="KJERNE_SUBSCRIBERS")]
+    return []
+
+
+def _faults_of_systems(settings: Settings) -> list[Fault]:
+    """As of receivers: of a file that cannot be read nobody would be shown anything in a frame, and nobody told why."""
+    if not settings.ehrs:
+        return []
+    try:
+        HealthSystems(settings.ehrs_file).read()
+    except Refusal as refusal:
+        return [Fault(f"KJERNE_EHRS, {refusal}", where="KJERNE_EHRS")]
     return []
 
 

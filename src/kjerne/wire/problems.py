@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from kjerne.access import Denial
 from kjerne.errors import Refusal, sentences
 from kjerne.exchange import Answer, ErrorShape
 from kjerne.fhir.outcome import operation_outcome
+from kjerne.services.critical.indicating import not_checked
 
 _json = msgspec.json.Encoder().encode
 
 
 def refusal_answer(refusal: Refusal, shape: ErrorShape) -> Answer:
-    """FHIR APIs answer with an OperationOutcome, the others with JSON `{error, where, todo}`.
+    """FHIR APIs answer with an OperationOutcome, the others with JSON `{error, where, todo}`; the health indicator has its status
+    0 beside that.
 
     The rule's name is for the log alone: two refusals that must not be told apart may have two rules.
     """
     if shape == "fhir":
         return Answer(refusal.status, operation_outcome(refusal), headers=refusal.headers)
-    body = {
+    body: dict[str, Any] = {
         "error": refusal.says,
         "where": refusal.where,
         "todo": refusal.todo,
         "faults": [{"error": fault.says, "where": fault.where} for fault in refusal.faults],
     }
-    return Answer(
-        refusal.status, _json({key: value for key, value in body.items() if value}), "application/json", refusal.headers
-    )
+    body = {key: value for key, value in body.items() if value}
+    if shape == "indicator":
+        body |= not_checked(refusal.says, refusal.todo)
+    return Answer(refusal.status, _json(body), "application/json", refusal.headers)
 
 
 def denied_answer(denial: Denial, shape: ErrorShape) -> Answer:

@@ -35,6 +35,7 @@ _TAGS: Final = (
     ("/pps", "Results"),
     ("/api/critical-information", "Critical information"),
     ("/cds-services", "CDS Hooks"),
+    ("/v1/helseindikator", "Health indicator"),
     ("/participation", "Participation"),
     ("/persons", "Persons"),
     ("/exports", "Exports"),

@@ -60,6 +60,7 @@ _FOUND: Final = Given("Bundle")
 _OUTCOME: Final = Given("OperationOutcome")
 _RECEIPT: Final = Given("Receipt", media=(MESSAGE, JSON))
 _BYTES: Final = Given("Bytes", ("content-disposition",), media=("application/octet-stream",))
+_DRAWING: Final = Given("Bytes", ("content-security-policy", "cross-origin-resource-policy"), media=("image/svg+xml",))
 _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CRITICAL: Final = "/api/critical-information/v1"
@@ -328,6 +329,12 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     "GET /pps/already-done-counts": Operation({200: _JSON}),
     "GET /critical-information/warning-counts": Operation({200: _JSON}),
     "GET /cds-services": Operation({200: _JSON}),
+    "POST /v1/helseindikator/status": Operation(
+        {200: Given("Json", ("content-language",), media=(JSON,))}, body=((JSON, "Json"),),
+        headers=("x-epj-system!", "accept-language"),
+    ),
+    "GET /v1/helseindikator/ikon": Operation({200: _DRAWING}, query=("ticket", "lang"), headers=("accept-language",)),
+    "GET /v1/helseindikator/ikon/{status}": Operation({200: _DRAWING}, (404,), query=("lang",)),
     **{
         f"POST /cds-services/{service}{at}": Operation(
             {200: _JSON}, (404, 412, 422), body=((JSON, "Json"),), headers=(*_PATIENT[:2], "accept-language") if not at else ()

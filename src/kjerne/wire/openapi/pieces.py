@@ -112,6 +112,9 @@ _HEADERS: Final[Mapping[str, str]] = {
     "upgrade": "the protocol that is spoken here",
     "retry-after": "seconds until it is worth another try",
     "x-progress": "what is waited for",
+    "content-language": "the language of its words",
+    "content-security-policy": "what it may do, and on whose pages it may stand in a frame",
+    "cross-origin-resource-policy": "cross-origin",
     "expires": "when the files are given no more",
 }
 OF_EVERY_ANSWER: Final = ("x-correlation-id", "cache-control", "x-content-type-options", "referrer-policy")
@@ -144,6 +147,8 @@ _QUERY: Final[Mapping[str, str]] = {
     "profile": "the profile to hold it against",
     "max": "how many of each kind, to 100",
     "criticalInfoType": "which kind of critical information, of those that the type can be of",
+    "ticket": "from the answer of the health indicator, sealed",
+    "lang": "nb, nn or en",
     "reason": "why, in 8 to 500 characters, naming nobody by number; it stands in the log",
 }
 _SENT: Final[Mapping[str, str]] = {
@@ -163,6 +168,8 @@ _SENT: Final[Mapping[str, str]] = {
     "idempotency-key": "made up by the sender: the same again under it is answered as it was, and not filed again",
     "range": "bytes=FIRST-, the rest of a file; heeded with if-range alone",
     "accept-language": "nb, nn or en: the language of the words on cards and in a summary",
+    "x-epj-system": "which clinician's system asks, and in which version, in 3 to 512 characters",
+    "x-source-system": "which clinician's system asks, and in which version, in 3 to 512 characters",
     "if-range": "the etag of the file whose beginning is at hand",
     "if-modified-since": "a read: 304 where nothing was written since",
 }
@@ -172,6 +179,7 @@ _PATH: Final[Mapping[str, Tree]] = {
     "number": {"type": "string", "pattern": r"^[0-9A-Za-z\-]{1,36}$"},
     "file": {"type": "string", "pattern": "^[A-Za-z]+-[0-9]{1,9}$"},
     "message": {"type": "string", "pattern": "^[^/]+$"},
+    "status": {"type": "string", "pattern": r"^[0-4](\.svg)?$"},
 }
 
 _SAYS: Final[Mapping[int, str]] = {

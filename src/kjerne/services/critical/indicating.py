@@ -1,0 +1,90 @@
+"""What the health indicator says of a patient: one of five things, read from her critical information as it stands.
+
+Source: *HelseIndikator* of kjernejournal (kjernejournal.atlassian.net, pages 786989408 and 897220612, read 2026-11-27): statuses,
+fields, and the category `OVER_REAK`. The names of the other categories were not seen, and those here are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Final
+
+from kjerne.errors import sentences
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import decode
+from kjerne.registries.contents import VERIFICATION, content_of
+from kjerne.services.critical.indicator_words import words
+from kjerne.services.critical.keeping import shown
+from kjerne.store.reading import Record
+
+CATEGORY_BY_KIND: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("drug-reaction", "other-allergen"), "OVER_REAK"),
+    "critical-condition": "KRITISK_TILSTAND",
+    "infection": "SMITTE",
+    **dict.fromkeys(("intubation-problem", "anaesthesia-problem"), "ANESTESI"),
+    **dict.fromkeys(("transplant", "implant"), "IMPLANTAT"),
+    **dict.fromkeys(("radiotherapy", "cytostatics", "dialysis", "other-treatment"), "PAGAENDE_BEHANDLING"),
+    **dict.fromkeys(("procedure-change", "crisis-plan"), "ENDRET_PROSEDYRE"),
+}
+_OVER: Final = frozenset(
+    {"refuted", "entered-in-error", "inactive", "resolved", "completed", "stopped", "not-done", "not-taken"}
+)
+"""A code of status by which a record says that nobody need heed it. A date that is past is none."""
+_CODED: Final = ("clinicalStatus", "verificationStatus")
+
+
+class Status(IntEnum):
+    """What is shown; a failure is the first of them and never looks like the next two."""
+
+    NOT_CHECKED = 0
+    NO_RECORD = 1
+    RECORD = 2
+    OWN = 3
+    """The patient has entered something herself: nothing is taken in from citizens here yet, so it is drawn and not given."""
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Indicated:
+    """A status, which words go with it (`indicator_words`), and when each category was last changed."""
+
+    status: Status
+    why: str = ""
+    changed: Mapping[str, datetime] = field(default_factory=dict)
+    blocks: bool = False
+    """Whether the patient has shut out somebody by name."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether there is something to open: a ticket goes with it."""
+        return self.status >= Status.RECORD
+
+
+def not_checked(says: str, todo: str = "") -> dict[str, Any]:
+    """What stands beside any refusal at the indicator's address: a reader of `status` alone sees that nothing was checked."""
+    text = words("nb", Status.NOT_CHECKED)
+    return {
+        "status": int(Status.NOT_CHECKED), "returTekst": text, "brukermelding": text, "utviklermelding": sentences(says, todo),
+    }  # fmt: skip
+
+
+def indicated(records: Iterable[Record], at: datetime) -> Indicated:
+    """What these records of critical information say together at a time."""
+    changed: dict[str, datetime] = {}
+    heeded = False
+    for record in records:
+        tree = decode(shown(type_name(record.type), record.raw, at))
+        heeded = heeded or is_heeded(tree)
+        for kind in content_of(tree) - {VERIFICATION}:
+            category = CATEGORY_BY_KIND[kind]
+            changed[category] = max(record.at, changed.get(category, record.at))
+    return Indicated(Status.CRITICAL, changed=changed) if heeded else Indicated(Status.RECORD)
+
+
+def is_heeded(tree: Mapping[str, Any]) -> bool:
+    """Whether a record is one that whoever treats her must know of: neither refuted, inactive nor entered in error."""
+    codes = {coding.get("code") for name in _CODED for coding in tree.get(name, {}).get("coding", ())}
+    return _OVER.isdisjoint(codes | {tree.get("status")})
