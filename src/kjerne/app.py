@@ -151,7 +151,17 @@ SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
 BUNDLE_DEPTH: Final = 3
 """How much deeper an entry's resource lies in its Bundle than by itself."""
-PAGES: Final = ("/", "/clinician", "/me", "/operations", "/login", "/logout", "/language", "/static")
+PAGES: Final = (
+    "/",
+    "/clinician",
+    "/hentpasient.html",
+    "/me",
+    "/operations",
+    "/login",
+    "/logout",
+    "/language",
+    "/static",
+)
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
     "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"

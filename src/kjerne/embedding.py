@@ -13,11 +13,13 @@ from kjerne.policy.door import Door
 from kjerne.policy.rules import opens_what_is_shut
 from kjerne.registries.health_systems import HealthSystems
 from kjerne.services.critical.indicator import IndicatorApi
+from kjerne.services.critical.sessions import SessionsApi
 from kjerne.services.critical.tickets import Tickets
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
 from kjerne.store.house import Store
 from kjerne.store.keys import Sealer
+from kjerne.store.portal_sessions import PortalSessions
 from kjerne.store.reading import Reader
 from kjerne.wire import json as strict_json
 
@@ -32,7 +34,7 @@ def systems_of(settings: Settings) -> HealthSystems:
 def embedded(
     store: Store, clock: Clock, settings: Settings, reader: Reader, identify: Callable[[str], PatientRef], registered: Known
 ) -> list[Route]:  # fmt: skip
-    """The routes of the indicator. `registered` is the personnel register's word on an HPR number."""
+    """The routes of the indicator and of sessions. `registered` is the personnel register's word on an HPR number."""
     door = Door(store, clock, tells_choices=settings.tells_choices)
 
     async def admit_as(caller: Caller, correlation: str) -> Admit:
@@ -40,12 +42,21 @@ def embedded(
         must_be_registered(await registered(caller.hpr), caller.digest, caller.authorization, clock.now())
         return door.admit(caller, correlation)
 
+    parse_json = partial(strict_json.parse, depth=settings.json_depth, limit_bytes=settings.body_limit_bytes)
     sealer = Sealer(store.keys.derived("indicator-ticket"))
     tickets = Tickets(sealer, settings.indicator_ticket_minutes, settings.attestation_minutes)
     indicator = IndicatorApi(
         store.pool, reader, types_by_service()["critical-information"],
-        partial(strict_json.parse, depth=settings.json_depth, limit_bytes=settings.body_limit_bytes), identify, tickets,
-        systems_of(settings), admit_as, partial(opens_what_is_shut, tells_choices=settings.tells_choices),
+        parse_json, identify, tickets, systems_of(settings), admit_as,
+        partial(opens_what_is_shut, tells_choices=settings.tells_choices),
         settings.tells_choices,
     )  # fmt: skip
-    return indicator.routes()
+    sessions = SessionsApi(
+        store.pool, store.people, portal_sessions(store), parse_json, identify, settings.attestation_minutes
+    )
+    return [*indicator.routes(), *sessions.routes()]
+
+
+def portal_sessions(store: Store) -> PortalSessions:
+    """The sessions by which a clinician's system opens the pages."""
+    return PortalSessions(Sealer(store.keys.derived("portal-session")))

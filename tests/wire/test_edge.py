@@ -19,6 +19,7 @@ from kjerne.services.critical.api import BASE as CRITICAL
 from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
 from services.critical import records as critical
+from services.critical.asking import SYSTEM, claims, created
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
@@ -478,7 +479,19 @@ def asked_beside_a_name(platform: Standing) -> list[Sent]:
         Sent(f"POST {at}", at, about="citizen", body=asked, headers=who),
         Sent(f"POST {at}", at, about="citizen", body=b'{"fnr":"1"}', headers=who),
         Sent(f"POST {at}", at, about="citizen", body=b"{}", headers=who, status=400),
+        *asked_of_sessions(platform),
     ]
+
+
+def asked_of_sessions(platform: Standing) -> Iterator[Sent]:
+    """The way from a clinician's system to the pages."""
+    session = json.dumps({"sessionId": created(platform).id}).encode()
+    new = json.dumps({"ehr_code_challenge": "x" * 43, "claims": claims(platform, "citizen")}).encode()
+    for what, told, status in (
+        ("create", new, 200), ("create", b"{}", 400), ("refresh", session, 204), ("end", session, 204), ("refresh", session, 404)
+    ):  # fmt: skip
+        at = f"/api/session/{what}"
+        yield Sent(f"POST {at}", at, about="citizen", body=told, headers=SYSTEM, status=status)
 
 
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

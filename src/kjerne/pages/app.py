@@ -23,6 +23,7 @@ from kjerne.pages import (
     clinician,
     critical,
     entry,
+    launching,
     my_download,
     my_inquiries,
     my_log,
@@ -34,7 +35,7 @@ from kjerne.pages import (
     operations_review,
     persons,
 )
-from kjerne.pages.desk import HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
+from kjerne.pages.desk import ALIVE, HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal
@@ -52,6 +53,10 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/clinician/open", clinician.open_patient, "practitioner"),
     ("POST", "/clinician/confirm", clinician.confirm, "practitioner"),
     ("POST", "/clinician/notice", clinician.see_notice, "practitioner"),
+    ("GET", "/clinician/launch", launching.arrive, None),
+    ("GET", "/hentpasient.html", launching.arrive, None),
+    ("GET", "/clinician/launched", launching.opened, "practitioner"),
+    ("GET", ALIVE, launching.alive, "practitioner"),
     ("GET", "/clinician/v/{visit}", clinician.results, "practitioner"),
     ("GET", "/clinician/v/{visit}/trend/{series}", clinician.trend, "practitioner"),
     ("GET", "/clinician/v/{visit}/report/{report}", clinician.report, "practitioner"),

@@ -184,6 +184,8 @@ async def _asked_for(page: Page) -> int:
 async def close(page: Page) -> Response:
     """Close the patient: the attestation of this visit is not used again."""
     page.checked()
+    if page.visit.launched:
+        await page.house.end_launched(page.visit.launched)
     return page.go("/clinician", session=page.with_visit(None))
 
 

@@ -62,6 +62,8 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 LANGUAGE_COOKIE: Final = "kjerne_language"
+ALIVE: Final = "/clinician/v/{visit}/alive"
+"""What a script asks every few seconds. It prolongs no login: a desk that was left is logged out all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ def endpoint(
         journal.answered(correlation, route, answer.status_code, rule)
         for name, value in (HEADERS | {"x-correlation-id": correlation}).items():
             answer.headers.setdefault(name, value)
-        if page.session and desk.cookie not in answer.headers.get("set-cookie", ""):
+        if page.session and route != ALIVE and desk.cookie not in answer.headers.get("set-cookie", ""):
             put_cookie(desk, answer, page.session)
         return answer
 
@@ -211,6 +213,11 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
         raise Refusal(409, "Another patient is open in this login.", where="patient")
     if opened and page.visit.until is not None and page.now >= page.visit.until:
         raise Refusal(409, "What was opened on her own word is over.", where="visit_over")
+    if opened and page.visit.launched is not None:
+        attested_at = await page.house.stands(page.visit.launched)
+        if attested_at is None:
+            raise Refusal(409, "Her own system has closed the patient.", where="launch_over")
+        page = replace(page, session=page.with_visit(replace(page.visit, opened_at=attested_at)))
     return await handler(page)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from starlette.responses import RedirectResponse, Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import session, words
+from kjerne.pages import launching, session, words
 from kjerne.pages.desk import ENTRANCE, LANGUAGE_COOKIE, Page, drop_cookie, policy, put_cookie
 from kjerne.pages.house import Visit
 from kjerne.pages.login import Pending, To
@@ -78,7 +78,8 @@ async def back(page: Page) -> Response:
     if who.kind == "citizen":
         own = (await page.house.represented(who))[0]
         begun = replace(begun, visit=Visit(uuid4().hex, own.key, "PATRQT", page.now))
-    answer = RedirectResponse(_PLACES[pending.to], 303)
+    launched = who.kind == "practitioner" and launching.waits(page)
+    answer = RedirectResponse(launching.OPENED if launched else _PLACES[pending.to], 303)
     put_cookie(page.desk, answer, begun)
     answer.delete_cookie(PENDING_COOKIE, path="/login")
     hint = page.desk.seal.seal("hint", Hint(begun.id, tokens.id_token))

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
 from kjerne.pages.critical_house import CriticalHouse, EntryChanged
+from kjerne.pages.launched_house import Launched, LaunchedHouse
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
@@ -79,12 +80,13 @@ class Visit:
     basis_until: datetime | None = None
     reason: str = field(default="", repr=False)
     self_declared: bool = False
+    launched: Launched | None = None
 
     @property
     def until(self) -> datetime | None:
         """When it ends however long the login lives: what stands on her own word alone lives no longer than an attestation
-        may (ATT-58)."""
-        by_word = self.purpose == "BTG" or self.self_declared
+        may (ATT-58). One that her own system opened lives as long as that vouches for it anew (`launched`)."""
+        by_word = self.launched is None and (self.purpose == "BTG" or self.self_declared)
         return self.opened_at + timedelta(minutes=BY_WORD_MINUTES) if by_word else None
 
 
@@ -426,7 +428,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, OversightHouse, CriticalHouse, Protocol):
+class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

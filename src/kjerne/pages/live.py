@@ -161,6 +161,13 @@ class LivePages:
         as `Unattested` about the visited patient.
         """
         carry = msgspec.msgpack.decode(bytes.fromhex(who.carry), type=Carry)
+        if visit is not None and (there := visit.launched) is not None:
+            carry = msgspec.structs.replace(
+                carry,
+                organisation=there.organisation,
+                point_of_care=there.point_of_care,
+                authorization=there.authorization,
+            )
         if who.kind == "practitioner":
             known = await registers.practitioner(self.store.pool, who.hpr)
             try:
@@ -210,7 +217,7 @@ class LivePages:
             healthcare_service=None,
             purpose=visit.purpose,
             purpose_details=Coded("BEHANDLER", CARE_RELATION),
-            decision_id=visit.id,
+            decision_id=visit.launched.decision if visit.launched else visit.id,
             decision_text=visit.reason,
             user_selected=visit.self_declared,
             patient_digests=digests or (NOBODY,),

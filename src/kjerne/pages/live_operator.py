@@ -17,6 +17,7 @@ from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import operator
 from kjerne.pages.live_exports import ExportPages
+from kjerne.pages.live_launched import LaunchedPages
 from kjerne.pages.oversight_house import LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
@@ -37,7 +38,7 @@ COMPARISONS_SHOWN: Final = 15
 """Comparisons of the log: two weeks of them."""
 
 
-class OperatorPages(ExportPages):
+class OperatorPages(LaunchedPages, ExportPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:

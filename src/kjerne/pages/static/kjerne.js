@@ -18,6 +18,19 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+// The clinician's own system has opened this page, and may close it: then nothing of the patient stays on the screen.
+const alive = document.body.dataset.alive;
+if (alive && location.pathname.startsWith(alive.slice(0, alive.lastIndexOf("/")))) {
+  const asking = setInterval(async () => {
+    const answer = await fetch(alive, { redirect: "manual" }).catch(() => null);
+    if (answer && answer.status !== 204) {
+      clearInterval(asking);
+      document.querySelector("main").replaceChildren();
+      location.replace(alive.slice(0, alive.lastIndexOf("/")));
+    }
+  }, 5_000);
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());

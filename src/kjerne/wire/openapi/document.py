@@ -36,6 +36,7 @@ _TAGS: Final = (
     ("/api/critical-information", "Critical information"),
     ("/cds-services", "CDS Hooks"),
     ("/v1/helseindikator", "Health indicator"),
+    ("/api/session", "Portal sessions"),
     ("/participation", "Participation"),
     ("/persons", "Persons"),
     ("/exports", "Exports"),

@@ -333,6 +333,13 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
         {200: Given("Json", ("content-language",), media=(JSON,))}, body=((JSON, "Json"),),
         headers=("x-epj-system!", "accept-language"),
     ),
+    **{
+        f"POST /api/session/{name}": Operation(
+            {200: _JSON} if name == "create" else {204: Given()}, () if name == "end" else (404, 409),
+            body=((JSON, "Json"),), headers=("x-source-system!",),
+        )
+        for name in ("create", "refresh", "end")
+    },
     "GET /v1/helseindikator/ikon": Operation({200: _DRAWING}, query=("ticket", "lang"), headers=("accept-language",)),
     "GET /v1/helseindikator/ikon/{status}": Operation({200: _DRAWING}, (404,), query=("lang",)),
     **{
