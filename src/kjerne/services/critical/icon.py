@@ -15,35 +15,36 @@ from typing import Final
 MEDIA_TYPE: Final = "image/svg+xml"
 _STYLE: Final = (
     "@media (forced-colors:active){.ground{fill:Canvas;stroke:CanvasText}.sign{fill:CanvasText;stroke:Canvas}"
-    ".line{fill:none;stroke:CanvasText}text{fill:CanvasText}}"
+    ".line{fill:none;stroke:CanvasText}text{fill:CanvasText}.on{fill:Canvas}}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _LETTERS: Final = (
-    '<text x="32" y="41" text-anchor="middle" font-family="Arial,Helvetica,sans-serif" font-weight="700" font-size="26" '
+    '<text x="32" y="{y}" text-anchor="middle" font-family="Arial,Helvetica,sans-serif" font-weight="700" font-size="{size}" '
     'fill="{ink}">KJ</text>'
 )
 _DISC: Final = '<circle class="ground" cx="32" cy="32" r="27" fill="{fill}" stroke="{edge}" stroke-width="3"{more}/>'
 _DRAWN: Final = (
     # 0: crossed out, and a question.
     _DISC.format(fill="#ffffff", edge="#6b6b6b", more="")
-    + _LETTERS.format(ink="#595959")
+    + _LETTERS.format(ink="#595959", y=41, size=26)
     + '<path class="line" d="M12 52 52 12" fill="none" stroke="#6b6b6b" stroke-width="5"/>'
     + '<circle class="sign" cx="51" cy="51" r="12" fill="#1f1f1f" stroke="#ffffff" stroke-width="2"/>'
-    + '<text x="51" y="57" text-anchor="middle" font-family="Arial,Helvetica,sans-serif" font-weight="700" font-size="17" '
-    'fill="#ffffff">?</text>',
+    + '<text class="on" x="51" y="57" text-anchor="middle" font-family="Arial,Helvetica,sans-serif" font-weight="700" '
+    'font-size="17" fill="#ffffff">?</text>',
     # 1: a broken line around nothing.
-    _DISC.format(fill="#ffffff", edge="#6b6b6b", more=' stroke-dasharray="7 6"') + _LETTERS.format(ink="#595959"),
+    _DISC.format(fill="#ffffff", edge="#6b6b6b", more=' stroke-dasharray="7 6"')
+    + _LETTERS.format(ink="#595959", y=41, size=26),
     # 2: a plain disc.
-    _DISC.format(fill="#bfe0e6", edge="#0b6173", more="") + _LETTERS.format(ink="#063a45"),
+    _DISC.format(fill="#bfe0e6", edge="#0b6173", more="") + _LETTERS.format(ink="#063a45", y=41, size=26),
     # 3: a full disc with a line below.
     _DISC.format(fill="#0b6173", edge="#ffffff", more="")
-    + _LETTERS.format(ink="#ffffff")
-    + '<path class="line" d="M20 47h24" fill="none" stroke="#ffffff" stroke-width="4"/>',
+    + _LETTERS.format(ink="#ffffff", y=38, size=24)
+    + '<path class="line" d="M20 48h24" fill="none" stroke="#ffffff" stroke-width="4"/>',
     # 4: eight corners, and an exclamation.
     '<path class="ground" d="M21 4h22l17 17v22l-17 17h-22l-17-17v-22z" fill="#c4151c" stroke="#ffffff" stroke-width="3"/>'
-    + _LETTERS.format(ink="#ffffff").replace('y="41"', 'y="35"')
-    + '<path d="M32 39v8" stroke="#ffffff" stroke-width="5" class="line" fill="none"/>'
-    + '<circle cx="32" cy="53" r="3" fill="#ffffff" class="sign"/>',
+    + _LETTERS.format(ink="#ffffff", y=29, size=21)
+    + '<path d="M32 34v12" stroke="#ffffff" stroke-width="6" class="line" fill="none"/>'
+    + '<circle cx="32" cy="52.5" r="3.5" fill="#ffffff" class="sign"/>',
 )
 
 
