@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kjerne.app import build
-from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.fhir.encode import decode
-from kjerne.settings import Settings
 from kjerne.store.pool import Pool
 from kjerne.wire.edge import Edge, Mount
 from platform_fixture import Answered, Standing
@@ -64,17 +60,6 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "{type}", "{type}/{id}")),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
-
-
-def test_trust_that_cannot_be_read_stops_production_with_the_name_of_its_setting(tmp_path: Path) -> None:
-    for raw in (b"trust me", b"<EntityDescriptor/>", None):
-        file = tmp_path / "metadata.xml"
-        file.unlink(missing_ok=True)
-        if raw is not None:
-            file.write_bytes(raw)
-        with pytest.raises(Refusal) as caught:
-            build(Settings(saml_metadata=str(file)))
-        assert (caught.value.status, caught.value.where) == (422, "KJERNE_SAML_METADATA")
 
 
 def test_every_other_route_refuses_a_stranger_in_its_own_shape(platform: Standing) -> None:

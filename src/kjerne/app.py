@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn
 
 import httpx
 import structlog
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+from lxml import etree
 
 from kjerne import housekeeping
 from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
@@ -36,7 +34,6 @@ from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unat
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.hooking import hooks
-from kjerne.lifespan import Lifespan
 from kjerne.pages.app import pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
@@ -127,19 +124,17 @@ from kjerne.store.in_anothers import InAnothers
 from kjerne.store.kept import Kept
 from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
-from kjerne.store.pool import reached
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
 from kjerne.wire import http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
-from kjerne.wire.jwks import FetchedKeys, FixedKeys, Provider, from_issuer
 from kjerne.wire.oauth import Verifier
 from kjerne.wire.openapi.document import Described
 from kjerne.wire.problems import denied_answer, refusal_answer
 from kjerne.wire.routing import Router
 from kjerne.wire.saml import Assertions
-from kjerne.wire.saml_trust import Trusted, trusted
+from kjerne.wire.saml_trust import Trusted
 
 log = structlog.get_logger("kjerne")
 CALLERS_REMEMBERED = 10_000
@@ -282,9 +277,7 @@ class House:
             InAnothers(self.store.pool, self.reader, self.store.records.pointers, self.identify),
             of_tests.records if of_tests else None,
         )  # fmt: skip
-        parse_xml = partial(xml.parse, depth=self.settings.xml_depth, limit_bytes=self.settings.body_limit_bytes)
-        parse_list = partial(strict_json.parse_list, depth=self.settings.json_depth)
-        patches = PatchApi(*shared, *kept, parse_list, parse_xml, self.identify, writes, self.guides)
+        patches = PatchApi(*shared, *kept, *self._parsing_patches(), self.identify, writes, self.guides)
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
         registries, terms = self._about_nobody(patches, anything)
         persons = self._of_persons(anything, patches.read, of_tests.patients if of_tests else None)
@@ -317,8 +310,7 @@ class House:
             *terms.routes(),
             *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
-            *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
-            *embedded(self.store, self.clock, self.settings, self.reader, self.identify, self.registered),
+            *self._of_clinicians_systems(parse_json),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
@@ -326,6 +318,14 @@ class House:
         stated = Statements(self.guides, TYPES, CRITICAL, SHARED, persons_by, self.store.pool, EXPANDED_BY)
         routes += stated.routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
+
+    def _parsing_patches(self) -> tuple[Callable[[bytes], list[Any]], Callable[[bytes], etree._Element]]:
+        """What reads a JSON Patch and an XML Patch."""
+        depth, limit_bytes = self.settings.xml_depth, self.settings.body_limit_bytes
+        return (
+            partial(strict_json.parse_list, depth=self.settings.json_depth),
+            partial(xml.parse, depth=depth, limit_bytes=limit_bytes),
+        )
 
     def _national(self) -> list[Route]:
         """The national interfaces of results and of critical information, as they are documented."""
@@ -337,6 +337,13 @@ class House:
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),
             *CriticalApi(self.store.pool, book, self.reader, self.finder, *how).routes(),
+        ]
+
+    def _of_clinicians_systems(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:
+        """What they ask and show while she works."""
+        return [
+            *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
+            *embedded(self.store, self.clock, self.settings, self.reader, self.identify, self.registered),
         ]
 
     def _of_operation(self) -> list[Route]:
@@ -543,47 +550,6 @@ def assertions_of(house: House, issuers: Trusted) -> Assertions:
     return Assertions(
         issuers, AUDIENCES, house.clock, seconds=told.saml_seconds, proof_seconds=told.dpop_seconds
     )  # fmt: skip
-
-
-def build(settings: Settings, patience_seconds: float = 0.0) -> Lifespan:
-    """Production: the house behind a real issuer. `kjerne up` has its own (`kjerne.sandbox.platform`).
-
-    `patience_seconds` is how long a start waits for a database that does not answer.
-    """
-
-    known = _key_file(settings.jwks_file, "KJERNE_JWKS_FILE", FixedKeys) if settings.jwks_file else None
-    issuers = _key_file(settings.saml_metadata, "KJERNE_SAML_METADATA", trusted) if settings.saml_metadata else None
-    key = _key_file(settings.pages_key_file, "KJERNE_PAGES_KEY_FILE", _page_key) if settings.pages_client else None
-
-    @contextlib.asynccontextmanager
-    async def production() -> AsyncIterator[Edge]:
-        clock = SystemClock()
-        keys = Keys.parse(settings.keys.get_secret_value())
-        await reached(settings.dsn, patience_seconds)
-        async with opened(settings, keys, clock) as house, httpx.AsyncClient(timeout=10) as client:
-            table = proofs(house)
-            await table.remember()
-            house.provider = Provider(settings.issuer, client, clock)
-            issuer_keys = known or FetchedKeys(from_issuer(settings.issuer, client), clock)
-            verifier = Verifier(settings.issuer, AUDIENCES, issuer_keys, clock, table, seconds=settings.dpop_seconds)
-            mounts = pages(house, verifier, settings.issuer, settings.pages_client, key, client) if key else ()
-            yield edge(house, verifier, mounts, assertions_of(house, issuers) if issuers else None)
-
-    return Lifespan(production)
-
-
-T = TypeVar("T")
-
-
-def _key_file(path: str, setting: str, read: Callable[[bytes], T]) -> T:
-    try:
-        return read(Path(path).read_bytes())
-    except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
-        raise Refusal(422, f"the keys in the file cannot be read: {type(error).__name__}", where=setting) from error
-
-
-def _page_key(raw: bytes) -> ECKey:
-    return ECKey.import_key(json.loads(raw))
 
 
 def pages(

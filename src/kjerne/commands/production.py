@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from uvicorn.supervisors import Multiprocess
 
-from kjerne import app, housekeeping, server
+from kjerne import housekeeping, production, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.lifespan import Lifespan
@@ -124,7 +124,7 @@ def run(settings: Settings, workers: int, *, as_json: bool) -> None:
 def application() -> Lifespan:
     """The application of one worker process."""
     server.log_to()
-    return app.build(checked(Settings(mode="production")), patience_seconds=WORKER_PATIENCE_SECONDS)
+    return production.build(checked(Settings(mode="production")), patience_seconds=WORKER_PATIENCE_SECONDS)
 
 
 def work_off(settings: Settings, *, once: bool) -> int:
@@ -186,7 +186,7 @@ async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *
 
 async def _serve(settings: Settings) -> None:
     with contextlib.closing(server.listening(settings)) as listener:
-        await server.serve(app.build(settings), listener)
+        await server.serve(production.build(settings), listener)
 
 
 async def _ready(settings: Settings) -> None:
