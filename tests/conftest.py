@@ -7,7 +7,7 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from kjerne import cli
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM, SUPERUSER, Embedded
 from kjerne.store.keys import Keys
+from kjerne.store.pool import Kinds, Pool
 from kjerne.store.shares import NAME, Shares
 from kjerne.wire import journal
 from platform_fixture import platform
@@ -123,6 +124,21 @@ class Database:
 
 
 Clusters = Callable[[str], Cluster]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def types_are_known() -> Iterator[None]:
+    """A server is asked once what its types are, and not by every pool: they are the same for all its databases, most tests
+    open a pool of their own, and each question takes the server some milliseconds."""
+    known, begun = defaultdict[str, Kinds](dict), Pool.__init__
+
+    def taught(self: Pool, dsn: str, size: int, seconds: float) -> None:
+        begun(self, dsn, size, seconds)
+        self._kinds = known[dsn.partition("?")[2] or dsn]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pool, "__init__", taught)
+        yield
 
 
 @pytest.fixture(scope="session")
