@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -175,3 +176,37 @@ async def test_one_sampling_is_taken_from_the_wrong_person_though_the_right_one_
     assert await stands(ward, wrong) == [("16", NINE)]
     await take_in(ward, version(kith, wrong, RIGHT_AGAIN, day=4, kind="M"))
     assert await stands(ward, wrong) == [("17", NINE)]
+
+
+@pytest.mark.parametrize("ids", ["counted", "none"])
+@pytest.mark.parametrize("begun", ["apart", "together"])
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_record_stays_of_its_result_when_what_was_put_right_one_by_one_is_sent_whole(
+    record: Record, kith: Kith, ids: str, begun: str, turn: int
+) -> None:
+    wrong = fresh_number()
+    await record.ward.person(wrong)
+    first = (
+        together(kith, wrong) if begun == "together" else [version(kith, wrong, HB, day=1), version(kith, wrong, AGAIN)]
+    )
+    moves = [
+        version(kith, record.number, of, day=3 + day, kind="M", item="H", of=wrong)
+        for day, of in enumerate([HB, AGAIN][::turn])
+    ]
+    await take(record, *(with_ids(raw, ids) for raw in (*first, *moves)))
+    read = {tree["id"]: tree["effectiveDateTime"][:19] for tree in await trees(record, "Observation")}
+    await take(record, with_ids(version(kith, record.number, HB, AGAIN, day=5, kind="M", item="H", of=wrong), ids))
+    now = {tree["id"]: tree["effectiveDateTime"][:19] for tree in await trees(record, "Observation")}
+    assert sorted(now.values()) == sorted(read.values()) == [EIGHT, NINE]
+    assert [(read[id_], now[id_]) for id_ in read.keys() & now.keys() if read[id_] != now[id_]] == []
+    assert await notices(record) == []
+
+
+def with_ids(raw: bytes, ids: str) -> bytes:
+    """Its results with ids that count within it, or with none."""
+    number = itertools.count(1)
+    return re.sub(
+        rb"(<IdResultItem>)[^<]*(?=<)",
+        lambda found: found[1] + (b"%d" % next(number) if ids == "counted" else b""),
+        raw,
+    )

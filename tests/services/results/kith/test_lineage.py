@@ -113,10 +113,16 @@ def test_the_same_result_id_years_later_moves_nothing(kith: Any) -> None:
     assert days(mark(shown(kith)), changed, mark(shown(kith, **later), B, 365)) == [(A, [0]), (B, [365, 366])]
 
 
-def test_a_change_is_laid_on_the_report_of_its_own_patient(kith: Any) -> None:
-    assert days(
-        mark(shown(kith)), mark(shown(kith, taken="2026-03-02T09:00:00"), B, 1), mark(shown(kith, service="M"), B, 2)
-    ) == [(A, [0]), (B, [1, 2])]
+@pytest.mark.parametrize(
+    ("hour", "found"),
+    [("09", [(A, [0]), (B, [1, 2])]), ("10", [(A, [0]), (B, [1, 2])]), ("08", [(B, [0, 2]), (B, [1])])],
+)
+def test_a_change_is_laid_on_the_report_of_its_own_patient_unless_it_names_the_sample_of_another_ones(
+    kith: Any, hour: str, found: Any
+) -> None:
+    one, other = (shown(kith, taken=f"2026-03-02T{at}:00:00") for at in ("08", "09"))
+    change = shown(kith, service="M", taken=f"2026-03-02T{hour}:00:00")
+    assert days(mark(one), mark(other, B, 1), mark(change, B, 2)) == found
 
 
 def test_a_new_report_that_plainly_is_the_same_moves(kith: Any) -> None:

@@ -35,17 +35,18 @@ class Tube:
     person: int
     values: dict[str, str]
     material: str = "S"
+    clock: bool = True
 
     @property
     def taken(self) -> str:
-        return f"2026-03-02T{self.hour:02d}:00:00"
+        return f"2026-03-02T{self.hour:02d}:00:00" if self.clock else "2026-03-02"
 
 
 @dataclass
 class Laboratory:
     """How one laboratory writes: ids that last, count or are none; items marked as they are (H), all as new or not at all; each
-    message with an issue date of its own or all with the first one's; which numbers a request has; new tubes first or last; the
-    analyses of a tube in the order in which they were done, or in the other one every second time."""
+    message with an issue date of its own or all with the first one's; which numbers a request has, and who asked; new tubes
+    first or last; the analyses of a tube in the order in which they were done, or in the other one every second time."""
 
     kith: Any
     ids: str
@@ -78,13 +79,15 @@ class Laboratory:
             "own": "<IdByServProvider>Q1</IdByServProvider>",
         }
         at = f"2026-04-{day:02d}T12:00:00"
-        raw = self.kith.message(
-            self.kith.report(
-                items, service=kind, subjects=subjects, issued=at if self.own_issue else "2026-03-02T15:00:00",
-                head=f"<ServReq>{numbers.get(self.request, '<Id>q1</Id>')}</ServReq>",
-            ),
-            id_=f"M-{day}", generated=at,
+        who = "" if self.request == "by nobody" else str(self.kith.REQUESTER)
+        if self.request == "by another in the change" and kind == "M":
+            who = who.replace("88001", "88002").replace("Legesenteret", "Legevakten")
+        head = f"<ServReq>{numbers.get(self.request, '<Id>q1</Id>')}</ServReq>"
+        report = self.kith.report(
+            items, service=kind, subjects=subjects, issued=at if self.own_issue else "2026-03-02T15:00:00",
+            head="" if self.request == "none" else head, requester=who,
         )  # fmt: skip
+        raw = self.kith.message(report, id_=f"M-{day}", generated=at)
         [version] = chain.versions(self.kith.understood(raw))
         mark = Mark(version.generated_at, version.message, person, traces.trace(version.report))
         self.sent.append((mark, version))
@@ -165,11 +168,20 @@ def put_right(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Rand
         lab.send(OTHERS, random_.choice("NM"), wrong)
 
 
+REQUESTS = "both", "own", "asked", "none", "by nobody", "by another in the change"
+
+
 def a_laboratory(kith: Any, random_: random.Random) -> Laboratory:
     return Laboratory(
         kith, random_.choice(["lasting", "counted", "none"]), random_.choice(["as they are", "as new", "unmarked"]),
-        random_.random() < 0.7, random_.choice(["both", "own", "asked"]), random_.random() < 0.3, random_.random() < 0.3,
+        random_.random() < 0.7, random_.choice(REQUESTS), random_.random() < 0.3, random_.random() < 0.3,
     )  # fmt: skip
+
+
+def some_repair(lab: Laboratory, random_: random.Random) -> str:
+    """One that moves something: what is sent as new says by its request that it is the same report."""
+    asked = lab.request not in ("none", "by nobody")
+    return random_.choice([how for how in REPAIRS if asked or "anew" not in how])
 
 
 def some_tubes(random_: random.Random) -> list[Tube]:
@@ -191,7 +203,8 @@ SEED = int(os.environ.get("KJERNE_STORM_SEED", "7"))
 def test_each_sampling_ends_with_whom_it_was_taken_from(kith: Any, begun: str) -> None:
     for story in range(STORIES):
         random_ = random.Random(f"{SEED}{begun}{story}")
-        lab, tubes, how = a_laboratory(kith, random_), some_tubes(random_), random_.choice(REPAIRS)
+        lab, tubes = a_laboratory(kith, random_), some_tubes(random_)
+        how = some_repair(lab, random_)
         if not any(one.person == OTHERS for one in tubes):
             tubes[-1].person = OTHERS
         first_sent(lab, tubes, begun, random_)
@@ -219,7 +232,8 @@ def go_on(lab: Laboratory, tubes: list[Tube], how: str, random_: random.Random) 
     new = [Tube(20, HERS, dict.fromkeys(tubes[0].values, "2"))]
     if how.startswith("a new tube"):
         if how.endswith("cancelled"):
-            lab.send(OTHERS, "C", [], random_.choice([(), tuple(others)]))
+            bare = lab.request != "none" and random_.random() < 0.5  # else it is of one tube alone
+            lab.send(OTHERS, "C", [], () if bare else tuple(others))
             others = []
         lab.send(HERS, "N", new, known=False)
         return [*hers, *others, *new]
@@ -236,7 +250,8 @@ def test_what_the_laboratory_sends_afterwards_brings_back_nothing_that_was_anoth
 ) -> None:
     for story in range(STORIES):
         random_ = random.Random(f"{SEED}afterwards{begun}{story}")
-        lab, tubes, how = a_laboratory(kith, random_), some_tubes(random_), random_.choice(REPAIRS)
+        lab, tubes = a_laboratory(kith, random_), some_tubes(random_)
+        how = some_repair(lab, random_)
         tubes[0].person, tubes[-1].person = random_.sample([HERS, OTHERS], 2)
         first_sent(lab, tubes, begun, random_)
         put_right(lab, tubes, how, random_)
@@ -274,8 +289,8 @@ def test_what_was_taken_along_with_anothers_of_the_same_time_is_hers_when_it_is_
         random_ = random.Random(f"{SEED}again{apart_by}{story}")
         lab = a_laboratory(kith, random_)
         first, last = random_.sample(CODES, 2)
-        hers = Tube(8, HERS, {first: "14"})
-        wrong = Tube(8, OTHERS, {last: "16"}) if apart_by == "analysis" else Tube(8, OTHERS, {first: "16"}, "P")
+        hers, value = Tube(8, HERS, {first: "14"}), random_.choice(["14", "16"])
+        wrong = Tube(8, OTHERS, {last: value}) if apart_by == "analysis" else Tube(8, OTHERS, {first: value}, "P")
         lab.send(HERS, "N", random_.sample([hers, wrong], 2), known=False)
         lab.send(OTHERS, "M", [wrong])
         for _ in range(random_.randint(1, 2)):
@@ -283,6 +298,24 @@ def test_what_was_taken_along_with_anothers_of_the_same_time_is_hers_when_it_is_
         random_.shuffle(lab.sent)
         told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
         assert stands(lab.sent)[0] == truth([hers, wrong]), told
+
+
+def test_a_new_sample_of_the_same_day_brings_back_nothing_that_was_another_patients(kith: Any) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}day{story}")
+        lab = a_laboratory(kith, random_)
+        [code], clock = random_.sample(CODES, 1), random_.random() < 0.3
+        wrong = Tube(8, OTHERS, {code: "14"}, clock=clock)
+        new = Tube(11, HERS, {code: random_.choice(["14", "20"]) if clock else "20"}, clock=clock)
+        lab.send(HERS, "N", [wrong], known=False)
+        lab.send(OTHERS, "M", [wrong])
+        cancelled = random_.random() < 0.5
+        if cancelled:
+            lab.send(OTHERS, "C", [], random_.choice([(), (wrong,)]))
+        lab.send(HERS, random_.choice("NM"), [new], known=False)
+        random_.shuffle(lab.sent)
+        told = f"{SEED} {story}: {lab}, cancelled {cancelled}".partition(", sent=")[0]
+        assert stands(lab.sent)[0] == truth([new] if cancelled else [wrong, new]), told
 
 
 @pytest.mark.parametrize("begun", ["together", "joined"])

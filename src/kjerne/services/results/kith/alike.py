@@ -50,14 +50,14 @@ def names_what_each_has_alone(fresh: Trace, known: Sequence[Trace], other: Seque
 
 def corrects(change: Trace, known: Sequence[Trace], *, near: bool, back: bool) -> bool:
     """Whether a change is about this report of another person. `back`: whom it names had it before."""
-    return any(_is_of(change, one, near=near, of_the_sample=back) for one in (_sampled(known) if back else known))
+    return any(_is_of(change, one, near=near, back=back) for one in (_sampled(known) if back else known))
 
 
-def again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool) -> bool:
+def again(fresh: Trace, known: Sequence[Trace], *, cancelled: bool, back: bool) -> bool:
     """Whether a new report is this one of another person, sent again: plainly, or after its cancellation."""
     waits = not any(one.said for one in known)
     return any(_plainly(fresh, one) or (waits and _is_awaited(fresh, one)) for one in known) or (
-        cancelled and any(_is_of(fresh, one, near=False, of_the_sample=True) for one in _sampled(known))
+        cancelled and any(_is_of(fresh, one, near=False, back=back, anew=True) for one in _sampled(known))
     )
 
 
@@ -66,14 +66,15 @@ def _sampled(known: Sequence[Trace]) -> Sequence[Trace]:
     return [one for one in known if one.times] or known
 
 
-def _is_of(fresh: Trace, known: Trace, *, near: bool, of_the_sample: bool) -> bool:
-    """Whether what the laboratory says of one person, as a change or after a cancellation, is of a report of another's. `near`:
-    both were made in a time in which a result id that counts within a message may still be the same. `of_the_sample`: its own
-    number of the request is not enough for a sample of another time, which would bring back what was taken as another's."""
-    if others_answer(fresh, known):
+def _is_of(fresh: Trace, known: Trace, *, near: bool, back: bool, anew: bool = False) -> bool:
+    """Whether what the laboratory says of one person, as a change or (`anew`) after a cancellation, is of a report of another's.
+    `near`: both were made in a time in which a result id that counts within a message may still be the same. Its own number of
+    the request is not enough for another sample, new or of somebody who had this one before (`back`): that would bring back what
+    was taken as another's."""
+    if others_answer(fresh, known) or (back and not _may_be_of_the_sample(fresh, known)):
         return False
     if share(fresh.own, known.own):
-        return not of_the_sample or not _other_samples(fresh, known) or same_results(fresh, known)
+        return not anew or not _other_samples(fresh, known) or same_results(fresh, known)
     if same_order(fresh, known):
         return not _other_samples(fresh, known) or same_results(fresh, known)
     other = other_order(fresh, known)
@@ -86,6 +87,15 @@ def _is_of(fresh: Trace, known: Trace, *, near: bool, of_the_sample: bool) -> bo
         or share(fresh.analyses, known.analyses)
         or (near and share(fresh.results, known.results))
     )
+
+
+def _may_be_of_the_sample(fresh: Trace, known: Trace) -> bool:
+    """Whether what was another's may be meant by a version that names the first one again: of no other material or time, and of
+    one clock time, else of the same values. A new sample is taken the same day as a rule, and many have the same answer."""
+    if _other_samples(fresh, known):
+        return False
+    at_once = any(sampled.has_clock(time) for time in fresh.times & known.times)
+    return at_once or not known.said or _tells_no_value(known) or same_results(fresh, known)
 
 
 def fits_change(change: Trace, known: Sequence[Trace]) -> int:

@@ -40,7 +40,6 @@ from kjerne.services.results.kith.alike import (
     names_what_each_has_alone,
     other_order,
     others_answer,
-    same_order,
     same_time,
     share,
     shared,
@@ -217,7 +216,7 @@ class _Gathered:
             goes = _goes_and_stays(mark, report)[0] if fit == ELSEWHERE else _continued(mark, report)
             found.append(
                 _Fitting(
-                    _tells(mark.trace, [one.trace for one in goes], of_another=fit == ELSEWHERE), fit,
+                    _tells(mark.trace, [one.trace for one in goes]), fit,
                     self._takes_back_what_stays(mark, report), max(shared(mark.trace, one.trace) for one in report),
                     newest(_continued(mark, report)[-1]), report,
                 )
@@ -274,13 +273,10 @@ def _goes_and_stays(mark: Mark, report: Sequence[Mark]) -> tuple[list[Mark], lis
     return parted(mark, report)
 
 
-def _tells(fresh: Trace, known: Sequence[Trace], *, of_another: bool) -> bool:
-    """Whether a version has a result of a report; of another person's only where it answers the same request too."""
+def _tells(fresh: Trace, known: Sequence[Trace]) -> bool:
+    """Whether a version has a result of a report, and answers no other request."""
     return any(
-        tells_of(fresh, [one])
-        and not others_answer(fresh, one)
-        and (same_order(fresh, one) if of_another else not other_order(fresh, one))
-        for one in known
+        tells_of(fresh, [one]) and not others_answer(fresh, one) and not other_order(fresh, one) for one in known
     )
 
 
@@ -303,12 +299,14 @@ def _are_one(mark: Mark, report: Sequence[Mark], other: Sequence[Mark]) -> bool:
 
 
 def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[bytes]) -> dict[bytes, Standing]:
-    """Each report under the chain its oldest version was laid in; the first one under the number itself. Of what was parted the
-    chain goes to the other person: with whom it was that is shut, and what stays is filed anew."""
+    """Each report under the chain its oldest version was laid in, of those that name its owner: by that one its results have
+    their ids; the first one under the number itself. Of what was parted the chain goes to the other person: with whom it was
+    that is shut, and what stays is filed anew."""
     taken = set(known)
     found: dict[bytes, Standing] = {}
     for marks in sorted(reports, key=_stays):
-        laid = (mark.chain for mark in marks if mark.chain and mark.chain not in found)
+        own = [mark for mark in marks if mark.person == owner(marks)]
+        laid = (mark.chain for mark in (*own, *marks) if mark.chain and mark.chain not in found)
         chain = next(laid, b"") or next(name for name in _names(number, marks[0]) if name not in taken)
         taken.add(chain)
         found[chain] = Standing(owner(marks), tuple(marks))
@@ -362,7 +360,7 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
         return corrects(mark.trace, known, near=near, back=back)
     last = naming(owner(report), [*goes, *(one for one in stays if is_bare(one))])
     cancelled = bool(last) and max(last, key=order).trace.only_withdraws if stays else last[-1].trace.service == "C"
-    return mark.trace.service != "A" and again(mark.trace, known, cancelled=cancelled)
+    return mark.trace.service != "A" and again(mark.trace, known, cancelled=cancelled, back=back)
 
 
 def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
