@@ -67,6 +67,7 @@ def test_a_table_higher_than_its_frame_says_so_until_its_end_is_seen(opened: Bro
         start(it)
         choose(it, "Kari Nordvik")
         more = it.page.get_by_role("link", name=re.compile("Rull nedover i den for resten"))
+        it.page.get_by_role("region", name="Målte verdier").scroll_into_view_if_needed()
         expect(more).to_be_in_viewport()
         more.click()
         expect(more).to_be_hidden()

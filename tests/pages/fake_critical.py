@@ -104,6 +104,7 @@ class FakeCritical:
     failing: set[int] = field(default_factory=set)
     terms: bool = True
     registered: list[Draft] = field(default_factory=list)
+    refused_note: str = "Det som profilen avviser"
 
     def must_open(self, who: Identity, visit: Visit) -> Patient:
         """The patient, or the refusal that the law has for her."""
@@ -125,7 +126,7 @@ class FakeCritical:
         return tuple(one for one in entries if one.type == draft.type and one.now.name == draft.about.name)
 
     async def register_critical(self, who: Identity, visit: Visit, draft: Draft) -> str:
-        if draft.note == "afgør":
+        if draft.note == self.refused_note:
             raise Refusal(422, "a profile says no", where="Flag.code")
         kept = self.entries.setdefault(visit.patient, [])
         kept.append(_kept(f"n-{len(kept)}", draft, HAGEN, self.clock.now()))
