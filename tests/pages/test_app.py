@@ -362,7 +362,9 @@ async def test_a_notice_of_a_corrected_result_waits_at_login_until_it_is_seen(br
     childs = "B-Glukose Gjelder nyfødt barn, ikke pasienten selv rettet Du så 1,4 mmol/L"
     assert childs in text(page)
     assert text(page).count("Gjelder nyfødt barn") == 1
-    told = "Du så 13.11.2026: Legemiddelreaksjon Fenoksymetylpenicillin Anafylaktisk reaksjon Alvorlig Ikke bekreftet Nå:"
+    told = (
+        "Du så 13.11.2026: Legemiddelreaksjon Fenoksymetylpenicillin Anafylaktisk reaksjon Alvorlig Ikke bekreftet Nå:"
+    )
     assert told in text(page) and "Alvorlig og bekreftet" in text(page) and "Det er tatt bort." in text(page)
     assert "4 varsler om noe du har lest" in text(page)
     after = await browser.post(page, "/clinician/notice", number="n1")
