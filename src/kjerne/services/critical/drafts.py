@@ -5,7 +5,7 @@ A change keeps whatever the form does not ask about. Sources: the profiles as in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -178,16 +178,17 @@ def _filled(tree: Tree, draft: Draft, before: Tree | None = None) -> Tree:
         tree["criticality"] = draft.criticality
         if before is None or reaction_of(before)[:2] != draft.reaction[:2]:
             tree["reaction"] = [{"manifestation": [{"coding": [_coding(draft.reaction)]}]}]
-    if found := [*tree.get("extension", ()), *_asked(draft)]:
+    if found := [*tree.get("extension", ()), *_asked(draft, {one.get("text") for one in tree.get("note", ())})]:
         tree["extension"] = found
     return tree
 
 
-def _asked(draft: Draft) -> Iterator[Tree]:
+def _asked(draft: Draft, noted: Collection[str]) -> Iterator[Tree]:
+    """The extensions that a form fills in, but for what is `noted` in the element of R4 already."""
     if draft.source.code:
         yield _extension("KjSourceOfInformation", "valueCoding", _coding(draft.source))
     for line in draft.note.splitlines():
-        if line.strip():
+        if line.strip() and line.strip() not in noted:
             yield _extension("KjNote", "valueString", line.strip())
     if draft.valid_until:
         yield _extension("KjValidUntil", "valueDate", draft.valid_until)
