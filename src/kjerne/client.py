@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import httpx
@@ -249,7 +249,7 @@ class Client:
         return {name: value for name, value in said.items() if value}
 
     def _scopes(self, as_: str, path: str, service: str) -> str:
-        audience = AUDIENCE_BY_SERVICE.get(service) or _audience(path)
+        audience = AUDIENCE_BY_SERVICE.get(service) or audience_of(path)
         persona = self._persona(as_)
         own = [scope for scope in self._client(persona.client).scopes if "://" not in scope and ":" in scope]
         if ALL_PATIENTS in own:
@@ -284,7 +284,7 @@ class Client:
         return self._sandbox
 
 
-def _audience(path: str) -> str:
+def audience_of(path: str) -> str:
     """Whose token an address asks for: under `/fhir/R4` that of the service which keeps the type, of a card its own."""
     first, *rest = path.partition("?")[0].strip("/").split("/")
     service = SERVICE_BY_TYPE.get(rest[1], "") if first == "fhir" and len(rest) > 1 else ""
@@ -312,8 +312,19 @@ def errand(patient: str, citizen: str, purpose: str, policy: str = "") -> dict[s
     }
 
 
+class Attesting(Protocol):
+    """What an attestation is made of, of who is attested."""
+
+    @property
+    def authorization(self) -> str: ...
+    @property
+    def organisation(self) -> str: ...
+    @property
+    def point_of_care(self) -> str: ...
+
+
 def attestation(
-    persona: Known,
+    persona: Attesting,
     patient: str,
     purpose: str,
     reason: str = "",

@@ -2,7 +2,7 @@
 
 npm `fhir-kit-client` and `fhirclient`, PyPI `fhirpy` and `fhirclient`, each as it is published: a laboratory files, corrects,
 patches and deletes, a doctor reads, searches and pages. They know nothing of tokens and proofs, so each comes by `kjerne proxy`,
-as one of the sandbox's personas. The clients are put into `.cache/judges`, the first time from their registries. Exits with 1
+as one of the sandbox's personas. npm `fhirclient` is launched as a SMART app besides, by the sandbox's own system. The clients are put into `.cache/judges`, the first time from their registries. Exits with 1
 unless every step of every client is well.
 """
 
@@ -38,6 +38,7 @@ def main() -> int:
         steps = [
             *_told(["node", str(HERE / "story.mjs"), *doors, str(HOME)]),
             *_told([str(python), str(HERE / "story.py"), *doors]),
+            *_told(["node", str(HERE / "launch.mjs"), up["url"], PATIENT, str(HOME)]),
         ]
     for one in steps:
         print(f"{one['client']:<20} {one['step']:<40} {'ok' if one['ok'] else 'WRONG ' + one.get('told', '')}")

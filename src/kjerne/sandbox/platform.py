@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,14 +21,18 @@ from kjerne.app import House, OfTests
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.lifespan import Lifespan
+from kjerne.registries import identifiers
 from kjerne.sandbox.everybody import Everybody
 from kjerne.sandbox.following import following
 from kjerne.sandbox.newcomers import Newcomers, TestClient
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
+from kjerne.sandbox.smart import PATH as SMART
+from kjerne.sandbox.smart import SmartSystem
 from kjerne.sandbox.sts import app as sts
 from kjerne.sandbox.sts import clients as sts_clients
 from kjerne.settings import Settings
+from kjerne.store import patient_ids
 from kjerne.store.keys import Keys, whole
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Edge, Mount
@@ -93,12 +97,31 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
     pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
+    system = SmartSystem(people, mint, _staff(clients), clock, public_url, partial(_address, house))
     mounts = [
         Mount("/sts", provider),
+        Mount(SMART, system.app()),
         Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),
         *app.pages(house, verifier, issuer, sts_clients.PAGES_CLIENT, pages_key, http),
     ]
-    return app.edge(house, verifier, mounts, app.assertions_of(house, trusted(asserted.metadata())))
+    platform = app.edge(house, verifier, mounts, app.assertions_of(house, trusted(asserted.metadata())))
+    system.platform = platform
+    return platform
+
+
+def _staff(clients: Sequence[sts_clients.Client]) -> sts_clients.Client:
+    return next(one for one in clients if one.id == sts_clients.STAFF_CLIENT)
+
+
+async def _address(house: House, number: str) -> str | None:
+    """The id of a patient's Patient, by her number."""
+    try:
+        digest = house.digest(identifiers.parse(number, strict=False).value)
+    except Refusal:
+        return None
+    async with house.store.pool.acquire() as conn:
+        key = await house.store.people.key_of(conn, digest)
+    return str(patient_ids.id_of(house.store.ids, key)) if key else None
 
 
 def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:
