@@ -28,13 +28,13 @@ from lxml import etree
 from kjerne import housekeeping
 from kjerne.access import ALL_PATIENTS, SUBSCRIPTIONS, Caller, Denial, Once
 from kjerne.clock import Clock, SystemClock
-from kjerne.embedding import embedded
+from kjerne.embedding import embedded, launcher
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unattested, any_of
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.hooking import hooks
-from kjerne.pages.app import pages_app
+from kjerne.pages.app import PATHS, pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
@@ -146,17 +146,6 @@ SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
 BUNDLE_DEPTH: Final = 3
 """How much deeper an entry's resource lies in its Bundle than by itself."""
-PAGES: Final = (
-    "/",
-    "/clinician",
-    "/hentpasient.html",
-    "/me",
-    "/operations",
-    "/login",
-    "/logout",
-    "/language",
-    "/static",
-)
 _IDENTITY: Final = (
     "openid profile helseid://scopes/identity/pid helseid://scopes/identity/security_level "
     "helseid://scopes/identity/assurance_level helseid://scopes/hpr/hpr_number helseid://scopes/client/info"
@@ -570,8 +559,9 @@ def pages(
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")
-    app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"))
-    return [Mount(path, app) for path in PAGES]
+    launched = launcher(house.settings, key, http_client, house.clock, public_url)
+    app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"), launcher=launched)
+    return [Mount(path, app) for path in PATHS]
 
 
 def proofs(house: House) -> ProofTable:

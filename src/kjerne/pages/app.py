@@ -39,6 +39,7 @@ from kjerne.pages.desk import ALIVE, HEADERS, Desk, Kind, Page, PageHandler, end
 from kjerne.pages.house import PagesHouse
 from kjerne.pages.login import LoginDoor
 from kjerne.pages.session import Seal
+from kjerne.pages.smart_app import Launcher
 
 # Method, path, handler, who must be logged in (None: open, no patient data behind it).
 ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
@@ -55,6 +56,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/clinician/notice", clinician.see_notice, "practitioner"),
     ("GET", "/clinician/launch", launching.arrive, None),
     ("GET", "/hentpasient.html", launching.arrive, None),
+    ("GET", "/clinician/smart", launching.smart, None),
+    ("GET", "/clinician/smart/return", launching.smart_back, None),
     ("GET", "/clinician/launched", launching.opened, "practitioner"),
     ("GET", ALIVE, launching.alive, "practitioner"),
     ("GET", "/clinician/v/{visit}", clinician.results, "practitioner"),
@@ -131,6 +134,10 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
 )
 
 
+PATHS: tuple[str, ...] = tuple(dict.fromkeys([*("/" + path.split("/")[1] for _, path, _, _ in ROUTES), "/static"]))
+"""Under which first parts of an address the pages answer."""
+
+
 class _Static(StaticFiles):
     """Own files under the same headers; an address with a version never changes its content."""
 
@@ -167,9 +174,12 @@ def _instead(
     return answer
 
 
-def pages_app(house: PagesHouse, door: LoginDoor, *, key: bytes, clock: Clock, secure: bool) -> Starlette:
-    """All pages. `key` is 32 bytes for cookies and forms, shared by every host; `secure` when browsers speak HTTPS."""
-    desk = Desk(house, door, Seal(key), clock, secure)
+def pages_app(
+    house: PagesHouse, door: LoginDoor, *, key: bytes, clock: Clock, secure: bool, launcher: Launcher | None = None
+) -> Starlette:
+    """All pages. `key` is 32 bytes for cookies and forms, shared by every host; `secure` when browsers speak HTTPS. `launcher`
+    speaks to the EHRs that launch them."""
+    desk = Desk(house, door, Seal(key), clock, secure, launcher)
     routes: list[Route | Mount] = [
         Route(path, endpoint(desk, handler, kind, path), methods=[method]) for method, path, handler, kind in ROUTES
     ]

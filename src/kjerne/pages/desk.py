@@ -29,6 +29,7 @@ from kjerne.pages import attached, charts, critical_words, formats, paging, sess
 from kjerne.pages.house import Identity, PagesHouse, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
+from kjerne.pages.smart_app import Launcher
 from kjerne.pages.words import Language
 from kjerne.policy import words as rule_words
 from kjerne.policy.rules import NO_RELATION
@@ -75,6 +76,7 @@ class Desk:
     seal: Seal
     clock: Clock
     secure: bool
+    launcher: Launcher | None = None
 
     @property
     def cookie(self) -> str:

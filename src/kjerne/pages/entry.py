@@ -78,7 +78,7 @@ async def back(page: Page) -> Response:
     if who.kind == "citizen":
         own = (await page.house.represented(who))[0]
         begun = replace(begun, visit=Visit(uuid4().hex, own.key, "PATRQT", page.now))
-    launched = who.kind == "practitioner" and launching.waits(page)
+    launched = who.kind == "practitioner" and launching.waits(page) is not None
     answer = RedirectResponse(launching.OPENED if launched else _PLACES[pending.to], 303)
     put_cookie(page.desk, answer, begun)
     answer.delete_cookie(PENDING_COOKIE, path="/login")

@@ -35,6 +35,10 @@ class LaunchedHouse(Protocol):
         """The visit that her system asked for; `Refusal` 403 for anybody else, and when it was opened before."""
         ...
 
+    async def person_key(self, number: str) -> int:
+        """The person key of a number that an EHR told, 0 where nobody has it; `Refusal` 400 where it is none."""
+        ...
+
     async def stands(self, launched: Launched) -> datetime | None:
         """When her system vouched for it last; None where it has ended the session, or let it run out."""
         ...

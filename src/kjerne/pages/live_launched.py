@@ -37,6 +37,11 @@ class LaunchedPages(LivePages):
             raise Refusal(403, "This login is not the one that the page was opened for.", where="launch_other")
         return _visit(session, said)
 
+    async def person_key(self, number: str) -> int:
+        """The law is asked when the page opens at her."""
+        async with self.store.pool.acquire() as conn:
+            return await self.store.people.key_of(conn, self._identify(number).digest) or 0
+
     async def stands(self, launched: Launched) -> datetime | None:
         """Asked of the table at each step, so that it holds on every host."""
         said = await self.sessions.stands(self.store.pool, bytes.fromhex(launched.session), self.clock.now())
