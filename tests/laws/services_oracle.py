@@ -305,3 +305,28 @@ def contact_point(s: Situation) -> Answer:
     if is_protected(s.address) or wills_now(s, "opt-out") or wills_now(s, "restriction") or not has_agreed(s):
         return NO
     return Answer(given=True, hidden=NOT_IN_BULK, purpose=s.purpose)
+
+
+# What withholds critical information, over a change at the national address (K102, K112, K134)
+
+LABELS = ("NORS", "NORN_ALL", "NORN_FORANS", "NORN_UNGDOM", "NORU", "NORU 2999-12-24")
+"""Of code system 9603, a delay with its day."""
+
+
+def withheld_after(before: frozenset[str], said: frozenset[str] | None, of_the_source: bool) -> frozenset[str] | None:
+    """What withholds a record after a version that says this of 9603 (None: nothing at all); None where it is refused.
+
+    Its source ends and sets what it likes. Another organisation changes what the record says and not who sees it: silence leaves
+    it, and what it says is to be what stands.
+    """
+    if of_the_source:
+        return said or frozenset()
+    return before if said is None or said == before else None
+
+
+def hides_from(labels: frozenset[str]) -> frozenset[str]:
+    """From whom, of personnel without more than an ordinary ground, the citizen, and who stands in for her."""
+    citizen = labels & {"NORN_ALL", "NORU", "NORU 2999-12-24"}
+    return frozenset({"personnel"} if "NORS" in labels else ()) | (
+        frozenset({"citizen", "proxy"}) if citizen else frozenset()
+    )

@@ -195,7 +195,7 @@ async def test_a_release_at_either_end_of_time_is_read_as_it_was_written(desk: D
     grant = await desk.grant(patient, "file")
     again = change(desk.store, patient, potassium("4.1"), written.id)
     async with desk.store.pool.acquire() as conn, conn.transaction():
-        assert await desk.store.records.marks(conn, grant, OBSERVATION, written.id) == (NO_LABEL, end)
+        assert await desk.store.records.marks(conn, grant, OBSERVATION, written.id) == (NO_LABEL, end, True)
         present = await desk.store.records.present(conn, grant, [(again.type, again.id)])
         assert present[OBSERVATION, written.id].release_at == end
         _, waiting = await Reader(desk.store.wrap, desk.store.dictionaries).shut(conn, grant, OBSERVATION)

@@ -36,7 +36,7 @@ from kjerne.store.followup import tell_readers
 from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
-from kjerne.store.records import Change, Current, Records, Written, expect
+from kjerne.store.records import Change, Current, Marks, Records, Written, expect
 from kjerne.store.sealed_id import SealedIds
 
 Tree = dict[str, Any]
@@ -193,7 +193,7 @@ class Changer:
         if marks is None:
             await self._check_gone(conn, grant, named, expected)
             return None
-        before = await self.records.current(conn, grant, *named)
+        before = (await self.records.current(conn, grant, *named))._replace(own=marks.own)
         with looking_at((*named, before.version)):
             expect(expected, before.version)
             made = await in_thread(partial(make, before)) if aside else make(before)
@@ -211,8 +211,7 @@ class Changer:
             )
 
     async def _changed(
-        self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: tuple[Label, datetime | None],
-        before: Current, made: Next,
+        self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: Marks, before: Current, made: Next
     ) -> tuple[Next, Written]:  # fmt: skip
         type_, id_ = named
         limits.must_hold(grant.caller, type_, made.indexed.tokens, "u")
@@ -221,7 +220,10 @@ class Changer:
         _check_service(made, grant.service)
         must_register(grant.registers, made.content | content_of(was))
         check_kept(type_name(type_), was, made.tree)
-        labels, opens = made.shut.after(said_of_itself(was, before.at), *marks, grant.at)
+        stood = marks.labels, marks.opens
+        labels, opens = made.shut.after(said_of_itself(was, before.at), *stood, grant.at)
+        if not marks.own and (labels, opens) != stood:
+            raise not_the_source(made.tree)
         is_correction = says_otherwise(was, made.tree) if grant.service in KEPT_TOGETHER else corrects(was, made.tree)
         change = Change(type_, id_, made.raw, made.indexed, labels, opens, before.version, made.kinds, is_correction)
         put = partial(self.records.put, conn, grant, [change])
@@ -229,13 +231,13 @@ class Changer:
         await self.records.pointers.follow(conn, grant, named, was, made.tree, self.joined)
         if change.corrects:
             await tell(conn, grant, self.reader, written)
-        ended = _ended(marks, (labels, opens), grant.at)
+        ended = _ended(stood, (labels, opens), grant.at)
         if any(ended):
             await spreading.let_go(conn, grant, self.reader, self.types, named, ended)
         elif spreading.spreads(made.tree, labels, opens, grant.at):
             await spreading.settle(conn, grant, self.reader, self.types)
         await settle(conn, grant, self.reader, was, made.tree)
-        if _was_withheld(marks):
+        if _was_withheld(stood):
             made = made.told_of(await spreading.withheld_by(conn, grant, [named]), grant.at)
         return made, written
 
@@ -273,6 +275,15 @@ class Changer:
         await self.records.pointers.follow(conn, grant, named, was, None, self.joined)
         await settle(conn, grant, self.reader, was, was | {"status": "entered-in-error"})
         return gone
+
+
+def not_the_source(tree: Tree) -> Refusal:
+    """What another organisation hears that would withhold a record otherwise than it is, or open it (law, K134)."""
+    return Refusal(
+        422, "what withholds the record from whom is for the organisation that registered it to say",
+        where=f"{tree['resourceType']}.meta.security", code="business-rule",
+        todo="Leave the labels of code system 9603 out, or send them as they stand: they stay.",
+    )  # fmt: skip
 
 
 def _was_withheld(marks: spreading.Shut) -> bool:

@@ -81,11 +81,21 @@ class TakenOut(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The version of a record that stands now: the bytes as received, its number, and when it came."""
+    """The version of a record that stands now: the bytes as received, its number, and when it came. `own`: the organisation of
+    whoever changes it filed the record."""
 
     raw: bytes
     version: int
     at: datetime
+    own: bool = True
+
+
+class Marks(NamedTuple):
+    """What withholds a current record, and whether the caller's organisation filed it."""
+
+    labels: Label
+    opens: datetime | None
+    own: bool = True
 
 
 class Written(NamedTuple):
@@ -121,17 +131,19 @@ _CREATE_PLAIN_ALONE = _CREATE_PLAIN.replace(_STANDS, _ONE_STANDS)
 _CREATE_NOTING_ALONE = _CREATE_NOTING.replace(_STANDS, _ONE_STANDS)
 
 # Who filed the first version stands in its audit row, which has the version's own moment.
-_MARKS = """
-SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0
-AND EXISTS (
+_FILED_BY = """EXISTS (
   SELECT 1 FROM audit a, unnest(a.types, a.ids, a.versions) AS n(type, id, version)
   WHERE a.patient = $1 AND a.action IN ('file', 'correct') AND a.outcome = $5 AND n.type = $2 AND n.id = $3 AND n.version = 1
     AND a.organisation = $6 AND (a.organisation <> '' OR a.client = $7)
     AND a.at = coalesce((SELECT h.at FROM record_history h
       WHERE h.patient = $1 AND h.type = $2 AND h.id = $3 AND h.version = 1), r.at))"""
+_MARKS = f"""
+SELECT r.labels, r.release_at, true AS own FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3
+AND r.labels & $4 = 0 AND {_FILED_BY}"""
 
-_MARKS_OF_ANYBODYS = """
-SELECT r.labels, r.release_at FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3 AND r.labels & $4 = 0"""
+_MARKS_OF_ANYBODYS = f"""
+SELECT r.labels, r.release_at, {_FILED_BY} AS own FROM record r WHERE r.patient = $1 AND r.type = $2 AND r.id = $3
+AND r.labels & $4 = 0"""
 
 _TAKEN_AWAY = """
 SELECT EXISTS (
@@ -396,7 +408,7 @@ class Records:
 
     async def marks(
         self, conn: Connection, grant: Grant, type_: int, id_: UUID, letter: str = "u", *, anybodys: bool = False
-    ) -> tuple[Label, datetime | None] | None:
+    ) -> Marks | None:
         """What withholds a current record that the caller's organisation filed; of `anybodys`, whoever filed it.
 
         None where there is no such record, it was withdrawn, another source filed it, the grant hides it (what is restricted,
@@ -404,13 +416,12 @@ class Records:
         transaction).
         """
         await hold(conn, grant)
-        values: list[Any] = [grant.subject.patient, type_, id_, int(grant.hides | Label.WITHDRAWN)]
-        if not anybodys:
-            values += [audit.GIVEN, grant.caller.organisation, grant.caller.client]
+        source = audit.GIVEN, grant.caller.organisation, grant.caller.client
+        values: list[Any] = [grant.subject.patient, type_, id_, int(grant.hides | Label.WITHDRAWN), *source]
         asked = _MARKS_OF_ANYBODYS if anybodys else _MARKS
         statement = limits.of_one(grant, self.key(grant), asked, values, letter)
         row = await conn.fetchrow(statement, *values)
-        return (Label(row["labels"]), moment(row["release_at"])) if row else None
+        return Marks(Label(row["labels"]), moment(row["release_at"]), row["own"]) if row else None
 
     async def is_taken_away(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> bool:
         """Whether a record that the caller's organisation filed was deleted, and was not hidden from the caller then."""

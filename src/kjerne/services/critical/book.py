@@ -14,17 +14,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant
-from kjerne.errors import Refusal
+from kjerne.errors import Fault, Refusal
 from kjerne.exchange import PatientRef
-from kjerne.fhir.encode import encode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import etag, http_date
 from kjerne.fhir.validate import FAULTS_LIMIT
 from kjerne.registries.contents import content_of, must_register
 from kjerne.registries.kj_profiles import judge
 from kjerne.registries.naming import check_subject
+from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself
 from kjerne.services.critical import keeping, kinds
 from kjerne.store import marking
-from kjerne.store.changing import Changer, Next
+from kjerne.store.changing import Changer, Next, not_the_source
 from kjerne.store.limits import must_hold
 from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Connection
@@ -33,6 +34,7 @@ from kjerne.store.records import Change, Current, Records, Written
 from kjerne.store.sealed_id import SealedIds
 
 Tree = dict[str, Any]
+STAYS: Final = "it stays withheld as the organisation that registered it has said: that alone ends it"
 MOST_READ: Final = 1_000
 """Newest records of each type in one reading of all; nobody has as many."""
 
@@ -78,15 +80,37 @@ class Book:
         check: Callable[[], None] = lambda: None,
     ) -> tuple[Next, Written] | None:  # fmt: skip
         """A new version by whoever may register the kind, whichever organisation did; None where it is absent. Call in a
-        transaction. `Refusal` 412 where another version than the expected one stands."""
+        transaction. `Refusal` 412 where another version than the expected one stands.
+
+        What withholds it stays as it is where the caller is not of its source: 422 where it would say otherwise (law, K134).
+        """
 
         def checked(before: Current) -> Next:
             check()
             check_current(expected, before)
-            return make(before)
+            made = make(before)
+            return made if before.own else _labelled(made, before, grant.at)
 
         changer = Changer(self.records, self.reader, self.types, anybodys=True)
         return await changer.change(conn, grant, named, None, checked)
+
+
+def _labelled(made: Next, before: Current, at: datetime) -> Next:
+    """A version of another organisation's record, withheld as that has said; who sends it is told where it said nothing."""
+    was = decode(before.raw)
+    sent, stands = _asked(made.shut), _asked(said_of_itself(was, at))
+    is_silent = not keeping.names_labels(made.tree)
+    if not is_silent and sent != stands:
+        raise not_the_source(was)
+    tree = keeping.labelled(made.tree, was)
+    word = Fault(STAYS, f"{was['resourceType']}.meta.security", "informational", "stays-withheld")
+    advice = (*made.advice, word) if is_silent and any(stands) else made.advice
+    return made if tree == made.tree else Next.of(encode(tree), tree, at, advice)
+
+
+def _asked(shut: Withheld) -> tuple[int, datetime | None, bool]:
+    """What a source asks for by 9603."""
+    return int(shut.labels & OF_SOURCE), shut.asked, shut.undated is not None
 
 
 def check_current(expected: int, before: Current) -> None:

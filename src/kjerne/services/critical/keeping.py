@@ -17,6 +17,7 @@ from kjerne.fhir.dates import interval, period
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.kj_profiles import BASE
+from kjerne.registries.withholding import is_label_system
 
 Tree = dict[str, Any]
 RECORDERS: Final[Mapping[str, str]] = {
@@ -95,6 +96,21 @@ def withdrawn(before: Tree, caller: Caller, at: datetime) -> Tree:
     else:
         tree["status"] = IN_ERROR
     return tree
+
+
+def labelled(tree: Tree, before: Tree) -> Tree:
+    """A version by another organisation than the record's source, with the security labels of the version before: they are for
+    the source to say (law, K134)."""
+    meta = {key: value for key, value in tree.get("meta", {}).items() if key != "security"}
+    if "security" in before.get("meta", {}):
+        meta["security"] = before["meta"]["security"]
+    others = {key: value for key, value in tree.items() if key not in ("resourceType", "meta")}
+    return {"resourceType": tree["resourceType"]} | ({"meta": meta} if meta else {}) | others
+
+
+def names_labels(tree: Tree) -> bool:
+    """Whether a record says anything of code system 9603."""
+    return any(is_label_system(one.get("system", "")) for one in tree.get("meta", {}).get("security", ()))
 
 
 def settled(sent: Tree) -> Tree:
