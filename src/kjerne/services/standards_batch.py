@@ -462,6 +462,7 @@ def _request(call: Call, step: Step, body: bytes, tree: Tree | None = None) -> C
         once=call.once,
         joined=call.joined,
         new_id=step.new_id,
+        beside=call.beside,
         tree=tree if step.entry.method in ("POST", "PUT") and len(body) < changing.LARGE_BYTES else None,
     )
 
