@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL
+from kjerne.exchange import CONTROL, Answer
 from kjerne.fhir.encode import encode
 
 Tree = Mapping[str, Any]
@@ -42,6 +42,10 @@ class Order(NamedTuple):
     place: str
     resource: Tree
     has_id: bool
+
+
+TAKEN: Final = Answer(200, b"{}", "application/json")
+"""To feedback: it was heard, and nothing else is said of the card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,12 +148,13 @@ class Finder:
         return await self._in_steps(conn, grant, search, found, after, skip)
 
     async def newest(
-        self, conn: Connection, grant: Grant, search: Search, most: int, keep: Callable[[Record], bool]
-    ) -> list[Record]:
-        """The newest of the matches that `keep` says yes to, at most so many, with an audit row that names these alone.
+        self, conn: Connection, grant: Grant, search: Search, most: int, keep: Callable[[Record], bool],
+        shown: Callable[[list[Record]], list[Record]] = list,
+    ) -> list[Record]:  # fmt: skip
+        """The newest of the matches that `keep` says yes to, at most so many, with an audit row that names those of them alone
+        that are `shown` (all, where nothing else is said).
 
-        What it says no to was compared by the program and does not leave. `search` is one that SQL decides alone. Raises
-        `Stale`.
+        What is not was compared by the program and does not leave. `search` is one that SQL decides alone. Raises `Stale`.
         """
         found = plan(search, at=grant.at)
         keys = self._reader.unwrapped(grant)
@@ -177,7 +178,7 @@ class Finder:
                     break
                 after = _place(NEWEST_FIRST, opened[-1], rows[-1][-1])
             await self._stand(conn, grant)
-            await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in kept])
+            await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in shown(kept)])
         return kept
 
     async def weighed(

@@ -360,11 +360,11 @@ async def keep_shown(conn: Connection, grant: Grant, number: UUID, system: str, 
 async def keep_outcome(conn: Connection, grant: Grant, wrap: Wrap, number: UUID, outcome: str, reason: str) -> None:
     """What the reader did with the answer that was shown to her, once; why (empty: not said) is sealed about the patient.
 
-    `Refusal` 404 where no such answer of hers waits.
+    Where no such answer of hers waits nothing is kept, and nothing told of it.
     """
     patient = grant.subject.patient
     why = wrap.of_service(grant.subject, grant.service).seal(reason.encode(), _why_of(patient, number))
-    tag = await conn.execute(
+    await conn.execute(
         "INSERT INTO reuse_answer (patient, number, at, system, code, outcome, hpr, why) "
         "SELECT r.patient, r.number, $4, r.system, r.code, $5, r.hpr, $6 FROM reuse_answer r "
         "WHERE r.patient = $1 AND r.number = $2 AND r.hpr = $3 AND r.outcome = 'shown' AND NOT EXISTS "
@@ -372,8 +372,6 @@ async def keep_outcome(conn: Connection, grant: Grant, wrap: Wrap, number: UUID,
         "ON CONFLICT DO NOTHING",
         patient, number, grant.caller.hpr, grant.at, outcome, why,
     )  # fmt: skip
-    if tag == "INSERT 0 0":
-        raise Refusal(404, "there is no such answer waiting for a decision", where="number")
 
 
 def _why_of(patient: int, number: UUID) -> bytes:

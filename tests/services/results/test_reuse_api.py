@@ -268,8 +268,9 @@ def test_an_answer_that_was_shown_is_followed_once(platform: Standing) -> None:
     (row,) = platform.audited(kept)
     assert (row["outcome"], row["ids"], row["about"]) == (0, [], f"already-done/{number}")
     assert shown(platform, number) == ["shown", "followed"]
-    assert tell(platform, number, "followed").status_code == 404
-    assert tell(platform, number, "overridden", "Klinikken er en annen").status_code == 404
+    again = [tell(platform, number, "followed"), tell(platform, number, "overridden", "Klinikken er en annen")]
+    assert [one.status_code for one in again] == [204, 204]
+    assert shown(platform, number) == ["shown", "followed"]
 
 
 def test_an_override_needs_its_reason(platform: Standing) -> None:
@@ -283,16 +284,18 @@ def test_an_override_needs_its_reason(platform: Standing) -> None:
 
 def test_nobody_else_decides_on_my_answer(platform: Standing) -> None:
     number = number_of(ask(platform, TSH))
-    assert tell(platform, number, "followed", as_="hospital-doctor").status_code == 404
-    assert tell(platform, number, "followed", about="parent").status_code == 404
-    assert tell(platform, str(uuid4()), "followed").status_code == 404
+    assert tell(platform, number, "followed", as_="hospital-doctor").status_code == 204
+    assert tell(platform, number, "followed", about="parent").status_code == 204
+    assert tell(platform, str(uuid4()), "followed").status_code == 204
     assert tell(platform, "no-number", "followed").status_code == 404
+    assert shown(platform, number) == ["shown"]
 
 
 def test_an_answer_of_no_is_not_counted_as_shown(platform: Standing) -> None:
     number = number_of(ask(platform, HBA1C, about="new-mother"))
     assert shown(platform, number) == []
-    assert tell(platform, number, "followed", about="new-mother").status_code == 404
+    assert tell(platform, number, "followed", about="new-mother").status_code == 204
+    assert shown(platform, number) == []
 
 
 def test_the_counts_are_for_operations_alone(platform: Standing) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -50,6 +51,10 @@ ASKED_AT_ONCE: Final = 40
 COUNTS_SCOPE: Final = "kjerne:operations"
 
 
+def _all_earlier(answer: reuse.Answer) -> Sequence[reuse.Earlier]:
+    return answer.earlier
+
+
 @dataclass(frozen=True)
 class Asker:
     """Asks under a grant and keeps count; used by the API and by the clinician's page."""
@@ -59,8 +64,14 @@ class Asker:
     finder: Finder
     parse: Callable[[str, Pairs, bool], Search]
 
-    async def ask(self, grant: Grant, system: str, code: str, number: UUID | None = None) -> tuple[UUID, reuse.Answer]:
-        """The answer, and its number (one of its own where none is given); a yes is counted as shown."""
+    async def ask(
+        self, grant: Grant, system: str, code: str, number: UUID | None = None,
+        tells: Callable[[reuse.Answer], Sequence[reuse.Earlier]] = _all_earlier,
+    ) -> tuple[UUID, reuse.Answer]:  # fmt: skip
+        """The answer, and its number (one of its own where none is given); a yes is counted as shown.
+
+        `tells`: which of the earlier results the caller passes on, all but where said; her log names those (law, K116).
+        """
         interval = reuse.interval_of(system, code)
         within = interval.system if interval else system
         codes = (_escaped(one) for one in (interval.codes if interval else (code,)))
@@ -78,7 +89,8 @@ class Asker:
             own = replace(grant, hides=grant.hides | Label.NOT_THE_MOTHERS | Label.WITHDRAWN_WITH_REPORT)
             # Exactly what the answer names stands in the patient's log; what it leaves out was read by nobody.
             counts = _naming(system, code, grant.at, await self._spoiled(conn, own))
-            records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts)
+            told = partial(_told, tells, system, code, grant.at)
+            records = await self.finder.newest(conn, own, search, reuse.EARLIER_LIMIT, counts, told)
             answer = reuse.answer(system, code, map(_tree, records), grant.at)
             if answer.verdict == "done":
                 await followup.keep_shown(conn, grant, number, within, code)
@@ -114,9 +126,14 @@ class Asker:
         await self.keep(grant, number, outcome, reason)
 
     async def keep(self, grant: Grant, number: UUID, outcome: str, reason: str) -> None:
-        """As `tell`, of what was looked at already; an override may have no reason where the standard lets it have none."""
+        """As `tell`, of what was looked at already; an override may have no reason where the standard lets it have none.
+
+        Nothing is said of whether there was such an answer of hers: under a grant about nobody there is none, and what she has
+        shut would be told by that (law, K135).
+        """
         async with self.pool.acquire() as conn, conn.transaction():
-            await followup.keep_outcome(conn, grant, self.wrap, number, outcome, reason)
+            if grant.subject.keys:
+                await followup.keep_outcome(conn, grant, self.wrap, number, outcome, reason)
             await audit.insert_explained(conn, audit.given(grant), f"already-done/{number}", "")
 
 
@@ -206,6 +223,14 @@ class ReuseApi:
 
 def _tree(record: Record) -> dict[str, Any]:
     return decode(record.raw) | {"id": str(record.id), "meta": {"versionId": str(record.version)}}
+
+
+def _told(
+    tells: Callable[[reuse.Answer], Sequence[reuse.Earlier]], system: str, code: str, at: datetime, found: list[Record]
+) -> list[Record]:
+    """Of the results that an answer is made from, those that are told."""
+    ids = {one.id for one in tells(reuse.answer(system, code, map(_tree, found), at))}
+    return [record for record in found if str(record.id) in ids]
 
 
 def _naming(system: str, code: str, at: datetime, spoiled: frozenset[UUID]) -> Callable[[Record], bool]:

@@ -16,12 +16,12 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted
 from kjerne.fhir import cds_hooks, smart
 from kjerne.fhir.cds_hooks import SUMMARY_CHARACTERS, Card, Order, Suggestion, one_line
-from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.registries import hook_patient
 from kjerne.registries.card_words import language_of, say
 from kjerne.services.results import reuse
 from kjerne.services.results.api import SCOPE, SERVICE, basis_of
+from kjerne.services.results.reuse import Earlier
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.results.values import OSLO
 from kjerne.store.patient_ids import ref
@@ -84,10 +84,10 @@ class ReuseHooks:
 
     async def _card(self, grant: Grant, order: Order, code: tuple[str, str], language: str) -> Card | None:
         made = self.ids.make(grant.subject.patient)
-        number, answer = await self.asker.ask(grant, *code, made)
+        number, answer = await self.asker.ask(grant, *code, made, _on_card)
         if answer.verdict not in TOLD or answer.interval is None:
             return None
-        at = next(one.at for one in answer.earlier if one.use == TOLD[answer.verdict])
+        at = _on_card(answer)[0].at
         analysis = one_line(answer.interval.name, NAME_CHARACTERS)
         summary = say(language, f"summary.{answer.verdict}", analysis=analysis, date=_day(at, language))
         assert len(summary) < SUMMARY_CHARACTERS, "an analysis has a short name"
@@ -127,7 +127,14 @@ class ReuseHooks:
             if denied.denial.of_caller:
                 raise
             raise Refusal(404, "there is no such card", where="feedback[0].card") from None
-        return Answer(200, encode({"counted": 1}), "application/json")
+        return cds_hooks.TAKEN
+
+
+def _on_card(answer: reuse.Answer) -> list[Earlier]:
+    """The one result whose day stands on the card; none where there is no card."""
+    if answer.verdict not in TOLD or answer.interval is None:
+        return []
+    return [next(one for one in answer.earlier if one.use == TOLD[answer.verdict])]
 
 
 def _code_of(order: Order) -> tuple[str, str] | None:

@@ -117,7 +117,10 @@ class WarningsApi:
         return answer
 
     async def feedback(self, call: Call) -> Answer:
-        """What became of cards, all of one patient: accepted, or overridden with a reason. Counted by rule."""
+        """What became of cards, all of one patient: accepted, or overridden with a reason. Counted by rule.
+
+        The answer says nothing: a count would tell who has shut what from whoever keeps a card (law, K135).
+        """
         check_sent(call)
         told = cds_hooks.feedback(self.parse_json(call.body), REASONS)
         given = [cards.opened(self.ids, one.card, len(RULES)) for one in told]
@@ -132,8 +135,7 @@ class WarningsApi:
         if len(keys) > 1:
             raise Refusal(422, "the cards are about more than one patient", where="feedback", todo="Send them apart.")
 
-        async def use(grant: Grant) -> int:
-            new = 0
+        async def use(grant: Grant) -> None:
             async with self.pool.acquire() as conn:
                 await note(conn, grant.once)
                 async with conn.transaction():
@@ -141,7 +143,7 @@ class WarningsApi:
                         assert opened is not None, "looked at above"
                         if opened.patient not in grant.subject.keys:
                             continue  # a grant about nobody: what is shut for the caller is not counted either
-                        new += await cards.keep_outcome(
+                        await cards.keep_outcome(
                             conn,
                             grant.at,
                             SERVICE,
@@ -153,10 +155,9 @@ class WarningsApi:
                         )
                     about = f"cds-cards/{told[0].card}"
                     await audit.insert_explained(conn, audit.given(grant), about, "")
-            return new
 
         try:
-            number = await granted(
+            await granted(
                 call.admit, ref(keys.pop()), SERVICE, "search", use, basis=basis_of(call), piece=f"{ALLERGY}.s"
             )
         except Denied as denied:
@@ -164,7 +165,7 @@ class WarningsApi:
             if denied.denial.of_caller:
                 raise
             raise Refusal(404, "there is no such card", where="feedback[0].card") from None
-        return Answer(200, encode({"counted": number}), "application/json")
+        return cds_hooks.TAKEN
 
     async def counts(self, call: Call) -> Answer:
         """Cards shown, accepted and overridden by rule in the last 90 days, the last by reason; of nobody in particular."""
