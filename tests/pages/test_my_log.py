@@ -112,6 +112,7 @@ def test_lines_that_are_one_name_what_each_of_them_saw_once() -> None:
     [
         ("kept", "Så noe som ikke kan navngis her, i prøvesvarene", True),
         ("deleted", "Så noe som siden er slettet, i prøvesvarene", True),
+        ("anothers", "Så noe som ligger hos en annen, i prøvesvarene", True),
         ("untold", "Søkte eller slo opp, eller så navnet på en liste, i prøvesvarene", False),
         ("", "Søkte, eller så navnet på en liste, uten å få se prøvesvarene", False),
     ],

@@ -297,6 +297,8 @@ def test_a_look_at_what_may_not_be_named_is_told_as_a_look_and_a_search_that_fou
     assert [one.unnamed for one in read(row(), hidden={str(BLOOD)})] == [""], "what is named is told as before"
     nothing = row(types=[], ids=[], versions=[])
     assert [one.unnamed for one in read(nothing, hidden=both, deleted=both)] == [""]
+    beside = row(types=[], ids=[], versions=[], rule="shown-from-anothers")
+    assert [one.unnamed for one in read(beside)] == ["anothers"], "what was shown lies with another"
     for other in (row(outcome=1), row(action="choose"), row(action="erase")):
         assert [one.unnamed for one in read(other, hidden=both)] == [""]
 
@@ -311,6 +313,8 @@ def test_who_stands_in_for_her_cannot_tell_a_look_at_what_is_kept_from_one_that_
     for deleted in (frozenset(), both):
         (one,), (other,) = (read(each, grant=grant, hidden=both, deleted=deleted) for each in (found, nothing))
         assert one == other and one.unnamed == "untold"
+    beside = row(types=[], ids=[], versions=[], rule="shown-from-anothers")
+    assert [one.unnamed for one in read(beside, grant=grant)] == ["untold"]
     (open_,) = read(found, grant=grant)
     assert open_.unnamed == ""
 

@@ -134,7 +134,7 @@ def _lookers(rows: Sequence[LogRow]) -> list[LogRow]:
 
 def _saw(row: LogRow) -> bool:
     """Whether records were seen, by what this reader may be told: of one that has no name here too."""
-    return bool(row.what) or row.unnamed in ("kept", "deleted")
+    return bool(row.what) or row.unnamed in ("kept", "deleted", "anothers")
 
 
 async def representation(page: Page) -> Response:

@@ -140,7 +140,7 @@ def look(page: Page, row: LogRow) -> str:
         words.many(page.language, f"seen.{kind}", count) for kind, count in row.what if words.knows(f"seen.{kind}")
     )
     did = page.say("download.was_given" if row.given else "log.mark_refused")
-    if row.unnamed in ("kept", "deleted"):
+    if row.unnamed in ("kept", "deleted", "anothers"):
         did = page.say(f"download.was_given_{row.unnamed}")
     who = ", ".join(one for one in (row.who, row.organisation) if one)
     why = " ".join(one for one in (row.says, f"({row.law})" if row.law else "", row.reason) if one)

@@ -251,6 +251,9 @@ def _unnamed(row: Mapping[str, Any], reading: _Reading) -> Unnamed:
         return ""
     if not reading.own:
         return "untold"
+    if row["rule"] == audit.ELSEWHERE:
+        # What was shown lies with another, whose log names it (K106).
+        return "anothers"
     named = {str(name) for name in row["ids"]}
     return "" if not named else "deleted" if named.issubset(reading.deleted) else "kept"
 

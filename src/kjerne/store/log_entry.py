@@ -11,7 +11,7 @@ from kjerne.access import Coded
 
 By = Literal["self", "representative", "practitioner", "system"]
 Chose = Literal["made", "ended"]
-Unnamed = Literal["", "kept", "deleted", "untold"]
+Unnamed = Literal["", "kept", "deleted", "anothers", "untold"]
 """Why a look that was given names no record: `kept` from this reader, by a label or until it is released; `deleted` since; or
 `untold`, whether there was any: whoever stands in for the patient is not told that something is kept from her. Empty where it
 names some, or gave none."""

@@ -107,6 +107,17 @@ def test_nothing_is_opened_without_a_reason_and_nothing_is_logged(platform: Stan
     assert content(platform, name, reason="").status_code == 400
 
 
+def test_a_sender_of_whose_message_nothing_was_kept_hears_that_alone_and_the_operator_as_ever(
+    platform: Standing,
+) -> None:
+    name, _ = rejected(platform, number=platform.nin("opted-out"), broken=b"V='2026-03-02T12:00:05'")
+    told = own(platform, name)
+    assert (told.status_code, told.json()) == (
+        403, SHUT | {"error": "nothing of this message was kept"},
+    )  # fmt: skip
+    assert (content(platform, name).status_code, content(platform, name).json()) == (403, SHUT)
+
+
 def test_each_sender_opens_its_own_messages_alone(platform: Standing) -> None:
     name, raw = rejected(platform)
     assert own(platform, name, as_="hospital-lab").status_code == 404

@@ -18,7 +18,7 @@ from kjerne.registries import wording
 from kjerne.registries.identifiers import without_numbers
 from kjerne.registries.protection import is_protected
 from kjerne.services.results.filing import moved_mark
-from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name
+from kjerne.services.results.intake import SERVICE, Digest, Read, digest_name, sender_of
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
 from kjerne.store import audit, followup, messages
 from kjerne.store.chains import moved
@@ -72,7 +72,7 @@ class Opener:
         Its sender is never refused for what a patient has chosen, which is no laboratory's business; anybody else is, and is
         told that somebody whom it names has it shut, and not by what (law, K111). So is it where nothing of it was kept.
         """
-        raw = await self._rejected(sender, message)
+        raw = await self._rejected(caller, sender, message)
         known = await self._known(raw)
         about = f"{sender}/{message}"
 
@@ -105,13 +105,15 @@ class Opener:
         refs = [PatientRef(key=patient) for patient in sorted({move.patient for move in found})]
         return await self._explained(call.admit, refs, "trace", f"{sender}/{message}", reason, use)
 
-    async def _rejected(self, sender: str, message: str) -> bytes:
+    async def _rejected(self, caller: Caller, sender: str, message: str) -> bytes:
         async with self._store.pool.acquire() as conn:
             raw = await messages.content(conn, self._store.copies, sender, message)
         if raw is None:
             raise Refusal(404, "no rejected message has this sender and name", where="message")
         if not raw:
-            raise _shut()  # it was not kept
+            # To the operator, who may not learn whom it is about, as where it was kept and is shut; to its sender, who knows.
+            is_own = caller.kind == "system" and sender == sender_of(caller)
+            raise _not_kept() if is_own else _shut()
         return raw
 
     async def _known(self, raw: bytes) -> list[bytes]:
@@ -174,6 +176,10 @@ _ELSEWHERE: Final = "It is as it was where it was sent from."
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason in a form, fit to stand in a patient's log; `Refusal` 400 where it is missing or names somebody."""
     return wording.reason(form.get("reason", ""), "The patient reads it in her log.")
+
+
+def _not_kept() -> Refusal:
+    return Refusal(403, "nothing of this message was kept", where="message", todo=_ELSEWHERE)
 
 
 def _shut() -> Refusal:
