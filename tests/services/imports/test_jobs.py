@@ -499,3 +499,26 @@ def test_names_lie_as_digests_beside_ids(platform: Standing) -> None:
     rows = platform.rows("SELECT digest, id, asked FROM import_name WHERE job = $1", int(at.rpartition("/")[2]))
     assert sorted((row["id"] is not None, row["asked"]) for row in rows) == [(False, True), (True, False)]
     assert all(name.encode() not in bytes(row["digest"]) and len(row["digest"]) == 16 for row in rows)
+
+
+def test_a_token_that_reaches_nothing_of_a_part_hears_nothing_of_what_came_of_it(platform: Standing) -> None:
+    lines = [potassium(platform.nin("citizen"))]
+    at = begun(platform, part("one"), part("two"))
+    where, ndjson = f"{at}/parts/0", {"content-type": "application/fhir+ndjson"}
+    filed = put(platform, at, 0, lines)
+    bad = put(platform, at, 1, [b'{"resourceType":"Observation"}'])
+    assert (filed.status_code, bad.status_code) == (200, 422)
+
+    def asked(method: str, path: str, scopes: str, body: bytes = b"") -> httpx.Response:
+        headers = ndjson if body else {}
+        answer: httpx.Response = platform.client.call(
+            method, path, as_="lab", body=body, headers=headers, narrower=scopes
+        )
+        return answer
+
+    for method, path, body in (
+        ("GET", f"{where}/outcome", b""), ("PUT", where, lines[0]), ("GET", f"{at}/parts/1/outcome", b""),
+    ):  # fmt: skip
+        refused = asked(method, path, "system/Specimen.cruds", body)
+        assert (refused.status_code, "Observation/" in refused.text) == (403, False), path
+        assert asked(method, path, "system/Observation.cruds", body).status_code == 200, path

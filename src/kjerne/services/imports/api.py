@@ -15,7 +15,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Call, PatientRef, Stale, any_of
-from kjerne.fhir import among
+from kjerne.fhir import among, smart
 from kjerne.fhir.among import Among, Lost
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
@@ -177,7 +177,7 @@ class StandardsImport:
     async def _filed(self, call: Call, kept: Kept | None, said: Said) -> bytes:
         sent = Lines.of(call.body)
         if (before := await self._before(kept)) is not None:
-            return before
+            return must_reach(call, before)
         said.check_count(sent)
         parts = await self._read(call.at, sent)
         fresh, persons = all_right(parts)
@@ -211,7 +211,7 @@ class StandardsImport:
                 continue
             return made
         if (before := await self._before(kept)) is not None:
-            return before
+            return must_reach(call, before)
         raise Refusal(503, "the patients' facts are being changed at this moment", todo="Send the import again.")
 
     async def _check_types(self, call: Call, sent: Lines, linked: Among) -> None:
@@ -315,6 +315,15 @@ class StandardsImport:
         if numbers and (faults := await asyncio.to_thread(wrong)):
             first = faults[0]
             raise Refusal(422, first.says, where=first.where, code=first.code, faults=tuple(faults[1:]))
+
+
+def must_reach(call: Call, before: bytes) -> bytes:
+    """What was answered before, to who asks for it again; `Refusal` 403 where the token's SMART scopes leave nothing to file of a
+    type in it (law, K26)."""
+    told = (one["valueUri"] for one in decode(before)["parameter"] if one["name"] == "location")
+    for type_ in sorted({str(one).partition("/")[0] for one in told}):
+        smart.demand(call.caller, type_, "c")
+    return before
 
 
 def _answer(locations: Sequence[str], patients: int, lost: Sequence[Lost]) -> bytes:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Answer, Call, PatientRef, Route
+from kjerne.fhir import smart
 from kjerne.fhir.among import Lost
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.import_manifest import Manifest, Part, read
@@ -26,7 +27,7 @@ from kjerne.fhir.interaction import OF_A_WRITE, heeded, http_date
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import numbers_in
-from kjerne.services.imports.api import IMPORT_LIMIT_BYTES, MEDIA_TYPES, Said, StandardsImport, as_asked
+from kjerne.services.imports.api import IMPORT_LIMIT_BYTES, MEDIA_TYPES, Said, StandardsImport, as_asked, must_reach
 from kjerne.services.imports.lines import Crew, Parse
 from kjerne.store.bulk import Bulk
 from kjerne.store.house import Store
@@ -180,12 +181,15 @@ class ImportJobsApi:
     async def outcome(self, call: Call) -> Answer:
         """What came of a part, an OperationOutcome on each line: where each resource lies, or everything that is wrong."""
         job = await self._mine(call)
-        place, _ = _part(call, job)
+        place, part = _part(call, job)
+        smart.demand(call.caller, part.type, "c")
         async with self.pool.acquire() as conn:
             found = await self.jobs.answer(conn, job.number, place)
         if found is None:
             raise Refusal(404, "this part has not come yet", where="part", todo="Send it.")
         filed, _, answer = found
+        if filed:
+            must_reach(call, answer)
         lines = await asyncio.to_thread(_of_filed if filed else _of_refused, decode(answer))
         return Answer(200, lines, NDJSON)
 
