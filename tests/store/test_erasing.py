@@ -97,6 +97,24 @@ def eraser(desk: Desk, clock: FixedClock) -> Eraser:
     return Eraser(desk.store.pool, clock, {"results": [OBSERVATION], "other": []}, desk.store.wrap.shares)
 
 
+async def test_a_choice_about_one_record_names_it_no_more_when_it_is_deleted(desk: Desk, eraser: Eraser) -> None:
+    patient, people = await desk.person(), desk.store.people
+    await filled(desk, patient)
+    one = Choice("record", "results", "", "", NOW - timedelta(days=2), None, record=uuid4())
+    async with desk.store.pool.acquire() as conn:
+        in_force = await people.add_choice(conn, patient, one)
+        ended = await people.add_choice(conn, patient, replace(one, ended_at=NOW - timedelta(days=1)))
+        elsewhere = await people.add_choice(conn, patient, replace(one, service="other"))
+    await eraser.erase(await opted_out(desk, patient))
+    rows = await desk.store.pool.fetch(
+        "SELECT number, record, ended_at FROM privacy_choice WHERE patient = $1 AND kind = 'record'", patient
+    )
+    found = {row["number"]: (row["record"], row["ended_at"]) for row in rows}
+    assert found == {
+        in_force: (None, NOW + REGRET), ended: (None, NOW - timedelta(days=1)), elsewhere: (one.record, None),
+    }  # fmt: skip
+
+
 async def test_thirty_days_after_an_opt_out_nothing_of_the_service_is_left_but_the_log(
     desk: Desk, eraser: Eraser
 ) -> None:

@@ -32,6 +32,11 @@ LAW: Final = "kjernejournalforskriften (retten til å reservere seg)"
 SAYS: Final = "Opplysningene ble slettet 30 dager etter at det ble reservert mot lagring her."
 """What the patient reads in her log."""
 
+_NO_RECORD: Final = """
+UPDATE privacy_choice SET record = NULL, ended_at = least(ended_at, $3),
+  ended_rule = CASE WHEN ended_at <= $3 THEN ended_rule ELSE $4 END
+WHERE patient = ANY($1::bigint[]) AND service = $2 AND kind = 'record' AND record IS NOT NULL"""
+"""A choice about one record names none that is gone, and is over with it."""
 _SERVICE: Final = "SELECT service FROM privacy_choice WHERE patient = $1 AND number = $2"
 _ERASE: Final = "SELECT * FROM erase_after_opt_out($1, $2, $3, $4::smallint[], $5, $6, $7, $8)"
 
@@ -65,6 +70,7 @@ class Eraser:
             rows = await conn.fetch(_ERASE, patient, number, service, types, now, RULE, LAW, SAYS)
             gone = [Gone(service, row["patient"], row["generation"], now, row["opted_out_at"]) for row in rows]
             gone += [Gone(MESSAGES, share, 0, now) for row in rows for share in row["message_shares"]]
+            await conn.execute(_NO_RECORD, [row["patient"] for row in rows], service, now, RULE)
             await notifying.forget(conn, [row["patient"] for row in rows], self._types_by_service, now)
             if gone:
                 await asyncio.to_thread(self._shares.destroy, gone)

@@ -80,3 +80,16 @@ def test_another_organisation_withholds_no_record_from_anybody(platform: Standin
     delayed = {"coding": [*made["code"]["coding"], {"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "MGEN"}]}
     assert ask(platform, "PUT", at, {**made, "code": delayed}, version=1, **HOSPITAL).status == 422
     assert who_sees(platform, made["id"]) == ALL
+
+
+def test_a_token_that_leaves_no_read_hears_of_a_change_that_it_was_written_and_not_who_registered_it(
+    platform: Standing,
+) -> None:
+    made = registered(platform, allergy(platform))
+    at, tree = f"AllergyIntolerance/{made['id']}", {**allergy(platform), "id": made["id"]}
+    narrow = {"narrower": "user/AllergyIntolerance.cud", "headers": {"prefer": "return=representation"}}
+    changed = ask(platform, "PUT", at, tree, version=1, **HOSPITAL, **narrow)
+    assert (changed.status, changed.tree["resourceType"]) == (200, "OperationOutcome")
+    assert platform.persona("gp").hpr not in changed.response.text
+    whole = ask(platform, "PUT", at, tree, version=2, **HOSPITAL, narrower="user/AllergyIntolerance.cruds")
+    assert platform.persona("gp").hpr in whole.response.text

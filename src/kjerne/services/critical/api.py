@@ -316,5 +316,9 @@ def _address(call: Call, name: str, id_: UUID) -> str:
 
 
 def _written(call: Call, written: Written, version: Next, status: int) -> Answer:
-    made = Made(str(written.id), written.version, written.at, version.raw)
+    # Recorder and date may be of another's version: a token that leaves no read of it is told that it was written.
+    is_left = call.caller is None or smart.holds(
+        smart.left(call.caller, call.parameters["type"], "r"), version.indexed.tokens
+    )
+    made = Made(str(written.id), written.version, written.at, version.raw if is_left else b"")
     return answer_of(call, BASE, made, status, f"version {written.version} was written", version.advice)
