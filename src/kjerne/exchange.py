@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -163,6 +163,17 @@ class Unattested(Refusal):
         self.once = once
         self.named = asked or self.named
         return self
+
+
+def other_role(caller: Caller, where: str) -> Unattested:
+    """What a caller hears whose header says another role than the attestation vouches for (ATT-32): it stands in the log of whom
+    that is about, with what the token's issuer vouches for alone."""
+    named = caller.attestation.patient_digests if caller.attestation else ()
+    refused = Refusal(403, "the role in the header is not the one the attestation vouches for", where=where)
+    proven = replace(
+        caller, authorization="", point_of_care="", department="", attestation=None, basis="", broken="role-in-header"
+    )
+    return Unattested(refused, proven, tuple(PatientRef(digest=one) for one in named))
 
 
 class NotFiled(Refusal):

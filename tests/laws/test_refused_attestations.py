@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -28,6 +30,7 @@ ROWS = {
     ),
     **dict.fromkeys(("ATT-4", "ATT-10", "ATT-43", "ATT-46", "section 5.1"), "attestation-refused"),
 }
+OTHER_ROLE = quote('{"system":"urn:oid:2.16.578.1.12.4.1.1.9060","code":"SP"}')
 UNKNOWN = put("HRESCH", "care_relationship", "purpose_of_use", "code")
 DOORS = {
     "a search of results": ("POST", "/pps/v2/Observation/_search"),
@@ -189,3 +192,28 @@ async def rows_read(here: Clinic, answer: Any, grant: Any) -> list[dict[str, Any
             conn, grant, here.house.store.wrap, at - timedelta(hours=1), at + timedelta(hours=1), 1000
         )
     return [row for row in every if row["correlation"] == answer.headers["x-correlation-id"]]
+
+
+@pytest.mark.parametrize(
+    "method, path, header",
+    [
+        ("POST", "/pps/v2/Observation/_search", {"requester_hpr_role": "SP"}),
+        ("POST", "/pps/v2/already-done", {"requester_hpr_role": "SP"}),
+        ("GET", "/api/critical-information/v1/status", {"nhn_user_role": OTHER_ROLE}),
+        ("GET", "/api/critical-information/v1/AllergyIntolerance", {"hit_user_role": OTHER_ROLE}),
+    ],
+)
+async def test_a_role_in_a_header_that_the_attestation_does_not_have_is_in_the_log_of_whom_it_is_about(
+    here: Clinic, method: str, path: str, header: dict[str, str]
+) -> None:
+    scopes = "nhn:pps/provesvar-read nhn:critical-information/api"
+    headers = (
+        {"nhn_patient_nin": PATIENT, "nhn_source_system": "EPJ", "nhn_event_id": str(uuid4())} if path[1] == "a" else {}
+    )
+    sent = here.sent(path, method, token=staff(said(), scope=scopes))
+    answer = await here.send(sent, **({"person_id": PATIENT} | headers | header))
+    assert (answer.status_code, b"the role in the header" in answer.content) == (403, True), answer.text
+    (row,) = await rows(here, answer)
+    assert (row["action"], row["rule"], row["outcome"]) == ("attest", "attestation-refused", audit.REFUSED)
+    assert (row["whose"], row["caller_role"], row["purpose"]) == ([here.house.digest(PATIENT)], "", "")
+    assert row["caller_name"] == "Kari Prøve"

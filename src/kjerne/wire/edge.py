@@ -197,8 +197,10 @@ class Edge:
             await self._note(call)
         try:
             answer = await route.handler(await self._representations.heard(route, call))
-        except Refusal:
+        except Refusal as refused:
             await self._note(call)
+            if isinstance(refused, Unattested):
+                await self._door.write_down(refused, call.correlation)
             raise
         await self._note(call)
         return answer

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import CONTROL, Call
+from kjerne.exchange import CONTROL, Call, other_role
 from kjerne.fhir.systems import canonical
 from kjerne.registries.identifiers import id_without_numbers, numbers_in
 
@@ -116,5 +116,4 @@ def _check_role(call: Call, value: str) -> None:
     if role is None or role[0] == PORTAL_ROLES or caller is None or not caller.authorization:
         return
     if role[1].upper() != caller.authorization:
-        where = _named(call.headers, "user-role")
-        raise Refusal(403, "the role in the header is not the one that the attestation vouches for", where=where)
+        raise other_role(caller, _named(call.headers, "user-role"))

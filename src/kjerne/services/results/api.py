@@ -12,7 +12,7 @@ from typing import Final
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted
+from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, granted, other_role
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import FURTHER, Entry, search_line, searchset, self_url
 from kjerne.fhir.definitions import type_name
@@ -154,12 +154,10 @@ def check_form(call: Call) -> None:
 
 
 def check_role(call: Call) -> None:
-    """`requester-hpr-role` must be the authorisation that the attestation vouches for (ATT-32)."""
+    """`requester-hpr-role` must be the authorisation that the attestation vouches for (ATT-32); else `Unattested`."""
     role = call.headers.get("requester-hpr-role", "")
     if role and call.caller and call.caller.authorization and role.upper() != call.caller.authorization:
-        raise Refusal(
-            403, "the role in the header is not the one the attestation vouches for", where="requester-hpr-role"
-        )
+        raise other_role(call.caller, "requester-hpr-role")
 
 
 def entry(base: str, record: Record, search: Search, mode: str) -> Entry:
