@@ -94,7 +94,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Service], str]]] = {
     "registered by personnel": lambda one: (
         "; ".join(f"{code}: {_list(what)}" for code, what in one.registers.items()) or "–"
     ),
-    "sent in by systems": lambda one: "yes" if one.sources else "–",
+    "sent in by systems": lambda one: "yes" if one.sources else "by transfer" if one.transfer_scope else "–",
     "asked for by a contact point": lambda one: "yes" if one.contact_point else "–",
     "parts that she can restrict": lambda one: _list(one.parts),
     "ages of documents": _windows,

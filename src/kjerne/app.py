@@ -53,8 +53,6 @@ from kjerne.registries.homes import KEPT, PERSON, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
-from kjerne.services.critical.api import CriticalApi
-from kjerne.services.critical.book import Book
 from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
@@ -126,6 +124,7 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
+from kjerne.transferring import critical
 from kjerne.wire import http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
@@ -318,14 +317,14 @@ class House:
 
     def _national(self) -> list[Route]:
         """The national interfaces of results and of critical information, as they are documented."""
-        parse_search, types = partial(self.parse_search, alone=True), types_by_service()["critical-information"]
-        book = Book(self.store.ids, self.reader, self.store.records, types, self.identify)
+        parse_search, depth = partial(self.parse_search, alone=True), self.settings.json_depth + BUNDLE_DEPTH
         is_shut = partial(opens_what_is_shut, tells_choices=self.settings.tells_choices)
-        how = self._parse_resource, parse_search, self.identify, self.guides, is_shut
+        parse_bundle = partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES)
+        parse = self._parse_resource, parse_bundle, parse_search, self.identify
         return [
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),
-            *CriticalApi(self.store.pool, book, self.reader, self.finder, *how).routes(),
+            *critical(self.store, self.reader, self.finder, *parse, self.guides, is_shut, self.registered),
         ]
 
     def _of_clinicians_systems(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:

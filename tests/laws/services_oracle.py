@@ -51,6 +51,7 @@ TO_REGISTER = {
     "maternity": "nhn:maternity-record/api",
 }
 TO_SEND = {
+    "critical-information": "kjerne:critical-information-transfer",
     "documents": "nhn:phr/mhd/create-documents-with-reference",
     "record": "kjerne:record-write",
     "settlement": "kjerne:settlement-write",
@@ -288,12 +289,13 @@ def may_register(s: Situation) -> bool:
 def source(s: Situation) -> Answer:
     """A source sends in documents, measurements or the record. A document restricted where it was written never comes (K41); of
     an opt-out from measurements nothing new is kept, and what lies there is put right (K42, as K19). To the record an
-    objection is none to be kept: who treats her must write it down (K88); nor to a settlement, which is accounts (K92)."""
+    objection is none to be kept: who treats her must write it down (K88); nor to a settlement, which is accounts (K92). An EHR
+    sends critical information with a scope of its own, which opens nothing else (K137); an opt-out is as from measurements."""
     if TO_SEND.get(s.service) not in s.scopes or not takes_part(s, "source"):
         return NO
     if s.service == "documents":
         return NO if s.action == "file" and s.what == "restricted-at-source" else Answer(given=True, purpose=s.purpose)
-    if s.service == "measurements" and s.action == "file" and wills_now(s, "opt-out"):
+    if s.service in ("measurements", "critical-information") and s.action == "file" and wills_now(s, "opt-out"):
         return Answer(given=False, outcome="Reservation")
     return Answer(given=True, purpose=s.purpose)
 

@@ -86,6 +86,7 @@ WITHDRAWN = listed(replace(AGREED, ended_at=NOW))
 POINT = system(ABROAD, "kjerne:contact-point")
 SENDER = system(DOCUMENTS, "nhn:phr/mhd/create-documents-with-reference")
 JOURNAL = system(RECORD, "kjerne:record-write")
+EHR = system(CRITICAL, "kjerne:critical-information-transfer")
 PAID = system(SETTLEMENT, "kjerne:settlement-write")
 GATEWAY = system(MEASUREMENTS, "nhn:pmd/write")
 
@@ -127,6 +128,15 @@ STORIES = [
         "restricted-but-for-weighty-reasons"),
     ("opted out of another", RECORD, staff(RECORD), listed(will("opt-out", "results")), "read", "", "", "gp"),
     ("a system sends in", RECORD, JOURNAL, patient(), "file", "", "record", "sent-in"),
+    ("an EHR sends", CRITICAL, EHR, patient(), "file", "", "drug-reaction verification", "sent-in"),
+    ("with what opens it to people", CRITICAL, system(CRITICAL, "nhn:critical-information/api"), patient(), "file", "", "",
+     "scope-missing"),
+    ("an EHR reads", CRITICAL, EHR, listed(), "read", "", "", "scope-missing"),
+    ("an EHR from outside", CRITICAL, replace(EHR, parts=()), patient(), "file", "", "", "sender-takes-no-part"),
+    ("an EHR of her who opted out", CRITICAL, EHR, listed(will("opt-out", CRITICAL)), "file", "", "", "not-kept-after-opt-out"),
+    ("an EHR puts right", CRITICAL, EHR, listed(will("opt-out", CRITICAL)), "correct", "", "", "put-right-after-opt-out"),
+    ("a doctor with an EHR's scope", CRITICAL, staff(CRITICAL, scopes=EHR.scopes), listed(), "file", "", "drug-reaction",
+     "scope-missing"),
     ("of her who objects", RECORD, JOURNAL, listed(will("opt-out", RECORD)), "file", "", "record", "sent-in"),
     ("a system reads", RECORD, JOURNAL, listed(), "read", "", "", "scope-missing"),
     ("from outside", RECORD, replace(JOURNAL, parts=()), patient(), "file", "", "record", "sender-takes-no-part"),
@@ -383,7 +393,7 @@ OF_SOME_SERVICES: list[tuple[set[str], tuple[str, ...]]] = [
     (set(SERVICES) - {DOCUMENTS, RECORD}, ("opted-out",)),
     ({MATERNITY}, ("of-the-dead",)),
     ({MATERNITY, ABROAD}, ("service-not-agreed-to",)),
-    ({MEASUREMENTS}, ("not-kept-after-opt-out", "put-right-after-opt-out")),
+    ({MEASUREMENTS, CRITICAL}, ("not-kept-after-opt-out", "put-right-after-opt-out")),
 ]  # fmt: skip
 
 

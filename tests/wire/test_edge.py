@@ -20,6 +20,7 @@ from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
 from services.critical import records as critical
 from services.critical.asking import SYSTEM, claims, created
+from services.critical.transfers import Journal
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import a_message
 from services.results.test_opening_api import moved, rejected
@@ -431,6 +432,12 @@ def of_critical_information(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         Sent(f"DELETE {one}", there, **who, headers=asking, status=428),
     ):
         yield sent, sent
+    journal = Journal(platform)
+    sent_in = encode({"resourceType": "Bundle", "type": "transaction", "entry": [journal.put(flag, "one")]})
+    system = {name: value for name, value in asking.items() if name != "nhn-user-role"} | FHIR
+    by_system = Sent(f"POST {CRITICAL}", CRITICAL, "journal-system", **who, body=sent_in, headers=system)
+    yield by_system, by_system
+    yield replace(by_system, body=b"{}", status=400), by_system
     new = Sent(f"POST {at}", f"{CRITICAL}/Flag", **who, body=encode(flag), headers=asking | FHIR, status=201)
     yield new, replace(new, body=encode(other))
     yield replace(new, body=b"{}", status=400), new

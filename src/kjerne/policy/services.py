@@ -66,9 +66,10 @@ class Service:
     """One service. A field that is left out means that the law has nothing of the kind there.
 
     `scopes` open it to personnel, `filing_scopes` let something be registered or sent in; a token must hold one. `types`
-    are the FHIR types that SMART scopes can narrow. `agreement` is the patient's consent to the service itself, without
-    which nobody on the professional side sees or registers anything. `registers` says which kinds of content an
-    authorisation may register, `sources` that systems send in. `windows` hold for tokens without `unlimited_scope`: a
+    are the FHIR types that SMART scopes can narrow. `transfer_scope` lets a journal's system send in what its personnel
+    registered there, where `sources` is not said of the whole service. `agreement` is the patient's consent to the
+    service itself, without which nobody on the professional side sees or registers anything. `registers` says which
+    kinds of content an authorisation may register, `sources` that systems send in. `windows` hold for tokens without `unlimited_scope`: a
     class of document that is not among them is shut, one with years only while it is younger than that. `parts` are the kinds of
     content that the patient can restrict by themselves.
     """
@@ -92,6 +93,7 @@ class Service:
     opens_the_dead: bool = True
     shut_at_source: str = ""
     contact_point: str = ""
+    transfer_scope: str = ""
     unlimited_scope: str = ""
     parts: tuple[str, ...] = ()
     windows: Mapping[str, int | None] = field(default_factory=dict)
@@ -214,6 +216,7 @@ _CRITICAL_INFORMATION: Final = Service(
         "PS": frozenset({"crisis-plan"}),
     },
     sight=_EVERYBODY,
+    transfer_scope="kjerne:critical-information-transfer",
 )
 _DOCUMENTS: Final = Service(
     name="documents",
@@ -382,7 +385,7 @@ def seen_by(sight: Sight) -> frozenset[str]:
 
 def service_of(scopes: frozenset[str]) -> str:
     """The one service that a token with these scopes is for; empty where it is for several, or for none."""
-    found = [name for name, one in SERVICES.items() if scopes & (one.scopes | one.filing_scopes)]
+    found = [name for name, one in SERVICES.items() if scopes & (one.scopes | one.filing_scopes | {one.transfer_scope})]
     return found[0] if len(found) == 1 else ""
 
 

@@ -61,11 +61,11 @@ def of_each() -> Iterator[Section]:
     for section in (STAFF_ON_THEMSELVES, STAFF_PROOF, STAFF_REFUSED, STAFF_GIVEN):
         yield from _made(section, SERVICES.values())
     yield from _made(REGISTERING, (one for one in SERVICES.values() if one.registers))
-    sources = [one for one in SERVICES.values() if one.sources]
-    yield from _made(SENDERS, sources)
-    yield from _made(ITS_OWN, sources)
+    senders = [one for one in SERVICES.values() if one.sources or one.transfer_scope]
+    yield from _made(SENDERS, senders)
+    yield from _made(ITS_OWN, senders)
     for section in (TAKING_IN, PUTTING_RIGHT, SENDING_IN):
-        yield from _made(section, (one for one in sources if one.name != "results"))
+        yield from _made(section, (one for one in senders if one.name != "results"))
     yield from _made(CONTACT_POINT, (one for one in SERVICES.values() if one.contact_point))
 
 

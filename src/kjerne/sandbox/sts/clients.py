@@ -43,7 +43,12 @@ TESTING_SCOPES: Final = (
 """Of the test client: what opens each service, beside what lets it ask about everybody."""
 SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
     "laboratory": ("nhn:pps/provesvar-write", "kjerne:disclosures"),
-    "journal": ("kjerne:record-write", "kjerne:settlement-write", "kjerne:disclosures"),
+    "journal": (
+        "kjerne:record-write",
+        "kjerne:settlement-write",
+        "kjerne:disclosures",
+        "kjerne:critical-information-transfer",
+    ),
     "device-gateway": ("nhn:pmd/write",),
     "ehr": ("kjerne:subscriptions",),
     "operations": OPERATOR_SCOPES,

@@ -77,10 +77,11 @@ class Book:
 
     async def change(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int, make: Callable[[Current], Next],
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = lambda: None, *, own: bool = False,
     ) -> tuple[Next, Written] | None:  # fmt: skip
-        """A new version by whoever may register the kind, whichever organisation did; None where it is absent. Call in a
-        transaction. `Refusal` 412 where another version than the expected one stands.
+        """A new version by whoever may register the kind, whichever organisation did (`own`: of what the caller's organisation
+        filed); None where it is absent. Call in a transaction. `Refusal` 412 where another version than the expected one
+        stands.
 
         What withholds it stays as it is where the caller is not of its source: 422 where it would say otherwise (law, K134).
         """
@@ -91,7 +92,7 @@ class Book:
             made = make(before)
             return made if before.own else _labelled(made, before, grant.at)
 
-        changer = Changer(self.records, self.reader, self.types, anybodys=True)
+        changer = Changer(self.records, self.reader, self.types, anybodys=not own)
         return await changer.change(conn, grant, named, None, checked)
 
 

@@ -76,7 +76,7 @@ def _value(headers: Mapping[str, str], name: str) -> tuple[str, list[Fault]]:
 def _wrong(name: str, value: str, where: str, call: Call) -> Iterator[Fault]:
     """What is wrong with one header; nothing of its value is told, since it may be somebody's number."""
     if not value:
-        if name != "access-basis" and not (name == "user-role" and _is_citizen(call)):
+        if name != "access-basis" and not (name == "user-role" and _has_no_role(call)):
             yield Fault(f"the header {where} is missing", where, "required")
     elif name == "user-role" and _role(value) is None:
         says = 'is not URL-encoded JSON such as {"system":"urn:oid:2.16.578.1.12.4.1.1.9060","code":"LE"}'
@@ -96,8 +96,8 @@ def _wrong(name: str, value: str, where: str, call: Call) -> Iterator[Fault]:
         )
 
 
-def _is_citizen(call: Call) -> bool:
-    return call.caller is not None and call.caller.kind == "citizen"
+def _has_no_role(call: Call) -> bool:
+    return call.caller is not None and call.caller.kind != "practitioner"
 
 
 def _role(value: str) -> tuple[str, str] | None:

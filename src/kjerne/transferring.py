@@ -1,0 +1,59 @@
+"""Critical information at its national address, put together: read and registered by people, and sent by journals' systems."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from kjerne.access import Grant
+from kjerne.exchange import PatientRef, Route
+from kjerne.fhir.search import Search
+from kjerne.policy.caller import Registered
+from kjerne.policy.services import SERVICES
+from kjerne.registries.guides import Guides
+from kjerne.services.critical.api import CriticalApi
+from kjerne.services.critical.book import Book
+from kjerne.services.critical.kinds import SERVICE
+from kjerne.services.critical.transfer import TransferApi, Transfers
+from kjerne.services.standards import types_by_service
+from kjerne.store.finding import Finder
+from kjerne.store.house import Store
+from kjerne.store.reading import Reader
+from kjerne.store.transfers import Names
+
+Register = Callable[[str], Awaitable[Registered | None]]
+
+
+def book_of(store: Store, reader: Reader, identify: Callable[[str], PatientRef]) -> Book:
+    """The records of critical information."""
+    return Book(store.ids, reader, store.records, types_by_service()[SERVICE], identify)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What a health worker may register, by the personnel register and the service's law (K45)."""
+
+    registered: Register
+
+    async def of(self, hpr: str, day: date) -> frozenset[str]:
+        """By her authorisations on a day; nothing where she is not in the register, or was not authorised then."""
+        known = await self.registered(hpr)
+        if known is None or day < known.valid_from or (known.valid_to is not None and day >= known.valid_to):
+            return frozenset()
+        law = SERVICES[SERVICE].registers
+        return frozenset(kind for code in known.authorizations for kind in law.get(code, ()))
+
+
+def critical(
+    store: Store, reader: Reader, finder: Finder, parse_json: Callable[[bytes], dict[str, Any]],
+    parse_bundle: Callable[[bytes], dict[str, Any]], parse_search: Callable[..., Search],
+    identify: Callable[[str], PatientRef], guides: Guides, is_shut: Callable[[Grant], bool], registered: Register,
+) -> list[Route]:  # fmt: skip
+    """The routes of the national interface."""
+    book = book_of(store, reader, identify)
+    people = CriticalApi(store.pool, book, reader, finder, parse_json, parse_search, identify, guides, is_shut)
+    names = Names(store.keys.derived("critical-transfer"))
+    sent = Transfers(store.pool, book, names, guides, Kinds(registered).of)
+    return [*TransferApi(sent, parse_bundle, identify).routes(), *people.routes()]

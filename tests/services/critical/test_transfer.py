@@ -1,0 +1,185 @@
+"""What a journal's system sends: taken whole or not at all, known again by its own identifiers, told entry by entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_fixture import Answered, Standing
+from services.critical.records import (
+    HOSPITAL,
+    allergy,
+    ask,
+    condition,
+    every,
+    faults,
+    registered,
+    rows,
+    treatment,
+    verified,
+)
+from services.critical.transfers import Journal, ids, statuses
+from services.test_standards_registered import NEED
+
+
+def origins(platform: Standing, id_: str) -> list[tuple[int, str, str, str]]:
+    found = platform.rows(
+        "SELECT version, organisation, system, way FROM critical_transfer WHERE id = $1 ORDER BY version", id_
+    )
+    return [(row["version"], row["organisation"], row["system"], row["way"]) for row in found]
+
+
+def test_a_bundle_of_each_type_is_filed_and_read_by_personnel_with_a_row_in_her_log_for_each(
+    platform: Standing,
+) -> None:
+    journal = Journal(platform, about="pregnant")
+    trees = every(platform, "pregnant")
+    sent = journal.send(*(journal.put(tree, tree["resourceType"].lower()) for tree in trees))
+    assert statuses(sent) == ["201"] * len(trees)
+    assert [row[:3] for row in rows(platform, sent)] == [("file", "sent-in", 0)] * len(trees)
+    for tree, id_ in zip(trees, ids(sent), strict=True):
+        read = ask(platform, "GET", f"{tree['resourceType']}/{id_}", about="pregnant", **NEED)
+        assert (
+            read.status == 200
+            and read.tree["identifier"] == journal.own(tree, tree["resourceType"].lower())["identifier"]
+        )
+        hospital = platform.persona("journal-system").organisation
+        assert origins(platform, id_) == [(1, hospital, "kjerne", "pushed")]
+
+
+def test_the_same_again_changes_nothing_and_a_change_makes_one_version(platform: Standing) -> None:
+    journal = Journal(platform)
+    one, other = journal.put(allergy(platform), "one"), journal.put(treatment(platform), "other")
+    first = journal.send(one, other)
+    again = journal.send(one, other)
+    assert (statuses(first), statuses(again)) == (["201", "201"], ["200", "200"])
+    assert ids(first) == ids(again) and rows(platform, again) == []
+    changed = journal.send(journal.put(allergy(platform, criticality="low"), "one"), other)
+    assert statuses(changed) == ["200", "200"] and ids(changed) == ids(first)
+    assert [row[0] for row in rows(platform, changed)] == ["correct"]
+    read = ask(platform, "GET", f"AllergyIntolerance/{ids(first)[0]}", **NEED)
+    assert (read.tree["criticality"], read.tree["meta"]["versionId"]) == ("low", "2")
+    assert [one[0] for one in origins(platform, ids(first)[0])] == [1, 2]
+
+
+def test_what_a_client_makes_by_a_condition_is_made_once(platform: Standing) -> None:
+    journal = Journal(platform)
+    entry = journal.put(allergy(platform), "made")
+    entry["request"] = {"method": "POST", "url": "AllergyIntolerance", "ifNoneExist": journal.query("made")}
+    assert [statuses(journal.send(entry)) for _ in range(2)] == [["201"], ["200"]]
+
+
+def test_every_fault_of_every_entry_is_told_with_its_path_and_rule_and_nothing_is_taken(platform: Standing) -> None:
+    journal = Journal(platform)
+    right = journal.put(allergy(platform), "right")
+    bare = {key: value for key, value in allergy(platform).items() if key not in ("criticality", "reaction")}
+    refuted = condition(platform, "KjConditionInfection", verificationStatus=verified("Condition", "refuted"))
+    unnamed = journal.put(allergy(platform), "unnamed")
+    unnamed["resource"]["identifier"] = [{"system": "urn:oid:1.2.3", "value": "another"}]
+    sent = journal.send(right, journal.put(bare, "bare"), journal.put(refuted, "refuted"))
+    assert sent.status == 422
+    told = faults(sent)
+    assert told["Bundle.entry[1].resource.criticality"] == "profile-cardinality"
+    assert told["Bundle.entry[1].resource.reaction"] == "profile-cardinality"
+    assert "kj-refuted-inactive" in [rule for path, rule in told.items() if path.startswith("Bundle.entry[2].resource")]
+    assert faults(journal.send(right, unnamed)) == {"Bundle.entry[1].resource.identifier": "own-identifier"}
+    assert statuses(journal.send(right)) == ["201"], "nothing of the Bundles before was taken"
+
+
+@pytest.mark.parametrize(
+    ("request_", "where", "rule"),
+    [
+        ({"method": "POST", "url": "AllergyIntolerance"}, ".ifNoneExist", "own-identifier"),
+        ({"method": "PUT", "url": "AllergyIntolerance/1"}, ".url", "kj-type"),
+        ({"method": "PUT", "url": "Observation?identifier=urn:a%7Cone"}, ".url", "kj-type"),
+        ({"method": "PUT", "url": "AllergyIntolerance?code=urn:a%7Cone"}, ".url", "own-identifier"),
+        ({"method": "PUT", "url": "AllergyIntolerance?identifier=one"}, ".url", "own-identifier"),
+        ({"method": "GET", "url": "AllergyIntolerance?identifier=urn:a%7Cone"}, "", ""),
+    ],
+)
+def test_an_entry_that_names_no_record_of_the_senders_is_refused(
+    platform: Standing, request_: dict[str, str], where: str, rule: str
+) -> None:
+    journal = Journal(platform)
+    entry = journal.put(allergy(platform), "one") | {"request": request_}
+    if request_["method"] == "GET":
+        del entry["resource"]
+    refused = journal.send(entry)
+    assert refused.status == 422
+    assert faults(refused) == {f"Bundle.entry[0].request{where}": rule or "own-identifier"}
+
+
+def test_who_wrote_it_must_have_been_able_to_register_it_by_the_personnel_register(platform: Standing) -> None:
+    """K138: a nurse registers a dialysis, and no allergy; only a doctor has confirmed."""
+    journal = Journal(platform)
+    assert statuses(journal.send(journal.put(treatment(platform), "dialysis", "nurse"))) == ["201"]
+    refused = journal.send(journal.put(allergy(platform), "allergy", "nurse"))
+    assert faults(refused) == {"Bundle.entry[0].resource.recorder": "recorder-may-register"}
+    nobody = journal.put(allergy(platform), "nobody")
+    del nobody["resource"]["recorder"], nobody["resource"]["contained"]
+    assert "recorder-may-register" in faults(journal.send(nobody)).values()
+
+
+def test_what_was_changed_here_since_is_not_overwritten(platform: Standing) -> None:
+    journal = Journal(platform)
+    (id_,) = ids(journal.send(journal.put(allergy(platform), "one")))
+    stands = ask(platform, "GET", f"AllergyIntolerance/{id_}", **NEED).tree
+    by_hand = ask(platform, "PUT", f"AllergyIntolerance/{id_}", stands | {"criticality": "low"}, version=1, **HOSPITAL)
+    assert by_hand.status == 200, by_hand.response.text
+    later = allergy(platform, criticality="unable-to-assess")
+    refused = journal.send(journal.put(treatment(platform), "new"), journal.put(later, "one"))
+    assert (refused.status, refused.response.headers["etag"]) == (412, 'W/"2"')
+    assert faults(refused) == {"Bundle.entry[1].request.ifMatch": "changed-here-since"}
+    assert statuses(journal.send(journal.put(allergy(platform), "one"))) == ["200"], "the same again is no change"
+    seen = journal.send(journal.put(later, "one", ifMatch='W/"2"'))
+    assert statuses(seen) == ["200"]
+    assert [version for version, *_ in origins(platform, id_)] == [1, 3], "the second version was made by hand"
+    assert statuses(journal.send(journal.put(treatment(platform), "new"))) == ["201"]
+
+
+def test_what_is_taken_back_is_entered_in_error_once_and_stays_listed(platform: Standing) -> None:
+    journal = Journal(platform)
+    (id_,) = ids(journal.send(journal.put(allergy(platform), "one")))
+    gone = journal.gone("AllergyIntolerance", "one")
+    assert [statuses(journal.send(gone)) for _ in range(2)] == [["204"], ["204"]]
+    read = ask(platform, "GET", f"AllergyIntolerance/{id_}", **NEED).tree
+    assert read["verificationStatus"]["coding"][0]["code"] == "entered-in-error" and read["meta"]["versionId"] == "2"
+    assert statuses(journal.send(journal.gone("Flag", "never"))) == ["204"]
+
+
+def test_one_identifier_means_one_patients_record_and_another_senders_is_another(platform: Standing) -> None:
+    journal = Journal(platform)
+    journal.send(journal.put(allergy(platform), "one"))
+    journal.about = "parent"
+    refused = journal.send(journal.put(allergy(platform, "parent"), "one"))
+    assert faults(refused) == {"Bundle.entry[0].request": "own-identifier"}
+    wrong = journal.send(journal.put(allergy(platform, "citizen"), "two"))
+    assert wrong.status == 422 and "another person" in wrong.issue["diagnostics"]
+
+
+def refused_of(platform: Standing, about: str, **more: Any) -> Answered:
+    journal = Journal(platform, about=about)
+    return journal.send(journal.put(allergy(platform, about), "one"), **more)
+
+
+def test_nothing_is_filed_about_somebody_who_has_opted_out_and_the_sender_hears_no_reason(platform: Standing) -> None:
+    refused = refused_of(platform, "opted-out")
+    assert refused.status == 403 and "are not filed here" in refused.issue["diagnostics"]
+    assert [row[1:3] for row in rows(platform, refused)] == [("not-kept-after-opt-out", 1)]
+
+
+def test_the_scope_opens_nothing_else_and_a_clinicians_token_sends_no_transaction(platform: Standing) -> None:
+    journal = Journal(platform)
+    assert ask(platform, "GET", "AllergyIntolerance", as_="journal-system").status == 403
+    journal.as_ = "hospital-doctor"
+    assert journal.send(journal.put(allergy(platform), "one"), **NEED).status == 403
+
+
+def test_what_a_system_sent_is_changed_by_a_doctor_and_keeps_its_recorder(platform: Standing) -> None:
+    journal = Journal(platform)
+    (id_,) = ids(journal.send(journal.put(allergy(platform), "one")))
+    stands = ask(platform, "GET", f"AllergyIntolerance/{id_}", **NEED).tree
+    done = ask(platform, "PUT", f"AllergyIntolerance/{id_}", stands | {"criticality": "low"}, version=1)
+    assert done.status == 200 and done.tree["recorder"]["reference"].startswith("#")
+    assert registered(platform, allergy(platform))["id"] != id_
