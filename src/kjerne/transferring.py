@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,14 +15,22 @@ from kjerne.policy.services import SERVICES
 from kjerne.registries.guides import Guides
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.book import Book
+from kjerne.services.critical.entries import Entry
+from kjerne.services.critical.groups import TEXT, Means, plain
 from kjerne.services.critical.kinds import SERVICE
+from kjerne.services.critical.related import Related, RelatedApi
 from kjerne.services.critical.transfer import TransferApi, Transfers
 from kjerne.services.standards import types_by_service
+from kjerne.services.warnings.knowledge import Knowledge
+from kjerne.services.warnings.reading import ATC, Allergy, Code
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store
+from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
 from kjerne.store.transfers import Names
 
+ATC_GROUPS = (4, 5)
+"""Signs of the ATC codes that name a chemical or pharmacological group; shorter ones name an organ, and hold what is no kin."""
 Register = Callable[[str], Awaitable[Registered | None]]
 
 
@@ -46,6 +54,26 @@ class Kinds:
         return frozenset(kind for code in known.authorizations for kind in law.get(code, ()))
 
 
+async def meanings(conn: Connection, entries: Sequence[Entry]) -> list[Means]:
+    """What entries are about: of an allergy its substances under every loaded code and as ingredients, with what they are kinds
+    of; of the rest its codes, and what SNOMED CT says that those are kinds of."""
+    knowledge = await Knowledge.at(conn)
+    return [await _meaning(knowledge, one) for one in entries]
+
+
+async def _meaning(knowledge: Knowledge, entry: Entry) -> Means:
+    said = plain(entry)
+    codes = frozenset(Code(*one) for one in said.same if one[0] != TEXT)
+    if entry.type != "AllergyIntolerance" or not codes:
+        return Means(said.same, frozenset(await knowledge.kinds_of(codes)))
+    meant = await knowledge.of_allergy(Allergy(entry.id, "", codes, of_excipient=entry.now.of_excipient))
+    named = {*codes, *meant.substances, *(Code(ATC, code) for code in meant.atc)}
+    atc = {one for one in (*named, *knowledge.same_as(named)) if one.system == ATC}
+    wider = {Code(ATC, one.code[:length]) for one in atc for length in ATC_GROUPS if len(one.code) > length}
+    kinds = await knowledge.kinds_of(meant.substances)
+    return Means(frozenset({*codes, *meant.medicines, *meant.substances, *atc}), frozenset({*kinds, *wider}))
+
+
 def critical(
     store: Store, reader: Reader, finder: Finder, parse_json: Callable[[bytes], dict[str, Any]],
     parse_bundle: Callable[[bytes], dict[str, Any]], parse_search: Callable[..., Search],
@@ -56,4 +84,5 @@ def critical(
     people = CriticalApi(store.pool, book, reader, finder, parse_json, parse_search, identify, guides, is_shut)
     names = Names(store.keys.derived("critical-transfer"))
     sent = Transfers(store.pool, book, names, guides, Kinds(registered).of)
-    return [*TransferApi(sent, parse_bundle, identify).routes(), *people.routes()]
+    related = RelatedApi(store.pool, Related(book, meanings), identify)
+    return [*TransferApi(sent, parse_bundle, identify).routes(), *related.routes(), *people.routes()]

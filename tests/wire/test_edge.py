@@ -426,6 +426,7 @@ def of_critical_information(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     there = f"{CRITICAL}/Flag/{made['id']}"
     for sent in (
         Sent(f"GET {CRITICAL}/status", f"{CRITICAL}/status", **who, headers=asking),
+        Sent(f"GET {CRITICAL}/$groups", f"{CRITICAL}/$groups", **who, headers=asking),
         Sent(f"GET {at}", f"{CRITICAL}/Conditions?criticalInfoType=Infection", **who, headers=asking),
         Sent(f"GET {at}", f"{CRITICAL}/Flag", **who, status=400),
         Sent(f"GET {one}", there, **who, headers=asking),

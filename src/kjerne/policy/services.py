@@ -69,9 +69,9 @@ class Service:
     are the FHIR types that SMART scopes can narrow. `transfer_scope` lets a journal's system send in what its personnel
     registered there, where `sources` is not said of the whole service. `agreement` is the patient's consent to the
     service itself, without which nobody on the professional side sees or registers anything. `registers` says which
-    kinds of content an authorisation may register, `sources` that systems send in. `windows` hold for tokens without `unlimited_scope`: a
-    class of document that is not among them is shut, one with years only while it is younger than that. `parts` are the kinds of
-    content that the patient can restrict by themselves.
+    kinds of content an authorisation may register, `sources` that systems send in. `windows` hold for tokens without
+    `unlimited_scope`: a class of document that is not among them is shut, one with years only while it is younger than
+    that. `parts` are the kinds of content that the patient can restrict by themselves.
     """
 
     name: str

@@ -121,6 +121,15 @@ class Knowledge:
         wider = [await self._wider(one.code) for one in codes if one.system == SNOMED]
         return codes | {Code(SNOMED, code) for one in wider for code in one - {OF_SUBSTANCES, OF_PRODUCTS}}
 
+    def same_as(self, codes: Iterable[Code]) -> frozenset[Code]:
+        """The other codes of substances, ATC's among them, by the loaded map."""
+        return frozenset(self._same(codes))
+
+    async def kinds_of(self, codes: Iterable[Code]) -> frozenset[Code]:
+        """What codes are kinds of, by SNOMED CT's hierarchy; not themselves."""
+        asked = set(codes)
+        return frozenset(await self._with_wider(asked) - asked)
+
     async def _wider(self, code: str) -> frozenset[str]:
         if self._snomed is None:
             return frozenset()

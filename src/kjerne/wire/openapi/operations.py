@@ -248,6 +248,7 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         for method, body in (("GET", ()), ("POST", _PARAMETERS))
     },
     f"GET {_CRITICAL}/status": Operation({200: _JSON}, headers=_OF_CRITICAL),
+    f"GET {_CRITICAL}/$groups": Operation({200: Given("Parameters")}, headers=_OF_CRITICAL),
     f"POST {_CRITICAL}": Operation(
         {200: Given("Bundle")}, (404, 409, 412, 422), body=((JSON_TYPE, "Bundle"),), headers=_OF_CRITICAL
     ),
