@@ -15,6 +15,7 @@ from kjerne.policy.services import SERVICES
 from kjerne.registries.guides import Guides
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.book import Book
+from kjerne.services.critical.coverage import CoverageApi
 from kjerne.services.critical.entries import Entry
 from kjerne.services.critical.groups import TEXT, Means, plain
 from kjerne.services.critical.kinds import SERVICE
@@ -85,4 +86,5 @@ def critical(
     names = Names(store.keys.derived("critical-transfer"))
     sent = Transfers(store.pool, book, names, guides, Kinds(registered).of)
     related = RelatedApi(store.pool, Related(book, meanings), identify)
-    return [*TransferApi(sent, parse_bundle, identify).routes(), *related.routes(), *people.routes()]
+    reach = CoverageApi(store.pool, book.types)
+    return [*TransferApi(sent, parse_bundle, identify).routes(), *related.routes(), *reach.routes(), *people.routes()]

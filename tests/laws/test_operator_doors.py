@@ -20,6 +20,7 @@ OF_NOBODY = {
     "GET /participation", "GET /participation/{number}", "POST /participation", "POST /participation/{number}/widen",
     "POST /participation/{number}/close", "GET /pps/already-done-counts", "GET /pps/operations/rejected",
     "GET /critical-information/warning-counts",
+    "GET /critical-information/coverage",
     "GET /oversight/anomalies", "GET /persons/links", "POST /persons/links",
     "POST /persons/links/compare", "POST /persons/links/{number}/shown", "POST /persons/links/{number}/undo",
     *(f"{method} /fhir/R4/{path}$export" for method in ("GET", "POST") for path in ("", "Patient/", "Group/{id}/")),

@@ -12,6 +12,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity
 from kjerne.pages.oversight_house import ExportList, ExportShown, LogState, ReviewLine, ReviewList
 from kjerne.registries import wording
+from kjerne.services.critical.coverage import Figure
 from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import VOLUME, Chosen, Line, Listing, Opened, Period
 from kjerne.store import anomalies
@@ -77,6 +78,7 @@ class FakeOversight:
     why_not: Standing = ""
     state: LogState = field(default_factory=the_log_state)
     warned: tuple[Count, ...] = ()
+    reach: tuple[Figure, ...] = ()
 
     async def review(self, who: Identity, period: Period, chosen: Chosen, skipped: int) -> ReviewList:
         self.reviewed.append((period, chosen))
@@ -141,6 +143,9 @@ class FakeOversight:
 
     async def log_state(self, who: Identity) -> LogState:
         return self.state
+
+    async def coverage(self, who: Identity) -> tuple[Figure, ...]:
+        return self.reach
 
     async def warning_counts(self, who: Identity) -> tuple[Count, ...]:
         return self.warned

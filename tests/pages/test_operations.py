@@ -11,6 +11,7 @@ import pytest
 
 from kjerne.pages.oversight_house import LogState
 from kjerne.policy.taking_part import Absence
+from kjerne.services.critical.coverage import Figure
 from kjerne.store.cards import Count
 from kjerne.store.comparing import Tail
 from pages.browser import Browser, later, text
@@ -331,6 +332,22 @@ async def test_what_became_of_warnings_is_told_rule_by_rule(house_and_browser: H
     )  # fmt: skip
     told = text(await browser.get("/operations/warnings"))
     assert "Samme virkestoff 12 7 2 4 Pasienten har tålt det før (3) Samme bruk etter ATC 4 0 0 0" in told
+
+
+async def test_coverage_is_told_by_region_and_organisation_and_what_is_withheld_says_so(
+    house_and_browser: HouseAndBrowser,
+) -> None:
+    house, browser, _ = house_and_browser
+    home = await browser.operator()
+    assert 'href="/operations/coverage"' in home.text
+    assert "Ingen er knyttet til noen virksomhet." in text(await browser.get("/operations/coverage"))
+    house.reach = (
+        Figure("all", "", "", "", 400, 100, (50, 40, 20)), Figure("region", "46", "46", "", 400, 100, (50, 40, None)),
+        Figure("organisation", "100000024", "46", "Bergen legevakt", 120, None, (None, None, None)),
+    )  # fmt: skip
+    told = text(await browser.get("/operations/coverage"))
+    assert "Alle 400 100 25 % 50 40 20 Fylke 46 400 100 25 % 50 40 holdt tilbake" in told
+    assert "Bergen legevakt 120 holdt tilbake holdt tilbake" in told
 
 
 async def test_a_log_that_is_broken_says_so_first_and_one_that_was_never_compared_too(

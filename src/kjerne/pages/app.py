@@ -124,6 +124,7 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/operations/inquiries/{number}/answer", operations_inquiries.answer, "operator"),
     ("GET", "/operations/log", operations.log_state, "operator"),
     ("GET", "/operations/warnings", operations.warnings, "operator"),
+    ("GET", "/operations/coverage", operations.coverage, "operator"),
     ("GET", "/operations/exports", operations_exports.listed, "operator"),
     ("GET", "/operations/exports/{number}", operations_exports.one, "operator"),
     ("POST", "/operations/exports/{number}", operations_exports.decided, "operator"),

@@ -21,6 +21,7 @@ from kjerne.pages.live_launched import LaunchedPages
 from kjerne.pages.oversight_house import LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
+from kjerne.services.critical.coverage import Figure, figures
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
@@ -101,6 +102,13 @@ class OperatorPages(LaunchedPages, ExportPages):
         async with self.store.pool.acquire() as conn:
             since = self.clock.now() - timedelta(days=warnings.COUNTED_DAYS)
             return tuple(await cards.counts(conn, warnings.SERVICE, since))
+
+    async def coverage(self, who: Identity) -> tuple[Figure, ...]:
+        """The figures that `GET /critical-information/coverage` gives."""
+        operator(who)
+        types = types_by_service()[warnings.SERVICE]
+        async with self.store.pool.acquire() as conn:
+            return tuple(await figures(conn, self.store.pool, types, self.clock.now()))
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""

@@ -18,6 +18,7 @@ from kjerne.pages.desk import Page
 from kjerne.pages.live_operator import ROWS_SHOWN
 from kjerne.policy.services import IN_USE
 from kjerne.registries.card_words import say
+from kjerne.services.critical.coverage import AGES, LEAST, STEP
 from kjerne.services.participation.register import NAME_CHARACTERS, PHASES, Asked, Kind
 from kjerne.services.results.values import OSLO
 from kjerne.services.warnings.api import COUNTED_DAYS
@@ -198,6 +199,18 @@ async def warnings(page: Page) -> Response:
         title=page.say("warned.title"),
         days=COUNTED_DAYS,
         rules=[one for one in rules if one.shown or one.accepted or one.overridden],
+    )
+
+
+async def coverage(page: Page) -> Response:
+    """How far critical information reaches, by region and organisation; of nobody in particular."""
+    return page.render(
+        "operations/coverage.html",
+        title=page.say("reach.title"),
+        figures=await page.house.coverage(page.who),
+        ages=[name for name, _ in AGES],
+        least=LEAST,
+        step=STEP,
     )
 
 

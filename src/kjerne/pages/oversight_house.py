@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from kjerne.services.critical.coverage import Figure
 from kjerne.services.exports.approving import Standing
 from kjerne.services.oversight.review import Chosen, Line, Listing, Opened, Period
 from kjerne.store.cards import Count
@@ -102,4 +103,8 @@ class OversightHouse(Protocol):
 
     async def warning_counts(self, who: Identity) -> tuple[Count, ...]:
         """What became of the warnings that clinicians were shown lately, of nobody in particular."""
+        ...
+
+    async def coverage(self, who: Identity) -> tuple[Figure, ...]:
+        """How far critical information reaches, of nobody in particular."""
         ...

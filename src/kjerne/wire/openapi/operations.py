@@ -332,6 +332,7 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     "POST /pps/operations/withdrawn": Operation({200: _JSON}, (404, 409, 422), form=("sender!", "message!", *_REASON)),
     "GET /pps/already-done-counts": Operation({200: _JSON}),
     "GET /critical-information/warning-counts": Operation({200: _JSON}),
+    "GET /critical-information/coverage": Operation({200: _JSON}),
     "GET /cds-services": Operation({200: _JSON}),
     "POST /v1/helseindikator/status": Operation(
         {200: Given("Json", ("content-language",), media=(JSON,))}, body=((JSON, "Json"),),
