@@ -92,11 +92,8 @@ def _scopes() -> Iterator[tuple[tuple[CallerKind, str, Action], frozenset[str]]]
         for action in WRITING:
             if one.registers:
                 yield ("practitioner", name, action), one.filing_scopes
-            if one.sources:
-                yield ("system", name, action), one.filing_scopes
-            elif one.transfer_scope:
-                # The test client goes on as it does where a service has no senders.
-                yield ("system", name, action), frozenset({one.transfer_scope, ALL_PATIENTS})
+            if one.sending_scopes:
+                yield ("system", name, action), one.sending_scopes
 
 
 SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {

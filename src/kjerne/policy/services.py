@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
-from kjerne.access import REGRET
+from kjerne.access import ALL_PATIENTS, REGRET
 from kjerne.registries.contents import RECORD, VERIFICATION
 from kjerne.registries.homes import KEPT
 from kjerne.registries.withholding import CONTENT_KINDS
@@ -97,6 +97,13 @@ class Service:
     unlimited_scope: str = ""
     parts: tuple[str, ...] = ()
     windows: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def sending_scopes(self) -> frozenset[str]:
+        """By which systems send in. The test client goes on as it does where a service has no senders."""
+        if self.sources:
+            return self.filing_scopes
+        return frozenset({self.transfer_scope, ALL_PATIENTS}) if self.transfer_scope else frozenset()
 
 
 _FREE: Final = Role(needs_consent=False, breaks_glass=True)
