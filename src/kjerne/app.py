@@ -50,6 +50,7 @@ from kjerne.policy.table_subscribing import TOLD_OF
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, PERSON, SERVICE_BY_TYPE, SHARED_TYPES
+from kjerne.registries.journals import Journals
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -321,10 +322,11 @@ class House:
         is_shut = partial(opens_what_is_shut, tells_choices=self.settings.tells_choices)
         parse_bundle = partial(strict_json.parse, depth=depth, limit_bytes=BUNDLE_LIMIT_BYTES)
         parse = self._parse_resource, parse_bundle, parse_search, self.identify
+        journals = Journals(self.settings.journals_file, sandbox=self.settings.mode == "sandbox")
         return [
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),
-            *critical(self.store, self.reader, self.finder, *parse, self.guides, is_shut, self.registered),
+            *critical(self.store, self.reader, self.finder, *parse, self.guides, is_shut, self.registered, journals),
         ]
 
     def _of_clinicians_systems(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:

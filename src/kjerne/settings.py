@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     indicator_ticket_minutes: int = Field(
         15, description="how long a ticket of the health indicator lives, if its attestation does", ge=1, le=60
     )
+    journals: str = Field(
+        "",
+        description="file of the journals that are asked for their critical information; empty: journals.toml in `data`",
+    )
     origins: str = Field(
         "",
         description="origins (https://app.example, spaces between) of browser applications whose pages may open a socket for "
@@ -165,6 +169,11 @@ class Settings(BaseSettings):
     def ehrs_file(self) -> Path:
         """The file of the clinicians' systems that are registered."""
         return Path(self.ehrs) if self.ehrs else self.data / "ehrs.toml"
+
+    @property
+    def journals_file(self) -> Path:
+        """The file of journals that are asked for their critical information."""
+        return Path(self.journals) if self.journals else self.data / "journals.toml"
 
     @property
     def tells_choices(self) -> bool:

@@ -13,12 +13,14 @@ from kjerne.fhir.search import Search
 from kjerne.policy.caller import Registered
 from kjerne.policy.services import SERVICES
 from kjerne.registries.guides import Guides
+from kjerne.registries.journals import Journals
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.coverage import CoverageApi
 from kjerne.services.critical.entries import Entry
 from kjerne.services.critical.groups import TEXT, Means, plain
 from kjerne.services.critical.kinds import SERVICE
+from kjerne.services.critical.notified import NotifiedApi
 from kjerne.services.critical.related import Related, RelatedApi
 from kjerne.services.critical.transfer import TransferApi, Transfers
 from kjerne.services.standards import types_by_service
@@ -79,6 +81,7 @@ def critical(
     store: Store, reader: Reader, finder: Finder, parse_json: Callable[[bytes], dict[str, Any]],
     parse_bundle: Callable[[bytes], dict[str, Any]], parse_search: Callable[..., Search],
     identify: Callable[[str], PatientRef], guides: Guides, is_shut: Callable[[Grant], bool], registered: Register,
+    journals: Journals,
 ) -> list[Route]:  # fmt: skip
     """The routes of the national interface."""
     book = book_of(store, reader, identify)
@@ -87,4 +90,6 @@ def critical(
     sent = Transfers(store.pool, book, names, guides, Kinds(registered).of)
     related = RelatedApi(store.pool, Related(book, meanings), identify)
     reach = CoverageApi(store.pool, book.types)
-    return [*TransferApi(sent, parse_bundle, identify).routes(), *related.routes(), *reach.routes(), *people.routes()]
+    told = NotifiedApi(store.pool, journals, store.keys.derived("journal"), parse_bundle)
+    rooms = TransferApi(sent, parse_bundle, identify), related, reach, told, people
+    return [route for room in rooms for route in room.routes()]

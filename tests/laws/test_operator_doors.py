@@ -21,6 +21,8 @@ OF_NOBODY = {
     "POST /participation/{number}/close", "GET /pps/already-done-counts", "GET /pps/operations/rejected",
     "GET /critical-information/warning-counts",
     "GET /critical-information/coverage",
+    "GET /critical-information/fetches",
+    "POST /critical-information/fetches/{number}/again",
     "GET /oversight/anomalies", "GET /persons/links", "POST /persons/links",
     "POST /persons/links/compare", "POST /persons/links/{number}/shown", "POST /persons/links/{number}/undo",
     *(f"{method} /fhir/R4/{path}$export" for method in ("GET", "POST") for path in ("", "Patient/", "Group/{id}/")),

@@ -472,6 +472,14 @@ def asked_while_she_works(platform: Standing) -> list[Sent]:
         Sent(f"POST {critical}/feedback", f"{critical}/feedback", about="citizen", body=answer, headers=json_),
         Sent("GET /critical-information/warning-counts", "/critical-information/warning-counts", "operator", ""),
         Sent("GET /critical-information/coverage", "/critical-information/coverage", "operator", ""),
+        Sent("GET /critical-information/fetches", "/critical-information/fetches", "operator", ""),
+        Sent(
+            "POST /critical-information/fetches/{number}/again",
+            "/critical-information/fetches/0/again",
+            "operator",
+            "",
+            status=404,
+        ),
         Sent(f"POST {done}", done, about="citizen", body=test, headers=json_),
         Sent(f"POST {done}/feedback", f"{done}/feedback", about="citizen", body=answer, headers=json_),
     ]

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from uvicorn.supervisors import Multiprocess
 
-from kjerne import housekeeping, production, server
+from kjerne import app, fetching, housekeeping, production, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.lifespan import Lifespan
 from kjerne.registries.guides import Guides
 from kjerne.registries.health_systems import HealthSystems
+from kjerne.registries.journals import Journals
 from kjerne.registries.receivers import Receivers
 from kjerne.settings import Settings
 from kjerne.store import audit, key_marks, migrate
@@ -48,8 +49,7 @@ def checked(settings: Settings) -> Settings:
         )
         if not value
     ]
-    faults += [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_receivers(settings)]
-    faults += _faults_of_systems(settings)
+    faults += [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_files(settings)]
     for name, url in (("KJERNE_ISSUER", settings.issuer), ("KJERNE_PUBLIC_URL", settings.public_url)):
         parts = urlsplit(url)
         if url and parts.scheme != "https" and parts.hostname not in _MAY_BE_PLAIN:
@@ -81,26 +81,19 @@ def _faults_of_mail(settings: Settings) -> list[Fault]:
     return faults
 
 
-def _faults_of_receivers(settings: Settings) -> list[Fault]:
-    """A file that is named must be one that can be read: else nobody would be told, and nobody told why."""
-    if not settings.subscribers:
-        return []
-    try:
-        Receivers(settings.subscribers_file).read()
-    except Refusal as refusal:
-        return [Fault(f"KJERNE_SUBSCRIBERS, {refusal}", where="KJERNE_SUBSCRIBERS")]
-    return []
-
-
-def _faults_of_systems(settings: Settings) -> list[Fault]:
-    """As of receivers: of a file that cannot be read nobody would be shown anything in a frame, and nobody told why."""
-    if not settings.ehrs:
-        return []
-    try:
-        HealthSystems(settings.ehrs_file).read()
-    except Refusal as refusal:
-        return [Fault(f"KJERNE_EHRS, {refusal}", where="KJERNE_EHRS")]
-    return []
+def _faults_of_files(settings: Settings) -> list[Fault]:
+    """A file that is named must be one that can be read: else nobody would be told, shown or asked, and nobody told why."""
+    faults = []
+    for name, named, read in (
+        ("KJERNE_SUBSCRIBERS", settings.subscribers, Receivers(settings.subscribers_file).read),
+        ("KJERNE_EHRS", settings.ehrs, HealthSystems(settings.ehrs_file).read),
+        ("KJERNE_JOURNALS", settings.journals, Journals(settings.journals_file).read),
+    ):
+        try:
+            _ = named and read()
+        except Refusal as refusal:
+            faults.append(Fault(f"{name}, {refusal}", where=name))
+    return faults
 
 
 def run(settings: Settings, workers: int, *, as_json: bool) -> None:
@@ -131,7 +124,12 @@ def work_off(settings: Settings, *, once: bool) -> int:
     """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
     if not settings.dsn:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
-    for fault in [*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_receivers(settings)]:
+    for fault in [
+        *_faults_of_keys(settings),
+        *_faults_of_mail(settings),
+        *_faults_of_receivers(settings),
+        *_faults_of_journals(settings),
+    ]:
         raise Refusal(422, fault.says, where=fault.where)
     if not settings.key_shares:
         # Whoever starts first makes the file: it must not come to lie where nobody looks for it.
@@ -173,13 +171,15 @@ async def _work(settings: Settings, checkpoints: Checkpoints, done: list[int], *
             if once:
                 done.append(await worker.run_due(sys.maxsize))
         deliverer = await ready(Deliverer(pool, clock, keys, shares, settings))
-        if once:
-            await deliverer.run_due()
-        else:
-            comparer = Comparer(pool, clock, checkpoints)
-            await asyncio.gather(
-                *(worker.run_forever() for worker in workers), comparer.run_forever(), deliverer.run_forever()
-            )
+        async with app.opened(settings.model_copy(update={"pool_size": 2}), keys, clock) as house:
+            fetcher = fetching.of(house)
+            if once:
+                await deliverer.run_due()
+                await fetcher.run_due()
+            else:
+                comparer = Comparer(pool, clock, checkpoints)
+                others = comparer.run_forever(), deliverer.run_forever(), fetcher.run_forever()
+                await asyncio.gather(*(worker.run_forever() for worker in workers), *others)
     finally:
         await pool.close()
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from kjerne import app, housekeeping
+from kjerne import app, fetching, housekeeping
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
 from kjerne.registries.guides import Guides
@@ -115,15 +115,17 @@ async def _at_work(settings: Settings) -> AsyncIterator[None]:
     teller = housekeeping.teller(pool, clock, keys, settings)
     comparer = Comparer(pool, clock, checkpoints)
     deliverer = await ready(Deliverer(pool, clock, keys, shares, settings))
-    working = asyncio.gather(
-        worker.run_forever(), teller.run_forever(), comparer.run_forever(), deliverer.run_forever()
-    )
-    try:
-        yield
-    finally:
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError, *UNREACHED):
-            await working
+    async with app.opened(settings.model_copy(update={"pool_size": 2}), keys, clock) as house:
+        working = asyncio.gather(
+            worker.run_forever(), teller.run_forever(), comparer.run_forever(), deliverer.run_forever(),
+            fetching.of(house).run_forever(),
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError, *UNREACHED):
+                await working
         with contextlib.suppress(*UNREACHED):
             await pool.close()
 

@@ -88,6 +88,13 @@ class Transfers:
                 raise not_filed(denied) from denied
         raise unsettled()
 
+    async def patient_of(self, organisation: str, name: str, system: str, value: str) -> int | None:
+        """The key of whom a record is about that an organisation sent under an identifier; None where it sent none."""
+        called = self.names.of(organisation, name, system, value)
+        async with self.pool.acquire() as conn:
+            sent = (await transfers.known(conn, [called])).get(called)
+        return sent.patient if sent else None
+
     async def _ready(self, items: Sequence[Item], organisation: str, at: datetime) -> list[Ready]:
         found: list[Ready] = []
         faults: list[Fault] = []

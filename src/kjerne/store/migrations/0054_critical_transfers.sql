@@ -33,3 +33,28 @@ BEGIN
     RETURN deleted + part;
 END $$;
 REVOKE ALL ON FUNCTION erase_said(bigint, text) FROM PUBLIC;
+
+-- Journals that are asked: what became of the subscription there, and what they have said is new and was not fetched yet. An
+-- address is Type/id in the journal; it holds no person number, and nothing of what a record says.
+CREATE TABLE journal (
+    name         text PRIMARY KEY,       -- as the operator's file has it
+    subscription text NOT NULL DEFAULT '',
+    fault        text NOT NULL DEFAULT '',
+    tries        integer NOT NULL DEFAULT 0,
+    due_at       timestamptz NOT NULL,   -- when it is looked after next
+    swept_to     timestamptz             -- what was written there until then was asked for
+);
+CREATE TABLE journal_news (
+    journal  text NOT NULL,
+    address  text NOT NULL,
+    number   bigint GENERATED ALWAYS AS IDENTITY,
+    noted    integer NOT NULL DEFAULT 1, -- how often it was said: what is said while it is fetched is fetched again
+    since    timestamptz NOT NULL,
+    due_at   timestamptz NOT NULL,
+    tries    integer NOT NULL DEFAULT 0,
+    fault    text NOT NULL DEFAULT '',
+    dead_at  timestamptz,
+    PRIMARY KEY (journal, address)
+);
+CREATE INDEX journal_news_due ON journal_news (due_at) WHERE dead_at IS NULL;
+GRANT SELECT, INSERT, UPDATE, DELETE ON journal, journal_news TO kjerne_app;

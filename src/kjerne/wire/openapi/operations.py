@@ -333,6 +333,9 @@ _SYSTEMS: Final[Mapping[str, Operation]] = {
     "GET /pps/already-done-counts": Operation({200: _JSON}),
     "GET /critical-information/warning-counts": Operation({200: _JSON}),
     "GET /critical-information/coverage": Operation({200: _JSON}),
+    "POST /critical-information/notified/{journal}": Operation({200: _JSON}, (401, 422), body=((JSON_TYPE, "Bundle"),)),
+    "GET /critical-information/fetches": Operation({200: _JSON}),
+    "POST /critical-information/fetches/{number}/again": Operation({204: Given()}, (404,)),
     "GET /cds-services": Operation({200: _JSON}),
     "POST /v1/helseindikator/status": Operation(
         {200: Given("Json", ("content-language",), media=(JSON,))}, body=((JSON, "Json"),),
