@@ -134,7 +134,7 @@ class Page:
     def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page in the reader's language."""
         token = session.form_token(self.desk.seal, self.session, self.now) if self.session else ""
-        html = _environment().get_template(template).render(page=self, token=token, **_looks(self), **values)
+        html = environment().get_template(template).render(page=self, token=token, **_looks(self), **values)
         return HTMLResponse(html, status)
 
     def go(self, path: str, *, session: Session | None = None) -> Response:
@@ -371,7 +371,7 @@ def _language(request: Request) -> Language:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("kjerne.pages"),
         autoescape=True,

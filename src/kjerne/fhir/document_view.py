@@ -1,0 +1,357 @@
+"""Any FHIR document as what a page shows of it: sections, entries, and every fact in them with its codes.
+
+It takes documents as they come, also such as break every rule: without a Composition or a Patient, with entries that nothing
+leads to, with values of another shape. Nothing that is coded is left out, and no markup is taken over: a narrative is its text.
+Words are the page's own business: a fact is named by the elements that lead to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from html import unescape
+from re import compile as pattern
+from typing import Any, Final, NamedTuple
+
+from kjerne.fhir.cds_hooks import codings, named, objects, said
+
+Tree = Mapping[str, Any]
+DEPTH: Final = 30
+"""Elements within elements that are looked into; what is deeper is said to be cut."""
+FACTS: Final = 2_000
+"""Facts of one entry."""
+ENTRIES: Final = 2_000
+_ASIDE: Final = frozenset({"resourceType", "id", "text"})
+_LATER: Final = {"extension": 1, "contained": 2, **dict.fromkeys(("identifier", "subject", "patient", "meta"), 3)}
+_TAG: Final = pattern(r"<[^>]*>")
+_BLOCK: Final = pattern(r"<(?:/?(?:p|div|tr|li|ul|ol|table|h[1-6])|br)\b[^>]*>")
+_CELL: Final = pattern(r"</t[dh]>")
+_NAMES: Final = (
+    "code", "vaccineCode", "medicationCodeableConcept", "type", "deviceName", "name", "title", "description", "category",
+    "conclusion",
+)  # fmt: skip
+
+
+class Code(NamedTuple):
+    """A code of a system with what it is called."""
+
+    system: str
+    code: str
+    display: str
+
+
+class Fact(NamedTuple):
+    """One value. `path` are the elements that lead to it; `link` is the place of the entry that it leads to, -1 for none."""
+
+    path: tuple[str, ...]
+    text: str
+    codes: tuple[Code, ...] = ()
+    link: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource. `place` is its number in the document; `is_cut`: it says more than is shown."""
+
+    place: int
+    type: str
+    heading: str
+    facts: tuple[Fact, ...]
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section, and those within it. `prose` is its narrative as text; `empty` says why it has no entry."""
+
+    title: str
+    code: Code | None
+    empty: Fact | None
+    prose: str
+    facts: tuple[Fact, ...]
+    entries: tuple[Entry, ...]
+    missing: tuple[str, ...] = ()
+    """References that lead to no entry of the document."""
+    again: tuple[Fact, ...] = ()
+    """Entries that are shown before, as links."""
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A document. `rest` are entries that no section leads to; `is_whole` is False where there are more than are shown."""
+
+    title: str
+    date: str
+    patient: Entry | None
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    rest: tuple[Entry, ...]
+    has_composition: bool
+    is_whole: bool = True
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, once."""
+        waiting = list(self.sections)
+        if self.patient is not None:
+            yield self.patient
+        while waiting:
+            one = waiting.pop()
+            yield from one.entries
+            waiting += one.sections
+        yield from self.rest
+
+
+def view(bundle: Tree) -> View:
+    """What a page shows of a document; of anything at all."""
+    return _Viewing(bundle).view()
+
+
+@dataclass
+class _Walked:
+    facts: list[Fact] = field(default_factory=list)
+    is_cut: bool = False
+
+
+class _Viewing:
+    def __init__(self, bundle: Tree) -> None:
+        rows = list(objects(bundle.get("entry") if isinstance(bundle, Mapping) else None))
+        self._whole = len(rows) <= ENTRIES
+        pairs = [(said(row.get("fullUrl")), next(objects(row.get("resource")), {})) for row in rows[:ENTRIES]]
+        self._resources = [resource for _, resource in pairs]
+        self._places: dict[str, int] = {}
+        for place, (address, resource) in enumerate(pairs):
+            own = f"{said(resource.get('resourceType'))}/{said(resource.get('id'))}"
+            for one in (address, own, "/".join(address.split("/")[-2:]) if "/" in address else ""):
+                if one:
+                    self._places.setdefault(one, place)
+        self._shown: set[int] = set()
+        self._date = said(bundle.get("timestamp")) if isinstance(bundle, Mapping) else ""
+
+    def view(self) -> View:
+        head = self._head()
+        composition = self._resources[head] if head >= 0 else {}
+        self._shown.add(head)
+        her = self._patient(composition)
+        patient = self._entry(her) if her >= 0 else None
+        sections = tuple(self._section(one, 0) for one in objects(composition.get("section")))
+        rest = tuple(self._entry(place) for place in range(len(self._resources)) if place not in self._shown)
+        return View(
+            said(composition.get("title")), said(composition.get("date")) or self._date, patient,
+            tuple(self._walked(_without(composition, "section")).facts), sections, rest, head >= 0, self._whole,
+        )  # fmt: skip
+
+    def _head(self) -> int:
+        """The place of the Composition, or of what has sections and says that it is something else; -1 for none."""
+        found = (n for n, one in enumerate(self._resources) if one.get("resourceType") == "Composition")
+        sectioned = (n for n, one in enumerate(self._resources) if any(objects(one.get("section"))))
+        return next(found, next(sectioned, -1))
+
+    def _patient(self, composition: Tree) -> int:
+        led = next((self._meant(said(one.get("reference"))) for one in objects(composition.get("subject"))), -1)
+        if led >= 0:
+            return led
+        return next((n for n, one in enumerate(self._resources) if one.get("resourceType") == "Patient"), -1)
+
+    def _meant(self, reference: str) -> int:
+        """The place of the entry that a reference leads to; -1 for none."""
+        bare = reference.partition("/_history/")[0]
+        for one in (reference, bare, "/".join(bare.split("/")[-2:]) if "/" in bare else bare):
+            if one in self._places:
+                return self._places[one]
+        return -1
+
+    def _section(self, section: Tree, depth: int) -> Section:
+        entries, missing, again = list[Entry](), list[str](), list[Fact]()
+        for one in objects(section.get("entry")):
+            reference = said(one.get("reference"))
+            place = self._meant(reference)
+            if place < 0:
+                missing.append(said(one.get("display")) or reference)
+            elif place in self._shown:
+                again.append(Fact(("entry",), self._heading(self._resources[place]) or reference, (), place))
+            else:
+                entries.append(self._entry(place))
+        reason = section.get("emptyReason")
+        codes = _codes(reason)
+        empty = Fact(("emptyReason",), named(reason), codes) if reason is not None else None
+        loinc = _codes(section.get("code"))
+        aside = _without(section, "title", "code", "entry", "emptyReason", "section")
+        inner = objects(section.get("section")) if depth < DEPTH else iter(())
+        return Section(
+            said(section.get("title")) or named(section.get("code")), loinc[0] if loinc else None, empty,
+            prose(next((said(one.get("div")) for one in objects(section.get("text"))), "")),
+            (*(Fact(("code",), one.display, (one,)) for one in loinc[1:]), *self._walked(aside).facts),
+            tuple(entries), tuple(missing), tuple(again),
+            tuple(self._section(one, depth + 1) for one in inner),
+        )  # fmt: skip
+
+    def _entry(self, place: int) -> Entry:
+        resource = self._resources[place]
+        self._shown.add(place)
+        walked = self._walked(resource)
+        # What somebody reads it for comes first, its numbers and whom it is about last.
+        facts = sorted(walked.facts, key=lambda one: _LATER.get(one.path[0], 0))
+        return Entry(place, said(resource.get("resourceType")), self._heading(resource), tuple(facts), walked.is_cut)
+
+    def _heading(self, resource: Tree, depth: int = 0) -> str:
+        for key in _NAMES:
+            for one in objects(resource.get(key)):
+                if text := named(one) or _human(one) or said(one.get("name")):
+                    return text
+            if text := said(resource.get(key)):
+                return text
+        for key in ("medicationReference", "device", "medication"):
+            for one in objects(resource.get(key)):
+                if text := said(one.get("display")):
+                    return text
+                held = self._held(resource, said(one.get("reference")))
+                if held and depth < DEPTH and (text := self._heading(held, depth + 1)):
+                    return text
+        return next((code for key in _NAMES for _, code, _ in codings(resource.get(key))), "")
+
+    def _held(self, resource: Tree, reference: str) -> Tree:
+        if reference[:1] == "#":
+            return next((one for one in objects(resource.get("contained")) if one.get("id") == reference[1:]), {})
+        place = self._meant(reference)
+        return self._resources[place] if place >= 0 else {}
+
+    def _walked(self, tree: Tree) -> _Walked:
+        walked = _Walked()
+        for key, value in tree.items():
+            if key == "meta":
+                for one in objects(value):
+                    self._walk({name: one[name] for name in ("tag", "security") if name in one}, ("meta",), walked, 0)
+            elif key not in _ASIDE:
+                self._walk(value, (key.removeprefix("_"),), walked, 0)
+        return walked
+
+    def _walk(self, value: Any, path: tuple[str, ...], walked: _Walked, depth: int) -> None:
+        if depth > DEPTH or len(walked.facts) >= FACTS:
+            walked.is_cut = True
+        elif isinstance(value, list):
+            for one in value:
+                self._walk(one, path, walked, depth + 1)
+        elif isinstance(value, Mapping):
+            self._object(value, path, walked, depth)
+        elif isinstance(value, bool) or value is not None:
+            walked.facts.append(Fact(path, str(value).lower() if isinstance(value, bool) else str(value)))
+
+    def _object(self, value: Tree, path: tuple[str, ...], walked: _Walked, depth: int) -> None:
+        taken: frozenset[str] = frozenset()
+        for shape in (_concept, _coding, _quantity, self._reference, _number, _name, _period):
+            found = shape(value, path)
+            if found is not None:
+                fact, taken = found
+                walked.facts.append(fact)
+                break
+        url = said(value.get("url"))
+        own = (*path, url.rstrip("/").rpartition("/")[2]) if url and path[-1].endswith("xtension") else path
+        for key, one in value.items():
+            if key in taken or key in ("id", "div") or (key == "url" and own is not path):
+                continue
+            within = own if key.startswith("value") and own is not path else (*own, key.removeprefix("_"))
+            if key == "resourceType":
+                walked.facts.append(Fact(own, str(one)))
+            else:
+                self._walk(one, within, walked, depth + 1)
+
+    def _reference(self, value: Tree, path: tuple[str, ...]) -> tuple[Fact, frozenset[str]] | None:
+        reference = value.get("reference")
+        if not isinstance(reference, str):
+            return None
+        place = self._meant(reference)
+        text = said(value.get("display"))
+        if not text:
+            text = self._heading(self._resources[place]) if place >= 0 else reference
+        return Fact(path, text or reference, (), place), frozenset({"reference", "display", "type"})
+
+
+Shaped = tuple[Fact, frozenset[str]] | None
+
+
+def _without(tree: Tree, *names: str) -> Tree:
+    return {key: value for key, value in tree.items() if key not in names}
+
+
+def _codes(concept: Any) -> tuple[Code, ...]:
+    return tuple(Code(*one) for one in codings(concept))
+
+
+def _concept(value: Tree, path: tuple[str, ...]) -> Shaped:
+    coding = value.get("coding")
+    if not isinstance(coding, list):
+        return None
+    plain = all(
+        isinstance(one, Mapping) and set(one) <= {"system", "code", "display", "version", "userSelected"}
+        for one in coding
+    )
+    text = said(value.get("text")) or next(
+        (said(one.get("display")) for one in objects(coding) if one.get("display")), ""
+    )
+    # A coding that says more than its code, or lacks one, is walked too.
+    complete = plain and all(said(one.get("code")) for one in objects(coding))
+    if complete:
+        return Fact(path, text, _codes(value)), frozenset({"text", "coding"})
+    return Fact(path, text), frozenset({"text"})
+
+
+def _coding(value: Tree, path: tuple[str, ...]) -> Shaped:
+    code = value.get("code")
+    if not isinstance(code, str) or not ("system" in value or "display" in value) or "value" in value:
+        return None
+    display = said(value.get("display"))
+    return Fact(path, display, (Code(said(value.get("system")), code, display),)), frozenset(
+        {"code", "system", "display"}
+    )
+
+
+def _quantity(value: Tree, path: tuple[str, ...]) -> Shaped:
+    number = value.get("value")
+    if isinstance(number, bool) or not isinstance(number, (int, float, Decimal)):
+        return None
+    unit, code = said(value.get("unit")), said(value.get("code"))
+    text = f"{said(value.get('comparator'))}{number} {unit or code}".strip()
+    codes = (Code(said(value.get("system")), code, unit),) if code else ()
+    return Fact(path, text, codes), frozenset({"value", "unit", "comparator", "code", "system"})
+
+
+def _number(value: Tree, path: tuple[str, ...]) -> Shaped:
+    """An identifier, or a way to reach somebody, with what it is of."""
+    number, system = said(value.get("value")), said(value.get("system"))
+    if not number:
+        return None
+    return Fact(path, f"{number} ({system})" if system else number), frozenset({"value", "system"})
+
+
+def _name(value: Tree, path: tuple[str, ...]) -> Shaped:
+    text = _human(value)
+    return (Fact(path, text), frozenset({"family", "given", "prefix", "suffix", "text"})) if text else None
+
+
+def _human(value: Tree) -> str:
+    """A person's name as it is spoken."""
+    if not ("family" in value or "given" in value):
+        return ""
+    parts = [one for key in ("prefix", "given", "family", "suffix") for one in _texts(value.get(key))]
+    whole, text = " ".join(parts), said(value.get("text"))
+    return whole if not text or text == whole else f"{text} ({whole})"
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def _period(value: Tree, path: tuple[str, ...]) -> Shaped:
+    start, end = said(value.get("start")), said(value.get("end"))
+    if not (start or end):
+        return None
+    return Fact(path, f"{start} – {end}".strip()), frozenset({"start", "end"})
+
+
+def prose(div: str) -> str:
+    """The text of a narrative, a line for each block of it, without any of its markup."""
+    text = _TAG.sub("", _BLOCK.sub("\n", _CELL.sub(" | ", div)))
+    lines = (" ".join(one.split()).strip(" |") for one in unescape(text).split("\n"))
+    return "\n".join(one for one in lines if one)
