@@ -39,6 +39,7 @@ DOORS = {
     "a read by FHIR": ("GET", "/fhir/R4/Observation/00000000-0000-0000-0000-000000000000"),
     "a deletion by FHIR": ("DELETE", "/fhir/R4/Observation/00000000-0000-0000-0000-000000000000"),
     "all of a patient": ("GET", "/fhir/R4/Patient/$everything"),
+    "a summary": ("GET", "/fhir/R4/Patient/$summary"),
     "a transaction": ("POST", "/fhir/R4"),
     "a FHIR message": ("POST", "/fhir/R4/$process-message"),
     "a subscription": ("POST", "/fhir/R4/Subscription"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from typing import Any
 from uuid import uuid4
@@ -11,9 +10,11 @@ import pytest
 
 import ips_packages
 import words
+from kjerne.fhir.from_xml import read
 from kjerne.fhir.validate import check
 from kjerne.services.summary.model import KINDS
 from kjerne.store import summarising
+from kjerne.wire import xml
 from platform_fixture import Answered, Standing, Tree
 from services.test_patients import id_of as of_patient
 from services.test_shared_records import ask
@@ -263,7 +264,20 @@ def test_a_medicine_that_a_prescription_leads_to_comes_along(platform: Standing)
     assert gone.status == 204
 
 
-def test_a_summary_is_as_json_and_nothing_else_is_promised(platform: Standing) -> None:
-    answer = asked(platform)
-    assert answer.response.headers["content-type"].startswith("application/fhir+json")
-    assert json.loads(answer.response.content)["resourceType"] == "Bundle"
+def test_all_of_her_record_has_what_the_summary_has(platform: Standing) -> None:
+    everything = set(platform.get("Patient/$everything", **CITIZEN).ids())
+    about_nobody = {one["resource"]["id"] for one in asked(platform, **CITIZEN).tree["entry"]
+                    if one["resource"]["resourceType"] == "Medication"}  # fmt: skip
+    assert set(leaving(asked(platform, **CITIZEN))) - about_nobody <= everything
+
+
+def test_a_summary_is_given_as_json_and_as_xml_and_says_the_same(platform: Standing) -> None:
+    as_json = asked(platform)
+    assert as_json.response.headers["content-type"].startswith("application/fhir+json")
+    as_xml = platform.client.call(
+        "GET", AT, as_="gp", patient=platform.nin("citizen"), headers={"accept": "application/fhir+xml"}
+    )
+    assert as_xml.headers["content-type"].startswith("application/fhir+xml")
+    tree = read(xml.parse(as_xml.content, depth=100, limit_bytes=10_000_000)).tree
+    assert [one["fullUrl"] for one in tree["entry"]] == [one["fullUrl"] for one in as_json.tree["entry"]]
+    assert len(tree["entry"][0]["resource"]["section"]) == len(as_json.tree["entry"][0]["resource"]["section"])
