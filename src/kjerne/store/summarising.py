@@ -16,6 +16,7 @@ from kjerne.store import audit, limits
 from kjerne.store.patients import Held, named
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, door
+from kjerne.store.turns import in_turns
 
 Named = Sequence[tuple[int, UUID, int]]
 
@@ -67,7 +68,7 @@ async def gather(
         raise Stale
     records, counted = list[Record](), dict[int, int]()
     more = set[int]()
-    for row in rows:
+    async for row in in_turns(rows):
         if row[1] is None:
             continue
         counted[row[2]] = counted.get(row[2], 0) + 1

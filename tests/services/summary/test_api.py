@@ -6,7 +6,9 @@ from html import escape
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
+from cryptography.exceptions import InvalidTag
 
 import ips_packages
 import words
@@ -225,14 +227,15 @@ def _clinical(code: str) -> Tree:
     return {"coding": [{"system": f"{HL7}allergyintolerance-clinical", "code": code}]}
 
 
-def test_a_source_that_is_late_is_left_out_and_that_is_said_while_the_others_are_shown(
-    platform: Standing, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [TimeoutError, InvalidTag, asyncpg.QueryCanceledError])
+def test_a_source_that_is_late_or_fails_is_left_out_and_that_is_said_while_the_others_are_shown(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     whole = summarising.gather
 
     async def late(conn: Any, grant: Any, *rest: Any) -> Any:
         if grant.service == "critical-information":
-            raise TimeoutError
+            raise error
         return await whole(conn, grant, *rest)
 
     monkeypatch.setattr(summarising, "gather", late)

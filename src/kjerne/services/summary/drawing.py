@@ -32,6 +32,7 @@ from kjerne.store import shared, summarising
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import note
 from kjerne.store.reading import Reader, Record
+from kjerne.store.turns import in_turns
 
 MOST: Final = 500
 """Records of one type that are looked at, and results: the newest."""
@@ -109,7 +110,7 @@ class Drawing:
         try:
             async with asyncio.timeout(self.late_seconds):
                 gathered = await self._gathered(grant)
-            return self._chosen(grant, gathered, found, referred_to)
+            return await self._chosen(grant, gathered, found, referred_to)
         except (TimeoutError, asyncpg.PostgresError, InvalidTag) as error:
             log.warning("a source of a summary gave nothing", service=grant.service, error=type(error).__name__)
             return Drawn("unavailable")
@@ -131,10 +132,12 @@ class Drawing:
         every = (*types_from(grant.service), *(("Device",) if grant.service == RECORD else ()))
         return [one for one in every if smart.left(grant.caller, one, "s") != ()]
 
-    def _chosen(self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]) -> Drawn:
+    async def _chosen(
+        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]
+    ) -> Drawn:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
         aside = dict[str, Tree]()
-        for record in gathered.records:
+        async for record in in_turns(gathered.records):
             tree = decode(record.served)
             place = (type_name(record.type), str(record.id))
             records[place] = record
