@@ -284,6 +284,29 @@ def test_atc_is_kept_from_its_table_with_levels_and_doses(run: Any, dsn: str, tm
     assert [value for name, _, value in found.properties if name == "ddd"] == ["3 g O", "1 g P"]
 
 
+def called(dsn: str, url: str, *words: str) -> list[str]:
+    async def asked() -> list[str]:
+        conn = await asyncpg.connect(dsn)
+        try:
+            system = await terminology.loaded(conn, url, "")
+            assert system is not None
+            return [one.code for one in await system.called(words, 3)]
+        finally:
+            await conn.close()
+
+    return asyncio.run(asked())
+
+
+def test_a_code_is_found_by_words_of_its_name_or_by_itself(run: Any, dsn: str, tmp_path: Path) -> None:
+    path = tmp_path / "ATC.csv"
+    path.write_bytes(made.ATC_CSV)
+    loaded(run, path, "--version", "2026")
+    assert called(dsn, ATC, "MADEup") == called(dsn, ATC, "up", "ine") == ["Q01AA01"]
+    assert called(dsn, ATC, "q01aa01") == ["Q01AA01"]
+    for nothing in ("%", "_", "made%", "\\", "made' OR true --"):
+        assert called(dsn, ATC, nothing) == [], nothing
+
+
 def test_fest_has_substances_medicines_and_atc(run: Any, dsn: str, tmp_path: Path) -> None:
     path = tmp_path / "fest251.xml"
     path.write_text(made.FEST)

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from kjerne.registries.kj_profiles import ATC
-from pages.test_live import Tab, tab, text
+from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
 from services.critical.records import allergy, ask, registered
 from services.critical.test_api import chosen
-from services.test_standards_registered import consent
+from services.test_standards_registered import consent, send
 from words import fresh as word
 
 SERVICE = "critical-information"
@@ -113,6 +113,28 @@ def test_doctors_verify_and_whoever_has_read_it_is_told_but_not_she_who_changed_
         assert re.search(
             rf"Nå: Legemiddelreaksjon {name} Anafylaktisk reaksjon Feilregistrert", text(it.get("/clinician"))
         )
+
+
+def test_who_has_read_what_is_deleted_by_fhir_is_told_that_it_is_gone(platform: Standing) -> None:
+    tree = {"code": {"coding": [{"system": ATC, "code": "J01CE02", "display": (name := word())}]}}
+    id_ = registered(platform, allergy(platform, **tree))["id"]
+    with tab(platform, "hospital-doctor") as it:
+        assert name in text(it.get(opened(it, "citizen")))
+        assert send(platform, "DELETE", f"AllergyIntolerance/{id_}").status == 204
+        assert re.search(
+            rf"{name} Anafylaktisk reaksjon Alvorlig Ikke bekreftet Det er tatt bort", text(it.get("/clinician"))
+        )
+
+
+def test_who_may_not_open_her_any_more_hears_of_a_change_without_name_or_content(platform: Standing) -> None:
+    made = registered(platform, allergy(platform))
+    with tab(platform, "hospital-doctor") as it:
+        opened(it, "citizen")
+        low = {**made, "criticality": "low"}
+        with blocked(platform, "citizen", "hospital-doctor"):
+            assert ask(platform, "PUT", f"AllergyIntolerance/{made['id']}", low, version=1).status == 200
+            told = text(it.get("/clinician"))
+            assert "Kritisk informasjon du åpnet" in told and "Amoksicillin" not in told
 
 
 def test_a_stale_verification_changes_nothing_and_is_logged_as_a_try(platform: Standing) -> None:
