@@ -484,7 +484,7 @@ def test_of_a_record_too_long_to_draw_the_newest_are_drawn_and_every_page_says_s
         page = it.get(f"{whole.url.path}?period=all")
         (told,) = re.findall(r"Bare de 20 nyeste av (\d+) resultater er med på disse sidene", text(page))
         (row,) = platform.rows(
-            "SELECT types, ids FROM audit WHERE caller_hpr = $1 AND at >= $2 AND outcome = 0",
+            "SELECT types, ids FROM audit WHERE caller_hpr = $1 AND at >= $2 AND outcome = 0 AND service = 'results'",
             platform.persona("gp").hpr,
             since,
         )

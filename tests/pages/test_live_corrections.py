@@ -238,7 +238,8 @@ def test_a_correction_by_fhir_is_told_and_keeps_the_old_value_in_sight(platform:
         assert name not in text(seen(it, desk, name))
         assert re.search(rf"{name}.*? 151 .*?før rettelsen: 140 rettet", text(it.type(nin)))
         (row,) = platform.rows(
-            "SELECT ids, versions FROM audit WHERE caller_hpr = $1 AND action = 'search' ORDER BY at DESC LIMIT 1",
+            "SELECT ids, versions FROM audit WHERE caller_hpr = $1 AND action = 'search' AND service = 'results' "
+            "ORDER BY at DESC LIMIT 1",
             platform.persona("gp").hpr,
         )
         assert [v for i, v in zip(row["ids"], row["versions"], strict=True) if str(i) == id_] == [2, 1]
