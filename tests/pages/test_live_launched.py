@@ -91,6 +91,15 @@ def test_a_code_opens_once_within_its_minute_and_with_its_verifier_alone(platfor
             assert USELESS in text(launched(platform, it.http, late))
 
 
+def test_what_looks_ahead_of_the_reader_uses_no_code_up(platform: Standing) -> None:
+    with tab(platform, "gp") as it:
+        session = created(platform, "citizen")
+        url = f"{platform.url}/clinician/launch"
+        assert it.http.head(url, params=session.query).status_code == 204
+        assert it.http.get(url, params=session.query, headers={"sec-purpose": "prefetch;prerender"}).status_code == 204
+        assert launched(platform, it.http, session).status_code == 200
+
+
 def test_somebody_elses_login_opens_nothing_and_leaves_it_to_be_opened(platform: Standing) -> None:
     with tab(platform, "hospital-doctor") as it:
         refused = launched(platform, it.http, created(platform, "citizen"))

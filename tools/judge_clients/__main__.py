@@ -2,8 +2,8 @@
 
 npm `fhir-kit-client` and `fhirclient`, PyPI `fhirpy` and `fhirclient`, each as it is published: a laboratory files, corrects,
 patches and deletes, a doctor reads, searches and pages. They know nothing of tokens and proofs, so each comes by `kjerne proxy`,
-as one of the sandbox's personas. npm `fhirclient` is launched as a SMART app besides, by the sandbox's own system. The clients are put into `.cache/judges`, the first time from their registries. Exits with 1
-unless every step of every client is well.
+as one of the sandbox's personas; npm `fhirclient` is launched as a SMART app besides, by the sandbox's own system. They are put
+into `.cache/judges`, the first time from their registries. Exits with 1 unless every step of every client is well.
 """
 
 from __future__ import annotations

@@ -43,12 +43,19 @@ class WaitingPatient:
 
 async def arrive(page: Page) -> Response:
     """The code is used up, and the session waits in this browser until she is logged in."""
+    if _is_ahead(page):
+        return Response(status_code=204)
     given = page.request.query_params
     code, verifier = given.get("code", ""), given.get("ehr_code_verifier", "")
     session = await page.house.use_code(code, verifier)
     if not session:
         raise Refusal(403, "The code was used before, is too old, or its verifier is another's.", where="launch")
     return _waiting(page, page.desk.seal.seal("launch", Waiting(session, page.now)))
+
+
+def _is_ahead(page: Page) -> bool:
+    """Whether something looks or fetches ahead of the reader: it uses no code up."""
+    return page.request.method == "HEAD" or "prefetch" in page.request.headers.get("sec-purpose", "")
 
 
 def waits(page: Page) -> Waiting | WaitingPatient | None:

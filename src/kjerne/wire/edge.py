@@ -286,6 +286,8 @@ def _first_part(path: str) -> str:
 
 
 def _shape_of(path: str) -> Any:
+    if path.startswith("/v1/helseindikator"):
+        return "indicator"
     return "fhir" if path.startswith(("/fhir", "/pps/v2", "/api/critical-information")) else "json"
 
 

@@ -188,6 +188,8 @@ def test_whatever_is_refused_says_status_0(platform: Standing) -> None:
         (413, asked(platform, body={"fnr": "1" * 3_000})),
         (415, asked(platform, headers={"content-type": "text/plain"})),
         (403, asked(platform, narrower="user/AllergyIntolerance.rs")),
+        (405, platform.http.get(f"{platform.url}{PATH}")),
+        (404, platform.http.get(f"{platform.url}/v1/helseindikator")),
     ]
     for status, answer in refused:
         told = answer.json()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from kjerne.policy.door import Door
+from kjerne.store.portal_sessions import digest_of, sweep
 from platform_fixture import Answered, Standing
 from services.critical.asking import challenge_of, claims, created, sent
 from services.critical.records import rows
@@ -39,6 +42,34 @@ def test_whom_the_law_refuses_gets_no_code_and_a_restriction_is_the_pages_to_tel
             assert (answer.status_code, rows(platform, Answered(answer))[0][2]) == (status, 1), answer.text
         finally:
             chosen(platform, ABOUT, choice.tree | {"status": "inactive"})
+
+
+@pytest.mark.parametrize("kind", ["opt-out", "restriction"])
+def test_where_no_choice_may_be_told_a_code_is_given_whatever_she_has_shut(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    choice = chosen(platform, ABOUT, consent(kind))
+    try:
+        monkeypatch.setattr(Door, "_tells_choices", property(lambda _: False, lambda *_: None), raising=False)
+        answer = sent(platform, "create", body(platform), about=ABOUT, **NEED)
+        assert (answer.status_code, rows(platform, Answered(answer))[0][2]) == (200, 1), answer.text
+    finally:
+        monkeypatch.undo()
+        chosen(platform, ABOUT, choice.tree | {"status": "inactive"})
+
+
+def test_sessions_that_are_over_are_swept_and_others_stay(platform: Standing) -> None:
+    session = created(platform, ABOUT)
+    pool, now = platform.application._edge.store.pool, platform.clock.now()
+
+    def kept() -> int:
+        digest = digest_of(session.id)
+        return int(platform.rows("SELECT count(*) AS n FROM portal_session WHERE digest = $1", digest)[0]["n"])
+
+    platform.run(sweep(pool, now))
+    assert kept() == 1
+    platform.run(sweep(pool, now + timedelta(minutes=61)))
+    assert kept() == 0
 
 
 def test_a_session_about_another_than_the_attestation_is_refused(platform: Standing) -> None:
