@@ -99,6 +99,18 @@ def test_the_same_words_of_the_same_report_sent_twice_are_one_inquiry(platform: 
     assert told[0] == told[1] != told[2]
 
 
+def test_the_list_takes_no_other_question_and_no_page_says_a_number_of_its_address_back(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    with tab(platform, "administrator", "operations") as it:
+        for asked in (f"q={number}", "name=Wenche", "source=100000490"):
+            page = it.get(f"/operations/inquiries?{asked}")
+            assert (page.status_code, number in page.text, "Solheim" in page.text) == (400, False, False), asked
+        assert it.get("/operations/inquiries?kind=correction").status_code == 200
+        assert number not in it.get(f"/operations?other={number}").text
+        assert number not in it.get(f"/operations?other={number[:6]}%20{number[6:]}").text
+        assert "other%3Da" in it.get("/operations?other=a").text, "a link leads back to what was asked"
+
+
 def test_reported_misuse_is_opened_for_a_reason_answered_and_read(platform: Standing) -> None:
     told = misused(platform)
     number = listed(platform, told)

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final, Literal, cast
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jinja2
 from markupsafe import Markup
@@ -34,6 +34,7 @@ from kjerne.pages.words import Language
 from kjerne.policy import words as rule_words
 from kjerne.policy.rules import NO_RELATION
 from kjerne.policy.taking_part import ROLE_BY_RULE, Absence, absence
+from kjerne.registries.identifiers import numbers_in
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
 from kjerne.wire import http, journal
@@ -413,9 +414,7 @@ def _looks(page: Page) -> dict[str, Any]:
         "norwegian": Markup(' lang="no"') if language == "en" else "",
         "languages": words.LANGUAGES,
         "path": page.request.url.path,
-        "here": quote(
-            page.request.url.path + (f"?{page.request.url.query}" if page.request.url.query else ""), safe=""
-        ),
+        "here": quote(page.request.url.path + _asked_again(page.request.url.query), safe=""),
         "static": static_url,
         "day": bound(formats.day),
         "short_day": bound(formats.short_day),
@@ -461,3 +460,8 @@ def static_url(name: str) -> str:
     if not found.is_file():
         return f"/static/{name}"
     return f"/static/{name}?v={hashlib.blake2b(found.read_bytes(), digest_size=6).hexdigest()}"
+
+
+def _asked_again(query: str) -> str:
+    """What the page is asked by, for a link that leads back to it; nothing where it holds a person number."""
+    return f"?{query}" if query and not numbers_in(unquote(query)) else ""

@@ -13,12 +13,16 @@ from kjerne.pages.desk import Page
 from kjerne.store.inquiries import STATUSES, Behind, Wanted
 
 KINDS: Final = ("misuse", "correction")
+ASKED: Final = frozenset({"kind", "status", "after", "saved"})
 
 
 async def listed(page: Page) -> Response:
     """Those that wait longest first."""
     asked = page.request.query_params
     kind, status = asked.get("kind", ""), asked.get("status", "")
+    if asked.keys() - ASKED:
+        # One that is passed over would look as if it had been heard.
+        raise Refusal(400, "There is no such choice.", where="choice")
     if kind not in ("", *KINDS) or status not in ("", *STATUSES):
         raise Refusal(400, "There is no such choice.", where="choice")
     found = await page.house.listed_inquiries(page.who, Wanted(kind, status), _behind(asked.get("after", "")))
