@@ -225,6 +225,15 @@ async def test_it_is_there_where_the_law_opens_both_and_else_as_if_nothing_named
     print(f"{open_cells} cells open")
 
 
+async def test_the_first_record_that_names_her_is_read_at_once_by_who_has_looked_at_her_before(worker: Worker) -> None:
+    (mother, _), (child, childs) = await person(worker), await person(worker)
+    naming = {"focus": [{"reference": f"Patient/{id_of(worker.house.store.ids, childs)}"}]}
+    async with worker.client(caller(worker, ACTORS[0], child)) as client:
+        assert (await heard(client, "Observation", child, ""))[0] == 200
+        id_ = await filed(worker, observation(7.25, **naming), mother)
+        assert (await heard(client, f"Observation/{id_}", child, "", id_))[0] == 200
+
+
 def test_the_oracle_opens_some_cells_to_everybody_but_who_sets_the_rules_aside() -> None:
     opened = {actor.name for actor in ACTORS for state in STATES if opens(actor, state)}
     assert {actor.name for actor in ACTORS} - opened == {"a doctor on a case", "a doctor who breaks the glass"}

@@ -123,10 +123,15 @@ class InAnothers:
 
     async def _seen(self, call: Call, grant: Grant, place: Place, home: int) -> Record | None:
         """The record as it may be seen in that of the grant's patient, whom it names."""
-        if not grant.subject.pointed or _is_shut_in_part(grant):
+        if _is_shut_in_part(grant):
             return None
         async with call.connection(self.pool) as conn:
             await note(conn, grant.once)
+            if not grant.subject.pointed:
+                # Remembered from an earlier request: the first that names her may have come since.
+                if not await subjects.stand(conn, grant.subject):
+                    raise Stale
+                return None
             if await self.pointers.one(conn, grant, place) != home:
                 return None
         for other in await _asked(call, grant, (home,)):
