@@ -135,3 +135,64 @@ async def test_a_change_in_which_a_diagnosis_stands_and_its_measure_is_withdrawn
     (taken,) = await take(ward, a_report(kith, number, diagnosis, service="M", discipline="PAT"))
     assert [(ALONE + b" change").decode() in one.says for one in taken.idle] == [True]
     assert b"cancellation" not in taken.receipt
+
+
+TOLD = b"of its answers are not named for that one"
+URINE, WOUND = ("U", "Ingen vekst"), ("S", "Rikelig vekst")
+
+
+def grown(kith: Kith, number: str, *of: tuple[str, str], kind: str = "N", day: int = 2, first: str = "") -> bytes:
+    """What grew in materials that were all taken at one time."""
+    tubes = "".join(
+        str(kith.SAMPLE).replace(">P1<", f">{place}<").replace("V='S' DN='Serum'", f"V='{material}' DN='Of {material}'")
+        for place, (material, _) in enumerate(of, 1)
+    )
+    items = "".join(
+        str(kith.item("NPU10001", kith.text(says), id_=material, service="H" if kind == "M" else kind)).replace(
+            "</ResultItem>", f"<RefAnalysedSubject>{place}</RefAnalysedSubject></ResultItem>"
+        )
+        for place, (material, says) in enumerate(of, 1)
+    )
+    return a_report(
+        kith, number, "", id_=f"{day}{kind}", service=kind, discipline="MBIO", report=f"R-{(first or number)[-5:]}",
+        generated=f"2026-03-0{day}T12:00:05", issued=f"2026-03-0{day}T12:00:00",
+        head=f"<ServReq><Id>Q{(first or number)[-5:]}</Id></ServReq>", patient=kith.person(tubes + items, number=number),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_an_answer_that_goes_along_to_another_patient_unnamed_is_told_to_its_sender(
+    ward: Ward, kith: Kith, number: str, turn: int
+) -> None:
+    right = fresh_number()
+    for one in (number, right):
+        await ward.person(one)
+    sent = [grown(kith, number, URINE, WOUND), grown(kith, right, WOUND, kind="M", day=3, first=number)]
+    first, second = await take(ward, *sent[::turn])
+    assert (TOLD in first.receipt, TOLD in second.receipt) == (False, True)
+    assert b"and 1 of its" in second.receipt
+    [again] = await take(ward, grown(kith, number, URINE, day=4))
+    assert TOLD not in again.receipt
+    assert [len(await opened(ward, one)) for one in (number, right)] == [1, 1]
+
+
+async def test_a_report_that_goes_to_another_patient_with_all_its_answers_is_told_nothing(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    right = fresh_number()
+    for one in (number, right):
+        await ward.person(one)
+    both = grown(kith, number, URINE, WOUND), grown(kith, right, URINE, WOUND, kind="M", day=3, first=number)
+    assert [one.idle for one in await take(ward, *both)] == [(), ()]
+
+
+async def test_what_was_sent_again_already_is_with_somebody_and_nothing_is_told_of_it(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    right = fresh_number()
+    for one in (number, right):
+        await ward.person(one)
+    late = grown(kith, right, WOUND, kind="M", day=3, first=number)
+    *_, told = await take(ward, grown(kith, number, URINE, WOUND), grown(kith, number, URINE, day=4), late)
+    assert told.idle == ()
+    assert len(await opened(ward, right)) == 1

@@ -19,12 +19,13 @@ from kjerne.fhir.corrections import corrects, lost_files
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.homes import row_number, types_of
-from kjerne.services.results import arrived, following, keeping, outgrown, regrouped, release, renamed, repeats
+from kjerne.services.results import arrived, following, keeping, outgrown, regrouped, release, renamed, repeats, unnamed
 from kjerne.services.results.given import Given, laid_out, moment_of, numberer, requester_of
 from kjerne.services.results.kith import chain, codes, kin, lineage, mapping
+from kjerne.services.results.pooled import Pool, source_of
 from kjerne.store import changing, followup, marking, pointing, spreading
 from kjerne.store.arrivals import Claim, Sent
-from kjerne.store.chains import Chains, Kept, Near, Source, Version
+from kjerne.store.chains import Chains, Kept, Near, Version
 from kjerne.store.codec import DataKey
 from kjerne.store.house import Store
 from kjerne.store.matching import at_key
@@ -95,15 +96,14 @@ class Files:
         self._digest = digest
         self._reader = Reader(store.wrap, store.dictionaries)
 
-    async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> bool:
-        """One version into its chain, and the chain's state into the record of whoever the newest version names. Whether it is
-        a change or cancellation (M, C) that stands alone, since no report was found that it is of.
+    async def file(self, conn: Connection, filing: Filing, message: str, key: DataKey) -> unnamed.Outcome:
+        """One version into its chain, and the chain's state into the record of whoever the newest version names.
 
         Call inside a transaction that holds the number and the rows of everybody the filing concerns. `key` is the
         service's about whom the filing's grant addresses.
         """
         if filing.plan.only_adds:
-            return await self._add(conn, filing, key)
+            return unnamed.Outcome(await self._add(conn, filing, key))
         return await self.regroup(conn, filing, message)
 
     async def _add(self, conn: Connection, filing: Filing, key: DataKey) -> bool:
@@ -164,12 +164,12 @@ class Files:
         else:
             await self._tell(conn, grant, written, made.changes, made.trees, {})
 
-    async def regroup(self, conn: Connection, filing: Filing, message: str) -> bool:
+    async def regroup(self, conn: Connection, filing: Filing, message: str) -> unnamed.Outcome:
         """A version that changes which versions are one report, or whose one is: all that this concerns is made anew. What it
         gives is what `file` does."""
         plan, aside = filing.plan, self._digest(f"aside|{filing.number.hex()}")
         by_patient = {grant.subject.patient: grant for grant in filing.grants}
-        pool = _Pool(filing.version, filing.mark)
+        pool = Pool(filing.version, filing.mark)
         names = sorted({*plan.chains, aside})
         keys = {patient: self._store.records.key(grant) for patient, grant in by_patient.items()}
         for patient, grant in by_patient.items():
@@ -188,7 +188,8 @@ class Files:
             after = {report: pool.after(one) for report, one in plan.after.items() if one.owner == patient}
             if before or after:
                 alone |= await self._replace(conn, grant, keys[patient], filing, before, after, message)
-        return any(filing.mark.name in plan.after[report].names for report in alone)
+        is_alone = any(filing.mark.name in plan.after[report].names for report in alone)
+        return unnamed.Outcome(is_alone, unnamed.count(plan, pool.content, pool.unchanged(plan)))
 
     async def _replace(
         self, conn: Connection, grant: Grant, key: DataKey, filing: Filing, before: dict[bytes, Versions],
@@ -501,53 +502,6 @@ def number_of(digest: Digest, sender: str, key: tuple[str, ...]) -> bytes:
 def moved_mark(digest: Digest, sender: str) -> bytes:
     """What a sender's moved reports are found by."""
     return digest(f"moved|{sender}")
-
-
-class _Pool:
-    """The versions under a number that a filing may read, as they lie in the records of those it concerns."""
-
-    def __init__(self, version: chain.Versioned, mark: lineage.Mark) -> None:
-        self._lying: dict[tuple[int, bytes], Versions] = {}
-        self._known: dict[tuple[datetime, str], list[chain.Versioned]] = {}
-        self._named: dict[int, dict[tuple[datetime, str], chain.Versioned]] = {}
-        self._put(mark.person, version)
-
-    def _put(self, patient: int, version: chain.Versioned) -> None:
-        name = version.generated_at, version.message
-        self._known.setdefault(name, []).append(version)
-        if not chain.is_absent(version) and not version.samplings:
-            self._named.setdefault(patient, {})[name] = version
-
-    def add(self, patient: int, report: bytes, sources: Iterable[Source]) -> None:
-        """What lies in the patient's record under a name."""
-        found = self._lying[patient, report] = [chain.unpack(one.raw) for one in sources]
-        for version in found:
-            self._put(patient, version)
-
-    def before(self, patient: int, report: bytes) -> Versions:
-        """A chain as it lies in the patient's record."""
-        return self._lying[patient, report]
-
-    def after(self, standing: lineage.Standing) -> Versions:
-        """A report's versions for its owner's record: another's are `absent`, and withhold nothing where they only took back."""
-        found = []
-        for mark in standing.marks:
-            name = mark.made_at, mark.message
-            if mark.person == standing.owner and name in self._named.get(mark.person, {}):
-                version = self._named[mark.person][name]
-                found.append(chain.only(version, mark.times) if mark.of else version)
-            elif mark.person != standing.owner and name in self._known:
-                found.append(chain.absent(self._known[name][0], withholds=not standing.takes_back(mark)))
-        return found
-
-    def naming(self, patient: int) -> list[Source]:
-        """Every version that names the patient, whole."""
-        return [source_of(version) for version in self._named.get(patient, {}).values()]
-
-
-def source_of(version: chain.Versioned) -> Source:
-    """A version as it is kept."""
-    return Source(version.generated_at, version.message, chain.pack(version))
 
 
 def _was_taken_back(changes: Sequence[Change], current: Mapping[tuple[int, UUID], Present]) -> bool:

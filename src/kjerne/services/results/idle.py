@@ -1,4 +1,5 @@
-"""What of an accepted message had no effect, as its sender is told: in the receipt (status 3) and in JSON (`reason`).
+"""What of an accepted message had no effect, or one that was hardly meant, as its sender is told: in the receipt (status 3)
+and in JSON (`reason`).
 
 What it meant stands as it stood, and only the sender knows what that was.
 """
@@ -12,6 +13,7 @@ from kjerne.errors import Fault
 from kjerne.services.results.filing import Filing
 from kjerne.services.results.kith import lineage
 from kjerne.services.results.kith.marks import united
+from kjerne.services.results.unnamed import Outcome
 
 OTHER: Final = "X99"
 _BEFORE: Final = (
@@ -32,6 +34,21 @@ _WITHDRAWS_NOTHING: Final = (
     "says stands as a report of its own, and is laid on its first version if that comes later; if a report is meant that is "
     "here, send it again under the number (ServProvId) of that"
 )
+
+
+_NAMES_NOT_ALL: Final = (
+    "with this a report goes to another patient whole, since its answers could not be told apart by when they were taken, and "
+    "{} of its answers are not named for that one: they are shown with nobody now; send each again under the same number "
+    "for whom it is of"
+)
+
+
+def told(filing: Filing, outcome: Outcome) -> list[Fault]:
+    """What the sender is told of what came of a version."""
+    found = found_nothing(filing) if outcome.alone else []
+    if outcome.unnamed and not filing.shut:
+        found.append(_fault(filing, _NAMES_NOT_ALL.format(outcome.unnamed)))
+    return found
 
 
 def made_before(filing: Filing) -> list[Fault]:

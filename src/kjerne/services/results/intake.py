@@ -474,8 +474,9 @@ class Intake:
                 key, number = keys[filing.grant.subject.patient], filing.number
                 under = await under_number(conn, number) if number in done else now_known.get(number, ())
                 laid = self._anew(filing, under)
-                if await self._files.file(conn, laid, name, key) and not refusal:
-                    taken = replace(taken, idle=(*taken.idle, *idle_of.found_nothing(laid)))
+                outcome = await self._files.file(conn, laid, name, key)
+                if not refusal:
+                    taken = replace(taken, idle=(*taken.idle, *idle_of.told(laid, outcome)))
                 done.add(number)
             if taken.idle != idle and not refusal:
                 taken = replace(taken, receipt=apprec.build(message, (), now, us=self._us, idle=taken.idle))

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from kjerne.access import Grant
 from kjerne.services.results import arrived
-from kjerne.services.results.filing import Digest, Files, Filing, number_of, source_of
+from kjerne.services.results.filing import Digest, Files, Filing, number_of
 from kjerne.services.results.intake import SERVICE, digest_name
 from kjerne.services.results.kith import chain, lineage
+from kjerne.services.results.pooled import source_of
 from kjerne.store import arrivals, linking
 from kjerne.store.chains import Chains
 from kjerne.store.house import Store

@@ -53,7 +53,7 @@ def of(report: Report) -> Gift:
         kind = "" if gone[i] else _kind(item) or _described(i, near, gone, states)
         about = (own[i] or _around(i, near, own, gone)) if kind else set[str]()
         if about:
-            words = _words(item)
+            words = words_of(item)
             said.update((analysis, kind) for analysis in about)
             told.update((analysis, words) for analysis in about)
         given |= about
@@ -70,7 +70,7 @@ def _gift(
     )
 
 
-def _words(item: Item) -> str:
+def words_of(item: Item) -> str:
     """What an item says, to be compared with what another says."""
     words = _spelled(item.value) if item.value is not None and says_something(item.value) else ""
     if item.further or item.structured:

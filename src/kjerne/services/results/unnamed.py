@@ -1,0 +1,64 @@
+"""What a report held that goes to another patient, and that nobody is told of any more: no version that names her says it.
+
+Where two answers cannot be told apart by when they were taken, the report goes whole. What the laboratory does not name for the
+other patient is then shown with nobody, until it is sent again for whom it is of: so its sender is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from kjerne.services.results.kith import chain, giving
+from kjerne.services.results.kith.chain import Versioned
+from kjerne.services.results.kith.codes import canonical
+from kjerne.services.results.kith.entries import Result
+from kjerne.services.results.kith.lineage import Mark, Plan, Standing
+
+
+class Outcome(NamedTuple):
+    """What came of a version: whether it is a change or cancellation (M, C) that stands alone, since no report was found that it
+    is of, and how many answers are with nobody now."""
+
+    alone: bool
+    unnamed: int = 0
+
+
+def count(
+    plan: Plan, content: Callable[[Mark], Versioned | None], lying: Iterable[tuple[int, Sequence[Versioned]]]
+) -> int:
+    """How many answers a plan leaves with nobody. `content` is what a version says, as much of it as lies in that report; `lying`
+    are the reports under the number that the plan leaves as they are, with whose they are."""
+    every = [*lying]
+    found = 0
+    for name, standing in plan.after.items():
+        was = plan.before.get(name)
+        known = {*was.names} if was and was.owner == standing.owner else set()
+        fresh = {mark.name for mark in standing.marks if mark.person != standing.owner} - known
+        for person in {mark.person for mark in standing.marks if mark.name in fresh}:
+            own = [one for one in plan.after.values() if one.owner == person]
+            told = [[of for mark in one.marks if mark.person == person and (of := content(mark))] for one in own]
+            told += [[*versions] for whose, versions in every if whose == person]
+            found += len(_left(standing, person, content) - _said(told))
+    return found
+
+
+def _left(standing: Standing, person: int, content: Callable[[Mark], Versioned | None]) -> set[tuple[str, ...]]:
+    """What versions that name this person said last, of all that are one report."""
+    versions = [(mark, of) for mark in standing.marks if (of := content(mark))]
+    if all(mark.person != standing.owner for mark, _ in versions):
+        return set()
+    last = {of.generated: mark.person for mark, of in versions}
+    state = chain.fold([of for _, of in versions])
+    return {_answer(one) for one in state.results if one.value is not None and last.get(one.named) == person}
+
+
+def _said(reports: Collection[Sequence[Versioned]]) -> set[tuple[str, ...]]:
+    shown = [[one for one in versions if not chain.is_absent(one)] for versions in reports]
+    return {_answer(one) for versions in shown if versions for one in chain.fold(versions).results}
+
+
+def _answer(result: Result) -> tuple[str, ...]:
+    """An answer by its analysis, and where it has none by its words."""
+    codes = sorted(f"{canonical(one.system)}|{one.code or one.words}" for one in result.item.investigations)
+    return tuple(codes) or (giving.words_of(result.item),)
