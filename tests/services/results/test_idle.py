@@ -137,7 +137,7 @@ async def test_a_change_in_which_a_diagnosis_stands_and_its_measure_is_withdrawn
     assert b"cancellation" not in taken.receipt
 
 
-TOLD = b"of its answers are not named for that one"
+TOLD = b"of its answers are not given to that one"
 URINE, WOUND = ("U", "Ingen vekst"), ("S", "Rikelig vekst")
 
 
@@ -196,3 +196,32 @@ async def test_what_was_sent_again_already_is_with_somebody_and_nothing_is_told_
     *_, told = await take(ward, grown(kith, number, URINE, WOUND), grown(kith, number, URINE, day=4), late)
     assert told.idle == ()
     assert len(await opened(ward, right)) == 1
+
+
+async def test_an_answer_that_was_another_patients_and_is_taken_back_with_the_first_ones_is_told_and_can_be_sent_again(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    right = fresh_number()
+    for one in (number, right):
+        await ward.person(one)
+    both = grown(kith, number, URINE, WOUND, kind="M", day=4)
+    both = both.replace(b"<ServType V='H'/>", b"<ServType V='C'/>", 2).replace(b"V='C'", b"V='H'", 1)
+    moved = grown(kith, right, WOUND, kind="M", day=3, first=number)
+    *_, told = await take(ward, grown(kith, number, URINE, WOUND), moved, both)
+    assert TOLD in told.receipt
+    again = grown(kith, right, WOUND, day=5, first=number), grown(kith, number, URINE, day=6)
+    assert [TOLD in one.receipt for one in await take(ward, *again)] == [True, False]
+    said = [[tree["valueCodeableConcept"]["text"] for tree in await opened(ward, one)] for one in (number, right)]
+    assert said == [["Ingen vekst"], ["Rikelig vekst"]]
+
+
+async def test_a_report_that_was_moved_and_then_cancelled_is_told_nothing_in_whatever_order_it_comes(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    right = fresh_number()
+    for one in (number, right):
+        await ward.person(one)
+    moved = grown(kith, right, WOUND, kind="M", day=3, first=number)
+    cancelled = grown(kith, right, WOUND, kind="C", day=4, first=number)
+    *_, last = await take(ward, cancelled, moved, grown(kith, number, WOUND))
+    assert TOLD not in last.receipt

@@ -38,7 +38,7 @@ _WITHDRAWS_NOTHING: Final = (
 
 _NAMES_NOT_ALL: Final = (
     "with this a report goes to another patient whole, since its answers could not be told apart by when they were taken, and "
-    "{} of its answers are not named for that one: they are shown with nobody now; send each again under the same number "
+    "{} of its answers are not given to that one: they are shown with nobody now; send each again under the same number "
     "for whom it is of"
 )
 

@@ -7,13 +7,16 @@ other patient is then shown with nobody, until it is sent again for whom it is o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kjerne.services.results.kith import chain, giving
 from kjerne.services.results.kith.chain import Versioned
 from kjerne.services.results.kith.codes import canonical
 from kjerne.services.results.kith.entries import Result
 from kjerne.services.results.kith.lineage import Mark, Plan, Standing
+
+MOST: Final = 30
+"""Of as many versions of a report, the newest, what each said is looked at."""
 
 
 class Outcome(NamedTuple):
@@ -44,13 +47,24 @@ def count(
 
 
 def _left(standing: Standing, person: int, content: Callable[[Mark], Versioned | None]) -> set[tuple[str, ...]]:
-    """What versions that name this person said last, of all that are one report."""
-    versions = [(mark, of) for mark in standing.marks if (of := content(mark))]
-    if all(mark.person != standing.owner for mark, _ in versions):
+    """What versions that name this person said last, of all that are one report, and none that names its owner says: what such a
+    one only takes back was never hers."""
+    versions = [(mark.person, of) for mark in standing.marks if (of := content(mark))]
+    if all(whose != standing.owner for whose, _ in versions):
         return set()
-    last = {of.generated: mark.person for mark, of in versions}
-    state = chain.fold([of for _, of in versions])
-    return {_answer(one) for one in state.results if one.value is not None and last.get(one.named) == person}
+    found: dict[str, Result] = {}
+    for end, (whose, version) in enumerate(versions, 1):
+        asked = whose in (person, standing.owner) and end > len(versions) - MOST
+        state = chain.fold([of for _, of in versions[:end]]) if asked else None
+        told = [one for one in state.results if one.named == version.generated] if state else []
+        if whose == person:
+            found = {key: one for key, one in found.items() if key not in {of.key for of in told}}
+            found |= {one.key: one for one in told if one.value is not None}
+        elif whose == standing.owner:
+            for one in told:
+                if one.value is not None:
+                    found.pop(one.key, None)
+    return {_answer(one) for one in found.values()}
 
 
 def _said(reports: Collection[Sequence[Versioned]]) -> set[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kjerne.services.results import unnamed
 from kjerne.services.results.kith import chain, lineage, mapping, traces
 from kjerne.services.results.kith.lineage import Mark, Standing
 
@@ -298,6 +299,41 @@ def test_what_was_taken_along_with_anothers_of_the_same_time_is_hers_when_it_is_
         random_.shuffle(lab.sent)
         told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
         assert stands(lab.sent)[0] == truth([hers, wrong]), told
+
+
+def told_unnamed(sent: list[tuple[Mark, chain.Versioned]]) -> list[int]:
+    """How many answers each message, as they come, is told to leave with nobody."""
+    versions = {mark.name: version for mark, version in sent}
+
+    def content(mark: Mark) -> chain.Versioned | None:
+        return versions.get(mark.name)
+
+    known: list[Mark] = []
+    found = []
+    for mark, _ in sent:
+        plan = lineage.plan(b"number", known, mark)
+        rest = [one for one in known if one.chain in plan.chains and one.chain not in plan.before]
+        found.append(unnamed.count(plan, content, [(one.owner, [versions[one.name]]) for one in rest]))
+        known = lineage.laid([*known, mark], plan)
+    return found
+
+
+@pytest.mark.parametrize("apart_by", ["analysis", "material"])
+def test_no_answer_is_left_with_nobody_without_a_word(kith: Any, apart_by: str) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}word{apart_by}{story}")
+        lab = a_laboratory(kith, random_)
+        first, last = random_.sample(CODES, 2)
+        hers = Tube(8, HERS, {first: "14"})
+        wrong = Tube(8, OTHERS, {last: "16"}) if apart_by == "analysis" else Tube(8, OTHERS, {first: "16"}, "P")
+        lab.send(HERS, "N", random_.sample([hers, wrong], 2), known=False)
+        lab.send(OTHERS, "M", [wrong])
+        order = random_.sample(lab.sent, 2)
+        told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
+        assert told_unnamed(order) == [0, 1], told
+        lab.send(HERS, random_.choice("NM"), [hers])
+        assert told_unnamed([*order, lab.sent[-1]]) == [0, 1, 0], told
+        assert told_unnamed([order[0], lab.sent[-1], order[1]])[-1] == 0, told
 
 
 def test_a_new_sample_of_the_same_day_brings_back_nothing_that_was_another_patients(kith: Any) -> None:
