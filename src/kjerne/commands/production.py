@@ -124,12 +124,7 @@ def work_off(settings: Settings, *, once: bool) -> int:
     """Do due jobs: all that are due now, or until told to stop; how many were done in the first case."""
     if not settings.dsn:
         raise Refusal(422, "there is no database to work on", where="KJERNE_DSN", todo="`kjerne up` works by itself.")
-    for fault in [
-        *_faults_of_keys(settings),
-        *_faults_of_mail(settings),
-        *_faults_of_receivers(settings),
-        *_faults_of_journals(settings),
-    ]:
+    for fault in (*_faults_of_keys(settings), *_faults_of_mail(settings), *_faults_of_files(settings)):
         raise Refusal(422, fault.says, where=fault.where)
     if not settings.key_shares:
         # Whoever starts first makes the file: it must not come to lie where nobody looks for it.
