@@ -299,7 +299,7 @@ def test_it_is_no_entry_of_a_bundle(platform: Standing) -> None:
 def test_the_statement_tells_of_both(platform: Standing) -> None:
     told = httpx.Response(200, content=platform.http.get(f"{platform.url}/fhir/R4/metadata").content).json()
     by_type = {one["type"]: one for one in told["rest"][0]["resource"]}
-    assert [one["name"] for one in by_type["Patient"]["operation"]] == ["everything", "export"]
+    assert [one["name"] for one in by_type["Patient"]["operation"]] == ["everything", "export", "summary"]
     assert [one["name"] for one in by_type["Group"]["operation"]] == ["export"]
     assert "meta" in [one["name"] for one in by_type["Observation"]["operation"]]
     assert check(told, "CapabilityStatement") == []
