@@ -147,5 +147,5 @@ async def test_a_page_asked_for_in_another_way_says_so_in_a_page(
 
 @pytest.mark.parametrize("sign", ["\u202e", "\u202d", "\u2067", "\u2069"])
 def test_a_sign_that_turns_text_around_shows_no_value_backwards(sign: str) -> None:
-    made = desk._environment().from_string("{{ value }} {{ unit }}").render(value=f"{sign}14,2", unit=f"g{sign}/dL")
+    made = desk.environment().from_string("{{ value }} {{ unit }}").render(value=f"{sign}14,2", unit=f"g{sign}/dL")
     assert made == "14,2 g/dL"

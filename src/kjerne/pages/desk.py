@@ -373,6 +373,7 @@ def _language(request: Request) -> Language:
 
 @cache
 def environment() -> jinja2.Environment:
+    """The templates of all pages: every text in them is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("kjerne.pages"),
         autoescape=True,
