@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import httpx
 from joserfc.jwk import ECKey
 
 from kjerne.access import Caller
 from kjerne.clock import Clock
 from kjerne.exchange import Admit, PatientRef, Route
-from kjerne.pages.smart_app import SmartApp
+from kjerne.pages.smart_app import Http, SmartApp
 from kjerne.policy.caller import Registered, must_be_registered
 from kjerne.policy.door import Door
 from kjerne.policy.rules import opens_what_is_shut
@@ -61,7 +60,7 @@ def embedded(
     return [*indicator.routes(), *sessions.routes()]
 
 
-def launcher(settings: Settings, key: ECKey, http: httpx.AsyncClient, clock: Clock, public_url: str) -> SmartApp:
+def launcher(settings: Settings, key: ECKey, http: Http, clock: Clock, public_url: str) -> SmartApp:
     """The pages as a SMART app of the EHRs that are registered; `key` is theirs at their own issuer too."""
     return SmartApp(systems_of(settings), key, f"{public_url}/clinician/smart/return", http, clock)
 

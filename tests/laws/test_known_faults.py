@@ -271,8 +271,8 @@ def test_fault_8_only_what_logs_in_can_call_out_and_no_address_of_a_resource_is_
     """HAPI validator CVE-2026-34360: an address found in a resource was fetched, with credentials."""
     calling = importers("httpx", "urllib.request", "http.client", "aiohttp", "requests", "urllib3", "ftplib")
     inside = {name for name in calling if not name.startswith(("sandbox/", "commands/", "cli.py", "client.py"))}
-    # The issuer's keys and the login: both at addresses of the operator's settings.
-    assert inside <= {"app.py", "wire/jwks.py", "pages/login.py", "openid.py"}, inside
+    # The issuer's keys, the login, and the EHRs that launch the pages: all at addresses that the operator has written down.
+    assert inside <= {"app.py", "wire/jwks.py", "pages/login.py", "pages/smart_app.py", "openid.py"}, inside
     for folder in ("services", "fhir", "store", "registries", "policy"):
         assert not [name for name in importers("socket", "asyncio.open_connection") if name.startswith(folder + "/")
                     and name not in {"store/embedded.py", "store/postmaster.py"}]  # fmt: skip

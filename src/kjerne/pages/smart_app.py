@@ -26,6 +26,8 @@ from kjerne.errors import Refusal
 from kjerne.registries.health_systems import HealthSystem, HealthSystems
 from kjerne.registries.naming import is_national
 
+Http = httpx.AsyncClient
+"""What calls out from here: to EHRs that an operator has registered, and to where their own configuration says their log-in is."""
 SCOPES: Final = "launch openid fhirUser patient/Patient.rs"
 ASSERTION_SECONDS: Final = 30
 ANSWER_LIMIT_BYTES: Final = 1_000_000
@@ -75,7 +77,7 @@ class SmartApp:
     systems: HealthSystems
     key: ECKey
     redirect_uri: str
-    http: httpx.AsyncClient
+    http: Http
     clock: Clock
 
     async def begin(self, fhir: str, launch: str) -> tuple[str, Pending]:
