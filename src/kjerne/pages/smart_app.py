@@ -27,7 +27,7 @@ from kjerne.registries.health_systems import HealthSystem, HealthSystems
 from kjerne.registries.naming import is_national
 
 Http = httpx.AsyncClient
-"""What calls out from here: to EHRs that an operator has registered, and to where their own configuration says their log-in is."""
+"""What calls out from here: to EHRs that an operator has registered, and to where their own configuration has their log-in."""
 SCOPES: Final = "launch openid fhirUser patient/Patient.rs"
 ASSERTION_SECONDS: Final = 30
 ANSWER_LIMIT_BYTES: Final = 1_000_000
