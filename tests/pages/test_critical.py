@@ -9,7 +9,7 @@ from html import unescape
 import httpx
 import pytest
 
-from kjerne.registries.kj_profiles import ATC
+from kjerne.registries.kj_profiles import ATC, BASE
 from pages.browser import Browser
 from pages.fake import FakeHouse
 from pages.fake_critical import PENICILLIN
@@ -347,3 +347,29 @@ async def test_every_page_speaks_the_readers_language(browser: Browser, language
     assert all(word in text(page) for word in told)
     for path in ("critical", "critical/new", f"critical/new?kind={KIND}", "critical/AllergyIntolerance/a-2/change"):
         assert (await browser.get(f"{root}/{path}")).status_code == 200, path
+
+
+async def test_the_desk_tells_what_she_saw_and_what_it_is_now(browser: Browser) -> None:
+    page = await browser.clinician()
+    was = (
+        "Du så 13.11.2026: Legemiddelreaksjon Fenoksymetylpenicillin Anafylaktisk reaksjon Alvorlig Ikke bekreftet Nå:"
+    )
+    assert was in text(page) and "Alvorlig og bekreftet" in text(page) and "Det er tatt bort." in text(page)
+    assert was not in text(await browser.post(page, "/clinician/notice", number="n4"))
+
+
+EVIL = "\"'><script>alert(1)</script><svg onload=alert(1)>{{7*7}}"
+
+
+async def test_hostile_texts_stay_texts(browser: Browser, house: FakeHouse) -> None:
+    tree = house.entries[1][0].versions[0][2]
+    tree["code"]["coding"][0]["display"] = EVIL
+    tree["reaction"][0]["manifestation"][0]["coding"][0]["display"] = EVIL
+    tree["extension"].append({"url": f"{BASE}KjNote", "valueString": EVIL})
+    board, root = await opened(browser)
+    paths = ("critical", "critical/AllergyIntolerance/a-1", "critical/AllergyIntolerance/a-1/change", "print")
+    pages = [board, *[await browser.get(f"{root}/{path}") for path in paths]]
+    await browser.citizen()
+    for page in (*pages, await browser.get("/me"), await browser.get("/me/critical")):
+        assert "<script>alert" not in page.text and "<svg onload" not in page.text, page.url
+        assert "{{7*7}}" in unescape(page.text), page.url
