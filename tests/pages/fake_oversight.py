@@ -10,7 +10,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.fhir.definitions import type_number
 from kjerne.pages.house import Identity
-from kjerne.pages.oversight_house import ExportList, ExportShown, LogState, ReviewLine, ReviewList
+from kjerne.pages.oversight_house import ExportList, ExportShown, JournalList, LogState, ReviewLine, ReviewList
 from kjerne.registries import wording
 from kjerne.services.critical.coverage import Figure
 from kjerne.services.exports.approving import Standing
@@ -79,6 +79,8 @@ class FakeOversight:
     state: LogState = field(default_factory=the_log_state)
     warned: tuple[Count, ...] = ()
     reach: tuple[Figure, ...] = ()
+    asked_journals: JournalList = field(default_factory=lambda: JournalList((), ()))
+    fetched_again: tuple[int, ...] = ()
 
     async def review(self, who: Identity, period: Period, chosen: Chosen, skipped: int) -> ReviewList:
         self.reviewed.append((period, chosen))
@@ -143,6 +145,12 @@ class FakeOversight:
 
     async def log_state(self, who: Identity) -> LogState:
         return self.state
+
+    async def journals(self, who: Identity) -> JournalList:
+        return self.asked_journals
+
+    async def fetch_again(self, who: Identity, number: int) -> None:
+        self.fetched_again += (number,)
 
     async def coverage(self, who: Identity) -> tuple[Figure, ...]:
         return self.reach

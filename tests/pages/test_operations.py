@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from kjerne.pages.oversight_house import LogState
+from kjerne.pages.oversight_house import JournalList, LogState
 from kjerne.policy.taking_part import Absence
 from kjerne.services.critical.coverage import Figure
 from kjerne.store.cards import Count
 from kjerne.store.comparing import Tail
+from kjerne.store.journals import Dead, State
 from pages.browser import Browser, later, text
 from pages.fake import NOW, FakeDoor, FakeHouse, patients
 from pages.fake_oversight import the_log_state
@@ -348,6 +349,23 @@ async def test_coverage_is_told_by_region_and_organisation_and_what_is_withheld_
     told = text(await browser.get("/operations/coverage"))
     assert "Alle 400 100 25 % 50 40 20 Fylke 46 400 100 25 % 50 40 holdt tilbake" in told
     assert "Bergen legevakt 120 holdt tilbake holdt tilbake" in told
+
+
+async def test_what_was_given_up_of_a_journal_is_seen_and_fetched_anew(house_and_browser: HouseAndBrowser) -> None:
+    house, browser, _ = house_and_browser
+    home = await browser.operator()
+    assert 'href="/operations/journals"' in home.text
+    assert "Det hentes ikke fra noen journal." in text(await browser.get("/operations/journals"))
+    at = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
+    gone = Dead(7, "sundvika", "AllergyIntolerance/a1", at, 3, ".criticality profile-cardinality", at)
+    house.asked_journals = JournalList(
+        (State("sundvika", True, "", 0, 2, 1), State("other", False, "down", 4, 0, 0)), (gone,)
+    )
+    page = await browser.get("/operations/journals")
+    assert "sundvika Abonnerer 2 1 – other Ikke ennå 0 0 down" in text(page)
+    assert "sundvika: AllergyIntolerance/a1 .criticality profile-cardinality" in text(page)
+    done = await browser.post(page, "/operations/journals/7")
+    assert house.fetched_again == (7,) and "Den hentes på nytt." in text(done)
 
 
 async def test_a_log_that_is_broken_says_so_first_and_one_that_was_never_compared_too(

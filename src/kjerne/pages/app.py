@@ -32,6 +32,7 @@ from kjerne.pages import (
     operations,
     operations_exports,
     operations_inquiries,
+    operations_journals,
     operations_review,
     persons,
 )
@@ -125,6 +126,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/operations/log", operations.log_state, "operator"),
     ("GET", "/operations/warnings", operations.warnings, "operator"),
     ("GET", "/operations/coverage", operations.coverage, "operator"),
+    ("GET", "/operations/journals", operations_journals.listed, "operator"),
+    ("POST", "/operations/journals/{number}", operations_journals.again, "operator"),
     ("GET", "/operations/exports", operations_exports.listed, "operator"),
     ("GET", "/operations/exports/{number}", operations_exports.one, "operator"),
     ("POST", "/operations/exports/{number}", operations_exports.decided, "operator"),

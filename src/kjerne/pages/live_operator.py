@@ -18,7 +18,7 @@ from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import operator
 from kjerne.pages.live_exports import ExportPages
 from kjerne.pages.live_launched import LaunchedPages
-from kjerne.pages.oversight_house import LogState
+from kjerne.pages.oversight_house import JournalList, LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.services.critical.coverage import Figure, figures
@@ -28,7 +28,7 @@ from kjerne.services.persons.linking import Compared, Linker, Meanwhile
 from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings import api as warnings
-from kjerne.store import cards, comparing, messages, participation, registers
+from kjerne.store import cards, comparing, journals, messages, participation, registers
 from kjerne.store.cards import Count
 from kjerne.store.linking import Link
 from kjerne.store.participation import SourceRow, Takers, Wanted
@@ -109,6 +109,20 @@ class OperatorPages(LaunchedPages, ExportPages):
         types = types_by_service()[warnings.SERVICE]
         async with self.store.pool.acquire() as conn:
             return tuple(await figures(conn, self.store.pool, types, self.clock.now()))
+
+    async def journals(self, who: Identity) -> JournalList:
+        """What `GET /critical-information/fetches` tells."""
+        operator(who)
+        async with self.store.pool.acquire() as conn:
+            states, dead = await journals.states(conn), await journals.dead(conn, ROWS_SHOWN)
+        return JournalList(tuple(states), tuple(dead))
+
+    async def fetch_again(self, who: Identity, number: int) -> None:
+        """Runs it again."""
+        operator(who)
+        async with self.store.pool.acquire() as conn:
+            if not await journals.revive(conn, number, self.clock.now()):
+                raise Refusal(404, "Nothing that was given up has this number.", where="page")
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""

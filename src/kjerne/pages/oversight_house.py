@@ -17,6 +17,7 @@ from kjerne.services.oversight.review import Chosen, Line, Listing, Opened, Peri
 from kjerne.store.cards import Count
 from kjerne.store.comparing import Comparison, Tail
 from kjerne.store.exports import Export
+from kjerne.store.journals import Dead, State
 from kjerne.store.verdicts import Noted
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ class ExportShown:
     export: Export
     people: int
     standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class JournalList:
+    """How each journal stands, and what was given up, the oldest first."""
+
+    states: tuple[State, ...]
+    dead: tuple[Dead, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +116,12 @@ class OversightHouse(Protocol):
 
     async def coverage(self, who: Identity) -> tuple[Figure, ...]:
         """How far critical information reaches, of nobody in particular."""
+        ...
+
+    async def journals(self, who: Identity) -> JournalList:
+        """How the journals stand that are asked for their critical information, and what was given up."""
+        ...
+
+    async def fetch_again(self, who: Identity, number: int) -> None:
+        """Something that was given up is fetched anew. `Refusal` 404 where there is no such."""
         ...
