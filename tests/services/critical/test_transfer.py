@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_same_again_changes_nothing_and_a_change_makes_one_version(platform:
     read = ask(platform, "GET", f"AllergyIntolerance/{ids(first)[0]}", **NEED)
     assert (read.tree["criticality"], read.tree["meta"]["versionId"]) == ("low", "2")
     assert [one[0] for one in origins(platform, ids(first)[0])] == [1, 2]
+
+
+def test_the_same_at_once_from_several_is_filed_once(platform: Standing) -> None:
+    journal = Journal(platform)
+    entry = journal.put(allergy(platform), "one")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: journal.send(entry), range(4)))
+    assert sorted(statuses(one)[0] for one in answers) == ["200", "200", "200", "201"]
+    assert len({ids(one)[0] for one in answers}) == 1
 
 
 def test_what_a_client_makes_by_a_condition_is_made_once(platform: Standing) -> None:
@@ -131,6 +141,10 @@ def test_what_was_changed_here_since_is_not_overwritten(platform: Standing) -> N
     refused = journal.send(journal.put(treatment(platform), "new"), journal.put(later, "one"))
     assert (refused.status, refused.response.headers["etag"]) == (412, 'W/"2"')
     assert faults(refused) == {"Bundle.entry[1].request.ifMatch": "changed-here-since"}
+    ((action, _, outcome, named),) = rows(platform, refused)
+    assert (action, outcome, named) == ("correct", 1, {id_}), (
+        "the try stands in her log, and what was taken back does not"
+    )
     assert statuses(journal.send(journal.put(allergy(platform), "one"))) == ["200"], "the same again is no change"
     seen = journal.send(journal.put(later, "one", ifMatch='W/"2"'))
     assert statuses(seen) == ["200"]

@@ -14,7 +14,21 @@ from uuid import UUID
 
 from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
-from kjerne.exchange import ATTEMPTS, Admit, Answer, Call, Denied, PatientRef, Route, Stale, not_filed, unsettled
+from kjerne.exchange import (
+    ATTEMPTS,
+    SCOPES,
+    Admit,
+    Answer,
+    Call,
+    Denied,
+    PatientRef,
+    Route,
+    Stale,
+    looking_at,
+    not_filed,
+    noted,
+    unsettled,
+)
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.entries import response
 from kjerne.fhir.interaction import etag, http_date
@@ -86,6 +100,9 @@ class Transfers:
                 continue
             except Denied as denied:
                 raise not_filed(denied) from denied
+            except Refusal as refusal:
+                await _tried(admit, patient, refusal)
+                raise
         raise unsettled()
 
     async def patient_of(self, organisation: str, name: str, system: str, value: str) -> int | None:
@@ -188,11 +205,8 @@ class Transfers:
         if before.said == one.said and one.item.expected is None:
             return Done(204 if one.item.is_taken_back else 200, name, before.id, stands, None), None
         expected = one.item.expected or before.version
-        if stands != expected:
-            raise Refusal(
-                412, "the record was changed here since it was sent", where="If-Match", rule="changed-here-since",
-                todo=f'Read it, and send it again with ifMatch W/"{stands}".', headers=(("etag", etag(stands)),),
-            )  # fmt: skip
+        with looking_at((before.type, before.id, stands)):
+            _check_stands(stands, expected)
         changed = await self.book.change(
             conn, grants["correct"], (before.type, before.id), expected, lambda was: self._next(one, was, at), own=True
         )
@@ -250,6 +264,14 @@ class TransferApi:
         return read(self.parse(body), body, base)
 
 
+async def _tried(admit: Admit, patient: PatientRef, refusal: Refusal) -> None:
+    """What stands in her log of a Bundle that was refused for what lies there, or by the token's own SMART scopes (K82)."""
+    if refusal.rule == SCOPES:
+        await noted(admit, patient, SERVICE, "file", "", "!")
+    elif refusal.looked_at is not None:
+        await noted(admit, patient, SERVICE, "correct", "", "=", named=refusal.looked_at)
+
+
 def _actions(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None, int]]) -> frozenset[Action]:
     """What the law is asked: to change where what stands was sent otherwise; to file for all else, the same again too."""
     return frozenset({"correct" if _changes(one, *lies[one.name]) else "file" for one in ready})
@@ -257,6 +279,14 @@ def _actions(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None, int
 
 def _changes(one: Ready, before: Sent | None, stands: int) -> bool:
     return before is not None and stands > 0 and (before.said != one.said or one.item.expected is not None)
+
+
+def _check_stands(stands: int, expected: int) -> None:
+    if stands != expected:
+        raise Refusal(
+            412, "the record was changed here since it was sent", where="If-Match", rule="changed-here-since",
+            todo=f'Read it, and send it again with ifMatch W/"{stands}".', headers=(("etag", etag(stands)),),
+        )  # fmt: skip
 
 
 def _check_whose(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None, int]], grant: Grant) -> None:
