@@ -55,6 +55,7 @@ LOOKED_AFTER_EVERY: Final = timedelta(hours=1)
 BEFORE: Final = timedelta(minutes=5)
 """How much further back a journal is looked through than it was last: its clock is not ours."""
 IDLE_SECONDS: Final = 1.0
+AT_ONCE: Final = 4
 PAGES: Final = 500
 FHIR: Final = "application/fhir+json"
 CLIENT: Final = "kjerne-fetch"
@@ -82,7 +83,11 @@ class Fetcher:
     public_url: str
 
     async def run_forever(self) -> None:
-        """Until cancelled; a database that is away is waited for."""
+        """Until cancelled, several at once: a journal that does not answer keeps no other waiting."""
+        await asyncio.gather(*(self._work_forever() for _ in range(AT_ONCE)))
+
+    async def _work_forever(self) -> None:
+        """A database that is away is waited for."""
         while True:
             idle = True
             try:
