@@ -75,7 +75,7 @@ def test_a_reference_leads_to_what_is_contained_or_came_along(reference: str, le
 
 
 def test_a_card_is_written_as_the_standard_has_it() -> None:
-    suggested = Suggestion(UUID(int=2), "Ta ut", "MedicationRequest/1")
+    suggested = Suggestion(UUID(int=2), "Ta ut", ("MedicationRequest/1",))
     card = Card("r", "R", "sum", "det", "info", UUID(int=1), suggested, (("other", "Annet"),))
     (found,) = json.loads(cds_hooks.answer([card], "source", "link", "https://x.example/clinician"))["cards"]
     assert found == {
@@ -142,3 +142,69 @@ def test_feedback_of_nothing_and_of_too_much_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
         cds_hooks.feedback({"feedback": [told()] * (FEEDBACK_LIMIT + 1)}, [])
     assert where(refused) == (422, "feedback")
+
+
+FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+ADVICE = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "not-supported"}]}
+
+
+def searchset(*resources: Any, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one} for one in resources]} | more
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        None, "x", 7, [draft()], {}, FAILED, searchset(FAILED), searchset(draft(), FAILED), searchset(draft(), 7),
+        searchset(draft(), {"resourceType": "medicationRequest"}), searchset({"id": "1"}), searchset(searchset(draft())),
+        searchset(draft(), link=[{"relation": "next", "url": "https://ehr.example/2"}]), searchset(draft(), total=2),
+        {"resourceType": "Bundle", "entry": {"resource": draft()}}, searchset(draft()) | {"entry": [{"resource": draft()}, None]},
+    ],
+)  # fmt: skip
+def test_a_list_that_could_not_be_fetched_or_read_whole_is_no_whole_list(failed: Any) -> None:
+    found = cds_hooks.listed(failed)
+    assert not found.is_whole
+    assert found.resources in ([], [draft()])
+
+
+@pytest.mark.parametrize(
+    ("fetched", "number"),
+    [(searchset(), 0), (draft(), 1), (searchset(draft(), total=1), 1), (searchset(draft(), ADVICE), 1)],
+)
+def test_a_whole_list_is_read_whole(fetched: Any, number: int) -> None:
+    assert cds_hooks.listed(fetched) == ([draft()] * number, True)
+
+
+def test_what_a_search_includes_or_says_of_itself_is_no_match_that_its_total_counts() -> None:
+    entry = [
+        {"resource": draft(), "search": {"mode": "match"}},
+        {"resource": {"resourceType": "Medication"}, "search": {"mode": "include"}},
+        {"resource": ADVICE, "search": {"mode": "outcome"}},
+    ]
+    assert cds_hooks.listed({"resourceType": "Bundle", "total": 1, "entry": entry}).is_whole
+    assert not cds_hooks.listed({"resourceType": "Bundle", "total": 2, "entry": entry}).is_whole
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ({"resource": draft()}, ".entry"), ([None], ".entry[0].resource"), ([{"resource": None}], ".entry[0].resource"),
+        ([{"resource": draft()}, {"request": {}}], ".entry[1].resource"),
+        ([{"resource": {"id": "1"}}], ".entry[0].resource.resourceType"),
+        ([{"resource": {"resourceType": "medicationRequest"}}], ".entry[0].resource.resourceType"),
+        ([{"resource": {"resourceType": "MedicationOrder"}}], ".entry[0].resource.resourceType"),
+    ],
+)  # fmt: skip
+def test_a_draft_whose_form_cannot_be_read_is_refused_with_its_place(entry: Any, place: str) -> None:
+    tree = body()
+    tree["context"]["draftOrders"]["entry"] = entry
+    with pytest.raises(Refusal) as refused:
+        cds_hooks.asked(tree, EVERY)
+    assert where(refused) == (400, f"context.draftOrders{place}")
+
+
+def test_every_resource_of_a_call_is_known_however_deep_it_lies() -> None:
+    inner = draft("in", contained=[{"resourceType": "Patient", "id": "p"}])
+    found = cds_hooks.asked(body(searchset(inner), prefetch={"x": searchset(draft("y"))}), EVERY)
+    ids = [(one.get("id"), holder.get("id")) for one, holder in found.every if one["resourceType"] != "Bundle"]
+    assert sorted(ids) == [("in", "in"), ("p", "in"), ("y", "y")]

@@ -1,7 +1,8 @@
 """The form of CDS Hooks 2.0: what a call, a card and a feedback look like, whichever service answers.
 
 Source: https://cds-hooks.hl7.org/2.0/. The resources in a call are the caller's own, drafts among them, and are held to no
-profile: what is read of them is read with care (`objects`, `said`), and what cannot be read is as if it were not there.
+profile: what is read of them is read with care (`objects`, `said`). A draft whose form cannot be read is refused; of what was
+fetched beforehand it is told that it was not read (`listed`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, Answer
+from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.encode import encode
 
 Tree = Mapping[str, Any]
@@ -33,6 +35,9 @@ _ID_CHARACTERS: Final = 256
 _SYSTEMS: Final = "http://kjerne.example/fhir/CodeSystem/"
 RULES: Final = f"{_SYSTEMS}warning-rule"
 REASONS: Final = f"{_SYSTEMS}warning-override-reason"
+_TYPES: Final = frozenset(TYPES)
+_HOLDERS: Final = frozenset({"Bundle", "List", "OperationOutcome"})
+"""What is no part of a list of resources: more lists, and what went wrong."""
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 
@@ -48,10 +53,21 @@ TAKEN: Final = Answer(200, b"{}", "application/json")
 """To feedback: it was heard, and nothing else is said of the card."""
 
 
+class Listed(NamedTuple):
+    """A list that was fetched beforehand. `is_whole` is False where it was not sent, where fetching it failed, where it is but a
+    page, and where something in it cannot be read."""
+
+    resources: list[Tree]
+    is_whole: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A call of a service. `patient` is the client's own id of her, `orders` the drafts that it is about (of `order-select` the
-    selected ones), `fetched` what was fetched beforehand by its key, `around` every resource by `Type/id` and whole address."""
+    selected ones), `fetched` what was fetched beforehand by its key, `around` every resource by `Type/id` and whole address.
+
+    `every` is each resource, contained ones and those in a Bundle within a Bundle too, with the one that its references start at.
+    """
 
     hook: Hook
     instance: UUID
@@ -59,10 +75,15 @@ class Asked:
     orders: tuple[Order, ...]
     fetched: Tree
     around: Tree
+    every: tuple[tuple[Tree, Tree], ...] = ()
 
     def resources(self, key: str) -> list[Tree] | None:
         """The resources under a key of what was fetched beforehand; None where the client did not send it."""
         return _resources(self.fetched[key]) if key in self.fetched else None
+
+    def listed(self, key: str) -> Listed:
+        """The list under a key of what was fetched beforehand."""
+        return listed(self.fetched.get(key))
 
 
 def asked(tree: Tree, hooks: Collection[str]) -> Asked:
@@ -90,7 +111,9 @@ def asked(tree: Tree, hooks: Collection[str]) -> Asked:
     drafts = _drafts(context) if hook in OF_ORDERS else []
     orders = _selected(context, drafts) if hook == "order-select" else drafts
     patient = said(context.get("patientId"))
-    return Asked(hook, number, patient, tuple(orders), fetched, _around(drafts, fetched))  # type: ignore[arg-type]
+    around = _around(drafts, [context.get("draftOrders"), *fetched.values()])
+    every = tuple(_every((*(one.resource for one in drafts), *fetched.values())))
+    return Asked(hook, number, patient, tuple(orders), fetched, around, every)  # type: ignore[arg-type]
 
 
 def _check_authorization(tree: Tree) -> None:
@@ -109,14 +132,29 @@ def _drafts(context: Tree) -> list[Order]:
     bundle = context.get("draftOrders")
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise _wrong("draftOrders is a Bundle", "context.draftOrders")
-    found = []
-    for number, one in enumerate(_resources(bundle)):
+    found, places = list[Order](), set[str]()
+    for number, one in enumerate(_formed(bundle, "context.draftOrders")):
         id_ = said(one.get("id"))
         place = f"{said(one.get('resourceType'))}/{id_}" if id_ else f"draftOrders.entry[{number}]"
+        if place in places:
+            raise _wrong("two drafts have the same id", "context.draftOrders", f"Give {place[:64]} an id of its own.")
+        places.add(place)
         found.append(Order(place, one, bool(id_)))
-    if twice := next((one.place for one in found if sum(one.place == each.place for each in found) > 1), ""):
-        raise _wrong("two drafts have the same id", "context.draftOrders", f"Give {twice[:64]} an id of its own.")
     return found
+
+
+def _formed(bundle: Tree, where: str) -> list[Tree]:
+    """The resources of a Bundle; `Refusal` 400 where an entry has none, or one of a type that R4 does not have."""
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise _wrong("entry is a list", f"{where}.entry")
+    for number, one in enumerate(entries):
+        if not isinstance(one, dict) or not isinstance(one.get("resource"), dict):
+            raise _wrong("the entry has no resource", f"{where}.entry[{number}].resource")
+        if not _is_type(said(one["resource"].get("resourceType"))):
+            at = f"{where}.entry[{number}].resource.resourceType"
+            raise _wrong("this is no type of R4", at, "Name the type as R4 does, in its own capitals.")
+    return _resources(bundle)
 
 
 def _selected(context: Tree, drafts: Sequence[Order]) -> list[Order]:
@@ -148,9 +186,61 @@ def _resources(value: Any) -> list[Tree]:
     return found
 
 
-def _around(drafts: Sequence[Order], fetched: Tree) -> dict[str, Tree]:
+def listed(value: Any) -> Listed:
+    """The resources of a list as a client fetched it, a searchset or one resource, and whether it is all of it.
+
+    A client that could not fetch it sends an OperationOutcome in its place (CDS Hooks 2.0, prefetch), which is no empty list.
+    One among the matches that only warns is no failure (R4 search.html, `search.mode` outcome).
+    """
+    if not isinstance(value, dict):
+        return Listed([], False)
+    if value.get("resourceType") != "Bundle":
+        return Listed([value], True) if _is_listed(value) else Listed([], False)
+    entries = value.get("entry", [])
+    if not isinstance(entries, list):
+        return Listed([], False)
+    held = [one.get("resource") for one in objects(entries)]
+    failed = sum(not (_is_listed(one) or _is_advice(one)) for one in held) + len(entries) - len(held)
+    included = sum(
+        said(next(objects(one.get("search")), {}).get("mode")) in ("include", "outcome") for one in objects(entries)
+    )
+    total = value.get("total")
+    is_page = any(one.get("relation") == "next" for one in objects(value.get("link")))
+    is_page = is_page or (isinstance(total, int) and total > len(entries) - included)
+    return Listed([one for one in _resources(value) if _is_listed(one)], not failed and not is_page)
+
+
+def _is_type(name: str) -> bool:
+    return name in _TYPES
+
+
+def _is_listed(one: Any) -> bool:
+    name = said(one.get("resourceType")) if isinstance(one, dict) else ""
+    return _is_type(name) and name not in _HOLDERS
+
+
+def _is_advice(one: Any) -> bool:
+    if not isinstance(one, dict) or one.get("resourceType") != "OperationOutcome":
+        return False
+    issues = list(objects(one.get("issue")))
+    return bool(issues) and all(each.get("severity") in ("warning", "information") for each in issues)
+
+
+def _every(values: Sequence[Any]) -> Iterator[tuple[Tree, Tree]]:
+    """Each resource of the call with the one that holds it, itself where none does. Iterative: depth is the sender's."""
+    waiting = [(one, one) for one in reversed(values)]
+    while waiting:
+        one, holder = waiting.pop()
+        if not isinstance(one, dict):
+            continue
+        yield one, holder
+        waiting += [(each, holder) for each in objects(one.get("contained"))]
+        waiting += [(each, each) for entry in objects(one.get("entry")) for each in objects(entry.get("resource"))]
+
+
+def _around(drafts: Sequence[Order], values: Sequence[Any]) -> dict[str, Tree]:
     found: dict[str, Tree] = {}
-    for value in fetched.values():
+    for value in values:
         for one in _resources(value):
             if id_ := said(one.get("id")):
                 found[f"{said(one.get('resourceType'))}/{id_}"] = one
@@ -202,11 +292,11 @@ def named(concept: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """To take a draft away: the button's words, and the draft as `Type/id`."""
+    """To take drafts away: the button's words, and each draft as `Type/id`."""
 
     uuid: UUID
     label: str
-    place: str
+    places: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +329,8 @@ def _told(card: Card, source: str, link: str, url: str) -> dict[str, Any]:
         "source": {"label": source, "url": url, "topic": topic},
     }  # fmt: skip
     if (one := card.suggestion) is not None:
-        action = {"type": "delete", "description": one.label, "resourceId": one.place}
-        found["suggestions"] = [{"label": one.label, "uuid": str(one.uuid), "actions": [action]}]
+        actions = [{"type": "delete", "description": one.label, "resourceId": place} for place in one.places]
+        found["suggestions"] = [{"label": one.label, "uuid": str(one.uuid), "actions": actions}]
         found["selectionBehavior"] = "at-most-one"
     if card.reasons:
         found["overrideReasons"] = [{"system": REASONS, "code": code, "display": words} for code, words in card.reasons]

@@ -6,13 +6,13 @@ about another is worse than none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
-from kjerne.fhir.cds_hooks import Asked, objects, said
+from kjerne.fhir.cds_hooks import Asked, led_to, objects, said
 from kjerne.registries.naming import NATIONAL_SYSTEMS, is_national
 
 Tree = Mapping[str, Any]
@@ -56,10 +56,16 @@ def _numbers(asked: Asked) -> Iterable[str]:
     yield from (
         value for _, value in sorted(own, key=lambda pair: _SYSTEMS.index(pair[0]) if pair[0] in _SYSTEMS else 9)
     )
-    for one in (*asked.around.values(), *(order.resource for order in asked.orders)):
-        for element in ("subject", PATIENT):
-            for reference in objects(one.get(element)):
-                yield from (value for _, value in _national(reference.get("identifier")))
+    for one, _ in asked.every:
+        if one.get("resourceType") == "Patient":
+            yield from (value for _, value in _national(one.get("identifier")))
+        for reference in _subjects(one):
+            yield from (value for _, value in _national(reference.get("identifier")))
+
+
+def _subjects(one: Tree) -> Iterator[Tree]:
+    for element in ("subject", PATIENT):
+        yield from objects(one.get(element))
 
 
 def _national(identifiers: Any) -> Iterable[tuple[str, str]]:
@@ -70,15 +76,29 @@ def _national(identifiers: Any) -> Iterable[tuple[str, str]]:
 
 
 def _check_references(asked: Asked) -> None:
-    """`Refusal` 422 where a draft, or what was fetched of medicines, refers to another patient than the context's."""
+    """`Refusal` 422 where something in the call is another's Patient than the context's, or refers to another.
+
+    A contained Patient has an id of its own, and an address of another kind says nothing: there a number must say who it is.
+    """
     own = asked.patient.rpartition("/")[2]
-    for one in (*asked.around.values(), *(order.resource for order in asked.orders)):
-        if one.get("resourceType") == "Patient" and said(one.get("id")) not in ("", own):
+    for one, holder in asked.every:
+        if one.get("resourceType") == "Patient" and one is holder and said(one.get("id")) not in ("", own):
             raise Refusal(422, "the Patient is another than the context's", where=f"prefetch.{PATIENT}")
-        for reference in objects(one.get("subject")):
+        for reference in _subjects(one):
             text = said(reference.get("reference")).split("/_history/")[0]
             type_, _, id_ = text.rpartition("/")
             if type_.rpartition("/")[2] == "Patient" and id_ != own:
                 raise Refusal(
                     422, "a resource in the call is about another patient than the context's", where="context"
                 )
+            if text[:1] == "#" or text[:4] == "urn:":
+                _check_held(led_to(reference, holder, asked.around), own, is_inside=text[:1] == "#")
+
+
+def _check_held(patient: Tree, own: str, *, is_inside: bool) -> None:
+    is_own = not is_inside and said(patient.get("id")) == own
+    if patient.get("resourceType") != "Patient" or not (is_own or list(_national(patient.get("identifier")))):
+        raise Refusal(
+            422, "a resource in the call does not say which patient it is about", where="context",
+            todo="Refer to the context's patient as Patient/id, or send her national number with the reference.",
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from services.warnings.worlds import coded
 from words import fresh
 
 AT: Final = "/cds-services/critical-information"
+HOOKS: Final = ("patient-view", "order-select", "order-sign")
 PATIENT: Final = "ehr-patient-1"
 COUNTS: Final = "/critical-information/warning-counts"
 
@@ -32,9 +34,24 @@ def brand(number: int) -> dict[str, str]:
     return {"system": MEDICINES, "code": one.id, "display": one.name}
 
 
+left: list[tuple[str, str]] = []
+"""The entries of a test, and whose they are."""
+
+
+@pytest.fixture(autouse=True)
+def taken_back(platform: Standing) -> Iterator[None]:
+    """Entries of one substance share a card: none of another test stands on it."""
+    yield
+    while left:
+        id_, about = left.pop()
+        send(platform, "DELETE", f"AllergyIntolerance/{id_}", version=1, about=about)
+
+
 def entry(platform: Standing, *codings: dict[str, str], text: str = "", about: str = "citizen", **more: Any) -> str:
     """A reaction of hers, as her doctor registers it."""
-    return registered(platform, allergy(platform, about, code=coded(*codings, text=text), **more), about=about)
+    id_ = registered(platform, allergy(platform, about, code=coded(*codings, text=text), **more), about=about)
+    left.append((id_, about))
+    return id_
 
 
 def verified(status: str) -> Tree:
@@ -97,14 +114,14 @@ def signed(platform: Standing, *drafts: Tree, **more: Any) -> Answered:
 
 def test_a_prescription_of_what_she_reacts_to_interrupts_where_that_is_confirmed(platform: Standing) -> None:
     word = fresh()
-    id_ = entry(platform, substance(substances.AMOXICILLIN), text=word, **verified("confirmed"))
-    answer = signed(platform, order(brand(1)))
+    id_ = entry(platform, substance(substances.IBUPROFEN), text=word, **verified("confirmed"))
+    answer = signed(platform, order(brand(5)))
     (card,) = about(answer, word)
     assert (rule(card), card["indicator"]) == ("same-substance", "critical")
-    assert card["summary"] == say("nb", "summary.same-substance", medicine="Oppdiktcillin kaps 500 mg", entry=word)
+    assert card["summary"] == say("nb", "summary.same-substance", medicine="Sandprofen tab 400 mg", entry=word)
     assert [one["code"] for one in card["overrideReasons"]] == list(REASONS)
     assert card["suggestions"][0]["actions"] == [
-        {"type": "delete", "description": "Ta ut Oppdiktcillin kaps 500 mg", "resourceId": "MedicationRequest/draft-1"}
+        {"type": "delete", "description": "Ta ut Sandprofen tab 400 mg", "resourceId": "MedicationRequest/draft-1"}
     ]
     assert card["links"][0]["url"] == f"{platform.url}/clinician"
     (row,) = platform.audited(answer.response)

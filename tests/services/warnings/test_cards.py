@@ -59,4 +59,45 @@ def test_what_has_no_name_is_called_by_its_code_and_else_said_to_have_none() -> 
     assert card.summary.startswith("legemiddel uten navn")
     assert "(c)" in card.summary
     bare = finding("excipient")._replace(allergy=Allergy("1", "", frozenset()))
-    assert "uten navn" in made().of([bare])[0].summary
+    assert "uten navn" in next(made().of([bare])).summary
+
+
+def of_one(number: int, rule: Rule = "same-substance", place: str = "M/1") -> Finding:
+    one = finding(rule, f"Noe {number:02}", place=place)
+    return one._replace(allergy=one.allergy._replace(id=f"{number:02}"))
+
+
+def test_one_medicine_has_one_card_of_a_rule_and_urgency_however_many_entries_it_is_about() -> None:
+    some = [of_one(number) for number in range(LISTED + 5)]
+    worst = of_one(99)._replace(indicator="critical")
+    first, second = made().of([*some, worst])
+    assert (first.indicator, first.detail.count("Registrert: Noe")) == ("critical", 1)
+    assert (second.indicator, second.detail.count("Registrert: Noe")) == ("warning", LISTED)
+    assert f"Noe 00 +{LISTED + 4}" in second.summary
+    assert "+5" in second.detail
+
+
+def test_each_rule_and_each_medicine_has_a_card_of_its_own() -> None:
+    some = [of_one(1), of_one(2), of_one(1, "excipient"), of_one(1, place="M/2")]
+    assert [(one.rule, one.detail.count("Registrert:")) for one in made().of(some)] == [
+        ("same-substance", 2),
+        ("same-substance", 1),
+        ("excipient", 1),
+    ]
+
+
+def test_a_medicine_of_several_drafts_is_taken_away_whole() -> None:
+    one = of_one(1)
+    (card,) = made().of([one], {one.medicine: ("M/1", "M/2")})
+    assert card.suggestion is not None
+    assert card.suggestion.places == ("M/1", "M/2")
+    (card,) = made().of([one], {one.medicine: ()})
+    assert card.suggestion is None
+
+
+def test_what_was_not_compared_is_told_with_its_types_and_the_entries() -> None:
+    for language in LANGUAGES:
+        card = made(language).told("not-compared", ["Peanøtt"], ["NutritionOrder", "CarePlan"])
+        assert all(one in card.detail for one in ("Peanøtt", "NutritionOrder", "CarePlan"))
+        assert (card.indicator, card.uuid) == ("warning", None)
+        assert "(2)" in card.summary

@@ -96,7 +96,7 @@ class ReuseHooks:
             return Card(answer.verdict, topic, summary, say(language, f"detail.{answer.verdict}"), "info")
         again = _day(answer.again_from, language) if answer.again_from else ""
         label = say(language, "already-done.remove", analysis=analysis)
-        suggested = Suggestion(self._suggestion(grant.subject.patient, number), label, order.place)
+        suggested = Suggestion(self._suggestion(grant.subject.patient, number), label, (order.place,))
         return Card(
             "done", topic, summary, say(language, "detail.again", date=again), "info", number,
             suggested if order.has_id else None, tuple((one, say(language, f"reason.{one}")) for one in REASONS),

@@ -6,7 +6,7 @@ token, proof and attestation, as it does for everything else (decision 63): no g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from kjerne.exchange import Answer, Call, Denied, Pairs, PatientRef, Route, gran
 from kjerne.fhir import cds_hooks, smart
 from kjerne.fhir.cds_hooks import Asked, Card
 from kjerne.fhir.definitions import type_name
+from kjerne.fhir.effort import turn
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import basis_of
 from kjerne.fhir.negotiation import check_accepted, check_sent
@@ -26,11 +27,14 @@ from kjerne.registries import hook_patient
 from kjerne.registries.card_words import language_of, say
 from kjerne.registries.hook_patient import Whom
 from kjerne.services.warnings import reading
+from kjerne.services.warnings.asking import MEDICINES, STATEMENTS, ToCompare, check_number, once, removable, to_compare
 from kjerne.services.warnings.cards import REASONS, Cards, Made
 from kjerne.services.warnings.knowledge import Knowledge
 from kjerne.services.warnings.matching import RULES, Finding, judged
 from kjerne.services.warnings.reading import Allergy, Medicine
+from kjerne.services.warnings.standing import ALLERGY, is_nothing, name_of, stands
 from kjerne.store import audit, cards
+from kjerne.store.changing import tree_of
 from kjerne.store.finding import Finder
 from kjerne.store.patient_ids import ref
 from kjerne.store.pool import Connection, Pool
@@ -38,27 +42,23 @@ from kjerne.store.proofs import note
 from kjerne.store.reading import Record
 from kjerne.store.sealed_id import SealedIds
 
+Tree = Mapping[str, Any]
 SERVICE: Final = "critical-information"
 SCOPE: Final = "nhn:critical-information/api"
 COUNTS_SCOPE: Final = "kjerne:operations"
 AT: Final = f"{cds_hooks.BASE}/{SERVICE}"
 HOOKS: Final = ("patient-view", "order-select", "order-sign")
-ALLERGY: Final = "AllergyIntolerance"
 KINDS: Final = (ALLERGY, "Condition", "DeviceUseStatement", "Procedure", "Flag")
-STATED: Final[Mapping[str, frozenset[str]]] = {
-    "DeviceUseStatement": frozenset({"active", "intended", "on-hold"}),
-    "Procedure": frozenset({"in-progress", "preparation", "on-hold"}),
-    "Flag": frozenset({"active"}),
-}
-"""The statuses of what stands, of the types whose status says it."""
-MEDICINES: Final = "medications"
-STATEMENTS: Final = "statements"
 PREFETCHED: Final = hook_patient.PREFETCHED | {
     MEDICINES: "MedicationRequest?patient={{context.patientId}}&status=active&_include=MedicationRequest:medication",
     STATEMENTS: "MedicationStatement?patient={{context.patientId}}&status=active&_include=MedicationStatement:medication",
 }
 COMPARED: Final = 500
-"""Entries of one type, and medicines, that are compared."""
+"""Entries of one type that are read."""
+PAIRS_AT_ONCE: Final = 200
+CARDS_AT_ONCE: Final = 5
+RECORDS_AT_ONCE: Final = 20
+"""Comparisons, cards and entries between two of which others have their turn: some millisecond each."""
 COUNTED_DAYS: Final = 90
 
 
@@ -85,13 +85,13 @@ class WarningsApi:
         """Cards about a patient's medicines or a proposed prescription, from her critical information."""
         check_accepted(call)
         check_sent(call)
-        asked = cds_hooks.asked(self.parse_json(call.body), HOOKS)
-        whom, medicines = hook_patient.whom(call, asked, self.identify), medicines_of(asked)
-        check_number(medicines)
+        asked = cds_hooks.asked(await tree_of(call, self.parse_json), HOOKS)
+        whom, meant = hook_patient.whom(call, asked, self.identify), to_compare(asked)
+        check_number(meant.medicines)
 
         async def use(grant: Grant) -> Answer:
             hook_patient.check_one(grant, whom, self.identify)
-            check = _Check(self, call, asked, medicines, grant)
+            check = _Check(self, call, asked, meant, grant)
             async with self.pool.acquire() as conn:
                 await self.finder.weighed(conn, grant, check.searches(), COMPARED, check.of(conn))
             language = check.language
@@ -179,13 +179,11 @@ class WarningsApi:
 class _Check:
     """One call while it is answered: its `cards`, made in the transaction that reads the entries."""
 
-    def __init__(
-        self, api: WarningsApi, call: Call, asked: Asked, medicines: Sequence[Medicine] | None, grant: Grant
-    ) -> None:
+    def __init__(self, api: WarningsApi, call: Call, asked: Asked, meant: ToCompare, grant: Grant) -> None:
         self._api = api
         self._call = call
         self._asked = asked
-        self._medicines = medicines
+        self._meant = meant
         self._grant = grant
         self.language = language_of(call.headers.get("accept-language", ""))
         self.cards: list[Card] = []
@@ -206,30 +204,52 @@ class _Check:
 
     async def _weighed(self, conn: Connection, records: list[Record]) -> list[Record]:
         """The entries that stand on a card."""
-        standing = {str(one.id): (one, tree) for one in records if stands(type_name(one.type), tree := decode(one.raw))}
+        standing = await self._standing(records)
+        at, medicines = self._grant.at, self._meant.medicines
         allergies = [
-            found for id_, (record, tree) in standing.items()
-            if type_name(record.type) == ALLERGY and (found := reading.allergy(id_, tree, self._grant.at))
+            found for id_, (name, tree) in standing.items() if name == ALLERGY and (found := reading.allergy(id_, tree, at))
         ]  # fmt: skip
+        check_number(medicines, allergies)
         knowledge = await Knowledge.at(conn)
-        findings = await compared(knowledge, allergies, self._medicines or ())
         made = Cards(self.language, self._asked.hook, self._ids(), knowledge.name_of)
-        self.cards = made.of(findings)
+        findings = await compared(knowledge, allergies, medicines)
+        self.cards = await drawn(made.of(findings, removable(once(medicines))))
         used = {one.allergy.id for one in findings}
-        others = [
-            id_ for id_, (record, _) in standing.items() if type_name(record.type) != ALLERGY
-        ] + [one.id for one in allergies]  # fmt: skip
-        if self._asked.hook == "patient-view" and others:
-            names = [cds_hooks.named(standing[id_][1].get("code")) or _kind(standing[id_][1]) for id_ in sorted(others)]
-            self.cards.append(made.told("registered", names))
-            used.update(others)
-            if self._medicines is None and allergies:
-                self.cards.append(made.told("no-medicines"))
+        self.cards += self._of_the_check(made, standing, allergies, used)
         if self._is_narrow():
             self.cards.append(made.told("part"))
         shown = [(one.rule, one.indicator) for one in self.cards if one.uuid is not None]
-        await cards.keep_shown(conn, self._grant.at, SERVICE, shown)
-        return [standing[id_][0] for id_ in sorted(used)]
+        await cards.keep_shown(conn, at, SERVICE, shown)
+        return [one for one in records if str(one.id) in used]
+
+    async def _standing(self, records: Sequence[Record]) -> dict[str, tuple[str, Tree]]:
+        """By id type and content of the entries in force that say something; others have their turn between two of them."""
+        found = dict[str, tuple[str, Tree]]()
+        for number, one in enumerate(records, 1):
+            name, tree = type_name(one.type), decode(one.raw)
+            if stands(name, tree, self._grant.at) and not (name == ALLERGY and is_nothing(tree)):
+                found[str(one.id)] = name, tree
+            if not number % RECORDS_AT_ONCE:
+                await turn()
+        return found
+
+    def _of_the_check(
+        self, made: Cards, standing: Mapping[str, tuple[str, Tree]], allergies: Sequence[Allergy], used: set[str]
+    ) -> Iterator[Card]:
+        """What is told of what was not compared and, of a record that is opened, of all that is registered, which is `used`."""
+        if self._asked.hook == "patient-view":
+            warning = {one.id for one in allergies}
+            listed = sorted(id_ for id_, (name, _) in standing.items() if name != ALLERGY or id_ in warning)
+            if listed:
+                used.update(listed)
+                yield made.told("registered", [name_of(standing[id_][1]) for id_ in listed])
+            if allergies and self._meant.lists != "whole":
+                yield made.told("no-medicines" if self._meant.lists == "none" else "some-medicines")
+        elif allergies and self._meant.beside:
+            used.update(one.id for one in allergies)
+            yield made.told(
+                "not-compared", [one.name or name_of(standing[one.id][1]) for one in allergies], self._meant.beside
+            )
 
     def _is_narrow(self) -> bool:
         """Whether the token's SMART scopes leave but a part of what is read."""
@@ -248,51 +268,32 @@ class _Check:
         return Made(card, suggestion)
 
 
-def medicines_of(asked: Asked) -> list[Medicine] | None:
-    """The medicines of the drafts, or of the lists that were fetched beforehand; None where no list was sent."""
-    if asked.hook != "patient-view":
-        taken = [one for one in asked.orders if reading.is_taken(one.resource)]
-        return [reading.medicine(one.place, one.resource, asked.around, has_id=one.has_id) for one in taken]
-    lists = [found for key in (MEDICINES, STATEMENTS) if (found := asked.resources(key)) is not None]
-    if not lists:
-        return None
-    held = [one for each in lists for one in each if reading.is_taken(one)]
-    return [reading.medicine(f"{one.get('resourceType')}", one, asked.around) for one in held]
+async def compared(knowledge: Knowledge, allergies: Sequence[Allergy], medicines: Iterable[Medicine]) -> list[Finding]:
+    """What is told of each entry and each medicine; what several drafts and lists have alike is compared, and told of, once.
 
-
-def check_number(medicines: Sequence[Medicine] | None) -> None:
-    """`Refusal` 422 for more medicines than are compared."""
-    if medicines is not None and len(medicines) > COMPARED:
-        says = f"more than {COMPARED} medicines would be compared"
-        raise Refusal(422, says, where="prefetch", code="too-costly", todo="Send those that are in use.")
-
-
-async def compared(knowledge: Knowledge, allergies: Sequence[Allergy], medicines: Sequence[Medicine]) -> list[Finding]:
-    """What is told of each entry and each medicine; the same medicine on two lists is told of once."""
-    if not (allergies and medicines):
+    Others have their turn meanwhile (decision 60)."""
+    if not allergies:
         return []
-    once = {(one.place, one.name, one.codes, one.active, one.excipients): one for one in medicines}
     meant = [(one, await knowledge.of_allergy(one)) for one in allergies]
-    held = [(one, await knowledge.of_medicine(one)) for one in once.values()]
-    found = (judged(one, its, medicine, of) for medicine, of in held for one, its in meant)
-    return [one for one in found if one is not None]
+    found, left = list[Finding](), PAIRS_AT_ONCE
+    for one in once(medicines):
+        of = await knowledge.of_medicine(one)
+        found += filter(None, (judged(allergy, its, one, of) for allergy, its in meant))
+        left -= len(meant)
+        if left <= 0:
+            await turn()
+            left = PAIRS_AT_ONCE
+    return found
 
 
-def stands(name: str, tree: Mapping[str, Any]) -> bool:
-    """Whether an entry is in force by its own status; that of an allergy is looked at with all else of it."""
-    if name in STATED:
-        return cds_hooks.said(tree.get("status")) in STATED[name]
-    verified = {code for _, code, _ in cds_hooks.codings(tree.get("verificationStatus"))}
-    status = {code for _, code, _ in cds_hooks.codings(tree.get("clinicalStatus"))}
-    return not (verified & reading.NEVER or status & (reading.OVER | {"remission"}))
-
-
-def _kind(tree: Mapping[str, Any]) -> str:
-    """What an entry without a name in words is called: its category, else its type."""
-    for key in ("category", "device"):
-        if name := cds_hooks.named(tree.get(key)):
-            return name
-    return str(tree.get("resourceType", ""))
+async def drawn(cards: Iterable[Card]) -> list[Card]:
+    """The cards, made while others have their turn."""
+    found = list[Card]()
+    for one in cards:
+        found.append(one)
+        if not len(found) % CARDS_AT_ONCE:
+            await turn()
+    return found
 
 
 def described() -> list[dict[str, Any]]:

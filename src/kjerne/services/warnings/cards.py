@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,8 @@ REASONS: Final = ("tolerated", "benefit", "measures", "wrong-entry", "not-releva
 LISTED: Final = 20
 """Entries that one card names; of more it says how many."""
 _SHORTER: Final = (60, 45, 35, 28, 20, 12)
-Told = Literal["registered", "part", "no-medicines"]
+Told = Literal["registered", "part", "no-medicines", "some-medicines", "not-compared"]
+_LOUD: Final[Mapping[Told, Indicator]] = {"part": "warning", "not-compared": "warning"}
 
 
 class Made(NamedTuple):
@@ -35,47 +36,63 @@ class Cards:
         self._made = made
         self._name_of = name_of
 
-    def of(self, findings: Iterable[Finding]) -> list[Card]:
-        """A card for each finding, the most urgent first; one for all that could not be checked."""
-        sorted_ = in_order(findings)
-        unchecked = [one for one in sorted_ if one.rule == "not-checked"]
-        cards = [self._warning(one) for one in sorted_ if one.rule != "not-checked"]
-        return [*cards, self._unchecked(unchecked)] if unchecked else cards
+    def of(
+        self, findings: Iterable[Finding], drafts: Mapping[Medicine, tuple[str, ...]] | None = None
+    ) -> Iterator[Card]:
+        """A card for each medicine, rule and urgency, with every entry that it is about, the most urgent first; and one for all
+        that could not be checked. `drafts` are those of a medicine that may be taken away; without them its own place is."""
+        groups, unchecked = dict[tuple[str, str, Medicine], list[Finding]](), list[Finding]()
+        for one in in_order(findings):
+            if one.rule == "not-checked":
+                unchecked.append(one)
+            else:
+                groups.setdefault((one.rule, one.indicator, one.medicine), []).append(one)
+        for (_, _, medicine), some in groups.items():
+            own = (medicine.place,) if medicine.has_id else ()
+            yield self._warning(some, own if drafts is None else drafts.get(medicine, ()))
+        if unchecked:
+            yield self._unchecked(unchecked)
 
-    def told(self, what: Told, names: Sequence[str] = ()) -> Card:
-        """What is said of the check itself, or that something is registered. It asks for no feedback."""
-        summary = self._say(f"summary.{what}", **({"number": len(names)} if names else {}))
-        detail = self._list("entries", names) if names else self._say(f"detail.{what}")
-        return Card(what, self._say(f"topic.{what}"), summary, detail, "warning" if what == "part" else "info")
+    def told(self, what: Told, names: Sequence[str] = (), types: Sequence[str] = ()) -> Card:
+        """What is said of the check itself, with the types of what was not compared, or that something is registered, with the
+        names of the entries. It asks for no feedback."""
+        number = len(types or names)
+        summary = self._say(f"summary.{what}", **({"number": number} if number else {}))
+        said = [self._say(f"detail.{what}")] if what != "registered" else []
+        said += [self._list("types", types)] if types else []
+        said += [self._list("entries", names)] if names else []
+        return Card(what, self._say(f"topic.{what}"), summary, "\n\n".join(said), _LOUD.get(what, "info"))
 
-    def _warning(self, one: Finding) -> Card:
-        name, entry = self._medicine(one.medicine), self._entry(one.allergy)
-        why = {"group": plain(self._name_of(one.group))} if one.rule == "cross-reactivity" else {}
-        facts = self._say(
-            "detail.entry", entry=plain(entry),
-            certainty=self._say(f"certainty.{'confirmed' if one.allergy.is_confirmed else 'open'}"),
-            criticality=self._say(f"criticality.{'high' if one.allergy.is_weighty else 'other'}"),
-        )  # fmt: skip
-        detail = f"{self._say(f'detail.{one.rule}', **why)}\n\n{facts}"
-        uuid = self._made.card(one.rule, one.indicator)
+    def _warning(self, findings: Sequence[Finding], drafts: tuple[str, ...]) -> Card:
+        """Of one medicine by one rule, of one urgency."""
+        first = findings[0]
+        name, names = self._medicine(first.medicine), list(dict.fromkeys(self._entry(one.allergy) for one in findings))
+        groups = dict.fromkeys(self._name_of(one.group) for one in findings)
+        why = {"group": "; ".join(map(plain, groups))} if first.rule == "cross-reactivity" else {}
+        facts = list(dict.fromkeys(self._facts(one.allergy) for one in findings[:LISTED]))
+        more = [f"+{len(findings) - LISTED}"] if len(findings) > LISTED else []
+        listed = "\n".join(f"- {one}" for one in (*facts, *more)) if facts[1:] or more else facts[0]
+        uuid = self._made.card(first.rule, first.indicator)
         suggestion = None
-        if self._hook != "patient-view" and one.medicine.has_id:
+        if self._hook != "patient-view" and drafts:
             label = self._say("warnings.remove", medicine=bare(name, 60))
-            suggestion = Suggestion(self._made.suggestion(uuid), label, one.medicine.place)
-        summary = self._fitting(f"summary.{one.rule}", name, entry)
+            suggestion = Suggestion(self._made.suggestion(uuid), label, drafts)
         return Card(
-            one.rule, self._say(f"topic.{one.rule}"), summary, detail, one.indicator, uuid, suggestion, self._reasons()
-        )
+            first.rule, self._say(f"topic.{first.rule}"), self._fitting(f"summary.{first.rule}", name, _first_of(names)),
+            f"{self._say(f'detail.{first.rule}', **why)}\n\n{listed}", first.indicator, uuid, suggestion, self._reasons(),
+        )  # fmt: skip
+
+    def _facts(self, one: Allergy) -> str:
+        return self._say(
+            "detail.entry", entry=plain(self._entry(one)),
+            certainty=self._say(f"certainty.{'confirmed' if one.is_confirmed else 'open'}"),
+            criticality=self._say(f"criticality.{'high' if one.is_weighty else 'other'}"),
+        )  # fmt: skip
 
     def _unchecked(self, findings: Sequence[Finding]) -> Card:
         medicines = list(dict.fromkeys(self._medicine(one.medicine) for one in findings))
         entries = list(dict.fromkeys(self._entry(one.allergy) for one in findings))
-        first = [
-            name if len(names) == 1 else f"{one_line(name, 40)} +{len(names) - 1}"
-            for names in (medicines, entries)
-            for name in names[:1]
-        ]
-        summary = self._fitting("summary.not-checked", *first)
+        summary = self._fitting("summary.not-checked", _first_of(medicines), _first_of(entries))
         parts = self._say("detail.not-checked"), self._list("medicines", medicines), self._list("entries", entries)
         indicator = strongest(findings)
         uuid = self._made.card("not-checked", indicator)
@@ -109,3 +126,8 @@ class Cards:
 
     def _say(self, key: str, **values: object) -> str:
         return say(self._language, key, **values)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """The first name, and how many more there are."""
+    return names[0] if len(names) == 1 else f"{one_line(names[0], 40)} +{len(names) - 1}"

@@ -21,6 +21,9 @@ MEDICINES: Final = "http://ehelse.no/FESTMedication"
 SNOMED: Final = "http://snomed.info/sct"
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
+VALID_UNTIL: Final = "http://nhn.no/kj/fhir/StructureDefinition/KjValidUntil"
+INACTIVE_INGREDIENT: Final = "http://nhn.no/kj/fhir/StructureDefinition/KjInactiveIngredient"
+
 NEVER: Final = frozenset({"refuted", "entered-in-error"})
 """What a verification status says of an entry that never warns; `inactive` and `resolved` are as good as that."""
 OVER: Final = frozenset({"inactive", "resolved"})
@@ -67,7 +70,7 @@ class Medicine(NamedTuple):
 def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
     """An AllergyIntolerance as what may warn; None for one that is refuted, inactive, a mistake, or valid no more."""
     verified = {code for _, code, _ in codings(tree.get("verificationStatus"))}
-    if verified & NEVER or {code for _, code, _ in codings(tree.get("clinicalStatus"))} & OVER or _is_past(tree, now):
+    if verified & NEVER or {code for _, code, _ in codings(tree.get("clinicalStatus"))} & OVER or is_past(tree, now):
         return None
     concepts = [tree.get("code")] + [
         one.get("substance") for one in objects(tree.get("reaction")) if one.get("substance")
@@ -84,9 +87,10 @@ def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
     )
 
 
-def _is_past(tree: Tree, now: datetime) -> bool:
+def is_past(tree: Tree, now: datetime) -> bool:
+    """Whether kjernejournal's KjValidUntil has passed; another's extension of a like name is not it."""
     for one in objects(tree.get("extension")):
-        if said(one.get("url")).rpartition("/")[2].lower().endswith("validuntil"):
+        if one.get("url") == VALID_UNTIL:
             text = said(one.get("valueDateTime")) or said(one.get("valueDate"))
             if len(text) >= len("2026-01-01") and text[:10] < f"{now:%Y-%m-%d}":
                 return True
@@ -100,9 +104,7 @@ def _says_excipient(tree: Tree) -> bool:
         *objects(concept.get("extension")),
         *(mark for coding in objects(concept.get("coding")) for mark in objects(coding.get("extension"))),
     ]
-    return any(
-        "inactiveingredient" in said(one.get("url")).lower() and one.get("valueBoolean") is not False for one in marks
-    )
+    return any(one.get("url") == INACTIVE_INGREDIENT and one.get("valueBoolean") is not False for one in marks)
 
 
 def is_taken(tree: Tree) -> bool:
