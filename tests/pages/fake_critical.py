@@ -13,6 +13,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged
 from kjerne.pages.house import Identity, Notice, Patient, Visit
 from kjerne.policy.services import SERVICES
+from kjerne.registries import recorders
 from kjerne.registries.kj_profiles import ATC, SNOMED
 from kjerne.services.critical import drafts, keeping
 from kjerne.services.critical.drafts import REACTIONS, SOURCES, Draft
@@ -50,7 +51,7 @@ class Kept:
 
 
 def _kept(id_: str, draft: Draft, by: Caller = EIDE, at: datetime = FIRST) -> Kept:
-    return Kept(draft.type, id_, [(1, at, keeping.registered(drafts.made(draft), by, at))])
+    return Kept(draft.type, id_, [(1, at, recorders.registered(drafts.made(draft), by, at))])
 
 
 def the_entries() -> list[Kept]:
@@ -60,21 +61,21 @@ def the_entries() -> list[Kept]:
     )
     was = confirmed.versions[0][2]
     confirmed.next(
-        keeping.changed(drafts.verified(was), was, HAGEN, FIRST + timedelta(days=40)), FIRST + timedelta(days=40)
+        recorders.changed(drafts.verified(was), was, HAGEN, FIRST + timedelta(days=40)), FIRST + timedelta(days=40)
     )
     nuts = Draft("other-allergen", Coded(SNOMED, "762952008", "Peanøtt"), "high", reaction=SHOCK, source=SEEN)
     refuted = _kept(
         "a-3", Draft("drug-reaction", Coded(ATC, "N02BA01", "Acetylsalisylsyre"), "low", reaction=SHOCK, source=SEEN)
     )
     was = refuted.versions[0][2]
-    refuted.next(keeping.changed(drafts.refuted(was, "Provokasjonstest uten reaksjon."), was, HAGEN, FIRST), FIRST)
+    refuted.next(recorders.changed(drafts.refuted(was, "Provokasjonstest uten reaksjon."), was, HAGEN, FIRST), FIRST)
     wrong = _kept("c-2", Draft("critical-condition", Coded(SNOMED, "46635009", "Diabetes type 1")))
     wrong.next(
         keeping.withdrawn(drafts.with_note(wrong.versions[0][2], "Gjaldt en annen pasient."), HAGEN, FIRST), FIRST
     )
     over = _kept("p-1", Draft("radiotherapy", drafts.TREATMENTS["radiotherapy"]))
     was = over.versions[0][2]
-    over.next(keeping.changed(drafts.refuted(was, "Avsluttet etter plan."), was, EIDE, FIRST), FIRST)
+    over.next(recorders.changed(drafts.refuted(was, "Avsluttet etter plan."), was, EIDE, FIRST), FIRST)
     return [
         confirmed,
         _kept("a-2", nuts, HAGEN),
@@ -150,7 +151,7 @@ class FakeCritical:
             "verify": lambda: drafts.verified(was), "refute": lambda: drafts.refuted(was, why),
             "restore": lambda: drafts.restored(was, why), "change": lambda: drafts.changed(was, draft or no_draft()),
         }[deed]()  # fmt: skip
-        found.next(keeping.changed(made, was, HAGEN, now), now)
+        found.next(recorders.changed(made, was, HAGEN, now), now)
 
     async def find_codes(self, kind: str, words: str) -> Codes:
         if not self.terms:

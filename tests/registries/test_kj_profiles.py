@@ -157,6 +157,36 @@ def test_extensions_are_of_their_type_and_system() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("KjInactiveIngredient", True), ("kjInactiveIngredient", False), ("KjNote", False), ("KjNoe", False)],
+)
+@pytest.mark.parametrize("place", ["code", "coding"])
+def test_an_extension_of_kjernejournals_is_known_and_in_its_place(name: str, known: bool, place: str) -> None:
+    tree = copy.deepcopy(allergy())
+    held = tree["code"] if place == "code" else tree["code"]["coding"][0]
+    held["extension"] = [
+        {"url": "https://ehr.example/own", "valueString": "x"},
+        {"url": BASE + name, "valueBoolean": True},
+    ]
+    at = "AllergyIntolerance.code" + (".coding[0]" if place == "coding" else "")
+    told = {one for one in broken(tree, "KjAllergyIntolerance") if one[1] == "kj-extension"}
+    assert told == (set() if known else {(f"{at}.extension[1].url", "kj-extension")})
+
+
+@pytest.mark.parametrize("name", ["KjPresumed", "KjInactiveIngredient", "kjNote", "KjNoe"])
+def test_a_mark_at_the_root_where_nobody_looks_for_it_is_told(name: str) -> None:
+    tree = copy.deepcopy(allergy())
+    tree["extension"].append({"url": BASE + name, "valueBoolean": True})
+    assert ("AllergyIntolerance.extension[1].url", "kj-extension") in broken(tree, "KjAllergyIntolerance")
+
+
+def test_a_blank_name_and_rules_that_are_not_known_are_told() -> None:
+    assert broken(allergy(code=coded(ATC, display=" "), implicitRules="urn:x"), "KjAllergyIntolerance") == {
+        ("AllergyIntolerance.code.coding[0].display", "kj-display"), ("AllergyIntolerance.implicitRules", "implicit-rules"),
+    }  # fmt: skip
+
+
 def test_a_device_is_contained_and_coded() -> None:
     elsewhere = device(device={"reference": "Device/1"})
     assert broken(elsewhere, "KjDeviceUseStatement") == {("DeviceUseStatement.device", "kj-contained-device")}

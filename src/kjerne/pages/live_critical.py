@@ -21,6 +21,7 @@ from kjerne.fhir.systems import canonical
 from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
+from kjerne.registries import recorders
 from kjerne.registries.contents import content_of, what_of
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import parse
@@ -113,7 +114,7 @@ class CriticalPages(LivePages):
         """A new record of the caller's."""
         caller = await self.caller(who, visit, CRITICAL)
         name, now = draft.type, self.clock.now()
-        tree = keeping.registered(drafts.made(draft), caller, now)
+        tree = recorders.registered(drafts.made(draft), caller, now)
 
         async def use(grant: Grant) -> str:
             about = "patient" if name == "AllergyIntolerance" else "subject"
@@ -155,7 +156,7 @@ class CriticalPages(LivePages):
             "verify": lambda: drafts.verified(was), "refute": lambda: drafts.refuted(was, why),
             "restore": lambda: drafts.restored(was, why), "change": lambda: drafts.changed(was, draft or _no_draft()),
         }[deed]  # fmt: skip
-        return self.book.prepared(keeping.changed(made(), was, caller, now), now)
+        return self.book.prepared(recorders.changed(made(), was, caller, now), now)
 
     # Terminology, which is about nobody
 

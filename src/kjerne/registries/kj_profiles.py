@@ -52,7 +52,7 @@ def judge(tree: Tree, profile: str) -> list[Fault]:
 
     A contained device is held to its own, and codes to the code systems that the interface takes.
     """
-    found = [*_profiles().check(tree, BASE + profile), *_systems(tree, "code")]
+    found = [*_profiles().check(tree, BASE + profile), *_systems(tree, "code"), *_not_known(tree, profile)]
     for place, one in enumerate(tree.get("contained", ())):
         if one.get("resourceType") == "Device":
             of_device = [*_profiles().check(one, f"{BASE}KjDevice"), *_systems(one, "type")]
@@ -90,6 +90,51 @@ def _systems(tree: Tree, element: str) -> Iterator[Fault]:
         if system and canonical(system) not in (taken or ()) and not system.startswith(KJ_SYSTEMS):
             says = f"The code must be of one of {', '.join(sorted(taken or ()))}, or of kjernejournal's own systems."
             yield Fault(says, f"{name}.{element}.coding[{place}].system", "code-invalid", "kj-code-system")
+        display = coding.get("display")
+        if isinstance(display, str) and not display.strip():
+            yield Fault(
+                "The name of the code is blank.", f"{name}.{element}.coding[{place}].display", "value", "kj-display"
+            )
+
+
+def _not_known(tree: Tree, profile: str) -> Iterator[Fault]:
+    """What would be kept and mean nothing: an extension of kjernejournal's that is not known, or where nobody looks for it, and
+    rules that a reader must know (R4 resource.html#implicitRules). Iterative: depth is the sender's."""
+    if "implicitRules" in tree:
+        says = "The resource follows rules that are not known here."
+        yield Fault(says, f"{tree['resourceType']}.implicitRules", "not-supported", "implicit-rules")
+    known = _places(profile)
+    waiting: list[tuple[str, str, Any]] = [(tree["resourceType"], "", {**tree, "contained": []})]
+    while waiting:
+        where, path, value = waiting.pop()
+        for place, one in enumerate(value.get("extension", ())):
+            name = str(one.get("url", ""))
+            if name.lower().startswith(BASE.lower()) and (name.removeprefix(BASE) not in known.get(path, ())):
+                others = ", ".join(sorted(known.get(path, ()))) or "none"
+                says = f"No extension of kjernejournal's with this name is known in this place. Known here: {others}."
+                yield Fault(says, f"{where}.extension[{place}].url", "extension", "kj-extension")
+        for element, each in value.items():
+            below = f"{path}.{element}".lstrip(".")
+            some = each if isinstance(each, list) else [each]
+            waiting += [
+                (f"{where}.{element}[{place}]" if some is each else f"{where}.{element}", below, one)
+                for place, one in enumerate(some)
+                if isinstance(one, dict) and element != "extension"
+            ]
+
+
+@cache
+def _places(profile: str) -> Mapping[str, frozenset[str]]:
+    """By path the names of the extensions of a profile; what stands on a code may stand on its coding as well."""
+    table = tomllib.loads(_PATH.read_text("utf-8"))
+    one = table["profiles"][profile]
+    own = table["profiles"][one["like"]] if "like" in one else one
+    found: dict[str, frozenset[str]] = {}
+    for key in (*table["common"]["extensions"], *own.get("extensions", {})):
+        at, _, name = key.rpartition("/")
+        for path in (at, f"{at}.coding") if at else (at,):
+            found[path] = found.get(path, frozenset()) | {name}
+    return found
 
 
 def _at(fault: Fault, where: str) -> Fault:

@@ -21,7 +21,7 @@ from kjerne.exchange import NOT_REGISTERED, Before, Call, Denied, Joined, Patien
 from kjerne.fhir import smart
 from kjerne.fhir.corrections import RESULTS, corrects, says_otherwise
 from kjerne.fhir.definitions import type_name
-from kjerne.fhir.encode import decode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import Indexed, index
 from kjerne.fhir.lines import with_lines
 from kjerne.fhir.understood import not_understood
@@ -30,6 +30,7 @@ from kjerne.registries.contents import check_content, content_of, must_register,
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names
+from kjerne.registries.recorders import put_back
 from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
@@ -219,6 +220,8 @@ class Changer:
         self._keep(grant, named, before, was)
         _check_service(made, grant.service)
         must_register(grant.registers, made.content | content_of(was))
+        if grant.service in KEPT_TOGETHER and not self.anybodys:
+            made = _kept(made, was, grant)
         check_kept(type_name(type_), was, made.tree)
         stood = marks.labels, marks.opens
         labels, opens = made.shut.after(said_of_itself(was, before.at), *stood, grant.at)
@@ -296,6 +299,12 @@ def _ended(before: spreading.Shut, after: spreading.Shut, at: datetime) -> sprea
     (labels, opens), (left, opens_now) = before, after
     sooner = opens if opens and at < opens and (opens_now is None or opens_now < opens) else None
     return Label(int(labels) & int(OF_SOURCE) & ~int(left)), sooner
+
+
+def _kept(made: Next, was: Tree, grant: Grant) -> Next:
+    """With what stays over all versions, whatever was sent (law, K147). The national interface has done that itself."""
+    tree = put_back(made.tree, was, grant.caller, grant.at)
+    return made if tree is made.tree else Next.of(encode(tree), tree, grant.at, made.advice)
 
 
 def _check_service(made: Next, service: str) -> None:

@@ -25,6 +25,7 @@ from services.critical.records import (
     every,
     faults,
     flag,
+    implant,
     reaction,
     registered,
     rows,
@@ -56,7 +57,7 @@ def test_each_type_is_registered_listed_and_read_and_the_log_names_what_left(pla
         made = ask(platform, "POST", name, tree, about="parent", **NEED)
         id_ = made.tree["id"]
         assert (made.status, made.response.headers["etag"]) == (201, 'W/"1"')
-        assert made.response.headers["location"] == f"{platform.url}{BASE}/{name}/{id_}/_history/1"
+        assert made.response.headers["location"] == f"{platform.url}{BASE}/{name}/{id_}"
         assert rows(platform, made) == [("file", "registered", 0, {id_})]
         listed = ask(platform, "GET", name, about="parent", **NEED)
         assert id_ in listed.ids() and listed.tree["total"] == len(listed.ids())
@@ -135,6 +136,43 @@ def test_the_recorder_stays_whoever_changes_the_record_and_the_updater_is_noted(
         assert people(ask(platform, "PUT", at, changed.tree, version=3).tree, element) == (gp, gp)
 
 
+def test_nobody_is_made_the_recorder_or_updater_of_a_record_by_fhir(platform: Standing) -> None:
+    gp, doctor = platform.persona("gp").hpr, platform.persona("hospital-doctor").hpr
+    for tree, element in ((allergy(platform), "recorder"), (flag(platform), "author"), (implant(platform), "source")):
+        made = registered(platform, tree)
+        at = f"{tree['resourceType']}/{made['id']}"
+        sent = send(platform, "GET", at).tree
+        for one in sent["contained"]:
+            if "practitioner" in one:
+                one["practitioner"] = {"identifier": {"system": HPR, "value": "7777777"}, "display": "En annen"}
+        forged = sent | ({"recordedDate": "2001-01-01"} if "recordedDate" in sent else {}) | {"language": "nb"}
+        assert send(platform, "PUT", at, forged, version=1).status == 200
+        now = ask(platform, "GET", at).tree
+        assert (people(now, element), now.get("recordedDate")) == ((gp, gp), made.get("recordedDate"))
+        assert now["language"] == "nb" and "7777777" not in json.dumps(now)
+        patch = [{"op": "remove", "path": f"/{element}"}]
+        typed = {"content-type": "application/json-patch+json"}
+        patched = platform.client.call(
+            "PATCH", f"/fhir/R4/{at}", as_="gp", patient=platform.nin("citizen"), body=json.dumps(patch).encode(),
+            headers=typed | {"if-match": 'W/"2"'},
+        )  # fmt: skip
+        assert patched.status_code == 200, patched.text
+        later = ask(platform, "PUT", at, ask(platform, "GET", at).tree, version=3, **HOSPITAL)
+        assert people(later.tree, element) == (gp, doctor)
+
+
+def test_what_would_be_kept_and_mean_nothing_is_refused(platform: Standing) -> None:
+    lost = {"url": f"{PROFILES}KjInactiveIngredient", "valueBoolean": True}
+    sent = allergy(platform, implicitRules="https://ehr.example/rules")
+    sent["extension"].append(lost)
+    sent["code"]["coding"][0]["display"] = " "
+    answer = ask(platform, "POST", "AllergyIntolerance", sent)
+    assert (answer.status, faults(answer)) == (422, {
+        "AllergyIntolerance.implicitRules": "implicit-rules", "AllergyIntolerance.extension[1].url": "kj-extension",
+        "AllergyIntolerance.code.coding[0].display": "kj-display",
+    })  # fmt: skip
+
+
 def test_nobody_registers_in_anothers_name_or_ahead_of_time(platform: Standing) -> None:
     other = {"identifier": {"system": HPR, "value": platform.persona("hospital-doctor").hpr}}
     answer = ask(platform, "POST", "AllergyIntolerance", allergy(platform, recorder=other))
@@ -210,8 +248,9 @@ def test_what_is_deleted_is_a_version_that_says_it_was_entered_in_error(platform
         assert people(now, element) == (platform.persona("gp").hpr, platform.persona("hospital-doctor").hpr)
         assert made["id"] in ask(platform, "GET", name).ids()
         assert platform.get(f"{at}/_history/1").tree == made
-        again = ask(platform, "DELETE", at, version=2)
-        assert (again.status, rows(platform, again)[0][2:]) == (410, (1, {made["id"]}))
+        for method, body in (("DELETE", None), ("PUT", made)):
+            again = ask(platform, method, at, body, version=2)
+            assert (again.status, rows(platform, again)[0][2:]) == (410, (1, {made["id"]}))
 
 
 def test_who_may_register_and_verify_is_asked_of_the_law_by_kind(platform: Standing) -> None:

@@ -11,7 +11,8 @@ from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import encode
 from kjerne.fhir.validate import check
-from kjerne.services.critical.keeping import changed, is_in_error, registered, settled, shown, withdrawn
+from kjerne.registries.recorders import changed, registered
+from kjerne.services.critical.keeping import is_in_error, settled, shown, withdrawn
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HPR = "urn:oid:2.16.578.1.12.4.1.4.4"

@@ -32,6 +32,11 @@ def test_a_test_that_was_done_lately_is_told_and_counted_as_shown(platform: Stan
     assert row["ids"]
 
 
+def test_a_test_is_known_by_its_code_of_npu_too(platform: Standing) -> None:
+    code = {"coding": [{"system": "http://npu-terminology.org", "code": TSH}]}
+    assert [rule(one) for one in cards(signed(platform, ordered(TSH) | {"code": code}))] == ["done"]
+
+
 def test_a_test_that_is_due_or_has_no_interval_makes_no_card(platform: Standing) -> None:
     patient_with(platform, "NPU10157", days_ago=400)
     assert cards(signed(platform, ordered("NPU10157"), about="pregnant")) == []

@@ -33,6 +33,7 @@ from kjerne.fhir.interaction import (
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.prefer import wanted as preferred
 from kjerne.fhir.search import Search
+from kjerne.registries import recorders
 from kjerne.registries.contents import content_of, what_of
 from kjerne.registries.guides import Guides
 from kjerne.registries.naming import check_header, check_subject, patient_of
@@ -174,7 +175,7 @@ class CriticalApi:
             raise Refusal(400, says, where="If-None-Exist", code="not-supported")
         sent = await self._sent(call, name)
         assert call.caller is not None, "no route of the room is public"
-        version = self.book.prepared(keeping.registered(sent, call.caller, call.at), call.at)
+        version = self.book.prepared(recorders.registered(sent, call.caller, call.at), call.at)
 
         async def use(grant: Grant) -> Written:
             async with call.connection(self.pool) as conn:
@@ -208,7 +209,7 @@ class CriticalApi:
         def make(grant: Grant, before: Tree) -> Next:
             check_subject(sent, grant, self.identify)
             check_reference(self.book.ids, sent, grant.subject.keys)
-            return self.book.prepared(keeping.changed(sent, before, caller, call.at), call.at)
+            return self.book.prepared(recorders.changed(sent, before, caller, call.at), call.at)
 
         try:
             version, written = await self._change(call, id_, "u", what, make)
@@ -321,4 +322,8 @@ def _written(call: Call, written: Written, version: Next, status: int) -> Answer
         smart.left(call.caller, call.parameters["type"], "r"), version.indexed.tokens
     )
     made = Made(str(written.id), written.version, written.at, version.raw if is_left else b"")
-    return answer_of(call, BASE, made, status, f"version {written.version} was written", version.advice)
+    answer = answer_of(call, BASE, made, status, f"version {written.version} was written", version.advice)
+    # The interface has no versions to read, so the address is that of the record.
+    here = _address(call, call.parameters["type"], written.id)
+    headers = tuple(("location", here) if one == "location" else (one, said) for one, said in answer.headers)
+    return Answer(answer.status, answer.body, answer.media_type, headers)

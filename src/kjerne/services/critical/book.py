@@ -81,7 +81,7 @@ class Book:
     ) -> tuple[Next, Written] | None:  # fmt: skip
         """A new version by whoever may register the kind, whichever organisation did (`own`: of what the caller's organisation
         filed); None where it is absent. Call in a transaction. `Refusal` 412 where another version than the expected one
-        stands.
+        stands, 410 where that one is entered in error.
 
         What withholds it stays as it is where the caller is not of its source: 422 where it would say otherwise (law, K134).
         """
@@ -89,6 +89,10 @@ class Book:
         def checked(before: Current) -> Next:
             check()
             check_current(expected, before)
+            if keeping.is_in_error(decode(before.raw)):
+                raise Refusal(
+                    410, "the record is entered in error", where="id", todo="Register what holds as a new one."
+                )
             made = make(before)
             return made if before.own else _labelled(made, before, grant.at)
 

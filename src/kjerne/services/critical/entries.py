@@ -15,7 +15,8 @@ from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.kj_profiles import BASE
-from kjerne.services.critical.keeping import RECORDERS, UPDATER, is_in_error
+from kjerne.registries.recorders import RECORDERS, UPDATER
+from kjerne.services.critical.keeping import is_in_error
 
 Tree = Mapping[str, Any]
 Standing = Literal["active", "over", "refuted", "in-error"]

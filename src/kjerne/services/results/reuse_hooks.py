@@ -35,6 +35,8 @@ NAME_CHARACTERS: Final = 60
 TOLD: Final[Mapping[str, str]] = {"done": "yes", "read": "read", "waiting": "waiting"}
 """The verdicts that make a card, and which of the earlier results each is about."""
 REASONS: Final = ("changed-state", "not-trusted", "other")
+NPU: Final = frozenset({"http://npu-terminology.org", "urn:oid:1.2.208.176.2.1"})
+"""The terminology whose codes NLK has as its own."""
 NOT_ORDERED: Final = frozenset({"revoked", "completed", "entered-in-error"})
 
 
@@ -146,7 +148,7 @@ def _code_of(order: Order) -> tuple[str, str] | None:
         or tree.get("doNotPerform") is True
     ):
         return None
-    codes = ((system, code) for system, code, _ in cds_hooks.codings(tree.get("code")))
+    codes = ((reuse.NLK if system in NPU else system, code) for system, code, _ in cds_hooks.codings(tree.get("code")))
     return next((pair for pair in codes if reuse.interval_of(*pair) is not None), None)
 
 
