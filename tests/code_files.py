@@ -180,7 +180,8 @@ FEST: Final = """<?xml version="1.0" encoding="utf-8"?>
   <KatVirkestoff>
     <OppfVirkestoff><Id>ID_E2</Id><Status V="A"/><fs:Virkestoff><fs:Id>ID_S1</fs:Id><fs:Navn>Oppdiktin</fs:Navn>
       <fs:NavnEngelsk>madeupine</fs:NavnEngelsk></fs:Virkestoff></OppfVirkestoff>
-    <OppfVirkestoff><Id>ID_E3</Id><Status V="U"/><fs:Virkestoff><fs:Id>ID_S2</fs:Id><fs:Navn>Gammelin</fs:Navn></fs:Virkestoff>
+    <OppfVirkestoff><Id>ID_E3</Id><Status V="U"/><fs:Virkestoff><fs:Id>ID_S2</fs:Id><fs:Navn>Gammelin</fs:Navn>
+      <fs:RefVirkestoff>ID_S1</fs:RefVirkestoff></fs:Virkestoff>
     </OppfVirkestoff>
     <OppfVirkestoff><Id>ID_E5</Id><Status V="A"/><fs:VirkestoffMedStyrke><fs:Id>ID_MS1</fs:Id>
       <fs:RefVirkestoff>ID_S1</fs:RefVirkestoff></fs:VirkestoffMedStyrke></OppfVirkestoff>

@@ -25,7 +25,7 @@ from kjerne.services.critical.related import Related, RelatedApi
 from kjerne.services.critical.transfer import TransferApi, Transfers
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings.knowledge import Knowledge
-from kjerne.services.warnings.reading import ATC, Allergy, Code
+from kjerne.services.warnings.reading import ATC, Allergy, Code, Part
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
@@ -69,7 +69,9 @@ async def _meaning(knowledge: Knowledge, entry: Entry) -> Means:
     codes = frozenset(Code(*one) for one in said.same if one[0] != TEXT)
     if entry.type != "AllergyIntolerance" or not codes:
         return Means(said.same, frozenset(await knowledge.kinds_of(codes)))
-    meant = await knowledge.of_allergy(Allergy(entry.id, "", codes, of_excipient=entry.now.of_excipient))
+    meant = await knowledge.of_allergy(
+        Allergy(entry.id, "", frozenset({Part(codes)}), of_excipient=entry.now.of_excipient)
+    )
     named = {*codes, *meant.substances, *(Code(ATC, code) for code in meant.atc)}
     atc = {one for one in (*named, *knowledge.same_as(named)) if one.system == ATC}
     wider = {Code(ATC, one.code[:length]) for one in atc for length in ATC_GROUPS if len(one.code) > length}

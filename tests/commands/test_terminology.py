@@ -12,6 +12,7 @@ import pytest
 
 import code_files as made
 from kjerne.fhir.terminology.concept import Concept
+from kjerne.sandbox import substances
 from kjerne.store import terminology
 
 SCT = "http://snomed.info/sct"
@@ -322,7 +323,33 @@ def test_fest_has_substances_medicines_and_atc(run: Any, dsn: str, tmp_path: Pat
     assert [value for name, _, value in medicine.properties if name == "RefVirkestoff"] == ["ID_S1", "ID_S2"]
     gone = concept(dsn, "http://ehelse.no/FESTSubstance", "ID_S2")
     assert gone is not None and not gone.active
+    assert [value for name, _, value in gone.properties if name == "RefVirkestoff"] == ["ID_S1"], "what it is a form of"
     assert levels(dsn, ATC, "Q01")[0] == {"Q"}
+
+
+def test_a_substance_that_the_file_of_fest_does_not_have_is_not_left_out_of_a_medicine(
+    run: Any, dsn: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "fest251.xml"
+    path.write_text(made.FEST.replace("<fs:Id>ID_MS1</fs:Id>", "<fs:Id>ID_MS2</fs:Id>"))
+    loaded(run, path)
+    medicine = concept(dsn, "http://ehelse.no/FESTMedication", "ID_M1")
+    assert medicine is not None
+    named = {(name, value) for name, _, value in medicine.properties if name.startswith("RefVirkestoff")}
+    assert named == {("RefVirkestoffMedStyrke", "ID_MS1"), ("RefVirkestoff", "ID_S2")}
+
+
+def test_a_map_of_substances_that_warnings_do_not_understand_does_not_take_the_place_of_one_that_they_do(
+    run: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps(substances.substance_map()))
+    loaded(run, path)
+    worse = substances.substance_map() | {"version": "worse"}
+    worse["group"][1]["element"][0]["target"] = [{"code": "g", "relationship": "source-is-narrower-than-target"}]
+    path.write_text(json.dumps(worse))
+    assert "ConceptMap.group[1].element[0].target[0].equivalence" in refused(run, path)
+    assert [one["version"] for one in loaded(run)] == [substances.VERSION]
 
 
 def test_the_laboratory_list_is_kept_from_its_table(run: Any, dsn: str, tmp_path: Path) -> None:

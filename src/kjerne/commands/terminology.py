@@ -15,6 +15,8 @@ from kjerne.commands.database import on_database
 from kjerne.errors import Refusal
 from kjerne.registries.code_files.recognising import Definition, Found, Given, System, found
 from kjerne.registries.code_files.sources import Meter, Step
+from kjerne.services.warnings.kin import SUBSTANCE_MAP
+from kjerne.services.warnings.kin import check as check_map
 from kjerne.settings import Settings
 from kjerne.store import loading, terminology
 from kjerne.store.pool import Connection, Pool
@@ -90,6 +92,8 @@ async def _kept(conn: Connection, one: Found, step: Step) -> dict[str, Any]:
     at, began = SystemClock().now(), time.monotonic()
     url, version = _place(one)
     if isinstance(one, Definition):
+        if url == SUBSTANCE_MAP and one.resource["resourceType"] == "ConceptMap":
+            check_map(one.resource)
         state = await loading.keep_definition(conn, one.resource, at)
         return {"url": url, "version": version, "kind": one.resource["resourceType"], "state": state}
     of = loading.Of(url, version, one.name, one.kind, one.digest)

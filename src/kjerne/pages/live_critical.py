@@ -33,7 +33,7 @@ from kjerne.services.critical.entries import Coded, Entry
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings import matching
 from kjerne.services.warnings.knowledge import OF_PRODUCTS, OF_SUBSTANCES, Knowledge
-from kjerne.services.warnings.reading import Allergy, Code
+from kjerne.services.warnings.reading import Allergy, Code, Part
 from kjerne.store import deleted, participation, registers, terminology
 from kjerne.store.changing import Next, checked
 from kjerne.store.followup import Notice
@@ -264,9 +264,8 @@ def _identifier(number: str) -> Tree:
 
 
 def _meant(id_: str, codes: Iterable[Coded], *, of_excipient: bool) -> Allergy:
-    return Allergy(
-        id_, "", frozenset(Code(one.system, one.code) for one in codes if one.code), of_excipient=of_excipient
-    )
+    part = Part(frozenset(Code(one.system, one.code) for one in codes if one.code))
+    return Allergy(id_, "", frozenset({part}), of_excipient=of_excipient)
 
 
 def _is_one(own: matching.Meaning, other: matching.Meaning) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.fhir.terminology.parts import Known, Part, Valued
 from kjerne.registries.code_files.fest import ATC, MEDICINES, SUBSTANCES
-from kjerne.services.warnings.knowledge import SUBSTANCE_MAP
+from kjerne.services.warnings.kin import SUBSTANCE_MAP
 from kjerne.store import loading
 from kjerne.store.loading import Of
 from kjerne.store.pool import Connection

@@ -48,8 +48,9 @@ def taken_back(platform: Standing) -> Iterator[None]:
 
 
 def entry(platform: Standing, *codings: dict[str, str], text: str = "", about: str = "citizen", **more: Any) -> str:
-    """A reaction of hers, as her doctor registers it."""
-    id_ = registered(platform, allergy(platform, about, code=coded(*codings, text=text), **more), about=about)
+    """A reaction of hers, as her doctor registers it: `text` is what its code is called, and its words where it has none."""
+    code = coded(*({**one, "display": text} for one in codings), text="" if codings else text)
+    id_ = registered(platform, allergy(platform, about, code=code, **more), about=about)
     left.append((id_, about))
     return id_
 
@@ -175,11 +176,11 @@ def test_the_same_substance_is_found_behind_two_codes_of_atc(platform: Standing)
     assert rule(card) == "same-substance"
 
 
-def test_a_group_of_atc_is_a_hint_in_words(platform: Standing) -> None:
+def test_a_group_of_atc_is_told_as_one_of_use(platform: Standing) -> None:
     word = fresh()
     entry(platform, {"system": ATC, "code": "M01A"}, text=word, criticality="high", **verified("confirmed"))
     (card,) = about(signed(platform, order(brand(5))), word)
-    assert (rule(card), card["indicator"]) == ("same-use", "info")
+    assert (rule(card), card["indicator"]) == ("same-use", "critical")
     assert "kanskje ikke samme virkestoff" in card["summary"]
 
 

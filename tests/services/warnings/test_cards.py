@@ -10,13 +10,13 @@ from kjerne.fhir.cds_hooks import SUMMARY_CHARACTERS
 from kjerne.registries.card_words import LANGUAGES, catalogue
 from kjerne.services.warnings.cards import LISTED, Cards, Made
 from kjerne.services.warnings.matching import RULES, Finding, Rule
-from kjerne.services.warnings.reading import Allergy, Code, Medicine
+from kjerne.services.warnings.reading import Allergy, Code, Medicine, Part
 
 LONG = "ord " * 60
 
 
 def finding(rule: Rule, name: str = "Noe", medicine: str = "Legemiddel", place: str = "M/1") -> Finding:
-    allergy = Allergy("1", name, frozenset({Code("urn:x", "c")}))
+    allergy = Allergy("1", name, frozenset({Part(frozenset({Code("urn:x", "c")}))}))
     return Finding(rule, allergy, Medicine(place, medicine, has_id=True), "warning", "G")
 
 

@@ -13,15 +13,24 @@ from hypothesis import strategies as st
 
 from kjerne.services.warnings import reading
 from kjerne.services.warnings.api import compared
-from kjerne.services.warnings.matching import Finding, in_order
+from kjerne.services.warnings.matching import RULES, Finding, in_order, indicator
 from kjerne.services.warnings.reading import MEDICINES, SUBSTANCES
 from services.warnings import oracle
-from services.warnings.oracle import Entry, Order
-from services.warnings.worlds import allergy, coded, entries, knowledge, orders, prescription
+from services.warnings.oracle import Entry, Order, Part
+from services.warnings.worlds import allergy, coded, entries, knowledge, orders, parts, prescription
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 ACTIVE = Entry("active", "unconfirmed", "", "medication", (("substance", 0),))
-BLANK = Order(None, "", (), ())
+BLANK = Order((), False, (), ())
+IN_WORDS = BLANK._replace(words=True)
+
+
+def holding(*substances: int, beside: tuple[int, ...] = ()) -> Order:
+    """A prescription of these substances, each an ingredient of its own."""
+    return BLANK._replace(
+        active=tuple((("substance", one),) for one in substances),
+        excipients=tuple((("substance", one),) for one in beside),
+    )
 
 
 def found(some: Sequence[Entry], drafts: Sequence[Order]) -> list[Finding]:
@@ -80,29 +89,84 @@ def test_nothing_interrupts_that_is_neither_of_high_criticality_nor_confirmed(en
     assert all(one.indicator != "critical" for one in found([mild], [order]))
 
 
+@settings(max_examples=300, deadline=None)
+@given(entries, orders, parts, st.booleans())
+def test_a_part_more_takes_no_card_away_and_makes_none_weaker(
+    entry: Entry, order: Order, part: Part, active: bool
+) -> None:
+    more = (
+        order._replace(active=(*order.active, part)) if active else order._replace(excipients=(*order.excipients, part))
+    )
+    urgency = ("info", "warning", "critical")
+    for one in found([entry], [order]):
+        (other,) = found([entry], [more])
+        assert urgency.index(other.indicator) >= urgency.index(one.indicator)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    entries,
+    orders,
+    st.sampled_from([(), (("strange", 7),), (("substance", oracle.UNKNOWN),), (("atc", oracle.UNKNOWN_ATC),)]),
+)
+def test_what_is_not_understood_is_never_passed_over_in_silence(entry: Entry, order: Order, part: Part) -> None:
+    entry = entry._replace(clinical="active", verification="confirmed", category="medication")
+    assert found([entry], [order._replace(active=(*order.active, part))])
+    assert found([entry], [order._replace(excipients=(*order.excipients, part))])
+    assert found([entry], [IN_WORDS])
+    assert found([entry._replace(codes=part)], [order])
+
+
 def test_aspirin_for_the_heart_is_known_by_its_substance_though_its_atc_code_is_another() -> None:
     """B01AC06 against N02BA01."""
     entry = ACTIVE._replace(codes=(("atc", "N02BA01"),))
-    assert {one[2] for one in told([entry], [BLANK._replace(brand=0)])} == {"same-substance"}
+    assert {one[2] for one in told([entry], [BLANK._replace(own=(("brand", 0),))])} == {"same-substance"}
 
 
-def test_a_code_of_atc_alone_that_no_file_knows_is_a_hint_and_never_more() -> None:
+def test_a_code_of_atc_that_no_file_knows_is_told_as_strongly_as_the_entry_is() -> None:
     entry = Entry("active", "confirmed", "high", "medication", (("atc", oracle.UNKNOWN_ATC),))
-    assert told([entry], [BLANK._replace(atc=oracle.UNKNOWN_ATC)]) == {("0", "0", "same-use", "info")}
+    order = BLANK._replace(own=(("atc", oracle.UNKNOWN_ATC),))
+    assert told([entry], [order]) == {("0", "0", "same-use", "critical")}
+    assert told([entry._replace(criticality="")], [order]) == {("0", "0", "same-use", "warning")}
+
+
+def test_no_rule_is_weaker_than_one_behind_it() -> None:
+    urgency = ("critical", "warning", "info")
+    for verification in ("confirmed", "unconfirmed"):
+        for criticality in ("high", "low"):
+            tree = allergy(ACTIVE._replace(verification=verification, criticality=criticality))
+            entry = reading.allergy("0", tree, NOW)
+            assert entry is not None
+            steps = [urgency.index(indicator(rule, entry)) for rule in RULES]
+            assert steps == sorted(steps)
 
 
 def test_an_entry_in_words_alone_could_not_be_checked() -> None:
-    assert {one[2] for one in told([ACTIVE._replace(codes=())], [BLANK._replace(active=(1,))])} == {"not-checked"}
+    assert {one[2] for one in told([ACTIVE._replace(codes=())], [holding(1)])} == {"not-checked"}
 
 
 def test_an_order_in_words_alone_could_not_be_checked() -> None:
-    assert {one[2] for one in told([ACTIVE], [BLANK])} == {"not-checked"}
+    assert {one[2] for one in told([ACTIVE], [IN_WORDS])} == {"not-checked"}
 
 
 def test_another_excipient_than_the_one_that_is_reacted_to_says_nothing() -> None:
-    order = BLANK._replace(active=(3,), excipients=(1,))
+    order = holding(3, beside=(1,))
     assert told([ACTIVE._replace(codes=(("substance", 1),))], [order]) == {("0", "0", "excipient", "warning")}
-    assert told([ACTIVE._replace(codes=(("substance", 0),), category="food")], [BLANK._replace(active=(3,))]) == set()
+    assert told([ACTIVE._replace(codes=(("substance", 0),), category="food")], [holding(3)]) == set()
+
+
+def test_a_reaction_to_food_is_held_against_what_is_told_of_excipients_and_asks_for_no_more() -> None:
+    peanut = ACTIVE._replace(codes=(("strange", 0),), category="food")
+    assert told([peanut], [holding(3)]) == told([peanut], [IN_WORDS]) == set()
+    assert told([peanut], [holding(3)._replace(excipients=((),))]) == {("0", "0", "not-checked", "info")}
+    assert told([peanut], [holding(3)._replace(excipients=((("strange", 0),),))]) == {
+        ("0", "0", "excipient", "warning")
+    }
+
+
+def test_a_reaction_to_a_vaccine_is_one_to_a_medicine() -> None:
+    entry = ACTIVE._replace(category="biologic")
+    assert told([entry], [IN_WORDS]) == {("0", "0", "not-checked", "info")}
 
 
 def test_a_reaction_to_an_excipient_of_a_brand_is_none_to_its_active_substance() -> None:
@@ -111,10 +175,10 @@ def test_a_reaction_to_an_excipient_of_a_brand_is_none_to_its_active_substance()
     tree["code"]["extension"] = [{"url": mark, "valueBoolean": True}]
     entry = reading.allergy("0", tree, NOW)
     assert entry is not None
-    other = reading.medicine("0", prescription(BLANK._replace(active=(0,))), {})
+    other = reading.medicine("0", prescription(holding(0)), {})
     (one,) = asyncio.run(compared(knowledge(), [entry], [other]))
     assert one.rule == "not-checked"
-    same = reading.medicine("0", prescription(BLANK._replace(brand=0)), {})
+    same = reading.medicine("0", prescription(BLANK._replace(own=(("brand", 0),))), {})
     (one,) = asyncio.run(compared(knowledge(), [entry], [same]))
     assert one.rule == "same-medicine"
 
@@ -165,7 +229,10 @@ def test_an_entry_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str,
 )
 def test_a_prescription_of_another_form_is_read_as_far_as_it_can_be(spoiled: dict[str, object]) -> None:
     made = reading.medicine("0", prescription(BLANK) | spoiled, {})
-    assert (made.active, made.excipients) == (frozenset(), frozenset())
+    assert {code for one in (*made.active, *made.excipients) for code in one.codes} == set()
+    entry = reading.allergy("0", allergy(ACTIVE), NOW)
+    assert entry is not None
+    assert [one.rule for one in asyncio.run(compared(knowledge(), [entry], [made]))] == ["not-checked"]
 
 
 @pytest.mark.parametrize("spoiled", [{"status": ["draft"]}, {"status": {}}, {"doNotPerform": "x"}])

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from kjerne.services.warnings.knowledge import Fest, Knowledge, kin_of
+from kjerne.fhir.terminology.concept import Concept
+from kjerne.services.warnings.kin import kin_of
+from kjerne.services.warnings.knowledge import Knowledge
 from kjerne.services.warnings.reading import ATC as ATC_SYSTEM
-from kjerne.services.warnings.reading import MEDICINES, SUBSTANCES, Code
-from services.warnings.oracle import ATC, ATC_GROUP, BRANDS, GROUPS, UNKNOWN_ATC, Entry, Order
+from kjerne.services.warnings.reading import MEDICINES, SUBSTANCES
+from kjerne.services.warnings.registers import atc_of, fest_of
+from services.warnings.oracle import ATC, ATC_GROUP, BRANDS, GROUPS, UNKNOWN, UNKNOWN_ATC, Entry, Order, Part
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem/"
-SYSTEMS: Final = {"substance": SUBSTANCES, "brand": MEDICINES, "atc": ATC_SYSTEM}
+SYSTEMS: Final = {"substance": SUBSTANCES, "brand": MEDICINES, "atc": ATC_SYSTEM, "strange": "urn:x"}
 EVERY_ATC: Final = (*(code for codes in ATC.values() for code in codes), UNKNOWN_ATC, ATC_GROUP)
+UNSAID: Final = "Qwerty"
+"""A word that no register has."""
 
+names: Final = st.one_of(
+    st.tuples(st.just("substance"), st.sampled_from([*sorted(ATC), *sorted(ATC), UNKNOWN])),
+    st.tuples(st.just("brand"), st.sampled_from([*sorted(BRANDS), *sorted(BRANDS), UNKNOWN])),
+    st.tuples(st.just("atc"), st.sampled_from(EVERY_ATC)),
+    st.tuples(st.just("strange"), st.sampled_from([0, 1])),
+)
+parts: Final = st.lists(names, max_size=2, unique=True).map(tuple)
 entries: Final = st.builds(
     Entry,
     st.sampled_from(["", "active", "inactive", "resolved"]),
     st.sampled_from(["", "confirmed", "unconfirmed", "refuted", "entered-in-error"]),
     st.sampled_from(["", "high", "low"]),
-    st.sampled_from(["", "medication", "food"]),
-    st.lists(
-        st.one_of(
-            st.tuples(st.just("substance"), st.sampled_from(sorted(ATC))),
-            st.tuples(st.just("brand"), st.sampled_from(sorted(BRANDS))),
-            st.tuples(st.just("atc"), st.sampled_from(EVERY_ATC)),
-        ),
-        max_size=2,
-        unique=True,
-    ).map(tuple),
+    st.sampled_from(["", "medication", "biologic", "food"]),
+    parts,
+    st.sampled_from([False, False, True]),
 )
 orders: Final = st.builds(
     Order,
-    st.sampled_from([None, *BRANDS]),
-    st.sampled_from(["", *(one for one in EVERY_ATC if one != ATC_GROUP)]),
-    st.lists(st.sampled_from(sorted(ATC)), max_size=2, unique=True).map(tuple),
-    st.lists(st.sampled_from(sorted(ATC)), max_size=1).map(tuple),
+    parts,
+    st.sampled_from([False, False, True]),
+    st.lists(parts, max_size=2, unique=True).map(tuple),
+    st.lists(parts, max_size=1).map(tuple),
 )
 
 
@@ -48,11 +54,13 @@ def coded(*codings: dict[str, Any], text: str = "") -> dict[str, Any]:
     return ({"coding": list(codings)} if codings else {}) | ({"text": text} if text else {})
 
 
-def allergy(entry: Entry, text: str = "noe") -> dict[str, Any]:
-    tree: dict[str, Any] = {
-        "resourceType": "AllergyIntolerance",
-        "code": coded(*(code(*one) for one in entry.codes), text=text),
-    }
+def concept(part: Part, *, words: bool = False) -> dict[str, Any]:
+    """A part as a concept, with words that no code accounts for where it says so or has no code."""
+    return coded(*(code(*one) for one in part), text=UNSAID if words or not part else "")
+
+
+def allergy(entry: Entry) -> dict[str, Any]:
+    tree: dict[str, Any] = {"resourceType": "AllergyIntolerance", "code": concept(entry.codes, words=entry.words)}
     if entry.clinical:
         tree["clinicalStatus"] = coded({"system": f"{HL7}allergyintolerance-clinical", "code": entry.clinical})
     if entry.verification:
@@ -65,26 +73,49 @@ def allergy(entry: Entry, text: str = "noe") -> dict[str, Any]:
 
 
 def prescription(order: Order, id_: str = "1") -> dict[str, Any]:
-    """With its medicine contained."""
-    of = [code("brand", order.brand)] if order.brand is not None else []
-    of += [code("atc", order.atc)] if order.atc else []
-    inside = [{"itemCodeableConcept": coded(code("substance", one)), "isActive": True} for one in order.active]
-    inside += [{"itemCodeableConcept": coded(code("substance", one)), "isActive": False} for one in order.excipients]
-    medication = {"resourceType": "Medication", "id": "m", "code": coded(*of, text="Legemiddel")}
+    """With its medicine contained; every other ingredient by reference to a Substance that lies beside it (dom-2)."""
+    beside: list[dict[str, Any]] = []
+    inside: list[dict[str, Any]] = []
+    every = [(one, True) for one in order.active] + [(one, False) for one in order.excipients]
+    for number, (part, is_active) in enumerate(every):
+        if number % 2:
+            beside.append({"resourceType": "Substance", "id": f"s{number}", "code": concept(part)})
+            inside.append({"itemReference": {"reference": f"#s{number}"}, "isActive": is_active})
+        else:
+            inside.append({"itemCodeableConcept": concept(part), "isActive": is_active})
+    medication: dict[str, Any] = {"resourceType": "Medication", "id": "m"}
+    if order.own or order.words:
+        medication["code"] = concept(order.own, words=order.words)
     return {
         "resourceType": "MedicationRequest",
         "id": id_,
         "status": "draft",
         "intent": "order",
-        "contained": [medication | ({"ingredient": inside} if inside else {})],
+        "contained": [medication | ({"ingredient": inside} if inside else {}), *beside],
         "medicationReference": {"reference": "#m"},
     }
 
 
+def loaded(code_: str, name: str, properties: Sequence[tuple[str, str, Any]] = ()) -> Concept:
+    """A code as it is loaded."""
+    return Concept(code_, name, "", True, False, (), tuple(properties), ())
+
+
+def medicine(code_: str, name: str, atc: str, substances: Sequence[str]) -> Concept:
+    """A branded medicine as the loader of FEST keeps it."""
+    held = [("RefVirkestoff", "valueString", one) for one in substances]
+    return loaded(code_, name, [("atc", "valueCode", atc), *held])
+
+
 def knowledge() -> Knowledge:
     """What loaded files would say of the world: FEST has its brands, the map the ATC codes and the groups."""
-    held = {str(one): frozenset(Code(SUBSTANCES, str(each)) for each in inside) for one, inside in BRANDS.items()}
-    atc = {str(one): frozenset({ATC[inside[0]][0]}) for one, inside in BRANDS.items()}
+    fest = fest_of(
+        [
+            medicine(str(one), f"Merke{one}", ATC[inside[0]][0], [str(each) for each in inside])
+            for one, inside in BRANDS.items()
+        ],
+        [loaded(str(one), f"Stoff{one}") for one in ATC],
+    )
     same = [
         {"code": one, "target": [{"code": str(substance), "equivalence": "equivalent"}]}
         for substance, codes in ATC.items()
@@ -101,4 +132,4 @@ def knowledge() -> Knowledge:
             {"source": SUBSTANCES, "target": "urn:groups", "element": groups},
         ]
     }
-    return Knowledge(Fest(held, atc, {}), kin_of(concept_map), None)
+    return Knowledge(fest, kin_of(concept_map), None, atc_of([loaded(ATC_GROUP, "Group")]))

@@ -1,7 +1,9 @@
 """FEST (M30), DMP's register of medicines: its substances, its branded medicines, and the ATC that it has in `KatKodeverk`.
 
 A code of a substance or a medicine is its FEST id. What is withdrawn (`Status` other than A) stays, and is not active. The active
-substances of a medicine are its `RefVirkestoff`, whether the file names them or substances with their strength.
+substances of a medicine are its `RefVirkestoff`, whether the file names them or substances with their strength; one with its
+strength that the file does not have stays as `RefVirkestoffMedStyrke`. Those of a substance are what it is a form of, as a
+salt is.
 """
 
 from __future__ import annotations
@@ -68,6 +70,9 @@ def _substance(source: Source, entry: Any) -> Iterator[Part]:
     for name, language in (("Navn", "nb"), ("NavnEngelsk", "en")):
         if said := text(found, name):
             yield Named(text(found, "Id"), said, language)
+    for one in found:
+        if local(one) == "RefVirkestoff" and text(one):
+            yield Valued(text(found, "Id"), "RefVirkestoff", "valueString", text(one))
 
 
 def _medicine(source: Source, entry: Any, strengths: Mapping[str, str]) -> Iterator[Part]:
@@ -82,19 +87,22 @@ def _medicine(source: Source, entry: Any, strengths: Mapping[str, str]) -> Itera
             yield Named(code, text(one), "nb")
         elif name in ("LegemiddelformKort", "TypeSoknadSlv", "Reseptgruppe"):
             yield Valued(code, name, "valueString", one.get("DN") or text(one))
-    for substance in dict.fromkeys(_active(found, strengths)):
-        yield Valued(code, "RefVirkestoff", "valueString", substance)
+    for property_, substance in dict.fromkeys(_active(found, strengths)):
+        yield Valued(code, property_, "valueString", substance)
 
 
-def _active(medicine: Any, strengths: Mapping[str, str]) -> Iterator[str]:
+def _active(medicine: Any, strengths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The active substances of a medicine, each with its property: whoever reads one that is not known must see it."""
     for one in medicine if medicine is not None else ():
         name = local(one)
         if name == "RefVirkestoff" and text(one):
-            yield text(one)
+            yield "RefVirkestoff", text(one)
         elif name == "SortertVirkestoffUtenStyrke":
-            yield from filter(None, (text(one, "RefVirkestoff"),))
+            yield "RefVirkestoff", text(one, "RefVirkestoff") or "?"
         elif name == "SortertVirkestoffMedStyrke":
-            yield from filter(None, (strengths.get(text(one, "RefVirkestoffMedStyrke")),))
+            with_strength = text(one, "RefVirkestoffMedStyrke")
+            known = strengths.get(with_strength)
+            yield ("RefVirkestoff", known) if known else ("RefVirkestoffMedStyrke", with_strength or "?")
 
 
 def _entry(source: Source, entry: Any, code: str, name: str) -> Iterator[Part]:

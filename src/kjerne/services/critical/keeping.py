@@ -26,45 +26,6 @@ VERIFIED: Final[Mapping[str, str]] = {
 IN_ERROR: Final = "entered-in-error"
 
 
-def transferred(sent: Tree, at: datetime, before: Tree | None = None) -> Tree:
-    """A version as a journal's system sends it: recorder and updater are whom that names, by HPR number. With the version
-    `before`, who registered it and when stays, and so does what is read only.
-
-    `Refusal` 422 where no recorder is named, another than the first one, or a time ahead.
-    """
-    name = sent["resourceType"]
-    element, date = RECORDERS[name], DATES.get(name)
-    where, tree = f"{name}.{element}", {key: value for key, value in sent.items() if key != "id"}
-    numbers = set(_numbers(sent, sent.get(element, {})))
-    if len(numbers) != 1:
-        raise Refusal(422, "who registered it is named by one HPR number", where=where, rule="recorder-by-hpr")
-    if before is not None and (first := set(_numbers(before, before.get(element, {})))) and first != numbers:
-        raise Refusal(
-            422, "another registered the record first", where=where, code="business-rule", rule="recorder-stays"
-        )
-    _without(tree, READ_ONLY)
-    if isinstance(code := tree.get("code"), dict):
-        tree["code"] = _without(dict(code), READ_ONLY)
-    if date:
-        kept = before.get(date) if before else None
-        tree[date] = kept or _when(f"{name}.{date}", sent.get(date), at)
-    if before is None:
-        return tree
-    if isinstance(code := tree.get("code"), dict) and isinstance(was := before.get("code"), dict):
-        tree["code"] = _put_back(code, was)
-    return _put_back(tree, before)
-
-
-def author_of(tree: Tree) -> tuple[str, str]:
-    """The HPR number of who wrote this version, its updater or else its recorder, and the day that it says (YYYY-MM-DD); each
-    empty where it does not say."""
-    name = tree["resourceType"]
-    said = {one.get("url"): one for one in tree.get("extension", ())}
-    updater = said.get(UPDATER, {}).get("valueReference") or tree.get(RECORDERS[name], {})
-    day = said.get(UPDATED, {}).get("valueDateTime") or tree.get(DATES.get(name, ""), "")
-    return next(_numbers(tree, updater), ""), str(day)[:10]
-
-
 def withdrawn(before: Tree, caller: Caller, at: datetime) -> Tree:
     """The version that says of a record that it was entered in error. `Refusal` 410 where it says so already."""
     if is_in_error(before):

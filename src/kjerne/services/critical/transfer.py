@@ -33,6 +33,7 @@ from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.entries import response
 from kjerne.fhir.interaction import etag, http_date
 from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.registries import recorders
 from kjerne.registries.contents import content_of, what_of
 from kjerne.registries.guides import Guides
 from kjerne.registries.naming import patient_of
@@ -130,12 +131,12 @@ class Transfers:
         tree = keeping.settled(item.entry.tree)
         await checked(item.entry.raw, tree, item.name, self.guides)
         may = await self._may(tree, at)
-        self.book.prepared(keeping.transferred(tree, at), at)
+        self.book.prepared(recorders.transferred(tree, at), at)
         return Ready(item, name, self.names.said(item.entry.raw), tree, may)
 
     async def _may(self, tree: Tree, at: datetime) -> frozenset[str]:
         """What who wrote this version could register; `Refusal` 422 where that is not all of it (law, K138)."""
-        hpr, said = keeping.author_of(tree)
+        hpr, said = recorders.author_of(tree)
         try:
             day = min(date.fromisoformat(said), at.astimezone(UTC).date())
         except ValueError:
@@ -145,7 +146,7 @@ class Transfers:
         if not may.issuperset(content_of(tree)):
             raise Refusal(
                 422, "by the personnel register whoever wrote this may not register it",
-                where=f"{tree['resourceType']}.{keeping.RECORDERS[tree['resourceType']]}", code="business-rule",
+                where=f"{tree['resourceType']}.{recorders.RECORDERS[tree['resourceType']]}", code="business-rule",
                 rule="recorder-may-register",
             )  # fmt: skip
         return may
@@ -197,7 +198,7 @@ class Transfers:
         if before is None or not stands:
             if one.item.is_taken_back:
                 return Done(204, name, None, 0, None), None
-            version = self.book.prepared(keeping.transferred(one.tree, at), at)
+            version = self.book.prepared(recorders.transferred(one.tree, at), at)
             written = await self.book.file(conn, grants["file"], version)
             return Done(201, name, written.id, written.version, written.at, fresh=True), _sent(
                 grants["file"], written.id, written.version, version.number, one, written.at
@@ -226,9 +227,9 @@ class Transfers:
         if not one.may.issuperset(content_of(before)):
             raise Refusal(
                 422, "by the personnel register whoever wrote this may not change what stands there",
-                where=f"{one.item.name}.{keeping.RECORDERS[one.item.name]}", code="business-rule", rule="recorder-may-register",
+                where=f"{one.item.name}.{recorders.RECORDERS[one.item.name]}", code="business-rule", rule="recorder-may-register",
             )  # fmt: skip
-        return self.book.prepared(keeping.transferred(one.tree, at, before), at)
+        return self.book.prepared(recorders.transferred(one.tree, at, before), at)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Whether an entry of critical information warns of a medicine, and how strongly: comparing alone, with nothing to look up.
 
-Substance comes first. ATC comes last and is a hint: it sorts by use, so that one substance has several codes (acetylsalicylic
-acid is B01AC06 and N02BA01) and a group holds what is no kin. What cannot be compared is told, never passed over.
+Substance comes first. ATC comes last: it sorts by use, so that one substance has several codes (acetylsalicylic acid is B01AC06
+and N02BA01) and a group holds what is no kin. What cannot be compared is told, never passed over (decision 73).
 """
 
 from __future__ import annotations
@@ -17,18 +17,28 @@ RULES: Final[tuple[Rule, ...]] = (
     "same-medicine", "same-substance", "excipient", "cross-reactivity", "same-use", "not-checked",
 )  # fmt: skip
 """The first that holds is told. The place of each stands in the cards that were given: new ones come last."""
-WHOLE_ATC: Final = 7
-"""Signs in an ATC code that names what stands in a product, and no group."""
 LEAST_ATC: Final = 3
 _BY_URGENCY: Final[tuple[Indicator, ...]] = ("critical", "warning", "info")
 
 
+class Thing(NamedTuple):
+    """A substance that is named: `names` are its codes, with those of what it is a form of; `systems` those in which it is
+    known as a substance, so that another one there is another; `atc` the codes under which it stands by itself."""
+
+    names: frozenset[Code]
+    systems: frozenset[str]
+    atc: frozenset[str]
+
+
 class Meaning(NamedTuple):
-    """What codes say of an entry or a medicine, with all that is known of them.
+    """What an entry or a medicine names, with all that is known of it.
 
     `substances` are what it names, or what is active in it, under every code that means the same, and for a medicine the wider
     ones that they are kinds of; `excipients` the same of what else is in it; `groups` those within which substances may cross
-    react; `systems` those in which its substances are known as such, so that another code there is another substance.
+    react; `atc` its codes and those of its substances. `possible` may be in it, with `possible_atc`. `kinds` and `beside` are the
+    `systems` of each substance and of each excipient. `is_whole` and `is_beside_whole`: every part was understood;
+    `is_sorted`: all of a medicine has codes of ATC. `wide` are the groups of ATC that an entry names, `is_wide_known` whether
+    a loaded ATC has them.
     """
 
     medicines: frozenset[Code] = frozenset()
@@ -36,7 +46,15 @@ class Meaning(NamedTuple):
     excipients: frozenset[Code] = frozenset()
     groups: frozenset[Code] = frozenset()
     atc: frozenset[str] = frozenset()
-    systems: frozenset[str] = frozenset()
+    possible: frozenset[Code] = frozenset()
+    possible_atc: frozenset[str] = frozenset()
+    kinds: frozenset[frozenset[str]] = frozenset()
+    beside: frozenset[frozenset[str]] = frozenset()
+    is_whole: bool = False
+    is_beside_whole: bool = False
+    is_sorted: bool = False
+    wide: frozenset[str] = frozenset()
+    is_wide_known: bool = False
 
 
 class Finding(NamedTuple):
@@ -78,31 +96,44 @@ def of_one_use(registered: Collection[str], other: Collection[str]) -> bool:
 
 
 def is_comparable(allergy: Allergy, its: Meaning, other: Meaning) -> bool:
-    """Whether nothing in common means anything.
+    """Whether nothing in common means that there is nothing: all of both was understood, and each could be held against each.
 
     An entry without a code is never compared. What is no reaction to a medicine (food, latex) matters by what else is in a
-    medicine, which is seldom told: it is not said of each prescription that this is not known.
+    medicine, which is seldom told: it is not said of each prescription that this is not known, but of what was told.
     """
     if not allergy.codes:
         return False
     if not allergy.of_medicine:
-        return True
-    if allergy.of_excipient and not other.excipients:
+        return other.is_beside_whole and _are_apart(its.kinds, other.beside)
+    if not (its.is_whole and other.is_whole and other.is_beside_whole):
         return False
-    by_group = any(len(one) < WHOLE_ATC for one in its.atc) and not its.substances
-    return bool(its.systems & other.systems) or (by_group and bool(other.atc))
+    if allergy.of_excipient and not other.beside:
+        return False
+    if its.wide and not (its.is_wide_known and other.is_sorted):
+        return False
+    return not _may_share(its, other) and _are_apart(its.kinds, other.kinds | other.beside)
+
+
+def _may_share(its: Meaning, other: Meaning) -> bool:
+    """Whether what may be in one is in the other, or may be."""
+    inside = other.substances | other.excipients
+    met = its.possible & inside or other.possible & its.substances or its.possible & other.possible
+    return bool(met) or of_one_use(its.wide, other.possible_atc)
+
+
+def _are_apart(some: Collection[frozenset[str]], others: Collection[frozenset[str]]) -> bool:
+    """Whether each of some is known in a system in which each of the others is: with no code in common they are others."""
+    return all(one & each for one in some for each in others)
 
 
 def indicator(rule: Rule, allergy: Allergy) -> Indicator:
-    """How strongly it is told. Only what is of high criticality or confirmed interrupts; a hint never does, and kin by a group
-    only where the criticality is high."""
-    if rule == "same-use":
-        return "info"
-    if rule == "not-checked":
-        return "warning" if allergy.is_weighty else "info"
-    if allergy.is_weighty or (allergy.is_confirmed and rule != "cross-reactivity"):
-        return "critical"
-    return "warning"
+    """How strongly it is told. Only what is of high criticality or confirmed interrupts, and kin by a group or by use only where
+    the criticality is high. No rule is weaker than one behind it."""
+    if allergy.is_weighty:
+        return "warning" if rule == "not-checked" else "critical"
+    if rule in ("same-use", "not-checked"):
+        return "warning" if rule == "same-use" and allergy.is_confirmed else "info"
+    return "critical" if allergy.is_confirmed and rule != "cross-reactivity" else "warning"
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
