@@ -11,7 +11,7 @@ from typing import Final
 from kjerne.services.warnings import kin as maps
 from kjerne.services.warnings import registers
 from kjerne.services.warnings.kin import Kin
-from kjerne.services.warnings.matching import LEAST_ATC, Meaning, Thing
+from kjerne.services.warnings.matching import LEAST_ATC, Meaning, Thing, over
 from kjerne.services.warnings.reading import ATC, FEST, MEDICINES, SNOMED, SUBSTANCES, Allergy, Code, Medicine, Part
 from kjerne.services.warnings.registers import NOTHING, WHOLE_ATC, Atc, Fest
 from kjerne.services.warnings.wording import words
@@ -112,9 +112,12 @@ class Knowledge:
             excipients=excipients,
             groups=self._groups(names | excipients, given),
             atc=given | _atc_of(things),
+            atc_over=over(given | _atc_of(things)),
             possible=possible,
-            possible_atc=self._atc.with_others({code for one in possible for code in self._fest.within.get(one, ())})
-            | frozenset(code for one in things for code in self._within(one)),
+            possible_over=over(
+                self._atc.with_others({code for one in possible for code in self._fest.within.get(one, ())})
+                | {code for one in things for code in self._within(one)}
+            ),
             kinds=frozenset(one.systems for one in things),
             beside=frozenset(each.systems for one in beside for each in one.things),
             is_whole=bool(things) and await self._all_understood(read, every),
@@ -216,7 +219,9 @@ class Knowledge:
         if len(code) != WHOLE_ATC:
             return NOTHING, NOTHING, False
         sure = frozenset(one for one in self._kin.same.get(Code(ATC, code), NOTHING) if one.system != ATC)
-        if not sure:
+        if sure:
+            sure |= self._fest.alone.get(code, NOTHING)
+        else:
             others = self._atc.with_others({code}) - {code}
             sure = self._fest.sure(code) | {each for one in others for each in self._fest.alone.get(one, NOTHING)}
             sure |= {each for name in self._atc.names.get(code, ()) for each in self._fest.called.get(name, NOTHING)}

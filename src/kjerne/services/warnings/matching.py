@@ -35,10 +35,10 @@ class Meaning(NamedTuple):
 
     `substances` are what it names, or what is active in it, under every code that means the same, and for a medicine the wider
     ones that they are kinds of; `excipients` the same of what else is in it; `groups` those within which substances may cross
-    react; `atc` its codes and those of its substances. `possible` may be in it, with `possible_atc`. `kinds` and `beside` are the
-    `systems` of each substance and of each excipient. `is_whole` and `is_beside_whole`: every part was understood;
-    `is_sorted`: all of a medicine has codes of ATC. `wide` are the groups of ATC that an entry names, `is_wide_known` whether
-    a loaded ATC has them.
+    react; `atc` its codes and those of its substances. `atc_over` those of a medicine with the groups over them. `possible`
+    may be in it, `possible_over` as those. `kinds` and `beside` are the `systems` of each substance and of each excipient.
+    `is_whole` and `is_beside_whole`: every part was understood; `is_sorted`: all of a medicine has codes of ATC. `wide` are
+    the groups of ATC that an entry names, `is_wide_known` whether a loaded ATC has them.
     """
 
     medicines: frozenset[Code] = frozenset()
@@ -46,8 +46,9 @@ class Meaning(NamedTuple):
     excipients: frozenset[Code] = frozenset()
     groups: frozenset[Code] = frozenset()
     atc: frozenset[str] = frozenset()
+    atc_over: frozenset[str] = frozenset()
     possible: frozenset[Code] = frozenset()
-    possible_atc: frozenset[str] = frozenset()
+    possible_over: frozenset[str] = frozenset()
     kinds: frozenset[frozenset[str]] = frozenset()
     beside: frozenset[frozenset[str]] = frozenset()
     is_whole: bool = False
@@ -85,14 +86,19 @@ def _rule(allergy: Allergy, its: Meaning, other: Meaning) -> Rule | None:
         return "excipient"
     if its.groups & other.groups:
         return "cross-reactivity"
-    if of_one_use(its.atc, other.atc):
+    if its.atc & other.atc_over:
         return "same-use"
     return None if is_comparable(allergy, its, other) else "not-checked"
 
 
 def of_one_use(registered: Collection[str], other: Collection[str]) -> bool:
     """Whether a medicine's ATC code is the one that is registered, or lies in the group that is."""
-    return any(len(one) >= LEAST_ATC and each.startswith(one) for one in registered for each in other)
+    return not over(other).isdisjoint(registered)
+
+
+def over(codes: Iterable[str]) -> frozenset[str]:
+    """Codes of ATC with the groups over them, from `LEAST_ATC` signs."""
+    return frozenset(code[:length] for code in codes for length in range(LEAST_ATC, len(code) + 1))
 
 
 def is_comparable(allergy: Allergy, its: Meaning, other: Meaning) -> bool:
@@ -118,7 +124,7 @@ def _may_share(its: Meaning, other: Meaning) -> bool:
     """Whether what may be in one is in the other, or may be."""
     inside = other.substances | other.excipients
     met = its.possible & inside or other.possible & its.substances or its.possible & other.possible
-    return bool(met) or of_one_use(its.wide, other.possible_atc)
+    return bool(met or its.wide & other.possible_over)
 
 
 def _are_apart(some: Collection[frozenset[str]], others: Collection[frozenset[str]]) -> bool:
