@@ -183,6 +183,76 @@ def test_a_reaction_to_an_excipient_of_a_brand_is_none_to_its_active_substance()
     assert one.rule == "same-medicine"
 
 
+def test_a_reaction_to_an_excipient_is_held_against_each_that_is_listed() -> None:
+    tree = allergy(ACTIVE._replace(codes=(("substance", 0),)))
+    tree["code"]["extension"] = [{"url": "http://nhn.no/kj/fhir/StructureDefinition/KjInactiveIngredient"}]
+    entry = reading.allergy("0", tree, NOW)
+    assert entry is not None
+    other = (("substance", 2),)
+    cases = (
+        ((), ["not-checked"]),
+        ((other,), []),
+        ((other, ()), ["not-checked"]),
+        ((other, ACTIVE.codes), ["excipient"]),
+    )
+    for beside, rules in cases:
+        order = holding(3)._replace(excipients=beside)
+        medicine = reading.medicine("0", prescription(order), {})
+        made = asyncio.run(compared(knowledge(), [entry], [medicine]))
+        assert [one.rule for one in made] == rules
+
+
+def ingredients(tree: dict[str, object], around: dict[str, object]) -> list[str]:
+    """What is told of a reaction to substance 0 and of a prescription with this Medication."""
+    draft = {"resourceType": "MedicationRequest", "medicationReference": {"reference": "Medication/m"}}
+    found = reading.medicine("0", draft, {"Medication/m": {"resourceType": "Medication", "id": "m"} | tree} | around)
+    entry = reading.allergy("0", allergy(ACTIVE), NOW)
+    assert entry is not None
+    return [one.rule for one in asyncio.run(compared(knowledge(), [entry], [found]))]
+
+
+KNOWN = {"itemCodeableConcept": coded({"system": SUBSTANCES, "code": "3"})}
+
+
+def test_an_ingredient_by_reference_is_read_wherever_it_lies() -> None:
+    of = {"resourceType": "Substance", "id": "s", "code": coded({"system": SUBSTANCES, "code": "0"})}
+    brand = {"resourceType": "Medication", "id": "b", "code": coded({"system": MEDICINES, "code": "0"})}
+    inside = {
+        "resourceType": "Substance",
+        "id": "i",
+        "ingredient": [{"substanceReference": {"reference": "Substance/s"}}],
+    }
+    around = {"Substance/s": of, "Medication/b": brand, "Substance/i": inside}
+    for reference in ("Substance/s", "Medication/b", "Substance/i"):
+        assert ingredients({"ingredient": [KNOWN, {"itemReference": {"reference": reference}}]}, around) == [
+            "same-substance"
+        ]
+    within = {"contained": [of], "ingredient": [KNOWN, {"itemReference": {"reference": "#s"}}]}
+    assert ingredients(within, {}) == ["same-substance"]
+    by_identifier = {"itemReference": {"identifier": {"system": SUBSTANCES, "value": "0"}}}
+    assert ingredients({"ingredient": [KNOWN, by_identifier]}, {}) == ["same-substance"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        7, {}, {"itemReference": {"reference": "Substance/none"}}, {"itemReference": {"reference": "#none"}},
+        {"itemReference": {"display": "Noe"}}, {"itemReference": {"reference": "Medication/m"}}, {"itemCodeableConcept": "x"},
+        {"itemCodeableConcept": coded({"system": reading.ABSENT, "code": "unknown"})},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_ingredient_that_cannot_be_read_is_one_that_was_not_checked(part: object) -> None:
+    assert ingredients({"ingredient": [KNOWN]}, {}) == []
+    assert ingredients({"ingredient": [KNOWN, part]}, {}) == ["not-checked"]
+
+
+def test_what_comes_behind_the_last_part_that_is_read_was_not_checked() -> None:
+    some = [KNOWN] * reading.PARTS_LIMIT
+    assert ingredients({"ingredient": some}, {}) == []
+    assert ingredients({"ingredient": [*some, KNOWN]}, {}) == ["not-checked"]
+
+
 def test_an_entry_that_was_valid_until_yesterday_warns_no_more() -> None:
     tree = allergy(ACTIVE)
     for day, warns in (("2026-11-26", False), ("2026-11-27", True)):
