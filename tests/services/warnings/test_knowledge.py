@@ -17,7 +17,7 @@ from kjerne.services.warnings.api import compared
 from kjerne.services.warnings.kin import check, kin_of
 from kjerne.services.warnings.knowledge import ACTIVE_INGREDIENTS, MODIFICATION, OF_PRODUCTS, OF_SUBSTANCES, Knowledge
 from kjerne.services.warnings.reading import ATC, FEST, MEDICINES, SNOMED, SUBSTANCES, Allergy, Code, Medicine, Part
-from kjerne.services.warnings.registers import atc_of, fest_of
+from kjerne.services.warnings.registers import UNKNOWN, atc_of, fest_of
 from kjerne.store import loading
 from services.warnings.worlds import loaded as loaded_code
 from services.warnings.worlds import medicine
@@ -228,6 +228,31 @@ def test_a_medicine_with_a_substance_that_fest_does_not_have_is_not_known_by_the
     assert told(entry(stuff("IBU")), called(Code(MEDICINES, "Halvdikt"))) == ["not-checked"]
     assert told(entry(stuff("PCM")), called(Code(MEDICINES, "Halvdikt"))) == ["same-substance"]
     assert told(entry(Code(MEDICINES, "Halvdikt")), holding(stuff("IBU"))) == ["not-checked"]
+
+
+def test_a_medicine_that_the_loader_marked_is_not_known_whole() -> None:
+    marked = loaded_code("M", "M", [("RefVirkestoff", "valueString", "PCM"), (UNKNOWN, "valueString", "MS")])
+    fest = fest_of([marked], [loaded_code(one, name) for one, (name, _) in STUFF.items()])
+    knows = Knowledge(fest, kin_of({}), None)
+    for code, rule in (("IBU", "not-checked"), ("PCM", "same-substance")):
+        made = asyncio.run(compared(knows, [entry(stuff(code))], [called(Code(MEDICINES, "M"))]))
+        assert [one.rule for one in made] == [rule]
+
+
+def test_an_excipient_that_is_known_in_another_system_is_not_checked() -> None:
+    """Both are understood, and nothing says whether they are one."""
+    group = {
+        "source": SNOMED,
+        "target": "urn:g",
+        "element": [{"code": "1", "target": [{"code": "g", "equivalence": "wider"}]}],
+    }
+    fest = fest_of([], [loaded_code(one, name) for one, (name, _) in STUFF.items()])
+    knows = Knowledge(fest, kin_of({"group": [group]}), None)
+    beside = frozenset({Part(frozenset({Code(SNOMED, "1")}))})
+    for excipients, rules_ in ((frozenset[Part](), []), (beside, ["not-checked"])):
+        other = holding(stuff("PCM"))._replace(excipients=excipients)
+        made = asyncio.run(compared(knows, [entry(stuff("IBU"))], [other]))
+        assert [one.rule for one in made] == rules_
 
 
 def test_what_some_medicines_under_a_code_of_atc_have_is_not_ruled_out_for_another() -> None:
