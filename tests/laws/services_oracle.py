@@ -290,7 +290,7 @@ def source(s: Situation) -> Answer:
     """A source sends in documents, measurements or the record. A document restricted where it was written never comes (K41); of
     an opt-out from measurements nothing new is kept, and what lies there is put right (K42, as K19). To the record an
     objection is none to be kept: who treats her must write it down (K88); nor to a settlement, which is accounts (K92). An EHR
-    sends critical information with a scope of its own, which opens nothing else (K137); an opt-out is as from measurements."""
+    sends critical information with a scope of its own, which opens nothing else (K134); an opt-out is as from measurements."""
     if TO_SEND.get(s.service) not in s.scopes or not takes_part(s, "source"):
         return NO
     if s.service == "documents":
@@ -309,7 +309,7 @@ def contact_point(s: Situation) -> Answer:
     return Answer(given=True, hidden=NOT_IN_BULK, purpose=s.purpose)
 
 
-# What withholds critical information, over a change at the national address (K102, K112, K134)
+# What withholds critical information, over a change at the national address (K102, K112, K131)
 
 LABELS = ("NORS", "NORN_ALL", "NORN_FORANS", "NORN_UNGDOM", "NORU", "NORU 2999-12-24")
 """Of code system 9603, a delay with its day."""

@@ -1,4 +1,4 @@
-"""What a source withholds its critical information by, at the national address, where every organisation changes it (law, K134).
+"""What a source withholds its critical information by, at the national address, where every organisation changes it (law, K131).
 
 A matrix of what stood there, what the next version says, who sends it and how, against the oracle; asked is who sees it then.
 """

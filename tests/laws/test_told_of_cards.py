@@ -1,4 +1,4 @@
-"""What became of a card, told again and again: nobody learns by the answer what a patient has shut (law, K118, K135).
+"""What became of a card, told again and again: nobody learns by the answer what a patient has shut (law, K118, K132).
 
 By each address that takes it, about a patient who has shut the service and one who has nothing there. The oracle here is the law
 in plain words: where a choice may be told a refusal tells it, and where not all answers are one.

@@ -46,7 +46,7 @@ LARGE_BYTES: Final = 20_000
 _THREADS: Final = ThreadPoolExecutor(2, "form")
 STAYS_WITHHELD: Final = "it stays withheld: by a report that shows it, by a message, or by a version before the last"
 KEPT_TOGETHER: Final = frozenset({"critical-information"})
-"""Services whose records personnel keep together: whoever read one is told of each change of what it says (law, K133)."""
+"""Services whose records personnel keep together: whoever read one is told of each change of what it says (law, K130)."""
 Done = TypeVar("Done")
 
 
@@ -281,7 +281,7 @@ class Changer:
 
 
 def not_the_source(tree: Tree) -> Refusal:
-    """What another organisation hears that would withhold a record otherwise than it is, or open it (law, K134)."""
+    """What another organisation hears that would withhold a record otherwise than it is, or open it (law, K131)."""
     return Refusal(
         422, "what withholds the record from whom is for the organisation that registered it to say",
         where=f"{tree['resourceType']}.meta.security", code="business-rule",
@@ -302,7 +302,7 @@ def _ended(before: spreading.Shut, after: spreading.Shut, at: datetime) -> sprea
 
 
 def _kept(made: Next, was: Tree, grant: Grant) -> Next:
-    """With what stays over all versions, whatever was sent (law, K147). The national interface has done that itself."""
+    """With what stays over all versions, whatever was sent (law, K142). The national interface has done that itself."""
     tree = put_back(made.tree, was, grant.caller, grant.at)
     return made if tree is made.tree else Next.of(encode(tree), tree, grant.at, made.advice)
 

@@ -121,7 +121,7 @@ def test_an_entry_that_names_no_record_of_the_senders_is_refused(
 
 
 def test_who_wrote_it_must_have_been_able_to_register_it_by_the_personnel_register(platform: Standing) -> None:
-    """K138: a nurse registers a dialysis, and no allergy; only a doctor has confirmed."""
+    """K135: a nurse registers a dialysis, and no allergy; only a doctor has confirmed."""
     journal = Journal(platform)
     assert statuses(journal.send(journal.put(treatment(platform), "dialysis", "nurse"))) == ["201"]
     refused = journal.send(journal.put(allergy(platform), "allergy", "nurse"))

@@ -1,4 +1,4 @@
-"""What a source withholds its critical information by, over the changes that other organisations make of it (law, K134)."""
+"""What a source withholds its critical information by, over the changes that other organisations make of it (law, K131)."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Book:
         filed); None where it is absent. Call in a transaction. `Refusal` 412 where another version than the expected one
         stands, 410 where that one is entered in error.
 
-        What withholds it stays as it is where the caller is not of its source: 422 where it would say otherwise (law, K134).
+        What withholds it stays as it is where the caller is not of its source: 422 where it would say otherwise (law, K131).
         """
 
         def checked(before: Current) -> Next:

@@ -1,4 +1,4 @@
-"""How far critical information reaches: figures by organisation and region that tell nothing of anybody (law, K140).
+"""How far critical information reaches: figures by organisation and region that tell nothing of anybody (law, K137).
 
 A figure that rests on fewer than `LEAST` people, or that leaves fewer over, is withheld; where one of a region's is, so is the
 next smallest, since the rest and the sum would tell it. Others are rounded, so that one registration is not seen from day to day.

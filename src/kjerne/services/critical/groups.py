@@ -2,7 +2,7 @@
 
 Two records are about one thing where they name the same substance under any of its codes or as an ingredient, or where what
 the one names is a kind of what the other names. None is merged: each keeps its id, versions and sender, and where they differ
-the conflict is told with both sides (law, K139). What codes mean is handed in (`Means`); nothing is looked up here.
+the conflict is told with both sides (law, K136). What codes mean is handed in (`Means`); nothing is looked up here.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def in_error(tree: Tree) -> Tree:
 
 def labelled(tree: Tree, before: Tree) -> Tree:
     """A version by another organisation than the record's source, with the security labels of the version before: they are for
-    the source to say (law, K134)."""
+    the source to say (law, K131)."""
     meta = {key: value for key, value in tree.get("meta", {}).items() if key != "security"}
     if "security" in before.get("meta", {}):
         meta["security"] = before["meta"]["security"]

@@ -1,7 +1,7 @@
 """Critical information as a journal's system sends it: a transaction of what its personnel registered there, about one patient.
 
 The same again changes nothing: a record is known by the sender's own identifier. What was changed here since is refused and never
-overwritten. Each version that is written has a row of who sent it, by which system and when (law, K137 to K139; decision 71).
+overwritten. Each version that is written has a row of who sent it, by which system and when (law, K134 to K136; decision 71).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Transfers:
         return Ready(item, name, self.names.said(item.entry.raw), tree, may)
 
     async def _may(self, tree: Tree, at: datetime) -> frozenset[str]:
-        """What who wrote this version could register; `Refusal` 422 where that is not all of it (law, K138)."""
+        """What who wrote this version could register; `Refusal` 422 where that is not all of it (law, K135)."""
         hpr, said = recorders.author_of(tree)
         try:
             day = min(date.fromisoformat(said), at.astimezone(UTC).date())

@@ -129,7 +129,7 @@ class Asker:
         """As `tell`, of what was looked at already; an override may have no reason where the standard lets it have none.
 
         Nothing is said of whether there was such an answer of hers: under a grant about nobody there is none, and what she has
-        shut would be told by that (law, K135).
+        shut would be told by that (law, K132).
         """
         async with self.pool.acquire() as conn, conn.transaction():
             if grant.subject.keys:

@@ -119,7 +119,7 @@ class WarningsApi:
     async def feedback(self, call: Call) -> Answer:
         """What became of cards, all of one patient: accepted, or overridden with a reason. Counted by rule.
 
-        The answer says nothing: a count would tell who has shut what from whoever keeps a card (law, K135).
+        The answer says nothing: a count would tell who has shut what from whoever keeps a card (law, K132).
         """
         check_sent(call)
         told = cds_hooks.feedback(self.parse_json(call.body), REASONS)

@@ -33,7 +33,7 @@ HOLD_MEDICINES: Final = frozenset(
         "SupplyRequest",
     }
 )
-"""Types of drafts that may order what somebody reacts to, and are not compared here: it is told (law, K145)."""
+"""Types of drafts that may order what somebody reacts to, and are not compared here: it is told (law, K140)."""
 Lists = Literal["whole", "part", "none"]
 """How much of the lists of medicines came: of both all, something, or of neither anything."""
 
