@@ -37,10 +37,11 @@ class Tube:
     values: dict[str, str]
     material: str = "S"
     clock: bool = True
+    day: int = 2
 
     @property
     def taken(self) -> str:
-        return f"2026-03-02T{self.hour:02d}:00:00" if self.clock else "2026-03-02"
+        return f"2026-03-{self.day:02d}T{self.hour:02d}:00:00" if self.clock else f"2026-03-{self.day:02d}"
 
 
 @dataclass
@@ -391,3 +392,67 @@ def test_a_version_that_names_somebody_else_says_as_often_as_it_is_laid_aside_wh
     [version] = chain.versions(kith.understood(kith.message(kith.report(kith.item()))))
     once = chain.absent(version)
     assert (once.samplings, chain.absent(once)) == (("2026-03-02T08:15:00",), once)
+
+
+ONE_ANSWER = ("hers by itself", "hers changed by itself")
+
+
+def of_several_times(random_: random.Random, apart_by: str) -> tuple[list[Tube], Tube]:
+    """What was taken at several times, several answers each, and the one of them that is the other's."""
+    values = [str(one) for one in random_.sample(range(3, 99), 12)]
+    few = [str(random_.randint(3, 5)) for _ in range(12)]
+    told = few if random_.random() < 0.3 else values
+    clock = random_.random() < 0.7
+    tubes: list[Tube] = []
+    for place in range(random_.choice([1, 2, 2, 3])):
+        at = {"clock": clock, "day": 2 if clock else 2 + place}
+        for turn in range(random_.choice([2, 2, 3])):
+            code, material = (CODES[turn], "S") if apart_by == "analysis" else (CODES[0], "SPU"[turn])
+            tubes.append(Tube(8 + place, HERS, {code: told.pop()}, material, **at))
+    wrong = random_.choice(tubes)
+    wrong.person = OTHERS
+    return tubes, wrong
+
+
+def put_one_answer_right(lab: Laboratory, tubes: list[Tube], wrong: Tube, how: str, random_: random.Random) -> None:
+    hers = [one for one in tubes if one is not wrong]
+    beside = [one for one in hers if one.taken == wrong.taken]
+    anew = lab.request not in ("none", "by nobody") and random_.random() < 0.3
+    if how.startswith("first"):
+        lab.send(HERS, "M", hers, (wrong,))
+    lab.send(OTHERS, "N" if anew else "M", [wrong], known=not anew)
+    if how.startswith("the other's cancelled"):
+        lab.send(HERS, "C", [], (wrong,))
+    if "hers by itself" in how or how.startswith("first"):
+        lab.send(HERS, "N", beside)
+    elif how == "hers changed by itself":
+        lab.send(HERS, "M", beside)
+    elif "all that is hers" in how:
+        lab.send(HERS, "M" if how.endswith("change") else "N", hers)
+    else:
+        lab.send(HERS, "M", hers if how.startswith("all of it") else beside, (wrong,))
+
+
+@pytest.mark.parametrize("begun", ["together", "apart"])
+@pytest.mark.parametrize("apart_by", ["analysis"])
+def test_one_answer_of_a_time_goes_to_another_and_what_went_along_is_hers_again_with_all_of_the_other_times(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}one{begun}{apart_by}{story}")
+        lab = a_laboratory(kith, random_)
+        tubes, wrong = of_several_times(random_, apart_by)
+        if not wrong.clock and lab.request not in ("both", "own", "asked"):
+            lab.request = "both"  # a day alone shows of no change what it is of
+        times = [tubes] if begun == "together" else [
+            [one for one in tubes if one.taken == time] for time in dict.fromkeys(one.taken for one in tubes)
+        ]  # fmt: skip
+        for some in times:
+            lab.send(HERS, "N", some, known=False)
+        how = random_.choice(ONE_ANSWER)
+        put_one_answer_right(lab, tubes, wrong, how, random_)
+        told = f"{SEED} {story}: {how}, {lab}".partition(", sent=")[0]
+        random_.shuffle(lab.sent)
+        said, changes = stands(lab.sent)
+        assert said == truth(tubes), told
+        assert not changes["corrected"], told

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from kjerne.services.results.kith import sampled
 from kjerne.services.results.kith.alike import (
     CONTINUED_WITHIN,
     ELSEWHERE,
@@ -47,7 +48,7 @@ from kjerne.services.results.kith.alike import (
 )
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.marks import Mark, Standing, are_twins, naming, newest, order, owner, united
-from kjerne.services.results.kith.moving import is_bare, of_corrected_times, parted
+from kjerne.services.results.kith.moving import is_bare, of_corrected_times, parted, taken_at
 from kjerne.services.results.kith.traces import Trace
 
 __all__ = ["Mark", "Plan", "Standing", "collides", "gathered", "laid", "owner", "plan", "renamed"]
@@ -209,9 +210,11 @@ class _Gathered:
     def _fitting(self, mark: Mark) -> list[_Fitting]:
         """The reports that a version may be of, the best first. What it tells of comes before what only shares its request,
         whosever that is."""
-        found = []
+        found, gone = [], self._gone_with_all_of(mark)
         for report in self.reports:
             if any(are_twins(mark, one) for one in report) or not (fit := _fit(mark, report)):
+                continue
+            if gone and fit != ELSEWHERE and sampled.apart(mark.trace.times, taken_at(report)):
                 continue
             goes = _goes_and_stays(mark, report)[0] if fit == ELSEWHERE else _continued(mark, report)
             found.append(
@@ -222,6 +225,19 @@ class _Gathered:
                 )
             )  # fmt: skip
         return sorted(found, key=lambda one: one[:5], reverse=True)
+
+    def _gone_with_all_of(self, mark: Mark) -> bool:
+        """Whether a change tells of nothing but what was taken when something was that whom it names had, and that lies with
+        another person now: it corrects no other sampling's time."""
+        if mark.trace.service != "M" or mark.trace.only_withdraws or not mark.trace.times:
+            return False
+        gone = self._gone_from(mark.person)
+        return bool(gone) and not any(sampled.apart(frozenset((time,)), gone) for time in mark.trace.times)
+
+    def _gone_from(self, person: int) -> sampled.Times:
+        """When that was taken which versions that name this person said, and which lies with another one now."""
+        others = (report for report in self.reports if owner(report) != person)
+        return taken_at(one for report in others for one in naming(person, report) if not one.trace.only_withdraws)
 
     def _takes_back_what_stays(self, mark: Mark, report: Sequence[Mark]) -> bool:
         """Whether a version only withdraws, and this is what stayed with whom it names when the rest was given to another
@@ -259,7 +275,10 @@ class _Gathered:
             one.report for one in fitting
             if owner(one.report) == mark.person and not any(one.report is other for other in joined)
         ]  # fmt: skip
-        return [*joined, *of_corrected_times(mark, [*itertools.chain.from_iterable(joined)], others)]
+        if not others:
+            return joined
+        gone = self._gone_from(mark.person)
+        return [*joined, *of_corrected_times(mark, [*itertools.chain.from_iterable(joined)], others, gone)]
 
 
 def _tag(report: Sequence[Mark]) -> _Tag:

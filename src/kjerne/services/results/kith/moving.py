@@ -36,6 +36,11 @@ def parted(mark: Mark, report: Sequence[Mark]) -> tuple[list[Mark], list[Mark]]:
     return goes, stays
 
 
+def taken_at(marks: Iterable[Mark]) -> Times:
+    """When that was taken of which they tell."""
+    return NONE.union(*(one.trace.times for one in marks))
+
+
 def is_bare(one: Mark) -> bool:
     """Whether it withdraws all that it is laid on, and names nothing of it."""
     return one.trace.only_withdraws and not one.trace.times and not one.trace.named
@@ -77,12 +82,14 @@ def _later_times(report: Sequence[Mark]) -> dict[str, Times]:
     return found
 
 
-def of_corrected_times(mark: Mark, joined: Sequence[Mark], others: Sequence[list[Mark]]) -> list[list[Mark]]:
+def of_corrected_times(
+    mark: Mark, joined: Sequence[Mark], others: Sequence[list[Mark]], gone: Times
+) -> list[list[Mark]]:
     """Of `others` of one person those whose sample time a change corrects that tells of `joined`: it holds the whole report, so
-    what it leaves out and says of a time that nobody knows is that one."""
+    what it leaves out and says of a time that nobody knows is that one. `gone`: times of what she had and another has now."""
     if mark.trace.service != "M" or not mark.trace.parts:
         return []
-    known = NONE.union(*(one.trace.times for report in (joined, *others) for one in report))
+    known = gone.union(*(taken_at(report) for report in (joined, *others)))
     found: list[list[Mark]] = []
     for new in mark.pieces():
         if new.trace.only_withdraws or not sampled.apart(new.trace.times, known):
