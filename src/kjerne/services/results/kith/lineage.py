@@ -373,6 +373,7 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
     back = any(one.person == mark.person for one in goes)
     if back:  # what else went along was never said of the other
         known = [one.trace for one in naming(owner(report), goes) if not one.trace.only_withdraws]
+        mark = _of_their_times(mark, known)
     if not known or not _gives(mark.trace, known, back=back):
         return False
     if mark.trace.service in CHANGES:
@@ -380,6 +381,13 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
     last = naming(owner(report), [*goes, *(one for one in stays if is_bare(one))])
     cancelled = bool(last) and max(last, key=order).trace.only_withdraws if stays else last[-1].trace.service == "C"
     return mark.trace.service != "A" and again(mark.trace, known, cancelled=cancelled, back=back)
+
+
+def _of_their_times(mark: Mark, known: Sequence[Trace]) -> Mark:
+    """A version with those of its samplings that these tell of, if any: what it says of others gives nothing of them."""
+    times = sampled.NONE.union(*(one.times for one in known))
+    of = [index for one in mark.pieces() if not sampled.apart(one.trace.times, times) for index in one.of]
+    return mark.only(of) if of else mark
 
 
 def _continued(mark: Mark, report: Sequence[Mark]) -> Sequence[Mark]:
