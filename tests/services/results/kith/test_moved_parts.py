@@ -438,7 +438,7 @@ def put_one_answer_right(lab: Laboratory, tubes: list[Tube], wrong: Tube, how: s
 
 
 @pytest.mark.parametrize("begun", ["together", "apart"])
-@pytest.mark.parametrize("apart_by", ["analysis"])
+@pytest.mark.parametrize("apart_by", ["analysis", "material"])
 def test_one_answer_of_a_time_goes_to_another_and_what_went_along_is_hers_again_with_all_of_the_other_times(
     kith: Any, begun: str, apart_by: str
 ) -> None:

@@ -27,12 +27,14 @@ _FILE = "file"
 
 class Gift(NamedTuple):
     """Analyses: those `named` at all, those `given` (with a value, or one to come), those `said`, with the kind of value, and
-    those `told`, with the value: the same words for the same one, whatever zeros or spaces it is written with."""
+    those `told`, with the value: the same words for the same one, whatever zeros or spaces it is written with. `gone`: of each
+    item whether it is taken back, or is about one that is."""
 
     named: frozenset[tuple[str]]
     given: frozenset[tuple[str]]
     said: frozenset[tuple[str, str]]
     told: frozenset[tuple[str, str]] = frozenset()
+    gone: tuple[bool, ...] = ()
 
 
 def of(report: Report) -> Gift:
@@ -59,7 +61,7 @@ def of(report: Report) -> Gift:
         given |= about
         if states[i] in WAITING and not gone[i]:
             given |= own[i]
-    return _gift(set[str]().union(*own), given, said, told)
+    return _gift(set[str]().union(*own), given, said, told)._replace(gone=tuple(gone))
 
 
 def _gift(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -33,7 +33,8 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     code and sample time; `analyses`: code and sample time; `results`: result id and code. `gives_nothing`: it has no result,
     neither now nor to come. `content`: a hash of all that it says. `named`: the analyses of it, `given`: those that have a
     result or await one, `said`: those that have one, with the kind of value. `requests` are all numbers of requests: `own`
-    those of the laboratory, `asked` the requester's with whom that is. `materials`: every code and name of a material;
+    those of the laboratory, `asked` the requester's with whom that is. `materials`: every code and name of a material, but of
+    one in which all is taken back beside what is not;
     `found`: of each analysis (the first `HASH_BYTES`) what it was found to be. `parts`: the same of each of its samplings,
     where it tells of several (`samplings.of`).
     """
@@ -110,7 +111,7 @@ def _of(report: Report, content: bytes) -> Trace:
         named=_analyses(gift.named), given=_analyses(gift.given), said=_analyses(gift.said),
         own=_sketch(_hash(one.provider_id) for one in report.requests if one.provider_id),
         asked=_sketch(_hash(*who, one.id) for one in report.requests if one.id for who in _who(report.requester)),
-        materials=_sketch(_hash(word) for one in report.subjects for word in _materials(one)),
+        materials=_sketch(_hash(word) for one in _told_of(report, gift.gone) for word in _materials(one)),
         found=_sketch((_hash(analysis) + _hash(value) for analysis, value in gift.told), ANALYSES),
     )  # fmt: skip
 
@@ -126,6 +127,15 @@ def _who(requester: Actor | None) -> list[tuple[str, str]]:
     numbers = requester.department_ids or requester.organisation_ids or requester.person_ids
     names = [requester.department or requester.organisation or requester.person]
     return [(one.kind, one.value) for one in numbers] or [("", name.casefold()) for name in names if name]
+
+
+def _told_of(report: Report, gone: Sequence[bool]) -> Sequence[AnalysedSubject]:
+    """The objects of which it says more than that what was found in them is taken back; all where it does so of none."""
+    if not any(gone) or all(gone):
+        return report.subjects
+    named = [(f"{item.of}:{one}", away) for item, away in zip(report.items, gone, strict=True) for one in item.subjects]
+    only_back = {one for one, away in named if away} - {one for one, away in named if not away}
+    return [one for one in report.subjects if f"{one.of}:{one.id}" not in only_back]
 
 
 def _materials(subject: AnalysedSubject) -> set[str]:
