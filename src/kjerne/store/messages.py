@@ -159,11 +159,15 @@ SELECT EXISTS (SELECT FROM person_identifier i JOIN person p USING (patient)
     AND (c.ended_at IS NULL OR c.ended_at > $3))"""
 
 
-async def answer(conn: Connection, sender: str, message: str, receipt: bytes) -> None:
-    """Another receipt for a message that is claimed, in the transaction that files it."""
+async def answer(
+    conn: Connection, sender: str, message: str, receipt: bytes, faults: tuple[Fault, ...] | None = None
+) -> None:
+    """Another receipt for a message that is claimed, in the transaction that files it; `faults`: and why it was rejected."""
+    errors = _fault_encoder.encode(faults) if faults else None
     await conn.execute(
-        "UPDATE message_in SET receipt = $3 WHERE sender = $1 AND message = $2", sender, message, receipt
-    )
+        "UPDATE message_in SET receipt = $3, errors = coalesce($4, errors) WHERE sender = $1 AND message = $2",
+        sender, message, receipt, errors,
+    )  # fmt: skip
 
 
 async def somebody_opted_out(conn: Connection, shown: Sequence[bytes], service: str, now: datetime) -> bool:

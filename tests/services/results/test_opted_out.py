@@ -55,6 +55,33 @@ async def test_a_result_is_taken_from_the_wrong_person_though_the_right_one_has_
     assert await kept(ward, right_key) == []
 
 
+async def test_what_is_taken_along_with_it_is_told_to_the_sender_who_is_refused(
+    ward: Ward, kith: Kith, number: str
+) -> None:
+    right = fresh_number()
+    await ward.person(number)
+    right_key = await ward.person(right)
+    hers = kith.item("NPU19748", kith.number("5"))
+    await take(ward, a_report(kith, number, kith.item() + hers))
+    await opts_out(ward, right_key)
+    raw = corrected(kith, right, f"R-{number[-5:]}")
+    (taken,) = await take(ward, raw)
+    assert (taken.status, taken.reports, await opened(ward, number)) == (403, 0, [])
+    _, told = taken.faults
+    assert told.says.startswith("this is not filed, and was taken from whom it was sent about before; 1 other answers")
+    assert (told.where, told.code) == ("", "X99")
+    assert told.says.encode() in taken.receipt
+    queued = await ward.house.store.pool.fetchrow(
+        "SELECT receipt, errors FROM message_in WHERE message LIKE $1 AND status = 'rejected'", f"{right[-5:]}-M-2%"
+    )
+    assert queued["receipt"] == taken.receipt
+    assert told.says.encode() in queued["errors"]
+    again = a_report(kith, number, hers, id_="M-3", generated="2026-03-05T12:00:05")
+    (taken,) = await take(ward, again)
+    assert taken.accepted
+    assert values(await opened(ward, number)) == ["5"]
+
+
 async def test_the_same_correction_again_changes_nothing_and_files_once_she_regrets(
     ward: Ward, kith: Kith, number: str
 ) -> None:

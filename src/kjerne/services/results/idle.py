@@ -7,6 +7,7 @@ What it meant stands as it stood, and only the sender knows what that was.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Final
 
 from kjerne.errors import Fault
@@ -35,11 +36,16 @@ _WITHDRAWS_NOTHING: Final = (
     "here, send it again under the number (ServProvId) of that"
 )
 
-
 _NAMES_NOT_ALL: Final = (
     "with this a report goes to another patient whole, since its answers could not be told apart by when they were taken, and "
     "{} of its answers are not given to that one: they are shown with nobody now; send each again under the same number "
     "for whom it is of"
+)
+
+
+_TAKEN_ALONG: Final = (
+    "this is not filed, and was taken from whom it was sent about before; {} other answers of the same time could not be told "
+    "apart from it, and are shown with nobody now; send each again under the same number for whom it is of"
 )
 
 
@@ -49,6 +55,13 @@ def told(filing: Filing, outcome: Outcome) -> list[Fault]:
     if outcome.unnamed and not filing.shut:
         found.append(_fault(filing, _NAMES_NOT_ALL.format(outcome.unnamed)))
     return found
+
+
+def taken_along(outcomes: Iterable[Outcome]) -> list[Fault]:
+    """What the sender of a message that is not filed is told of what it took from a wrong person beside what it names. It points
+    at no report of the message: that would tell of whom nothing is filed."""
+    unnamed = sum(one.unnamed for one in outcomes)
+    return [Fault(_TAKEN_ALONG.format(unnamed), "", OTHER)] if unnamed else []
 
 
 def made_before(filing: Filing) -> list[Fault]:

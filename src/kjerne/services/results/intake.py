@@ -34,6 +34,7 @@ from kjerne.services.results.kith.identity import NATIONAL, NUMBER_WRONG
 from kjerne.services.results.kith.kin import CHANGES
 from kjerne.services.results.kith.model import Message, Patient
 from kjerne.services.results.shown import NUMBERS_LIMIT, shown_numbers
+from kjerne.services.results.unnamed import Outcome
 from kjerne.settings import Settings
 from kjerne.store import changing, followup, messages, subjects
 from kjerne.store.arrivals import Arrival, Claim, Sent, claim, look
@@ -41,7 +42,7 @@ from kjerne.store.arrivals import under as under_number
 from kjerne.store.chains import Chains, moved
 from kjerne.store.house import Store
 from kjerne.store.people import Identifier, Newcomer, NewPerson
-from kjerne.store.pool import BUSY, GONE, locked
+from kjerne.store.pool import BUSY, GONE, Connection, locked
 from kjerne.store.proofs import note
 from kjerne.store.registers import organisation_names
 from kjerne.store.subjects import PersonDetail
@@ -469,19 +470,32 @@ class Intake:
             now_known = await claim(conn, one)
             if entered:
                 await people.enter(conn, entered, now)
-            done = set[bytes]()
+            done, came = set[bytes](), list[tuple[Filing, Outcome]]()
             for filing in filings:
                 key, number = keys[filing.grant.subject.patient], filing.number
                 under = await under_number(conn, number) if number in done else now_known.get(number, ())
                 laid = self._anew(filing, under)
-                outcome = await self._files.file(conn, laid, name, key)
-                if not refusal:
-                    taken = replace(taken, idle=(*taken.idle, *idle_of.told(laid, outcome)))
+                came.append((laid, await self._files.file(conn, laid, name, key)))
                 done.add(number)
-            if taken.idle != idle and not refusal:
-                taken = replace(taken, receipt=apprec.build(message, (), now, us=self._us, idle=taken.idle))
-                await messages.answer(conn, sender, name, taken.receipt)
-        return taken
+            return await self._told(conn, sender, message, taken, refusal, came)
+
+    async def _told(
+        self, conn: Connection, sender: str, message: Message, taken: Taken, refusal: Refusal | None,
+        came: Sequence[tuple[Filing, Outcome]],
+    ) -> Taken:  # fmt: skip
+        """What the sender is told: another receipt where what came of the filings is more than was seen before."""
+        if refusal:
+            more = idle_of.taken_along(outcome for _, outcome in came)
+            faults = (*apprec.faults_of(refusal), *more)
+            told = replace(taken, faults=(*taken.faults, *more))
+        else:
+            more = [fault for filing, outcome in came for fault in idle_of.told(filing, outcome)]
+            faults, told = (), replace(taken, idle=(*taken.idle, *more))
+        if not more:
+            return taken
+        receipt = apprec.build(message, faults, self._clock.now(), us=self._us, idle=told.idle)
+        await messages.answer(conn, sender, name_of(message), receipt, told.faults)
+        return replace(told, receipt=receipt)
 
 
 def _pairs(named: Sequence[Named]) -> list[tuple[bytes, bytes]]:
