@@ -306,15 +306,17 @@ def told_unnamed(sent: list[tuple[Mark, chain.Versioned]]) -> list[int]:
     """How many answers each message, as they come, is told to leave with nobody."""
     versions = {mark.name: version for mark, version in sent}
 
-    def content(mark: Mark) -> chain.Versioned | None:
-        return versions.get(mark.name)
+    def content(mark: Mark) -> chain.Versioned:
+        return chain.only(versions[mark.name], mark.times) if mark.of else versions[mark.name]
 
     known: list[Mark] = []
     found = []
     for mark, _ in sent:
         plan = lineage.plan(b"number", known, mark)
-        rest = [one for one in known if one.chain in plan.chains and one.chain not in plan.before]
-        found.append(unnamed.count(plan, content, [(one.owner, [versions[one.name]]) for one in rest]))
+        rest = [of for one in known for of in (one.pieces() if one.laid else (one,)) if of.chain not in plan.before]
+        found.append(
+            unnamed.count(plan, content, [(one.owner, [content(one)]) for one in rest if one.person == one.owner])
+        )
         known = lineage.laid([*known, mark], plan)
     return found
 
@@ -418,6 +420,18 @@ def of_several_times(random_: random.Random, apart_by: str) -> tuple[list[Tube],
     return tubes, wrong
 
 
+def one_of_several(kith: Any, random_: random.Random, begun: str, apart_by: str) -> tuple[Laboratory, list[Tube], Tube]:
+    """All of them sent about the first patient; the one that is the other's."""
+    lab = a_laboratory(kith, random_)
+    tubes, wrong = of_several_times(random_, apart_by)
+    if not wrong.clock and lab.request not in ("both", "own", "asked"):
+        lab.request = "both"  # a day alone shows of no change what it is of
+    times = dict.fromkeys(one.taken for one in tubes)
+    for some in [tubes] if begun == "together" else [[one for one in tubes if one.taken == time] for time in times]:
+        lab.send(HERS, "N", some, known=False)
+    return lab, tubes, wrong
+
+
 def put_one_answer_right(lab: Laboratory, tubes: list[Tube], wrong: Tube, how: str, random_: random.Random) -> None:
     hers = [one for one in tubes if one is not wrong]
     beside = [one for one in hers if one.taken == wrong.taken]
@@ -444,15 +458,7 @@ def test_one_answer_of_a_time_goes_to_another_and_what_went_along_is_hers_again_
 ) -> None:
     for story in range(STORIES):
         random_ = random.Random(f"{SEED}one{begun}{apart_by}{story}")
-        lab = a_laboratory(kith, random_)
-        tubes, wrong = of_several_times(random_, apart_by)
-        if not wrong.clock and lab.request not in ("both", "own", "asked"):
-            lab.request = "both"  # a day alone shows of no change what it is of
-        times = [tubes] if begun == "together" else [
-            [one for one in tubes if one.taken == time] for time in dict.fromkeys(one.taken for one in tubes)
-        ]  # fmt: skip
-        for some in times:
-            lab.send(HERS, "N", some, known=False)
+        lab, tubes, wrong = one_of_several(kith, random_, begun, apart_by)
         how = random_.choice(ONE_ANSWER)
         put_one_answer_right(lab, tubes, wrong, how, random_)
         told = f"{SEED} {story}: {how}, {lab}".partition(", sent=")[0]
@@ -460,3 +466,20 @@ def test_one_answer_of_a_time_goes_to_another_and_what_went_along_is_hers_again_
         said, changes = stands(lab.sent)
         assert said == truth(tubes), told
         assert not changes["corrected"], told
+
+
+@pytest.mark.parametrize("begun", ["together", "apart"])
+@pytest.mark.parametrize("apart_by", ["analysis", "material"])
+def test_what_goes_along_is_counted_answer_by_answer_whatever_of_other_times_is_hers(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}counted{begun}{apart_by}{story}")
+        lab, tubes, wrong = one_of_several(kith, random_, begun, apart_by)
+        beside = [one for one in tubes if one.taken == wrong.taken and one is not wrong]
+        lab.send(OTHERS, "M", [wrong])
+        told = f"{SEED} {story}: {lab}".partition(", sent=")[0]
+        assert told_unnamed(lab.sent)[-1] == len(beside), told
+        lab.send(HERS, "N", [beside[0]])
+        lab.sent[-2:] = lab.sent[:-3:-1]
+        assert told_unnamed(lab.sent)[-1] == len(beside) - 1, told
