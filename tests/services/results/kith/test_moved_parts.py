@@ -434,7 +434,7 @@ def one_of_several(kith: Any, random_: random.Random, begun: str, apart_by: str)
 
 def put_one_answer_right(lab: Laboratory, tubes: list[Tube], wrong: Tube, how: str, random_: random.Random) -> None:
     hers = [one for one in tubes if one is not wrong]
-    beside = [one for one in hers if one.taken == wrong.taken]
+    beside, rest = ([one for one in hers if (one.taken == wrong.taken) is same] for same in (True, False))
     anew = lab.request not in ("none", "by nobody") and random_.random() < 0.3
     if how.startswith("first"):
         lab.send(HERS, "M", hers, (wrong,))
@@ -447,6 +447,8 @@ def put_one_answer_right(lab: Laboratory, tubes: list[Tube], wrong: Tube, how: s
         lab.send(HERS, "M", beside)
     elif "all that is hers" in how:
         lab.send(HERS, "M" if how.endswith("change") else "N", hers)
+    elif how == "hers and some of the rest":
+        lab.send(HERS, random_.choice("NM"), [*beside, *random_.sample(rest, len(rest) // 2)])
     else:
         lab.send(HERS, "M", hers if how.startswith("all of it") else beside, (wrong,))
 
@@ -459,7 +461,7 @@ def test_one_answer_of_a_time_goes_to_another_and_what_went_along_is_hers_again_
     for story in range(STORIES):
         random_ = random.Random(f"{SEED}one{begun}{apart_by}{story}")
         lab, tubes, wrong = one_of_several(kith, random_, begun, apart_by)
-        how = random_.choice(ONE_ANSWER)
+        how = random_.choice([*ONE_ANSWER, "hers and some of the rest"] if begun == "together" else ONE_ANSWER)
         put_one_answer_right(lab, tubes, wrong, how, random_)
         told = f"{SEED} {story}: {how}, {lab}".partition(", sent=")[0]
         random_.shuffle(lab.sent)

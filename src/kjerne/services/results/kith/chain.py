@@ -42,7 +42,8 @@ class Versioned(msgspec.Struct, frozen=True, array_like=True):
     """One report as one message carried it: what is stored for each version, and what `fold` takes.
 
     `part` counts the reports of the message (1.3 lets it hold several). `samplings` are the times of those alone that it was
-    reduced to (`only`), or of which an `absent` one told; empty where it is whole.
+    reduced to (`only`), or of which an `absent` one told; empty where it is whole. `elsewhere`: the times of the others, which
+    lie with somebody else.
     """
 
     message: str
@@ -51,6 +52,7 @@ class Versioned(msgspec.Struct, frozen=True, array_like=True):
     report: Report
     part: int = 0
     samplings: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def name(self) -> tuple[str, str, int]:
@@ -127,13 +129,16 @@ def absent(version: Versioned, *, withholds: bool = True) -> Versioned:
         discipline=report.discipline, id=report.id, patient=NOBODY, provider=report.provider, requests=requests,
     )  # fmt: skip
     told = version.samplings or tuple(sorted(sampled.of_report(report)))
-    return msgspec.structs.replace(version, report=bare, samplings=told)
+    return msgspec.structs.replace(version, report=bare, samplings=told, elsewhere=())
 
 
 def only(version: Versioned, times: sampled.Times) -> Versioned:
     """A version as it stands where its other samplings are another report's, of somebody else."""
     told = samplings.only(version.report, times)
-    return msgspec.structs.replace(version, report=told, samplings=tuple(sorted(times)))
+    others = sampled.of_report(version.report) - times
+    return msgspec.structs.replace(
+        version, report=told, samplings=tuple(sorted(times)), elsewhere=tuple(sorted(others))
+    )
 
 
 def is_absent(version: Versioned) -> bool:
@@ -202,6 +207,7 @@ def fold(reports: Sequence[Versioned]) -> State:
             told.update(version.samplings)
             continue
         report = version.report
+        told.update(version.elsewhere)
         notes.update(dict.fromkeys(report.notes))
         entries.apply(report, version.generated, told)
         sent = keyed(report.subjects)
