@@ -43,6 +43,7 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/cds-services",  # the list of services alone
         "/v1/helseindikator/ikon",  # what stands for the caller is the sealed ticket in its address
         "/v1/helseindikator/ikon/{status}",  # one of five drawings, about nobody
+        "/critical-information/notified/{journal}",  # a journal is known by its secret, and not believed
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)
 
@@ -57,7 +58,7 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         *((method, f"/fhir/R4/Patient/{named}{deed}")
           for deed in ("$everything", "$summary") for method in ("GET", "POST") for named in ("", "{id}/")),
         ("GET", f"{at}/{{id}}/$meta"),
-        *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "{type}", "{type}/{id}")),
+        *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "$groups", "{type}", "{type}/{id}")),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 

@@ -150,6 +150,8 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     }
     # A socket opens nothing by itself: its first message is a token that a route of the table gave (tests/test_socketing.py).
     drawn = {"/v1/helseindikator/ikon", "/v1/helseindikator/ikon/{status}"}  # by a ticket that such a route gave
+    # What a journal says there is that we should look: it is known by its secret, and is not believed (decision 72).
+    drawn.add("/critical-information/notified/{journal}")
     assert public == {"/healthz", "/readyz", "/openapi.json", "/subscriptions/socket", "/cds-services", *told, *drawn}
     for route in here.house.routes():
         if route.needs == PUBLIC:
@@ -271,8 +273,11 @@ def test_fault_8_only_what_logs_in_can_call_out_and_no_address_of_a_resource_is_
     """HAPI validator CVE-2026-34360: an address found in a resource was fetched, with credentials."""
     calling = importers("httpx", "urllib.request", "http.client", "aiohttp", "requests", "urllib3", "ftplib")
     inside = {name for name in calling if not name.startswith(("sandbox/", "commands/", "cli.py", "client.py"))}
-    # The issuer's keys, the login, and the EHRs that launch the pages: all at addresses that the operator has written down.
-    assert inside <= {"app.py", "wire/jwks.py", "pages/login.py", "pages/smart_app.py", "openid.py"}, inside
+    # The issuer's keys, the login, EHRs that launch the pages, journals that are asked: all at addresses that the operator has
+    # written down.
+    assert inside <= {
+        "app.py", "production.py", "wire/jwks.py", "wire/asking.py", "pages/login.py", "pages/smart_app.py", "openid.py",
+    }, inside  # fmt: skip
     for folder in ("services", "fhir", "store", "registries", "policy"):
         assert not [name for name in importers("socket", "asyncio.open_connection") if name.startswith(folder + "/")
                     and name not in {"store/embedded.py", "store/postmaster.py"}]  # fmt: skip

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from kjerne.pages.app import ROUTES
+from kjerne.pages.oversight_house import JournalList
+from kjerne.store.journals import Dead
 from pages.browser import Browser
+from pages.fake import NOW, FakeHouse
 from pages.forms import walk
 
 UNRELATED = "21858800000"
@@ -37,7 +40,8 @@ async def test_nonsense_in_a_citizens_forms_is_no_fault(browser: Browser) -> Non
     assert await walked(browser, "/me") == routes("citizen")
 
 
-async def test_nonsense_in_an_operators_forms_is_no_fault(browser: Browser) -> None:
+async def test_nonsense_in_an_operators_forms_is_no_fault(browser: Browser, house: FakeHouse) -> None:
+    house.asked_journals = JournalList((), (Dead(3, "Journalen", "Condition/1", NOW, 9, "404", NOW),))
     await browser.citizen()
     page = await browser.get("/me/inquiries/misuse/3.c")
     wrote = {"look": "3.c", "why": "other", "text": "Hun er naboen min.", "reach": "here"}

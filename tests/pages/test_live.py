@@ -98,8 +98,10 @@ def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
             await store.people.end_choice(conn, key, number, platform.clock.now())
 
     key, number = platform.run(begin())
-    yield
-    platform.run(end(key, number))
+    try:
+        yield
+    finally:
+        platform.run(end(key, number))
 
 
 def a_report(

@@ -67,7 +67,7 @@ def test_the_own_list_of_a_doctor_names_nobody_who_has_blocked_her(
             since = platform.clock.now()
             assert _walked(it, "own")[0] == [name for name in whole if name != citizen]
             key = platform.run(key_of(platform, "citizen"))
-            told = "SELECT FROM audit WHERE patient = $1 AND caller_hpr = $2 AND at >= $3"
+            told = "SELECT FROM audit WHERE patient = $1 AND caller_hpr = $2 AND at >= $3 AND service = 'results'"
             assert platform.rows(told, key, hpr, since) == []
     with tab(platform, "blocked-doctor") as it:
         assert citizen not in _walked(it, "own")[0]

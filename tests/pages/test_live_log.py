@@ -51,7 +51,7 @@ def test_a_line_names_the_results_that_left_and_no_other(platform: Standing) -> 
     both = platform.search("Observation", [("_id", f"{hidden.tree['id']},{seen['id']}")])
     assert len(both.ids()) == 2
     with tab(platform, "citizen", "me") as it:
-        page = it.get("/me/log?show=seen")
+        page = it.get("/me/log?show=seen&service=results")
     lines = [text_of(line) for line in page.text.split("log-row")[1:]]
     name = seen["code"]["coding"][0]["display"]
     assert any(name in line and "1 resultat " in line for line in lines), lines
@@ -84,7 +84,7 @@ def test_a_look_at_a_result_that_waits_says_that_something_was_seen_and_counts_a
         answer = platform.search("Observation", asked, as_=as_)
         assert len(answer.ids()) == found, answer.response.text
     with tab(platform, "citizen", "me") as it:
-        home, page = text(it.home), it.get("/me/log?show=seen")
+        home, page = text(it.home), it.get("/me/log?show=seen&service=results")
     assert looked.person_name in home.split("Sist sett av")[1]
     (newest, *_), (nothing, *_) = lines(page, looked.person_name), lines(page, empty.person_name)
     assert "Så noe som ikke kan navngis her, i prøvesvarene" in newest

@@ -10,6 +10,7 @@ import pytest
 from kjerne.access import Caller
 from kjerne.fhir.corrections import says_otherwise
 from kjerne.fhir.validate import check
+from kjerne.registries import recorders
 from kjerne.registries.contents import content_of
 from kjerne.registries.kj_profiles import ATC, BASE, SNOMED, judge
 from kjerne.services.critical import drafts, keeping, kinds
@@ -28,7 +29,7 @@ ALLERGY = Draft(
 
 
 def filed(draft: Draft) -> keeping.Tree:
-    tree = keeping.registered(drafts.made(draft), CALLER, AT)
+    tree = recorders.registered(drafts.made(draft), CALLER, AT)
     return tree | {"patient" if draft.type == "AllergyIntolerance" else "subject": {"display": "hun"}, "id": "1"}
 
 
@@ -93,7 +94,7 @@ def test_what_is_refuted_or_over_stands_so_and_is_restored(kind: str) -> None:
 
 def test_an_entry_tells_who_registered_it_and_who_wrote_each_version() -> None:
     first = filed(ALLERGY)
-    second = keeping.changed(drafts.verified(first), first, OTHER, AT)
+    second = recorders.changed(drafts.verified(first), first, OTHER, AT)
     found = entry("AllergyIntolerance", "1", [(2, AT, second), (1, AT, first)], AT)
     assert (found.recorder.name, found.now.by.name, found.former[0].by.name) == ("Ola Hagen", "Tor Eide", "Ola Hagen")
     assert (found.recorder.role, found.recorder.organisation) == ("LE", "100000016")
@@ -121,7 +122,7 @@ def test_a_record_of_plain_r4_is_read_for_what_it_says(tree: keeping.Tree) -> No
 
 def test_who_changed_a_record_is_no_news_and_what_it_says_is() -> None:
     first = filed(ALLERGY)
-    again = keeping.changed(first, first, OTHER, AT)
+    again = recorders.changed(first, first, OTHER, AT)
     assert not says_otherwise(first, again)
     for other in (
         drafts.verified(first), drafts.with_note(first, "Mer"), drafts.changed(first, replace(ALLERGY, criticality="low")),

@@ -49,7 +49,8 @@ def taken_back(platform: Standing) -> Iterator[None]:
 
 def entry(platform: Standing, *codings: dict[str, str], text: str = "", about: str = "citizen", **more: Any) -> str:
     """A reaction of hers, as her doctor registers it: `text` is what its code is called, and its words where it has none."""
-    code = coded(*({**one, "display": text} for one in codings), text="" if codings else text)
+    called = {"display": text} if text else {}
+    code = coded(*({**one, **called} for one in codings), text="" if codings else text)
     id_ = registered(platform, allergy(platform, about, code=code, **more), about=about)
     left.append((id_, about))
     return id_
