@@ -33,8 +33,9 @@ def browser() -> Iterator[httpx.Client]:
 
 
 def last(platform: Standing) -> dict[str, object]:
+    """The last that was written, whatever hour other tests had made it."""
     (row,) = platform.rows(
-        "SELECT * FROM audit WHERE client LIKE '%pages%' OR correlation LIKE 'page-%' ORDER BY at DESC LIMIT 1"
+        "SELECT * FROM audit WHERE client LIKE '%pages%' OR correlation LIKE 'page-%' ORDER BY xid DESC LIMIT 1"
     )
     return dict(row)
 
