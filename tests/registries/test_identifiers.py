@@ -224,6 +224,13 @@ def test_a_number_of_json_may_be_a_person_number(value: int | Decimal, is_one: b
     assert identifiers.is_a_number(value) == is_one
 
 
+def test_the_digits_of_a_uuid_are_nobodys_number() -> None:
+    number = "29876837658"
+    id_ = f"95728855-09a0-4eda-a7df-{number}d"
+    assert identifiers.numbers_in(f"{id_}.ndjson") == set()
+    assert identifiers.numbers_in(f"{id_}/298768 37658") == {number}
+
+
 def test_a_person_number_is_seen_however_its_digits_are_written_and_set_apart() -> None:
     number = "29876837658"
     own = f"Organization/0193b2b0-0000-7000-8000-f{number}"

@@ -38,6 +38,7 @@ MONTH_NHN: Final = 65
 MONTH_FORTY: Final = 40
 """Month + 40 is an H-number, or a synthetic number of NAV's test population: only the source can tell which."""
 
+_IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER_IN_TEXT: Final = re.compile(r"(?<!\d)(\d{6})[ .-]?(\d{5})(?!\d)")
 _ELEVEN = re.compile(r"[0-9]{11}")
 _ALONE = re.compile(r"(?<![0-9A-Za-z])([0-9]{6})[ .-]?([0-9]{5})(?![0-9A-Za-z])")
@@ -86,8 +87,8 @@ def parse(text: str, *, declared: str = "", strict: bool = True) -> PersonNumber
 
 
 def numbers_in(text: str) -> set[str]:
-    """Whatever stands in a text and has the form of a person number, in eleven digits."""
-    return {first + last for first, last in _NUMBER_IN_TEXT.findall(text)}
+    """Whatever stands in a text and has the form of a person number, in eleven digits. The digits of a UUID are nobody's."""
+    return {first + last for first, last in _NUMBER_IN_TEXT.findall(_IDS.sub("#", text))}
 
 
 def without_numbers(text: str) -> str:
@@ -104,7 +105,6 @@ _DIGITS: Final = 11
 _APART: Final = r"\d(?:[\s.,;_/\u2010-\u2015\u2212·'\-]{0,3}\d)*"
 _SET_APART: Final = re.compile(_APART), re.compile(rf"(?<!\w){_APART}")
 """Digits with at most three signs between them, as many as there are together; and those that begin no word's end."""
-_IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def without_others(text: str, is_own: Callable[[str], bool]) -> str:

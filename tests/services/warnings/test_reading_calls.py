@@ -8,6 +8,7 @@ import pytest
 
 from kjerne.sandbox import substances
 from kjerne.services.warnings.asking import MEDICINES_LIMIT
+from kjerne.services.warnings.cards import LISTED
 from kjerne.services.warnings.reading import ATC, SNOMED
 from platform_fixture import Answered, Standing, Tree
 from services.critical.records import flag, implant, registered
@@ -110,6 +111,15 @@ def test_an_implant_is_called_by_its_device_and_what_is_over_is_not_listed(platf
     registered(platform, flag(platform, code={"text": over}, period={"start": "2019-01-01", "end": "2020-01-01"}))
     assert [rule(one) for one in about(viewed(platform), word)] == ["registered"]
     assert about(viewed(platform), over) == []
+
+
+def test_of_many_entries_a_card_names_the_weighty_first_and_then_the_newest(platform: Standing) -> None:
+    words = [fresh() for _ in range(LISTED + 2)]
+    for number, word in enumerate(words):
+        entry(platform, text=word, about="new-mother", criticality="low" if number else "high")
+    told = next(one for one in cards(viewed(platform, "new-mother")) if rule(one) == "registered")["detail"]
+    assert [word in told for word in words] == [True, False, False, *[True] * (LISTED - 1)]
+    assert all(told.index(words[0]) < told.index(word) for word in words[3:])
 
 
 def test_a_draft_that_is_not_compared_is_told_with_the_entries(platform: Standing) -> None:

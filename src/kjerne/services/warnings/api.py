@@ -223,15 +223,17 @@ class _Check:
         return [one for one in records if str(one.id) in used]
 
     async def _standing(self, records: Sequence[Record]) -> dict[str, tuple[str, Tree]]:
-        """By id type and content of the entries in force that say something; others have their turn between two of them."""
+        """By id type and content of the entries in force that say something; others have their turn between two of them.
+
+        What is of high criticality comes first and then the newest, since a card names but the first of many."""
         found = dict[str, tuple[str, Tree]]()
-        for number, one in enumerate(records, 1):
+        for number, one in enumerate(sorted(records, key=lambda one: (one.at, one.id), reverse=True), 1):
             name, tree = type_name(one.type), decode(one.raw)
             if stands(name, tree, self._grant.at) and not (name == ALLERGY and is_nothing(tree)):
                 found[str(one.id)] = name, tree
             if not number % RECORDS_AT_ONCE:
                 await turn()
-        return found
+        return dict(sorted(found.items(), key=lambda one: one[1][1].get("criticality") != "high"))
 
     def _of_the_check(
         self, made: Cards, standing: Mapping[str, tuple[str, Tree]], allergies: Sequence[Allergy], used: set[str]
@@ -239,7 +241,7 @@ class _Check:
         """What is told of what was not compared and, of a record that is opened, of all that is registered, which is `used`."""
         if self._asked.hook == "patient-view":
             warning = {one.id for one in allergies}
-            listed = sorted(id_ for id_, (name, _) in standing.items() if name != ALLERGY or id_ in warning)
+            listed = [id_ for id_, (name, _) in standing.items() if name != ALLERGY or id_ in warning]
             if listed:
                 used.update(listed)
                 yield made.told("registered", [name_of(standing[id_][1]) for id_ in listed])
