@@ -58,14 +58,3 @@ def test_a_sandbox_lets_an_address_of_this_machine_do_without_tls(tmp_path: Path
     text = ENTRY + 'origins = ["http://127.0.0.1:8100"]\n'
     assert written(tmp_path, text, sandbox=True).of("ehr-sundvika").origins == ("http://127.0.0.1:8100",)
     assert written(tmp_path, text).all() == ()
-
-
-def test_the_file_is_read_again_and_what_is_taken_out_is_registered_no_more(tmp_path: Path) -> None:
-    systems = written(tmp_path, ENTRY)
-    assert len(systems.all()) == 1
-    systems.path.write_text("")
-    assert systems.all() == ()
-    systems.path.write_text("not toml [")
-    assert systems.all() == ()
-    systems.path.unlink()
-    assert systems.all() == ()

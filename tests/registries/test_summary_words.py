@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from kjerne.registries.summary_words import LANGUAGES, catalogue, said, say
+from kjerne.catalogues import catalogue
+from kjerne.registries import summary_words
+from kjerne.registries.summary_words import LANGUAGES, said, say
 from kjerne.services.summary.model import KINDS
 
 
 def test_every_language_says_the_same_things_with_the_same_values() -> None:
-    first, *others = (catalogue(one) for one in LANGUAGES)
+    first, *others = (catalogue(summary_words.__name__, one) for one in LANGUAGES)
     for other in others:
         assert first.keys() == other.keys()
         for key, text in first.items():

@@ -14,16 +14,16 @@ Read again where the file has changed, so what is taken out opens nothing from t
 from __future__ import annotations
 
 import re
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from kjerne.errors import Refusal
+from kjerne.registries.kept import LOOPBACK, KeptFile
 
 _MEMBERS: Final = frozenset({"client", "origins", "open", "fhir", "app"})
-_LOOPBACK: Final = ("127.0.0.1", "localhost")
 _PLAIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 """What may stand in a header and in a drawing without being read in two ways."""
 
@@ -45,8 +45,10 @@ class HealthSystems:
 
     path: Path
     sandbox: bool = False
-    _read_at: tuple[int, int] | None = field(default=None, init=False)
-    _known: tuple[HealthSystem, ...] = field(default=(), init=False)
+    _file: KeptFile[HealthSystem] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._file = KeptFile(self.path, "ehr", self._entry)
 
     def of(self, client: str) -> HealthSystem:
         """What is registered of a client; of one that is not registered, nothing."""
@@ -58,31 +60,14 @@ class HealthSystems:
         return next((one for one in self.all() if one.fhir and one.fhir.rstrip("/") == asked), None)
 
     def all(self) -> tuple[HealthSystem, ...]:
-        """Every entry. Of a file that cannot be read there is none: a frame is shown to nobody whom nobody vouches for."""
-        try:
-            stands = self.path.stat()
-        except OSError:
-            self._read_at, self._known = None, ()
-            return ()
-        read_at = (stands.st_mtime_ns, stands.st_size)
-        if read_at != self._read_at:
-            try:
-                self._known = self.read()
-            except Refusal:
-                self._known = ()
-            self._read_at = read_at
-        return self._known
+        """Every entry. Of a file that cannot be taken there is none: a frame is shown to nobody whom nobody vouches for."""
+        return self._file.all()
 
     def read(self) -> tuple[HealthSystem, ...]:
         """The entries of the file; `Refusal` 422 for one that cannot be taken, with its number."""
-        try:
-            rows = tomllib.loads(self.path.read_text()).get("ehr", [])
-        except (OSError, ValueError) as error:
-            raise Refusal(422, f"the file cannot be read: {type(error).__name__}", where=str(self.path)) from None
-        return tuple(self._entry(row, place) for place, row in enumerate(rows, 1))
+        return self._file.read()
 
-    def _entry(self, row: dict[str, Any], place: int) -> HealthSystem:
-        where = f"{self.path}: ehr {place}"
+    def _entry(self, row: Mapping[str, Any], where: str) -> HealthSystem:
         origins, texts = row.get("origins", []), {name: row.get(name, "") for name in _MEMBERS - {"origins"}}
         if set(row) - _MEMBERS or not texts["client"] or not all(isinstance(one, str) for one in texts.values()):
             says = f"an ehr has client, and may have {', '.join(sorted(_MEMBERS - {'client'}))}"
@@ -103,4 +88,4 @@ class HealthSystems:
         if not _PLAIN.fullmatch(text):
             return False
         parts = urlsplit(text)
-        return parts.scheme == "https" or (self.sandbox and parts.hostname in _LOOPBACK)
+        return parts.scheme == "https" or (self.sandbox and parts.hostname in LOOPBACK)

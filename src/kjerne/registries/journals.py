@@ -9,14 +9,14 @@
     addresses = ["10.20.0.0/16"]            # private networks that its name may lead to; without them public ones alone
     ca = "/etc/kjerne/ehr-ca.pem"           # the authority that its certificate is held to; without it the machine's own
 
-Read anew at each look, so a journal that is taken out is asked nothing from then on.
+Read again where the file has changed, so a journal that is taken out is asked nothing from then on.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from kjerne.errors import Refusal
 from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.kept import LOOPBACK, KeptFile
 from kjerne.registries.receivers import Receiver
 
 TOPIC: Final = "http://kjerne.example/fhir/SubscriptionTopic/critical-information"
@@ -54,36 +55,29 @@ class Journal:
         return f"{found[1]}/{found[2]}" if found and not numbers_in(found[2]) else ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Journals:
     """The file as it stands. `sandbox` lets an address on this machine do without TLS."""
 
     path: Path
     sandbox: bool = False
+    _file: KeptFile[Journal] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._file = KeptFile(self.path, "journal", self._journal, _check_names)
 
     def all(self) -> tuple[Journal, ...]:
-        """Every entry; none of a file that is not there or cannot be read: nobody is asked whom nobody vouches for."""
-        try:
-            return self.read()
-        except Refusal:
-            return ()
+        """Every entry; none of a file that is not there or cannot be taken: nobody is asked whom nobody vouches for."""
+        return self._file.all()
 
     def find(self, name: str) -> Journal | None:
         return next((one for one in self.all() if one.name == name), None)
 
     def read(self) -> tuple[Journal, ...]:
         """The entries; `Refusal` 422 for one that cannot be taken, with its number."""
-        try:
-            rows = tomllib.loads(self.path.read_text()).get("journal", [])
-        except (OSError, ValueError) as error:
-            raise Refusal(422, f"the file cannot be read: {type(error).__name__}", where=str(self.path)) from None
-        found = tuple(self._journal(row, place) for place, row in enumerate(rows, 1))
-        if len({one.name for one in found}) < len(found):
-            raise Refusal(422, "two journals have one name", where=str(self.path))
-        return found
+        return self._file.read()
 
-    def _journal(self, row: dict[str, Any], place: int) -> Journal:
-        where = f"{self.path}: journal {place}"
+    def _journal(self, row: Mapping[str, Any], where: str) -> Journal:
         texts = {key: row.get(key, "") for key in ("name", "organisation", "url", "criteria", "authorization", "ca")}
         if set(row) - _MEMBERS or not all(isinstance(one, str) for one in texts.values()):
             raise Refusal(422, f"a journal has {', '.join(sorted(_MEMBERS))}", where=where)
@@ -104,6 +98,11 @@ class Journals:
         plain = url.isascii() and url.isprintable() and not any(one in url for one in " \\#@%?")
         if not (plain and parts.hostname and parts.path.endswith("/") and ".." not in parts.path):
             raise Refusal(422, "url is a whole address that ends in /, such as https://ehr.example/fhir/", where=where)
-        local = self.sandbox and parts.hostname in ("127.0.0.1", "localhost")
+        local = self.sandbox and parts.hostname in LOOPBACK
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             raise Refusal(422, "an address begins with https://", where=where)
+
+
+def _check_names(found: Sequence[Journal], where: str) -> None:
+    if len({one.name for one in found}) < len(found):
+        raise Refusal(422, "two journals have one name", where=where)

@@ -12,18 +12,18 @@ Read again where the file has changed, so an address that is taken out is told n
 from __future__ import annotations
 
 import ipaddress
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from kjerne.errors import Refusal
+from kjerne.registries.kept import LOOPBACK, KeptFile
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 URL_CHARACTERS: Final = 500
 FOUND_LIMIT: Final = 10_000
-_LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,55 +80,38 @@ class Receivers:
 
     path: Path
     sandbox: bool = False
-    _read_at: tuple[int, int] | None = field(default=None, init=False)
-    _known: tuple[Receiver, ...] = field(default=(), init=False)
+    _file: KeptFile[Receiver] = field(init=False, repr=False)
+    _known: tuple[Receiver, ...] = field(default=(), init=False, repr=False)
     _found: dict[tuple[str, str], Receiver | None] = field(default_factory=dict, init=False, repr=False)
-    """What was looked for since the file was read."""
+    """What was looked for among the entries that are known."""
+
+    def __post_init__(self) -> None:
+        self._file = KeptFile(self.path, "receiver", self._receiver)
 
     def find(self, client: str, url: str) -> Receiver | None:
-        """The entry that lets a client be told at this address."""
-        known, asked = self.all(), (client, url)
+        """The entry that lets a client be told at this address; none of a file that cannot be taken."""
+        known, asked = self._file.all(), (client, url)
+        if known is not self._known or len(self._found) >= FOUND_LIMIT:
+            self._known, self._found = known, {}
         if asked not in self._found:
-            if len(self._found) >= FOUND_LIMIT:
-                self._found.clear()
             self._found[asked] = next((one for one in known if one.client == client and one.covers(url)), None)
         return self._found[asked]
 
     def all(self) -> tuple[Receiver, ...]:
-        """Every entry. Of a file that cannot be read there is none: nobody is told at an address that nobody vouches for."""
-        try:
-            stands = self.path.stat()
-        except OSError:
-            self._read_at, self._known = None, ()
-            self._found.clear()
-            return ()
-        read_at = (stands.st_mtime_ns, stands.st_size)
-        if read_at != self._read_at:
-            self._found.clear()
-            try:
-                self._known = self.read()
-            except Refusal:
-                self._known = ()
-            self._read_at = read_at
-        return self._known
+        return self._file.all()
 
     def read(self) -> tuple[Receiver, ...]:
         """The entries of the file; `Refusal` 422 for one that cannot be taken, with its number."""
-        try:
-            rows = tomllib.loads(self.path.read_text()).get("receiver", [])
-        except (OSError, ValueError) as error:
-            raise Refusal(422, f"the file cannot be read: {type(error).__name__}", where=str(self.path)) from None
-        return tuple(self._receiver(row, place) for place, row in enumerate(rows, 1))
+        return self._file.read()
 
-    def _receiver(self, row: dict[str, Any], place: int) -> Receiver:
-        where = f"{self.path}: receiver {place}"
+    def _receiver(self, row: Mapping[str, Any], where: str) -> Receiver:
         client, url, addresses, ca = (row.get(name) for name in ("client", "url", "addresses", "ca"))
         if not isinstance(client, str) or not client or set(row) - {"client", "url", "addresses", "ca"}:
             raise Refusal(422, "a receiver has client and url, and may have addresses and ca", where=where)
         parts = _plain(url) if isinstance(url, str) else None
         if parts is None or not parts.path:
             raise Refusal(422, "url is a whole address with a path, such as https://ehr.example/kjerne/", where=where)
-        if parts.scheme == "http" and not (self.sandbox and parts.hostname in _LOOPBACK):
+        if parts.scheme == "http" and not (self.sandbox and parts.hostname in LOOPBACK):
             raise Refusal(422, "an address begins with https://", where=where)
         try:
             networks = tuple(ipaddress.ip_network(one) for one in addresses or ())

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.fhir import smart
 from kjerne.sandbox.sts.clients import STAFF_SCOPES, Client, Persona
+from kjerne.sandbox.sts.forms import form_of
 from kjerne.sandbox.sts.mint import ACCESS_SECONDS, Login, Mint
 from kjerne.sandbox.sts.requests import vouched
 from kjerne.sandbox.sts.state import Shelf
@@ -36,7 +37,6 @@ BASE: Final = f"{PATH}/fhir/R4"
 _BEHIND: Final = "/fhir/R4"
 LAUNCH_SECONDS: Final = 300
 CODE_SECONDS: Final = 60
-FORM_LIMIT_BYTES: Final = 20_000
 _CLIENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _CONTEXT: Final = frozenset(
@@ -125,7 +125,7 @@ class SmartSystem:
     async def launch(self, request: Request) -> Response:
         """A clinician presses an app's button: `persona` has `patient` open (a persona's name or a number), and the browser goes
         to `app` with `iss` and `launch`. The number stands in the form, and in no address."""
-        form = await _form(request)
+        form = await form_of(request)
         persona = self._personas.get(form.get("persona", ""))
         if persona is None or persona.kind != "practitioner":
             raise Refusal(400, "persona is the name of a clinician of the sandbox.", code="invalid_request")
@@ -198,7 +198,7 @@ class SmartSystem:
 
     async def token(self, request: Request) -> Response:
         """A bearer token for this door, and who is open: `patient` is the id of her Patient under `iss`."""
-        form = await _form(request)
+        form = await form_of(request)
         granted = self._codes.take(form.get("code", ""))
         _demand(
             form.get("grant_type") == "authorization_code",
@@ -293,21 +293,6 @@ class _Renaming:
 def _demand(holds: bool, says: str, code: str = "invalid_request") -> None:
     if not holds:
         raise Refusal(400, says, code=code)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_LIMIT_BYTES:
-            raise Refusal(413, f"The form is longer than {FORM_LIMIT_BYTES} bytes.", code="invalid_request")
-    try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        raise Refusal(400, "The body is not a urlencoded form.", code="invalid_request") from None
-    if len(dict(fields)) != len(fields):
-        raise Refusal(400, "A parameter is given twice.", code="invalid_request")
-    return dict(fields)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from kjerne.sandbox.sts.assertion import ASSERTION_SECONDS, METADATA_TYPE, Asser
 from kjerne.sandbox.sts.clients import AUDIENCES, EXCHANGE, IDENTITY_SCOPES, Client, Persona
 from kjerne.sandbox.sts.credentials import Credentials
 from kjerne.sandbox.sts.exchange import ACCESS_TYPE, SAML_TYPE, errand_of, login_of, token_of
+from kjerne.sandbox.sts.forms import form_of
 from kjerne.sandbox.sts.mint import ACCESS_SECONDS, Login, Mint
 from kjerne.sandbox.sts.requests import Pushed, audience_of, pushed, scopes_of, vouched
 from kjerne.sandbox.sts.state import Shelf
@@ -33,7 +34,6 @@ from kjerne.wire.jwks import FixedKeys
 from kjerne.wire.jws import NotGenuine
 from kjerne.wire.oauth import Verifier
 
-FORM_LIMIT_BYTES: Final = 64_000
 LOGIN_SECONDS: Final = 600
 CODE_SECONDS: Final = 60
 PROOF_SECONDS: Final = 10
@@ -116,7 +116,7 @@ class Provider:
 
     async def push(self, request: Request) -> Response:
         """RFC 9126: the request is sent by the client itself, checked, and gets a name for one use."""
-        form = await _form(request)
+        form = await form_of(request)
         client = self._credentials.client(form)
         if "request" in form:
             form = self._credentials.request_object(client, form["request"])
@@ -128,7 +128,7 @@ class Provider:
 
     async def authorize(self, request: Request) -> Response:
         """The login page, or, after a choice on it, the way back to the client with a code."""
-        asked = await _form(request) if request.method == "POST" else dict(request.query_params)
+        asked = await form_of(request) if request.method == "POST" else dict(request.query_params)
         name = asked.get("request_uri", "")
         held = self._pushed.see(name)
         if held is None or held.client.id != asked.get("client_id"):
@@ -164,7 +164,7 @@ class Provider:
 
     async def token(self, request: Request) -> Response:
         """A token for a code or for the client itself, bound to the key of the DPoP proof."""
-        form = await _form(request)
+        form = await form_of(request)
         client = self._credentials.client(form)
         proof = self._proof(request)
         grant = form.get("grant_type", "")
@@ -248,7 +248,7 @@ class Provider:
 
     async def end_session(self, request: Request) -> Response:
         """RP-initiated logout: back to the client, if the hint is our token and the address is registered."""
-        asked = await _form(request) if request.method == "POST" else dict(request.query_params)
+        asked = await form_of(request) if request.method == "POST" else dict(request.query_params)
         address = asked.get("post_logout_redirect_uri", "")
         client = self._hinted(asked.get("id_token_hint", ""))
         if client and address in client.logouts:
@@ -300,23 +300,6 @@ class Provider:
     def _json(self, content: Mapping[str, Any], status: int = 200) -> Response:
         headers = {"cache-control": "no-store", "dpop-nonce": self._nonces.current()}
         return JSONResponse(dict(content), status, headers)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """A urlencoded body's fields, each given once (RFC 6749 section 3.1)."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_LIMIT_BYTES:
-            raise Refusal(413, f"The form is longer than {FORM_LIMIT_BYTES} bytes.", code="invalid_request")
-    try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100, errors="strict")
-    except ValueError:
-        raise Refusal(400, "The body is not a urlencoded form.", code="invalid_request") from None
-    form = dict(fields)
-    if len(form) != len(fields):
-        raise Refusal(400, "A parameter is given twice.", code="invalid_request")
-    return form
 
 
 def _about(claims: Claims) -> dict[str, Any]:
