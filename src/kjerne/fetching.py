@@ -37,8 +37,7 @@ from kjerne.services.critical.transfer import SCOPE, Transfers
 from kjerne.store import journals
 from kjerne.store.journals import Look, News
 from kjerne.store.pool import Pool
-from kjerne.store.transfers import Names
-from kjerne.transferring import Kinds, book_of
+from kjerne.transferring import transfers
 from kjerne.wire import json as strict_json
 from kjerne.wire.asking import ANSWER_LIMIT_BYTES, Answered, ask
 from kjerne.wire.hooks import NotTaken
@@ -320,8 +319,7 @@ def _told(refusal: Refusal) -> str:
 def of(house: House) -> Fetcher:
     """The fetcher of a house that was opened."""
     settings, store = house.settings, house.store
-    book, names = book_of(store, house.reader, house.identify), Names(store.keys.derived("critical-transfer"))
-    taking = Transfers(store.pool, book, names, house.guides, Kinds(house.registered).of)
+    taking = transfers(store, house.reader, house.identify, house.guides, house.registered)
     door = Door(store, house.clock, tells_choices=settings.tells_choices)
     found = Journals(settings.journals_file, sandbox=settings.mode == "sandbox")
     parse = partial(strict_json.parse, depth=settings.json_depth, limit_bytes=ANSWER_LIMIT_BYTES)

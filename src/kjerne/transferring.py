@@ -57,6 +57,14 @@ class Kinds:
         return frozenset(kind for code in known.authorizations for kind in law.get(code, ()))
 
 
+def transfers(
+    store: Store, reader: Reader, identify: Callable[[str], PatientRef], guides: Guides, registered: Register
+) -> Transfers:
+    """What takes critical information that a journal's system sent, or was asked for."""
+    names = Names(store.keys.derived("critical-transfer"))
+    return Transfers(store.pool, book_of(store, reader, identify), names, guides, Kinds(registered).of)
+
+
 async def meanings(conn: Connection, entries: Sequence[Entry]) -> list[Means]:
     """What entries are about: of an allergy its substances under every loaded code and as ingredients, with what they are kinds
     of; of the rest its codes, and what SNOMED CT says that those are kinds of."""
@@ -88,8 +96,7 @@ def critical(
     """The routes of the national interface."""
     book = book_of(store, reader, identify)
     people = CriticalApi(store.pool, book, reader, finder, parse_json, parse_search, identify, guides, is_shut)
-    names = Names(store.keys.derived("critical-transfer"))
-    sent = Transfers(store.pool, book, names, guides, Kinds(registered).of)
+    sent = transfers(store, reader, identify, guides, registered)
     related = RelatedApi(store.pool, Related(book, meanings), identify)
     reach = CoverageApi(store.pool, book.types)
     told = NotifiedApi(store.pool, journals, store.keys.derived("journal"), parse_bundle)

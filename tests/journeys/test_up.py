@@ -15,6 +15,7 @@ import pytest
 
 from started import Platform, started
 
+CRITICAL = "/api/critical-information/v1/AllergyIntolerance"
 KJERNE = [sys.executable, "-m", "kjerne.cli"]
 
 pytestmark = pytest.mark.slow
@@ -58,6 +59,11 @@ def test_start_look_call_stop_and_start_again(tmp_path: Path) -> None:
 
         seen = observations(platform, patient)
         assert seen
+
+        code, answer = kjerne(platform, "call", "GET", CRITICAL, "--as", "gp", "--patient", patient)
+        assert code == 0, answer
+        named = {one["resource"]["code"]["coding"][0]["display"] for one in answer["body"]["entry"]}
+        assert named == {"Amoksicillin", "Lateks"}
 
         code, told = kjerne(platform, "token", "--as", "gp", "--patient", patient)
         assert code == 0

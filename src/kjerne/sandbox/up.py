@@ -21,7 +21,7 @@ from kjerne import app, fetching, housekeeping
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
 from kjerne.registries.guides import Guides
-from kjerne.sandbox import platform, seeding
+from kjerne.sandbox import dangers, platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
 from kjerne.server import listening, serve
 from kjerne.settings import Settings
@@ -145,6 +145,7 @@ async def _peopled(settings: Settings, progress: Progress) -> int:
         known = msgspec.json.decode(begun.read_bytes(), type=Made)
         async with app.opened(settings, Keys.in_folder(data), clock) as house:
             await seeding.seed(house, known, progress)
+            await dangers.seed(house, known, progress)
         begun.rename(data / platform.MADE)
     else:
         # A sandbox from before there was a register of participation.
