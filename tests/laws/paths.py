@@ -17,9 +17,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from .straight import Heard, sent
 from .world import CODES, HUB, KINDS, PATIENTS, SIGN, TOGETHER, Kind, Patient, code, sign
 
+UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
-
-
 JSON: Final = {"content-type": "application/fhir+json"}
 
 
@@ -66,7 +65,7 @@ class Ask:
             (
                 one.status_code,
                 [pair for pair in one.headers if pair[0] != "content-length"],
-                _alike(one.text, ids),
+                _alike(one.text, [*ids, self.patient.number]),
             )
             for one in self.answers
         ]
@@ -79,6 +78,8 @@ class Ask:
 def _alike(text: str, ids: Sequence[str]) -> str:
     for id_ in ids:
         text = text.replace(id_, "id")
+    if '"type":"document"' in text:  # made anew: its ids, and of whom it is by the register
+        text = re.sub(rf'{UUID}|(?<="versionId":")[0-9]+', "id", text)
     text = re.sub(r'_cursor=[^"&]+', lambda sealed: f"_cursor of {len(sealed[0])}", text)  # nobody can read more of it
     text = re.sub(r"urn:uuid:[0-9a-f-]{36}", "urn:uuid:new", text)  # the number of a question is made when it is asked
     # A link leaves out a query in which a person number may stand, and some ids look like one.
@@ -191,6 +192,15 @@ def everything() -> Callable[[Ask], Awaitable[Told]]:
     return ask
 
 
+def summary() -> Callable[[Ask], Awaitable[Told]]:
+    """The patient summary, whose sections and narratives are made of her records."""
+
+    async def ask(ask: Ask) -> Told:
+        return Told(signs_in([await ask.get("/fhir/R4/Patient/$summary")], ask.patient))
+
+    return ask
+
+
 def in_order(path: str, *form: tuple[str, str]) -> Callable[[Ask], Awaitable[Told]]:
     """A sorted search; fails where the hits stand in another order than their dates (the order of `KINDS`)."""
 
@@ -257,6 +267,7 @@ def _many() -> Iterator[Path]:
     )
     yield Path("pages", "search", page_by_page(observations, ("_count", "1"), ("_total", "accurate")), counts=True)
     yield Path("everything", "search", everything(), counts=True)
+    yield Path("summary", "search", summary())
     yield Path("history of the type", "history", all_versions("/fhir/R4/Observation/_history?_count=4"), counts=True)
     yield Path("changes", "history", all_versions("/fhir/R4/$changes?_type=Observation&_count=1000"))
     yield Path("in a transaction", "search", bundled("Observation?_total=accurate"), counts=True)
