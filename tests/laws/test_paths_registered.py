@@ -285,6 +285,7 @@ async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, 
     looked = await reading(room, world, chance, wrong)
     if room.service == CRITICAL.service:
         assert await asking_first(room, world, chance, wrong) > 2
+        assert await summed(room, world, chance, wrong) > 2
     written = await registering(room, world, chance, wrong)
     if room.service in TOLD_OF:
         assert await telling(room, world, chance, wrong) > 2
@@ -312,6 +313,26 @@ async def authored(room: Room, world: World, wrong: list[str]) -> None:
         read = [(await client.http.get(at, headers={"access-basis": one})).status_code for one in ("UNNTAK", "AKUTT")]
         if (made.status_code, read) != (201, [404, 200]):
             wrong.append(f"{jurisdiction}: registered in a restricted part: {made.status_code}, read {read}")
+
+
+async def summed(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
+    """How many patient summaries told of something; a narrative of others does not come along, so the entries are counted."""
+    client, opened = Anybody(world.ward.house), 0
+    for actor, name, purpose, basis in drawn(room, chance, *TELLING):
+        patient = world.patients[name]
+        s = replace(moved(room, world, actor, name, purpose, basis), action="search")
+        client.caller = caller(room, world, actor, patient, purpose)
+        headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
+        found = await client.http.get("/fhir/R4/Patient/$summary", headers=headers)
+        law = [kind.name for kind in KINDS if may_leave(kind, s)]
+        entries = [one["resource"] for one in found.json().get("entry", ())]
+        told = [one for one in entries if one.get("code", {}).get("text") == "Penicillin"]
+        opened += bool(law)
+        if len(told) != len(law) or (found.status_code == 200) != answer(s).given:
+            wrong.append(
+                f"{actor.name} / {name} / {purpose} {basis} summary: law {law}, told {found.status_code} {len(told)}"
+            )
+    return opened
 
 
 async def reading(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
