@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kjerne.policy.door import Door
+from kjerne.policy.unsaid import SAYS
 from kjerne.registries.kj_profiles import ATC
 from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
@@ -225,3 +227,24 @@ def test_what_is_not_there_is_told_as_not_there(platform: Standing) -> None:
         root = opened(it, "citizen")
         for id_ in ("nonsense", "00000000-0000-0000-0000-000000000000"):
             assert it.get(f"{root}/critical/Condition/{id_}").status_code == 404
+
+
+def test_where_no_choice_may_be_told_a_page_offers_the_same_whatever_she_has_shut(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Door, "_tells_choices", property(lambda _: False, lambda *_: None), raising=False)
+    heard, sent = [], []
+    with tab(platform, "gp") as it:
+        for persona in ("ward", "restricted", "opted-out"):
+            root = opened(it, persona)
+            pages = [it.get(f"{root}/critical{at}") for at in ("", "/new", "/new?kind=implant")]
+            assert [one.status_code for one in pages] == [200, 200, 200]
+            heard.append([re.search(r"<main.*</main>", one.text, re.DOTALL)[0].replace(root, "") for one in pages])  # type: ignore[index]
+            done = it.post(pages[2], f"{root}/critical/new", **ALLERGY | {"code": "X1", "name": word()})
+            sent.append((done.status_code, SAYS in text(done)))
+    assert "Registrer ny" in heard[0][0]
+    for others in heard[1:]:
+        assert [re.sub(r'value="[^"]+"|kl\. [\d:]+', "", one) for one in others] == [
+            re.sub(r'value="[^"]+"|kl\. [\d:]+', "", one) for one in heard[0]
+        ]
+    assert sent == [(200, False), (403, True), (403, True)]

@@ -88,9 +88,9 @@ class CriticalPages(LivePages):
         )  # fmt: skip
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
-        """What the law would let her register about this patient now; asked without a trace, since nothing is done by it."""
+        """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""
         caller, ref = await self.caller(who, visit, CRITICAL), PatientRef(key=visit.patient)
-        answer = await self.door.would(
+        answer = await self.door.would_offer(
             caller, ref, CRITICAL, "correct", basis=self.basis_of(visit), purpose=visit.purpose, what=ANY_KIND
         )
         return (answer.registers or frozenset()) if isinstance(answer, Grant) else frozenset()

@@ -15,7 +15,7 @@ from kjerne.policy.facts import case_of, has_care_course, is_on_practice_list
 from kjerne.policy.rules import decide, told
 from kjerne.policy.services import service_of
 from kjerne.policy.taking_part import takes_part
-from kjerne.policy.unsaid import unsaid
+from kjerne.policy.unsaid import unsaid, without_choices
 from kjerne.registries.protection import is_protected
 from kjerne.store import audit, subjects
 from kjerne.store.house import Store
@@ -186,15 +186,23 @@ class Door:
         now = self._clock.now()
         return decide(taker, subject, service, action, basis=basis, purpose=purpose, now=now, what=what)
 
+    async def would_offer(
+        self, caller: Caller, patient: PatientRef, service: str, action: Action, *, basis: str = "", purpose: str = "",
+        what: str = "",
+    ) -> Grant | Denial:  # fmt: skip
+        """What a page may offer to do: what the law would answer now, or where no choice may be told, what it would answer had
+        the patient made none (K129)."""
+        answer = await self.would(caller, patient, service, action, basis=basis, purpose=purpose, what=what)
+        if isinstance(answer, Denial) and not self._tells_choices:
+            return without_choices(answer, basis=basis, purpose=purpose, what=what)
+        return answer
+
     async def may_list(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the patient may be named on a list of the caller's own (K77); leaves no row, so ask `admit` for who is shown.
 
         Where the law opens her now, and where no choice may be told, where it would had she made none.
         """
-        answer = await self.would(caller, patient, service, action)
-        if isinstance(answer, Denial) and not self._tells_choices:
-            answer = unsaid(answer)
-        return isinstance(answer, Grant)
+        return isinstance(await self.would_offer(caller, patient, service, action), Grant)
 
     async def may_name(self, caller: Caller, patient: PatientRef, service: str, action: Action) -> bool:
         """Whether the caller may be told who a typed number belongs to.

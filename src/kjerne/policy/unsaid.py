@@ -20,24 +20,30 @@ SAYS: Final = "Opplysninger om denne personen registreres ikke her."
 SHUTTING: Final = frozenset({"block", "restriction", "opt-out"})
 
 
+def without_choices(denial: Denial, *, basis: str = "", purpose: str = "", what: str = "") -> Grant | Denial:
+    """What the same caller would be answered had the patient made no choice; the refusal itself where that is not its reason."""
+    subject = denial.subject
+    if subject is None or not denial.outcome or denial.caller.kind != "practitioner":
+        return denial
+    open_to_all = replace(subject, choices=tuple(one for one in subject.choices if one.kind not in SHUTTING))
+    return decide(
+        denial.caller, open_to_all, denial.service, denial.action, basis=basis, purpose=purpose, now=denial.at,
+        correlation=denial.correlation, what=what,
+    )  # fmt: skip
+
+
 def unsaid(denial: Denial, *, basis: str = "", purpose: str = "", what: str = "") -> Grant | Denial:
     """A grant that opens nobody's records, or the refusal that the same caller would hear without the patient's choices.
 
     Of `what` she would write it is a refusal without its reason. The row in the log is that of `denial`. A refusal for
     another reason is left as it is; so is one to a system, which is not told the reason anyhow (`exchange.not_filed`).
     """
-    subject = denial.subject
-    if subject is None or not denial.outcome or denial.caller.kind != "practitioner":
-        return denial
-    open_to_all = replace(subject, choices=tuple(one for one in subject.choices if one.kind not in SHUTTING))
-    answer = decide(
-        denial.caller, open_to_all, denial.service, denial.action, basis=basis, purpose=purpose, now=denial.at,
-        correlation=denial.correlation, what=what,
-    )  # fmt: skip
+    answer = without_choices(denial, basis=basis, purpose=purpose, what=what)
     if isinstance(answer, Denial):
         return answer
     if denial.action in WRITING:
         return replace(denial, rule=NOT_REGISTERED, law=LAW, says=SAYS, outcome="")
     # Under no key lies no record, and what does not exist does not change: the statement finds nothing, and its facts stand.
-    nobody = replace(subject, keys=(), wrapped=(), destroyed=(), stamp=0)
+    assert denial.subject is not None, "nobody's choice is told instead of another's"
+    nobody = replace(denial.subject, keys=(), wrapped=(), destroyed=(), stamp=0)
     return replace(answer, subject=nobody, instead_of=denial)
