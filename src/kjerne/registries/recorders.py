@@ -56,6 +56,28 @@ def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
     return _noted(tree, here, at)
 
 
+def check_own(sent: Tree, caller: Caller) -> None:
+    """`Refusal` 422 where what a person registers names somebody else than her, or nobody by an HPR number, as its recorder or as
+    who changed it last. What a system sends in is others' word (law, K115)."""
+    if caller.kind != "practitioner":
+        return
+    name = sent["resourceType"]
+    said = [
+        one["valueReference"]
+        for one in sent.get("extension", ())
+        if one.get("url") == UPDATER and "valueReference" in one
+    ]
+    for where, told in (
+        (f"{name}.{RECORDERS[name]}", sent.get(RECORDERS[name])),
+        *((f"{name}.extension", one) for one in said),
+    ):
+        if told is not None and set(_numbers(sent, told)) != {caller.hpr}:
+            raise Refusal(
+                422, "the recorder is whoever registers, by the HPR number of the token", where=where,
+                todo="Name yourself so, or leave it out.", code="business-rule", rule="recorder-is-sender",
+            )  # fmt: skip
+
+
 def put_back(sent: Tree, before: Tree, caller: Caller, at: datetime) -> Tree:
     """A new version as any sender has it, with what stays over all versions: who registered the record, and when.
 
@@ -63,6 +85,8 @@ def put_back(sent: Tree, before: Tree, caller: Caller, at: datetime) -> Tree:
     said = [*sent.get("extension", ()), *before.get("extension", ())]
     name = sent["resourceType"]
     element, date = RECORDERS[name], DATES.get(name)
+    if element in sent and element not in before:
+        check_own(sent, caller)
     tells_updater = any(one.get("url") in (UPDATER, UPDATED) for one in said)
     tree = sent
     if tells_updater or (before.get(element) and _person(sent, element) != _person(before, element)):

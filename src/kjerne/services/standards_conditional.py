@@ -51,13 +51,12 @@ from kjerne.fhir.interaction import (
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search, plan
-from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, patient_of
 from kjerne.store import audit, changing, limits, marking
-from kjerne.store.changing import Changer, Next, checked, not_written, settle_new
+from kjerne.store.changing import Changer, Next, check_registering, checked, not_written, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.kept import Kept
 from kjerne.store.matching import Match, at_key, check_apart, the_one
@@ -110,7 +109,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Made, int]:
             limits.must_hold(call.caller, version.number, version.indexed.tokens, "c")
-            must_register(grant.registers, version.content)
+            check_registering(version, grant)
             check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
             async with call.connection(self.pool) as conn:
@@ -157,7 +156,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Made, int] | None:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
-            must_register(grant.registers, version.content)
+            check_registering(version, grant)
             check_subject(tree, grant, self.identify)
             check_reference(self.ids, tree, grant.subject.keys)
             async with call.connection(self.pool) as conn, conn.transaction():

@@ -30,7 +30,7 @@ from kjerne.registries.contents import check_content, content_of, must_register,
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names
-from kjerne.registries.recorders import put_back
+from kjerne.registries.recorders import check_own, put_back
 from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
@@ -299,6 +299,14 @@ def _ended(before: spreading.Shut, after: spreading.Shut, at: datetime) -> sprea
     (labels, opens), (left, opens_now) = before, after
     sooner = opens if opens and at < opens and (opens_now is None or opens_now < opens) else None
     return Label(int(labels) & int(OF_SOURCE) & ~int(left)), sooner
+
+
+def check_registering(made: Next, grant: Grant) -> None:
+    """What the law asks of a new record: that its kinds are hers to register (`OtherKind`), and that it is in her own name
+    (`Refusal` 422; law, K115)."""
+    must_register(grant.registers, made.content)
+    if grant.service in KEPT_TOGETHER:
+        check_own(made.tree, grant.caller)
 
 
 def _kept(made: Next, was: Tree, grant: Grant) -> Next:

@@ -14,6 +14,7 @@ import ips_packages
 import words
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.validate import check
+from kjerne.registries.identifiers import OID_PERSON
 from kjerne.services.summary.model import KINDS
 from kjerne.store import summarising
 from kjerne.wire import xml
@@ -106,7 +107,8 @@ def test_an_empty_register_has_no_information_and_a_recorded_negative_is_told_wi
     negative = allergy(
         platform, about, category=["medication"],
         code={"coding": [{"system": SNOMED, "code": "716186003", "display": "No known allergy"}]},
-        recorder={"display": "Lege Legesen"}, recordedDate="2026-03-04",
+        recorder={"identifier": {"system": f"{OID_PERSON}4", "value": platform.persona("gp").hpr}, "display": "Lege Legesen"},
+        recordedDate="2026-03-04",
     )  # fmt: skip
     id_ = registered(platform, negative, about=about, **NEED)
     try:

@@ -19,13 +19,13 @@ from kjerne.exchange import PatientRef
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import etag, http_date
 from kjerne.fhir.validate import FAULTS_LIMIT
-from kjerne.registries.contents import content_of, must_register
+from kjerne.registries.contents import content_of
 from kjerne.registries.kj_profiles import judge
 from kjerne.registries.naming import check_subject
 from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself
 from kjerne.services.critical import keeping, kinds
 from kjerne.store import marking
-from kjerne.store.changing import Changer, Next, not_the_source
+from kjerne.store.changing import Changer, Next, check_registering, not_the_source
 from kjerne.store.limits import must_hold
 from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Connection
@@ -67,7 +67,7 @@ class Book:
     async def file(self, conn: Connection, grant: Grant, version: Next) -> Written:
         """A new record, as it was `prepared`."""
         must_hold(grant.caller, version.number, version.indexed.tokens, "c")
-        must_register(grant.registers, version.content)
+        check_registering(version, grant)
         check_subject(version.tree, grant, self.identify)
         check_reference(self.ids, version.tree, grant.subject.keys)
         id_, shut = self.ids.make(grant.subject.patient), version.shut
