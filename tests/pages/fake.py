@@ -42,6 +42,7 @@ from kjerne.pages.house import (
     Representations,
     Represented,
     RuleLanguage,
+    Shows,
     Source,
     Visit,
     Waiting,
@@ -171,13 +172,14 @@ class FakeHouse(FakeCritical, Linked, FakeDoors, FakeOversight):
         whole = visit.patient == 1 and who.kind == "practitioner"
         return replace(patients()[visit.patient], number="15877912345" if whole else "")
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
+    async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
         patient, now = self.must_open(who, visit), self.clock.now()
         chart = Chart(patient, now, sources=(Source("Svarbasen", True, now),))
         if visit.patient in (1, 3, 6):
             chart = replace(chart, **_kari(), unread=frozenset(self.unread), locked=2 if visit.patient == 1 else 0)
         if visit.patient == 1:
             chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
+        self.shown = frozenset(shows(chart)) if shows else None
         if who.kind == "citizen" and visit.patient == 1:
             closed = any((one.kind, one.service) == ("opt-out", "results") for one in self.made)
             chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset(), opted_out=closed)

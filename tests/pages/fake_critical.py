@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from kjerne.access import Caller
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged
+from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged, Shows, all_of_it
 from kjerne.pages.house import Identity, Notice, Patient, Visit
 from kjerne.policy.services import SERVICES
 from kjerne.registries import recorders
@@ -105,13 +104,15 @@ class FakeCritical:
     failing: set[int] = field(default_factory=set)
     terms: bool = True
     registered: list[Draft] = field(default_factory=list)
+    named: list[tuple[str, int]] = field(default_factory=list)
+    """The entries, each with a version, that the last page said it shows."""
     refused_note: str = "Det som profilen avviser"
 
     def must_open(self, who: Identity, visit: Visit) -> Patient:
         """The patient, or the refusal that the law has for her."""
         raise NotImplementedError
 
-    async def critical(self, who: Identity, visit: Visit) -> CriticalChart:
+    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
         if visit.patient in self.failing:
             raise RuntimeError("the register is away")
         patient = self.must_open(who, visit)
@@ -119,11 +120,13 @@ class FakeCritical:
         read = tuple(
             sorted((one.read(now) for one in self.entries.get(visit.patient, ())), key=lambda e: not e.now.weighs_most)
         )
+        self.named = [(one.id, version.number) for one, version in shows(read)]
         sources = (SourceRow("Haukeland universitetssjukehus", "national", (), FIRST),)
         may = SERVICES["critical-information"].registers.get(who.role, frozenset())
         return CriticalChart(patient, now, read, PLACES, sources, may)
 
-    async def critical_alike(self, draft: Draft, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
+        entries = (await self.critical(who, visit)).entries
         return tuple(one for one in entries if one.type == draft.type and one.now.name == draft.about.name)
 
     async def register_critical(self, who: Identity, visit: Visit, draft: Draft) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Visit
+from kjerne.pages.house import Chart, File, Identity, LogRow, RuleLanguage, Shows, Visit
 from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryOpened, LogPart, Telling, YouthAccess
 from kjerne.policy.reach import EVERYTHING, ChoiceKind
 from kjerne.policy.services import IN_USE, SERVICES
@@ -130,7 +130,7 @@ class FakeDoors:
     async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
         return Copied((), tuple((name, File(data)) for name, data in resources.FILES.items()), None)
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
+    async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
         raise NotImplementedError
 
     async def telling(self, who: Identity, visit: Visit) -> Telling:

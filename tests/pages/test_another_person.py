@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from kjerne.pages.house import Chart, Identity, Visit
+from kjerne.pages.house import Chart, Identity, Shows, Visit
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
 
@@ -57,8 +57,8 @@ async def test_a_parent_reads_of_the_child_and_not_of_herself(
 ) -> None:
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
-        return await drawn(who, replace(visit, patient=1))
+    async def chart(who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
+        return await drawn(who, replace(visit, patient=1), shows)
 
     monkeypatch.setattr(house, "chart", chart)
     home = await browser.citizen()

@@ -13,7 +13,7 @@ import pytest
 from kjerne.clock import FixedClock
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
-from kjerne.pages.house import Chart, Identity, Visit
+from kjerne.pages.house import Chart, Identity, Shows, Visit
 from kjerne.policy.words import says
 from pages.browser import Browser, as_shown, hidden, later, text, token
 from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse
@@ -463,8 +463,8 @@ async def test_the_language_switch_leads_back_to_where_the_reader_was(browser: B
 class Hostile(FakeHouse):
     """A house whose every text tries to become markup (trust.md 1.1.5: attest texts may carry XSS)."""
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
-        chart = await super().chart(who, visit)
+    async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
+        chart = await super().chart(who, visit, shows)
         for resource in (*chart.observations, *chart.reports):
             resource.get("code", {})["text"] = EVIL
             for note in resource.get("performer", []):

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import attached, critical, paging, trend_data
+from kjerne.pages.critical_house import in_force
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, Visit
-from kjerne.pages.reader import person_of, rule_language
+from kjerne.pages.reader import person_of, report_of, rule_language, trend_of
 from kjerne.pages.reading import Reading, read
 from kjerne.policy.words import says
 from kjerne.services.results import trends
@@ -44,7 +45,7 @@ async def home(page: Page) -> Response:
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
-        shelf=await critical.shelf(page),
+        shelf=await critical.shelf(page, in_force),
         reading=reading,
         person=person,
         people=await page.house.represented(page.who),
@@ -79,7 +80,7 @@ async def results(page: Page) -> Response:
 
 async def trend(page: Page) -> Response:
     """One analysis over time, in plain words."""
-    reading = await _reading(page)
+    reading = await trend_of(page, page.request.path_params["series"])
     one = reading.one(page.request.path_params["series"])
     return page.render(
         "me/trend.html",
@@ -97,7 +98,7 @@ async def trend(page: Page) -> Response:
 
 async def report(page: Page) -> Response:
     """One report as it was written, with plain words around it."""
-    reading = await _reading(page)
+    reading = await report_of(page, page.request.path_params["report"], beside_others=False)
     one = reading.report(page.request.path_params["report"])
     points = reading.points_of(one.id)
     part = paging.part(len(points), page.part)

@@ -14,9 +14,11 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL
 from kjerne.pages import attached, critical, paging, trend_data
+from kjerne.pages.critical_house import in_force
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.house import BY_WORD_MINUTES, Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
+from kjerne.pages.reader import report_of, trend_of
 from kjerne.pages.reading import COLUMN_LIMIT, PERIOD_DAYS, Reading, read
 from kjerne.pages.session import STALE_MINUTES
 from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of
@@ -236,7 +238,7 @@ async def _reading(page: Page) -> Reading:
 
 async def trend(page: Page) -> Response:
     """One analysis over time, with what was not joined to it and why."""
-    reading = await _reading(page)
+    reading = await trend_of(page, page.request.path_params["series"])
     one = reading.one(page.request.path_params["series"])
     return page.render(
         "clinician/trend.html",
@@ -253,7 +255,7 @@ async def trend(page: Page) -> Response:
 
 async def report(page: Page) -> Response:
     """One report in full."""
-    reading = await _reading(page)
+    reading = await report_of(page, page.request.path_params["report"], beside_others=True)
     one = reading.report(page.request.path_params["report"])
     points = reading.points_of(one.id)
     part = paging.part(len(points), page.part)
@@ -286,7 +288,7 @@ async def former_file(page: Page) -> Response:
 async def printout(page: Page) -> Response:
     """A sheet that can be handed over."""
     reading = await _reading(page)
-    shelf = await critical.shelf(page)
+    shelf = await critical.shelf(page, in_force)
     table, part = paging.of_table(reading.table("all", page.now), page.part)
     remarks = printed_remarks(table)
     return page.render(

@@ -16,7 +16,17 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import critical_forms, critical_words
 from kjerne.pages.critical_forms import Filled
-from kjerne.pages.critical_house import DEEDS, CriticalChart, Deed, Shelf, State
+from kjerne.pages.critical_house import (
+    DEEDS,
+    CriticalChart,
+    Deed,
+    Shelf,
+    Shows,
+    State,
+    all_of_it,
+    none_of_it,
+    one_of_them,
+)
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.policy.words import says
@@ -61,10 +71,10 @@ class Form:
     typed: Mapping[str, str] = field(default_factory=dict)
 
 
-async def shelf(page: Page) -> Shelf:
+async def shelf(page: Page, shows: Shows = all_of_it) -> Shelf:
     """Critical information for a page that shows other things too: its failure is told, and is never nothing registered."""
     try:
-        return Shelf(await page.house.critical(page.who, page.visit))
+        return Shelf(await page.house.critical(page.who, page.visit, shows))
     except Denied as no:
         reason = says(no.denial.rule, rule_language(page)) or no.denial.says
         return Shelf(state=cast("State", no.denial.outcome or "refused"), reason=reason)
@@ -99,7 +109,7 @@ async def _named(page: Page, found: Shelf) -> Any:
 
 async def new(page: Page) -> Response:
     """Which kind, and then its form."""
-    chart = await page.house.critical(page.who, page.visit)
+    chart = await page.house.critical(page.who, page.visit, none_of_it)
     kind = page.request.query_params.get("kind", "")
     if kind in TYPE_BY_KIND:
         _must(chart, kind)
@@ -116,13 +126,13 @@ async def register(page: Page) -> Response:
     kind = typed.get("kind", "")
     if kind not in TYPE_BY_KIND:
         raise Refusal(404, "There is no such kind.", where="page")
-    chart = await page.house.critical(page.who, page.visit)
+    chart = await page.house.critical(page.who, page.visit, none_of_it)
     _must(chart, kind)
     filled = await critical_forms.filled(page, kind, typed, may_confirm=VERIFICATION in chart.may)
     form = Form(kind, filled, typed=typed)
     if typed.get("do") == "search" or filled.draft is None:
         return await _form(page, chart, form, 400 if typed.get("do") != "search" else 200)
-    alike = await page.house.critical_alike(filled.draft, chart.entries)
+    alike = await page.house.critical_alike(page.who, page.visit, filled.draft)
     if not _seen(page, typed, alike):
         return await _form(page, chart, replace(form, alike=alike), 409)
     try:
@@ -159,7 +169,7 @@ def _one(page: Page, chart: CriticalChart, entry: Entry, status: int = 200, **mo
 
 async def change(page: Page) -> Response:
     """The form of one entry, filled in as it stands."""
-    chart, entry = await _entry(page)
+    chart, entry = await _entry(page, history=False)
     if "change" not in _deeds(chart, entry):
         raise Refusal(403, "What is registered so is not hers to change.", where="critical_role")
     typed = critical_forms.typed_of(entry)
@@ -193,7 +203,7 @@ async def act(page: Page) -> Response:
 
 
 async def _changed(page: Page, shown: ShownEntry, typed: Mapping[str, str]) -> Response:
-    chart, entry = await _entry(page)
+    chart, entry = await _entry(page, history=False)
     kind = entry.now.kind
     filled = await critical_forms.filled(page, kind, typed, before=entry)
     form = Form(kind, filled, entry, typed=typed)
@@ -205,7 +215,7 @@ async def _changed(page: Page, shown: ShownEntry, typed: Mapping[str, str]) -> R
         await page.house.change_critical(page.who, page.visit, named, "change", "", filled.draft)
     except Refusal as refusal:
         if refusal.status == 412:
-            chart, entry = await _entry(page)
+            chart, entry = await _entry(page, history=False, saw=shown.version)
             return await _form(page, chart, replace(form, entry=entry, saw=shown.version), 409)
         if refusal.status != 422:
             raise
@@ -237,9 +247,11 @@ async def _form(
     )  # fmt: skip
 
 
-async def _entry(page: Page) -> tuple[CriticalChart, Entry]:
-    chart = await page.house.critical(page.who, page.visit)
+async def _entry(page: Page, *, history: bool = True, saw: int = 0) -> tuple[CriticalChart, Entry]:
+    """One entry, of which the page shows its history, or what it is now beside what she saw."""
     named = page.request.path_params
+    shows = one_of_them(named["type"], named["id"], history=history, saw=saw)
+    chart = await page.house.critical(page.who, page.visit, shows)
     found = next((one for one in chart.entries if (one.type, one.id) == (named["type"], named["id"])), None)
     if found is None:
         raise Refusal(404, "There is no such entry.", where="critical")

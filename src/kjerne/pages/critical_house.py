@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -18,6 +18,43 @@ Deed = Literal["change", "verify", "refute", "restore", "retract"]
 DEEDS: Final[tuple[Deed, ...]] = ("change", "verify", "refute", "restore", "retract")
 State = Literal["", "silent", "refused", "General", "Specific", "Reservation"]
 """Why nothing of it is shown: the source did not answer, the law's other no, or what the patient has shut. Empty: it is shown."""
+
+
+Shows = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Version]]]
+"""Which of the entries that a visit may see a page shows, and in which versions: those that the row in the log names."""
+
+
+def all_of_it(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
+    """Each with its whole history."""
+    return ((one, version) for one in entries for version in one.versions)
+
+
+def none_of_it(_: Sequence[Entry]) -> tuple[tuple[Entry, Version], ...]:
+    """A form that shows nothing registered."""
+    return ()
+
+
+def as_they_stand(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
+    """Each as it is now, whether it holds or not."""
+    return ((one, one.now) for one in entries)
+
+
+def in_force(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
+    """Those that hold, as they are now."""
+    return ((one, one.now) for one in entries if one.now.standing == "active")
+
+
+def one_of_them(type_: str, id_: str, *, history: bool = True, saw: int = 0) -> Shows:
+    """One entry with its history, or as it is now and in the version that the reader saw."""
+
+    def shows(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
+        named = (one for one in entries if (one.type, one.id) == (type_, id_))
+        return (
+            (one, version) for one in named for version in one.versions
+            if history or version is one.now or version.number == saw
+        )  # fmt: skip
+
+    return shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +108,12 @@ class EntryChanged:
 class CriticalHouse(Protocol):
     """The doors to critical information."""
 
-    async def critical(self, who: Identity, visit: Visit) -> CriticalChart:
-        """All of it under the law. `Denied` by its outcome."""
+    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
+        """All of it under the law, with a row in the log of what the page shows. `Denied` by its outcome."""
         ...
 
-    async def critical_alike(self, draft: Draft, entries: Sequence[Entry]) -> tuple[Entry, ...]:
-        """Those of the entries that may be what the draft is about already."""
+    async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
+        """Those entries that may be what the draft is about already, under the law, with a row of them."""
         ...
 
     async def register_critical(self, who: Identity, visit: Visit, draft: Draft) -> str:

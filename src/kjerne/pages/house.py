@@ -7,7 +7,7 @@ decides which text the page shows), a fault in what was typed is `kjerne.errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
@@ -156,6 +156,10 @@ class Chart:
     sources: tuple[Source, ...] = ()
     opted_out: bool = False
     """Whether nothing new is taken in, since there is an opt-out. Told to the citizen and who acts for her (law, K110)."""
+
+
+Shows = Callable[[Chart], Collection[str]]
+"""The ids of the records of a chart that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,8 +463,11 @@ class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, Protocol
         written with it, or was with the refusal of this request (`refused`)."""
         ...
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
-        """All results under the law, one audited read. `Denied` by its outcome: blocked, locked, opted out, no ground."""
+    async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
+        """All results under the law, one audited read. `Denied` by its outcome: blocked, locked, opted out, no ground.
+
+        The row in the log names them all, or those that a page `shows`: the records whose ids it gives, and what is told of them.
+        """
         ...
 
     async def file(self, who: Identity, visit: Visit, report: str, number: str) -> File:

@@ -12,7 +12,8 @@ import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import chain
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -34,11 +35,12 @@ from kjerne.pages.house import (
     Patient,
     Represented,
     Resource,
+    Shows,
     Source,
     Visit,
 )
-from kjerne.pages.looked_up import AlreadyDone, Analysis, Done
-from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of, results_of
+from kjerne.pages.looked_up import AlreadyDone, Analysis, done_of
+from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of, results_of, with_beside
 from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
@@ -46,11 +48,10 @@ from kjerne.policy.door import Door
 from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.policy.services import SERVICES
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import judging, points, reuse, trends, values
+from kjerne.services.results import reuse, trends
 from kjerne.services.results.answers import attached_to, former_files_of
 from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
-from kjerne.services.results.values import Value
 from kjerne.services.standards import types_by_service
 from kjerne.store import audit, deleted, files, followup, logins, marking, registers, subjects
 from kjerne.store.files import Replaced
@@ -58,6 +59,7 @@ from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
 from kjerne.store.registers import PractitionerRow
+from kjerne.store.summarising import write_down
 
 T = TypeVar("T")
 SERVICE = "results"
@@ -298,12 +300,13 @@ class LivePages:
 
     # Results
 
-    async def chart(self, who: Identity, visit: Visit) -> Chart:
-        """The whole picture in one audited read."""
+    async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
+        """The whole picture in one read, whose row names what the page shows."""
 
         async def use(grant: Grant) -> Chart:
             async with self.store.pool.acquire() as conn:
-                found = await self.reader.all_of(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
+                read = self.reader.look if shows else self.reader.all_of
+                found = await read(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
                 lost = await deleted.last_of(conn, grant, self.reader, SPECIMEN)
@@ -314,9 +317,12 @@ class LivePages:
                 patient = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     patient = replace(patient, number=await self.store.people.number(conn, grant))
-            shut = (locked if self.tells_choices else 0, releases)
-            chart = _chart(patient, grant, records, trees, shut, acknowledged, waiting)
-            return replace(chart, whole=whole, opted_out=grant.released_only and _is_closed(grant))
+                shut = (locked if self.tells_choices else 0, releases)
+                chart = _chart(patient, grant, records, trees, shut, acknowledged, waiting)
+                chart = replace(chart, whole=whole, opted_out=grant.released_only and _is_closed(grant))
+                if shows:
+                    await write_down(conn, [(grant, _named(found, with_beside(chain(*trees.values()), shows(chart))))])
+            return chart
 
         return await self.under(who, visit, "search", use)
 
@@ -398,7 +404,7 @@ class LivePages:
 
         async def use(grant: Grant) -> AlreadyDone:
             number, answer = await self.asker.ask(grant, asked.system, asked.code)
-            done = tuple(_done(earlier) for earlier in answer.earlier)
+            done = tuple(done_of(earlier) for earlier in answer.earlier)
             days = answer.interval.days if answer.interval else None
             results = tuple((one.id, int(one.observation["meta"]["versionId"])) for one in answer.earlier)
             return AlreadyDone(str(number), asked, answer.verdict, days, answer.again_from, done, results)
@@ -549,6 +555,12 @@ def _chart(
     )
 
 
+def _named(found: Sequence[tuple[Record, Sequence[Record]]], ids: frozenset[str]) -> list[tuple[int, UUID, int]]:
+    """Those of some ids, with what they said before."""
+    shown = (one for record, former in found if str(record.id) in ids for one in (record, *former))
+    return [(one.type, one.id, one.version) for one in shown]
+
+
 def _is_closed(grant: Grant) -> bool:
     """Whether an opt-out of the service is in force: nothing new is filed then."""
     return any(
@@ -576,14 +588,3 @@ def _changed_since(
 def _role_name(role: Resource) -> str:
     parts = [role.get("practitioner", {}).get("display", ""), role.get("organization", {}).get("display", "")]
     return ", ".join(part for part in parts if part)
-
-
-def _done(earlier: reuse.Earlier) -> Done:
-    observation = earlier.observation
-    performers = [one.get("display", "") for one in observation.get("performer", ())]
-    at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
-    what, where = values.concept_text(observation.get("code")), next(iter(performers), "")
-    value, mark = values.value_of(observation), points.mark_of(observation, points.changes_of(observation))
-    flag = judging.flag_of(observation, value or Value(), judging.range_of(observation))
-    words, notes = judging.flag_words(observation), points.notes_of(observation)
-    return Done(at, what, value, where, points.own_report(observation), flag, words, mark, notes, earlier.use)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
@@ -18,7 +19,7 @@ from kjerne.fhir.corrections import says_otherwise
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.systems import canonical
-from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged
+from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged, Shows, all_of_it, as_they_stand
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
 from kjerne.registries import recorders
@@ -29,7 +30,7 @@ from kjerne.registries.kj_profiles import SNOMED
 from kjerne.services.critical import drafts, entries, keeping
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Draft
-from kjerne.services.critical.entries import Coded, Entry
+from kjerne.services.critical.entries import Coded, Entry, Version
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings import matching
 from kjerne.services.warnings.knowledge import OF_PRODUCTS, OF_SUBSTANCES, Knowledge
@@ -37,8 +38,10 @@ from kjerne.services.warnings.reading import Allergy, Code, Part
 from kjerne.store import deleted, participation, registers, terminology
 from kjerne.store.changing import Next, checked
 from kjerne.store.followup import Notice
+from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
 from kjerne.store.records import Current
+from kjerne.store.summarising import write_down
 
 CRITICAL: Final = "critical-information"
 TYPES: Final = frozenset(types_by_service()[CRITICAL])
@@ -66,26 +69,32 @@ class CriticalPages(LivePages):
     def book(self) -> Book:
         return Book(self.store.ids, self.reader, self.store.records, sorted(TYPES), self._identify)
 
-    async def critical(self, who: Identity, visit: Visit) -> CriticalChart:
-        """Everything with its history in one audited read."""
-        now = self.clock.now()
+    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
+        """Everything with its history in one read, whose row names what the page shows."""
 
         async def use(grant: Grant) -> tuple[list[Entry], Patient]:
             async with self.store.pool.acquire() as conn:
-                found = await self.book.whole(conn, grant)
+                found = await self._read(conn, grant)
                 person = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     person = replace(person, number=await self.store.people.number(conn, grant))
-            return [_entry(record, former, now) for record, former in found], person
+                await write_down(conn, [(grant, _named(shows(found)))])
+            return found, person
 
+        now = self.clock.now()
         read, patient = await self.under(who, visit, "search", use, service=CRITICAL)
         numbers = {one for entry in read for one in _places(entry)}
         return CriticalChart(
-            patient, now, tuple(sorted(read, key=_weight)),
+            patient, now, tuple(read),
             await registers.organisation_names(self.store.pool, sorted(numbers)),
             await participation.sources(self.store.pool, CRITICAL, now),
             await self._may(who, visit) if who.kind == "practitioner" else frozenset(),
         )  # fmt: skip
+
+    async def _read(self, conn: Connection, grant: Grant) -> list[Entry]:
+        """All entries that the grant opens, the weightiest first; name in the log what is shown of them."""
+        found = await self.book.look(conn, grant)
+        return sorted((_entry(record, former, grant.at) for record, former in found), key=_weight)
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
         """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""
@@ -95,20 +104,29 @@ class CriticalPages(LivePages):
         )
         return (answer.registers or frozenset()) if isinstance(answer, Grant) else frozenset()
 
-    async def critical_alike(self, draft: Draft, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
         """By the same code or name, or as the same substance by what terminology is loaded."""
+
+        async def use(grant: Grant) -> tuple[Entry, ...]:
+            async with self.store.pool.acquire() as conn:
+                found = await self._alike(conn, draft, await self._read(conn, grant))
+                await write_down(conn, [(grant, _named(as_they_stand(found)))])
+            return found
+
+        return await self.under(who, visit, "search", use, service=CRITICAL)
+
+    async def _alike(self, conn: Connection, draft: Draft, entries: Sequence[Entry]) -> tuple[Entry, ...]:
         others = [one for one in entries if one.type == draft.type and one.now.standing != "in-error"]
         if not others:
             return ()
-        async with self.store.pool.acquire() as conn:
-            knowledge = await Knowledge.at(conn)
-            own = await knowledge.of_allergy(_meant("", (draft.about,), of_excipient=False))
-            return tuple([
-                one for one in others
-                if _is_same(draft.about, one)
-                or (draft.type == "AllergyIntolerance"
-                    and _is_one(own, await knowledge.of_allergy(_meant(one.id, one.now.codes, of_excipient=False))))
-            ])  # fmt: skip
+        knowledge = await Knowledge.at(conn)
+        own = await knowledge.of_allergy(_meant("", (draft.about,), of_excipient=False))
+        return tuple([
+            one for one in others
+            if _is_same(draft.about, one)
+            or (draft.type == "AllergyIntolerance"
+                and _is_one(own, await knowledge.of_allergy(_meant(one.id, one.now.codes, of_excipient=False))))
+        ])  # fmt: skip
 
     async def register_critical(self, who: Identity, visit: Visit, draft: Draft) -> str:
         """A new record of the caller's."""
@@ -240,6 +258,10 @@ def _changed(notice: Notice, record: Record, then: Record | None, now: datetime,
         return EntryChanged(notice.read_at, None, None)
     before = entries.version(then.version, then.at, was, now) if then and was is not None else None
     return EntryChanged(notice.read_at, before, None if gone else entries.version(record.version, record.at, tree, now))
+
+
+def _named(shown: Iterable[tuple[Entry, Version]]) -> list[tuple[int, UUID, int]]:
+    return [(type_number(one.type), UUID(one.id), version.number) for one, version in shown]
 
 
 def _entry(record: Record, former: Sequence[Record], now: datetime) -> Entry:

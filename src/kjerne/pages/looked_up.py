@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
+from kjerne.services.results import judging, points, values
 from kjerne.services.results.judging import Flag
 from kjerne.services.results.points import Mark
-from kjerne.services.results.reuse import Use, Verdict
+from kjerne.services.results.reuse import Earlier, Use, Verdict
 from kjerne.services.results.values import Value
 
 
@@ -59,3 +60,15 @@ class AlreadyDone:
     done: tuple[Done, ...] = ()
     results: tuple[tuple[str, int], ...] = ()
     """Those of `done`, each with its version."""
+
+
+def done_of(earlier: Earlier) -> Done:
+    """One of the earlier answers as the box shows it."""
+    observation = earlier.observation
+    performers = [one.get("display", "") for one in observation.get("performer", ())]
+    at = earlier.at if earlier.at.tzinfo else earlier.at.replace(tzinfo=UTC)
+    what, where = values.concept_text(observation.get("code")), next(iter(performers), "")
+    value, mark = values.value_of(observation), points.mark_of(observation, points.changes_of(observation))
+    flag = judging.flag_of(observation, value or Value(), judging.range_of(observation))
+    words, notes = judging.flag_words(observation), points.notes_of(observation)
+    return Done(at, what, value, where, points.own_report(observation), flag, words, mark, notes, earlier.use)

@@ -11,8 +11,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import formats, words
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow
-from kjerne.pages.reader import person_of, rule_language
-from kjerne.pages.reading import read
+from kjerne.pages.reader import person_of, report_of, rule_language
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import WHYS, Written
 from kjerne.services.results.answers import Answer
@@ -131,7 +130,7 @@ async def _about(page: Page, kind: Kind, typed: Mapping[str, str]) -> dict[str, 
     if kind == "misuse":
         row = await page.house.look(page.who, page.visit, rule_language(page), typed.get("look", ""))
         return {"about": _seen(row), "row": row, "answer": None, "points": (), "part": ""}
-    reading = read(await page.house.chart(page.who, page.visit))
+    reading = await report_of(page, typed.get("report", ""), beside_others=False)
     answer = reading.report(typed.get("report", ""))
     points = reading.points_of(answer.id)
     part = next(((series, point) for series, point in points if point.id == typed.get("part", "")), None)

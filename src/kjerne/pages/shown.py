@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from kjerne.services.results.points import own_report, reference_id
 from kjerne.services.results.values import Resource
+
+_BESIDE: Final = ("specimen", "basedOn", "performer", "resultsInterpreter", "requester")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,23 @@ def results_of(reports: Iterable[Resource], observations: Iterable[Resource]) ->
                 seen[own] = int(by_id[own].get("meta", {}).get("versionId", 0))
                 queue += map(reference_id, by_id[own].get("hasMember", []))
     return found
+
+
+def with_beside(trees: Iterable[Resource], ids: Collection[str]) -> frozenset[str]:
+    """The ids of some records, and of the specimens, requests and roles that they refer to, which a page names beside them."""
+    every = {str(one.get("id", "")): one for one in trees}
+    found, queue = set[str](), list(ids)
+    while queue:
+        own = queue.pop()
+        if own not in found:
+            found.add(own)
+            tree = every.get(own, {})
+            queue += [reference_id(one) for key in _BESIDE for one in _listed(tree.get(key))]
+    return frozenset(found)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def digest_of(results: Mapping[str, int]) -> str:

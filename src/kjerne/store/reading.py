@@ -151,20 +151,16 @@ SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 _EVERY_FORMER = f"""
   SELECT {OUTER} FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id)
   WHERE {ALLOWED_FORMER} AND NOT r.deleted"""
-_ALL = f"""
+_LOOKED = f"""
 WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
 ), r AS MATERIALIZED (
   SELECT * FROM c
   UNION ALL {_EVERY_FORMER} AND r.corrected
-), {audited("r", _FIRST_AUDIT)}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
-_ALL_WITH_EVERY = f"""
-WITH {STAMPED}, c AS MATERIALIZED ({_NEWEST_OF_EACH}
-), r AS MATERIALIZED (
-  SELECT * FROM c
-  UNION ALL {_EVERY_FORMER}
-), {audited("r", _FIRST_AUDIT)}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+)"""
+_FOUND: Final = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
+_LOOK = f"{_LOOKED} {_FOUND}"
+_ALL = f"{_LOOKED}, {audited('r', _FIRST_AUDIT)} {_FOUND}"
+_LOOK_WITH_EVERY, _ALL_WITH_EVERY = (one.replace(" AND r.corrected", "") for one in (_LOOK, _ALL))
 
 _COUNTED = f"""WITH {STAMPED}
 SELECT r.type, count(*) FROM record r, s WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[]) GROUP BY r.type"""
@@ -264,9 +260,8 @@ WITH {STAMPED}, c AS MATERIALIZED (
   UNION ALL
   SELECT {OUTER} FROM record_history r JOIN c USING (type, id) WHERE {ALLOWED_FORMER} AND NOT r.deleted AND r.version = $8
 )"""
-_SHOWN = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
-_VERSION = f"""{_ONE_VERSION}, {audited("r", _FIRST_AUDIT + 1)} {_SHOWN}"""
-_VERSION_ALONE = f"""{_ONE_VERSION} {_SHOWN}"""
+_VERSION = f"""{_ONE_VERSION}, {audited("r", _FIRST_AUDIT + 1)} {_FOUND}"""
+_VERSION_ALONE = f"""{_ONE_VERSION} {_FOUND}"""
 
 
 class Reader:
@@ -372,9 +367,16 @@ class Reader:
         """The newest records of each of some types, at most so many of one, each with those of its former versions that an
         update corrected (or `every` one), the newest of them first: a page's whole picture in one audited read. Raises `Stale`.
         """
-        rows = await self._left(
-            conn, grant, _ALL_WITH_EVERY if every else _ALL, list(types), limit, *audit.given(grant)
-        )
+        statement = _ALL_WITH_EVERY if every else _ALL
+        rows = await self._left(conn, grant, statement, list(types), limit, *audit.given(grant))
+        return gathered(self.opened(grant, rows))
+
+    async def look(
+        self, conn: Connection, grant: Grant, types: Sequence[int], limit: int, *, every: bool = False
+    ) -> list[tuple[Record, list[Record]]]:
+        """As `all_of`, for a page that shows some of it: no row in the log, so name what it shows before that leaves
+        (`summarising.write_down`). Raises `Stale`."""
+        rows = await self._left(conn, grant, _LOOK_WITH_EVERY if every else _LOOK, list(types), limit)
         return gathered(self.opened(grant, rows))
 
     async def counted(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, int]:

@@ -53,6 +53,10 @@ class Book:
         """Every record that the grant opens with all its former versions, the newest first, in one audited read."""
         return await self.reader.all_of(conn, grant, self.types, MOST_READ, every=True)
 
+    async def look(self, conn: Connection, grant: Grant) -> list[tuple[Record, list[Record]]]:
+        """As `whole`, for who shows some of it: no row in the log, so what is shown is named before it leaves."""
+        return await self.reader.look(conn, grant, self.types, MOST_READ, every=True)
+
     def prepared(self, tree: Tree, at: datetime) -> Next:
         """As it will be kept, held to its profile of kjernejournal: `Refusal` 422 with every fault, by path and rule."""
         profile = kinds.profile_of(tree)
