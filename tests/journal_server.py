@@ -113,7 +113,7 @@ class Server:
         journal.url = f"http://127.0.0.1:{self.server.server_port}/fhir/"
 
     def __enter__(self) -> Journal:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self.journal
 
     def __exit__(self, *_: object) -> None:

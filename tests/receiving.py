@@ -80,7 +80,7 @@ class Receiver:
         inbox.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self) -> Inbox:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self.inbox
 
     def __exit__(self, *_: object) -> None:

@@ -154,6 +154,6 @@ def test_the_language_changes_where_the_reader_is(
         it.goto(f"/me/{page}")
         for language, heading in headings.items():
             it.page.get_by_role("link", name=language).click()
-            assert it.page.url.endswith(f"/me/{page}")
             expect(it.page.get_by_role("heading", level=1)).to_have_text(heading)
+            assert it.page.url.endswith(f"/me/{page}")
             it.holds()

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,13 +16,14 @@ from platform_fixture import Standing, Tree
 from services.test_standards import create, read
 from services.test_standards_batch import WHO, numbered
 from services.test_standards_patch import STATUS
+from words import fresh
 
 
 class World:
     """Some records, and what is asked of them: by their place, and by identifiers that are this world's own."""
 
     def __init__(self, platform: Standing) -> None:
-        self.platform, self.tag = platform, uuid4().hex
+        self.platform, self.tag = platform, fresh()
         self.ids = [str(create(platform, self.numbered(place), about=WHO).tree["id"]) for place in range(2)]
 
     def numbered(self, place: int, **more: Any) -> Tree:

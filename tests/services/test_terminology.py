@@ -15,6 +15,7 @@ from kjerne.fhir.terminology.concept import Concept, Designation
 from kjerne.store import loading
 from platform_fixture import Standing, Tree
 from services.test_shared_records import ask
+from words import fresh
 
 SEX = "http://hl7.org/fhir/administrative-gender"
 NULLS = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
@@ -52,7 +53,7 @@ def codes(tree: Tree) -> list[str]:
 @pytest.fixture(scope="module")
 def system(platform: Standing) -> str:
     """The address of a code system of animals, kept as a record."""
-    url = f"http://animals.example/{uuid4().hex}"
+    url = f"http://animals.example/{fresh()}"
     concept = [
         {
             "code": "mammal", "display": "Mammal", "property": [{"code": "notSelectable", "valueBoolean": True}],
@@ -73,7 +74,7 @@ def system(platform: Standing) -> str:
 
 
 def value_set(platform: Standing, **compose: Any) -> str:
-    url = f"http://sets.example/{uuid4().hex}"
+    url = f"http://sets.example/{fresh()}"
     kept = {"resourceType": "ValueSet", "url": url, "status": "active", "compose": compose}
     assert ask(platform, "POST", "ValueSet", kept).status == 201
     return url
@@ -210,7 +211,7 @@ def test_a_value_set_can_be_sent_with_the_question_and_kept_by_nobody(platform: 
 
 
 def test_value_sets_that_lead_to_themselves_end(platform: Standing) -> None:
-    url = f"http://sets.example/{uuid4().hex}"
+    url = f"http://sets.example/{fresh()}"
     kept = {"resourceType": "ValueSet", "url": url, "status": "active", "compose": {"include": [{"valueSet": [url]}]}}
     ask(platform, "POST", "ValueSet", kept)
     answer = ask(platform, "GET", f"ValueSet/$expand?url={url}", as_="gp")
@@ -266,7 +267,7 @@ def test_a_supplement_adds_names_to_a_system_of_its_own_source_alone(platform: S
 
 
 def test_an_address_that_stands_elsewhere_in_a_record_is_not_claimed_by_it(platform: Standing) -> None:
-    url = f"http://owned.example/{uuid4().hex}"
+    url = f"http://owned.example/{fresh()}"
     before = a_system({"code": "a", "display": "Second"}, url=f"{url}/other", identifier=[{"system": url}])
     id_ = put(platform, before)
     put(platform, a_system({"code": "a", "display": "First"}, url=url))
@@ -277,7 +278,7 @@ def test_an_address_that_stands_elsewhere_in_a_record_is_not_claimed_by_it(platf
 
 
 def test_a_new_version_of_a_record_is_asked_from_the_next_question_on(platform: Standing) -> None:
-    url = f"http://fresh.example/{uuid4().hex}"
+    url = f"http://fresh.example/{fresh()}"
     kept: Tree = {
         "resourceType": "CodeSystem",
         "url": url,
@@ -293,7 +294,7 @@ def test_a_new_version_of_a_record_is_asked_from_the_next_question_on(platform: 
 
 
 def test_a_loaded_system_is_asked_before_any_record_and_by_its_version(platform: Standing) -> None:
-    url = f"http://loaded.example/{uuid4().hex}"
+    url = f"http://loaded.example/{fresh()}"
 
     async def load(version: str, *concepts: Concept) -> int:
         conn = await asyncpg.connect(platform.dsn)
@@ -417,7 +418,7 @@ def test_a_record_may_have_all_codes_of_what_r4_has_in_part(platform: Standing) 
 
 
 def test_an_address_is_the_sources_that_wrote_there_first(platform: Standing) -> None:
-    url = f"http://first.example/{uuid4().hex}"
+    url = f"http://first.example/{fresh()}"
     elsewhere = a_system({"code": "a", "display": "Second"}, url=f"{url}/elsewhere")
     moved = put(platform, elsewhere)
     put(platform, a_system({"code": "a", "display": "First"}, url=url, version="1"))
@@ -437,7 +438,7 @@ def test_what_is_retired_or_no_supplement_is_not_asked(platform: Standing, syste
         put(platform, kept)
     told = called(platform, "CodeSystem/$lookup", system=system, code="dog", displayLanguage="nn")
     assert said(told, "display") == "Dog"
-    url = f"http://retired.example/{uuid4().hex}"
+    url = f"http://retired.example/{fresh()}"
     put(platform, a_system({"code": "a"}, url=url, status="retired"))
     put(platform, a_system({"code": "a"}, url=url, content="supplement", supplements=system))
     assert ask(platform, "GET", f"CodeSystem/$lookup?system={url}&code=a", as_="gp").status == 404

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -23,6 +22,7 @@ from platform_fixture import Standing
 from services.test_shared_records import ask
 from services.test_standards import create, observation, read
 from services.test_terminology import called, codes, said, value_set
+from words import fresh
 
 SCT = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -278,7 +278,7 @@ def test_a_page_of_such_a_search_leads_to_the_next(platform: Standing, findings:
 
 
 def test_a_search_says_that_it_asks_no_record_of_a_code_system(platform: Standing) -> None:
-    url = f"http://systems.example/{uuid4().hex}"
+    url = f"http://systems.example/{fresh()}"
     kept = {
         "resourceType": "CodeSystem",
         "url": url,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 
 from platform_fixture import Standing
 from services.test_shared_records import ask
 from services.test_terminology import SEX, a_map, called, coding, parts, said, sending, system
+from words import fresh
 
 __all__ = ["system"]  # a fixture
 
@@ -45,12 +44,12 @@ def test_maps_that_were_written_here_are_picked_too_and_backwards(platform: Stan
     }
     kept = {
         "resourceType": "ConceptMap",
-        "url": f"http://maps.example/{uuid4().hex}",
+        "url": f"http://maps.example/{fresh()}",
         "status": "active",
         "group": [group],
     }
     ask(platform, "POST", "ConceptMap", kept)
-    ask(platform, "POST", "ConceptMap", kept | {"url": f"http://maps.example/{uuid4().hex}", "status": "retired"})
+    ask(platform, "POST", "ConceptMap", kept | {"url": f"http://maps.example/{fresh()}", "status": "retired"})
     there = called(platform, "ConceptMap/$translate", system=system, code="dog", targetsystem=SEX)
     assert [(one["concept"]["code"], one["source"]) for one in parts(there, "match")] == [("male", kept["url"])]
     back = called(platform, "ConceptMap/$translate", system=SEX, code="male", targetsystem=system, reverse="true")
@@ -67,7 +66,7 @@ def test_a_map_is_followed_both_ways_and_says_what_it_has_not(platform: Standing
         {"code": "dog", "target": [{"code": "male", "equivalence": "wider"}]},
         {"code": "whale", "target": [{"equivalence": "unmatched"}]},
     ], "unmapped": {"mode": "fixed", "code": "unknown"}}  # fmt: skip
-    url = f"http://maps.example/{uuid4().hex}"
+    url = f"http://maps.example/{fresh()}"
     kept = {"resourceType": "ConceptMap", "url": url, "status": "active", "group": [group]}
     id_ = ask(platform, "POST", "ConceptMap", kept).tree["id"]
     there = called(platform, f"ConceptMap/{id_}/$translate", system=system, code="dog")
