@@ -18,6 +18,7 @@ import asyncpg
 import pytest
 import structlog
 
+import in_memory
 from kjerne import cli
 from kjerne.lifespan import COLLECT_AFTER
 from kjerne.store import migrate
@@ -154,13 +155,20 @@ def types_are_known() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is room, else on the disk; its name is short, as a server's socket lies in it."""
+    with in_memory.folder() as found:
+        yield found or tmp_path_factory.mktemp("databases")
+
+
+@pytest.fixture(scope="session")
+def clusters(quick_folder: Path) -> Iterator[Clusters]:
     """The server of a version, started when it is first asked for."""
     running: dict[str, Cluster] = {}
 
     def started(version: str) -> Cluster:
         if version not in running:
-            server = Embedded(tmp_path_factory.mktemp(f"postgresql-{version}"), SUPPLIERS[version], FAST)
+            server = Embedded(quick_folder / f"postgresql-{version}", SUPPLIERS[version], FAST)
             asyncio.run(server.start())
             running[version] = cluster = Cluster(version, server)
             cluster.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
