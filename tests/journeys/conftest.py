@@ -1,4 +1,4 @@
-"""One Chromium for a module's journeys, and the made-up house for each."""
+"""One Chromium and one server for a module's journeys, and a made-up house for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from journeys.chromium import Site, browser, site
+from journeys.chromium import Site, Stage, browser, stage
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,12 @@ def opened() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def where() -> Iterator[Site]:
-    with site() as found:
+@pytest.fixture(scope="module")
+def on_stage() -> Iterator[Stage]:
+    with stage() as found:
         yield found
+
+
+@pytest.fixture
+def where(on_stage: Stage) -> Site:
+    return on_stage.site()
