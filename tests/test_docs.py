@@ -92,8 +92,8 @@ OTHER_LINES: Final = [line for line in lines() if not line.is_client]
 
 
 @pytest.fixture(scope="module")
-def stands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with started(KJERNE, tmp_path_factory.mktemp("platform") / "data") as platform:
+def stands(quick_folder: Path) -> Iterator[Platform]:
+    with started(KJERNE, quick_folder / "documented") as platform:
         yield platform
 
 
