@@ -260,11 +260,11 @@ class House:
         keeping = Kept(self.store.ids, *by_service)
         kept = (keeping, types_by_service(), type_of, parse_json)
         conditional = ConditionalApi(*shared, self.finder, *kept, self.parse_search, self.identify, writes, self.guides)
+        in_anothers = InAnothers(self.store.pool, self.reader, self.store.records.pointers, self.identify)
         standards = StandardsApi(
             *shared, self.finder, self.cursors, parse_json, self.parse_search, self.identify, conditional.create, reads, writes,
             self.guides, self.patients, keeping, SearchBoth(self.cursors, denied, found, further),
-            InAnothers(self.store.pool, self.reader, self.store.records.pointers, self.identify),
-            of_tests.records if of_tests else None,
+            in_anothers, of_tests.records if of_tests else None,
         )  # fmt: skip
         patches = PatchApi(*shared, *kept, *self._parsing_patches(), self.identify, writes, self.guides)
         anything = " ".join(dict.fromkeys(f"{any_of(reads)} {any_of(writes)}".split()))
@@ -274,7 +274,7 @@ class House:
         consents = ConsentsApi(choosing, self.store.ids, parse_json, self.identify, deletion_of)
         access_log, disclosures = self._of_the_log(sent_in)
         read = (self.store.pool, self.store.ids, self.patients, self.reader, self.cursors, parse_json)
-        everything = EverythingApi(*read, self.identify, by_service[0], denied)
+        everything = EverythingApi(*read, self.identify, by_service[0], denied, in_anothers)
         at_hand = (self.store.pool, self.reader, self.cursors, keeping, self.parse_search, self.identify)
         sealer, everybody = Sealer(self.store.keys.derived("changes")), of_tests.of_everybody if of_tests else None
         history = HistoryApi(*at_hand, reads, denied, type_of, sealer, self.clock, everybody)

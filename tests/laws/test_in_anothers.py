@@ -159,8 +159,12 @@ def caller(worker: Worker, actor: Actor, child: str) -> Caller:
 Heard = tuple[int, str]
 SEARCHES: Final = (
     "Observation", "Observation?_sort=value-quantity", "Observation?_summary=count", "Observation?_total=accurate&_count=1",
-    "Observation?value-quantity=gt5", "Observation?focus:missing=false",
+    "Observation?value-quantity=gt5", "Observation?focus:missing=false", "Observation/$lastn?code=NPU03230",
 )  # fmt: skip
+
+EVERYTHING: Final = ("Patient/$everything?_type=Observation", "Patient/$everything?_type=Observation&_count=1")
+BY_ID: Final = 6
+"""Questions by the record's id, at the end of `every_way`."""
 
 
 async def heard(client: httpx.AsyncClient, path: str, child: str, basis: str, id_: str = "-") -> Heard:
@@ -240,13 +244,17 @@ def test_the_oracle_opens_some_cells_to_everybody_but_who_sets_the_rules_aside()
 
 
 async def every_way(client: httpx.AsyncClient, child: str, basis: str, id_: str) -> list[Heard]:
-    """What is heard of every search, by itself and in both kinds of Bundle, and last of a read by id, alone and in a batch."""
+    """What is heard of every search, by itself and in both kinds of Bundle, of all that there is, and last of a read by id and of
+    what it was, alone and in a batch."""
     read = f"Observation/{id_}"
     found = [await heard(client, path, child, basis) for path in SEARCHES]
     for kind in ("batch", "transaction"):
         found += await heard_in_a_bundle(client, kind, SEARCHES, child, basis)
-    found.append(await heard(client, read, child, basis, id_))
-    return found + await heard_in_a_bundle(client, "batch", [read], child, basis, id_)
+    # A page that its own record fills is the same, and says that it is the last.
+    found += [await heard(client, path, child, basis) for path in EVERYTHING]
+    of_it = [read, f"{read}/_history", f"{read}/_history/1"]
+    found += [await heard(client, path, child, basis, id_) for path in of_it]
+    return found + await heard_in_a_bundle(client, "batch", of_it, child, basis, id_)
 
 
 async def one(worker: Worker, actor: Actor, state: State) -> None:
@@ -278,14 +286,15 @@ async def one(worker: Worker, actor: Actor, state: State) -> None:
             await worker.choose(mother, Wish("record", record=id_))
         after = await every_way(client, child, actor.basis, id_)
     looks = await store.pool.fetch(
-        "SELECT rule, ids FROM audit WHERE patient = $1 AND action IN ('read', 'search') AND outcome = 0", mothers
+        "SELECT rule, ids FROM audit WHERE patient = $1 AND action IN ('read', 'search', 'history') AND outcome = 0",
+        mothers,
     )
     what = f"{actor.name}; {state.name}"
     if actor.tests:
         # It reads the mother's own where that lies, by the mother's law alone: found or not, that is a look at her.
         looks = [row for row in looks if row["ids"]]
     if actor.tests and state.whose == "child":
-        before, after, looks = before[:-2], after[:-2], []
+        before, after, looks = before[:-BY_ID], after[:-BY_ID], []
     if not opens(actor, state):
         assert after == before, what
         assert not looks, what

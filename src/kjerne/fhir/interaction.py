@@ -222,6 +222,12 @@ async def no_such_id(call: Call, service: str, action: Action, letter: str, what
     raise absent(call)
 
 
+def has_another_id(name: str, now: object) -> Refusal:
+    """What is said of a record that a later message gave another id."""
+    at = f"{name}/{now}"
+    return Refusal(410, f"the record has another id now, {at}", where="id", todo=f"Ask for {at}, and refer to that.")
+
+
 class Made(NamedTuple):
     """A version that a write has made, or met: where it lies, when it came, and its bytes (empty where they do not leave)."""
 

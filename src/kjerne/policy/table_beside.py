@@ -22,7 +22,7 @@ from kjerne.policy.facts import (
 from kjerne.policy.rule import EVERY_SERVICE, FROM_STAFF, PEOPLE, SYSTEM, TREATING, Rule, Section
 from kjerne.policy.services_asked import has_shut_anything
 
-ASKED: Final[frozenset[Action]] = frozenset({"read", "search"})
+ASKED: Final[frozenset[Action]] = frozenset({"read", "search", "history"})
 
 
 def is_beside(case: Case) -> bool:

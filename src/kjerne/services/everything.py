@@ -31,6 +31,7 @@ from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import in_address, patient_of
 from kjerne.store import audit
 from kjerne.store.cursors import Cursors, token_in
+from kjerne.store.in_anothers import InAnothers
 from kjerne.store.patient_ids import key_of, ref
 from kjerne.store.patients import TYPE, Held, Patients, is_left, named
 from kjerne.store.pool import Connection, Pool
@@ -82,6 +83,7 @@ class EverythingApi:
     identify: Callable[[str], PatientRef]
     reads: Mapping[str, str]
     told: Callable[[Denial], bytes]
+    in_anothers: InAnothers
 
     def routes(self) -> list[Route]:
         each = partial(
@@ -221,7 +223,7 @@ class EverythingApi:
             call.admit, patient, service, "search", use, basis=basis_of(call), proven=True, asked=asked
         )
         wanted = self._wanted(call, pairs)
-        return _Walk(self, call, patient, wanted, service, (int(after[0]), UUID(after[1])))
+        return _Walk(self, call, patient, wanted, service, (int(after[0]), UUID(after[1])), elsewhere=any(after[2:]))
 
 
 class _Walk:
@@ -229,7 +231,7 @@ class _Walk:
 
     def __init__(
         self, api: EverythingApi, call: Call, patient: PatientRef, wanted: Wanted, service: str = "",
-        after: Place = START,
+        after: Place = START, *, elsewhere: bool = False,
     ) -> None:  # fmt: skip
         self._api = api
         self._call = call
@@ -238,10 +240,12 @@ class _Walk:
         services = list(wanted.services)
         self._left = services[services.index(service) :] if service else services
         self._after = after
+        # Behind a service's own what lies with others and names her.
+        self._elsewhere = elsewhere
         self._further = bool(service)
         self._begun = False
         self._total = 0
-        self._next: tuple[Grant, Place] | None = None
+        self._next: tuple[Grant, Place, bool] | None = None
         self._her: list[Held] = []
 
     async def begun(self) -> Parts:
@@ -266,6 +270,8 @@ class _Walk:
 
         async def use(grant: Grant) -> tuple[Grant, Step]:
             self._api.is_of_her(self._call, grant)
+            if self._elsewhere:
+                return grant, await self._of_others(grant, wanted.page - self._total if wanted.page else STEP_ROWS)
             async with self._api.pool.acquire() as conn:
                 if not (begins and wanted.of_her):
                     return grant, await self._records(conn, grant, wanted.page - self._total)
@@ -292,6 +298,16 @@ class _Walk:
         asked, most = self._wanted.services[grant.service], room if self._wanted.page else STEP_ROWS
         return await step(conn, grant, self._api.reader, asked, self._after, most)
 
+    async def _of_others(self, grant: Grant, most: int) -> Step:
+        """The next records of the grant's service that lie with others and name her."""
+        asked = self._wanted.services[grant.service]
+        found = await self._api.in_anothers.step(self._call, grant, asked, self._after, most)
+        if not (self._begun or found.found):
+            # A request that nothing is left for is one all the same.
+            async with self._api.pool.acquire() as conn:
+                await audit.insert(conn, audit.given(grant))
+        return found
+
     async def _parts(self, denied: list[bytes], grant: Grant, found: Step) -> Parts:
         yield encode({"resourceType": "Bundle", "type": "searchset"})[:-1]
         begin = b',"entry":['
@@ -303,10 +319,10 @@ class _Walk:
         own = f"{self._call.base_url}{self._call.path}"
         links = [{"relation": "self", "url": _url(own, self._wanted.pairs)}]
         if self._next is not None:
-            behind, place = self._next
-            token = self._api.cursors.make(
-                behind, _place(behind.service), self._wanted.pairs, [place[0], str(place[1])]
-            )
+            behind, place, elsewhere = self._next
+            # As long wherever it goes on: that something of another's is left is told by what comes alone.
+            after = [f"{place[0]:05}", str(place[1]), int(elsewhere)]
+            token = self._api.cursors.make(behind, _place(behind.service), self._wanted.pairs, after)
             links.append({"relation": "next", "url": f"{own}?_cursor={behind.service}.{token}"})
         # A page does not count what is on others: to do so would look at them.
         total = {} if self._wanted.page else {"total": self._total}
@@ -331,24 +347,38 @@ class _Walk:
             self._total += len(found.found)
             self._after = found.last
             if self._wanted.page and self._total >= self._wanted.page:
-                self._next = (grant, found.last) if found.more or len(self._left) > 1 else None
+                self._next = await self._behind(grant, found)
                 return
             if not found.more:
-                self._on()
+                self._on(grant)
             while self._left and following is None:
                 try:
                     following = await self._step(self._left[0])
                 except Denied as no:
-                    yield _entry(self._api.told(no.denial), "", "outcome")
+                    # What lies with others and is shut is absent: nothing is said of it.
+                    if not self._elsewhere:
+                        yield _entry(self._api.told(no.denial), "", "outcome")
                     self._on()
                 except Refusal as refusal:
                     # The status is on its way already: that the answer ends here is said in it.
                     yield _incomplete(refusal.says)
                     return
 
-    def _on(self) -> None:
-        self._left.pop(0)
+    async def _behind(self, grant: Grant, found: Step) -> tuple[Grant, Place, bool] | None:
+        """Where the next page begins; None where nothing is left."""
+        if found.more or self._elsewhere:
+            return (grant, found.last, self._elsewhere) if found.more or len(self._left) > 1 else None
+        asked = self._wanted.services[grant.service]
+        there = await self._api.in_anothers.step(self._call, grant, asked, START, 0)
+        return (grant, found.last, False) if there.more or len(self._left) > 1 else None
+
+    def _on(self, grant: Grant | None = None) -> None:
+        """Goes on with what lies with others, where her facts under the grant say that any of it may name her, else with the next
+        service."""
+        self._elsewhere = grant is not None and grant.subject.pointed and not self._elsewhere
         self._after = START
+        if not self._elsewhere:
+            self._left.pop(0)
 
 
 def _caller(call: Call) -> Caller:

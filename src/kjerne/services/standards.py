@@ -28,6 +28,7 @@ from kjerne.fhir.interaction import (
     absent,
     answer_of,
     basis_of,
+    has_another_id,
     hidden_as_absent,
     known,
     no_such_id,
@@ -197,9 +198,11 @@ class StandardsApi:
                     await self._check_gone(conn, grant, type_, id_)
                 return found
 
-        record = await self._hidden_as_absent(call, id_, "history", use)
-        if record is None:
-            raise absent(call)
+        async def see(conn: Connection, _: Grant, other: Grant, names: Callable[[Record], bool]) -> Record | None:
+            found = await self.reader.version(conn, other, type_, id_, int(text))
+            return found if found is not None and names(found) else None
+
+        record = await self._past(call, (type_, id_), use, see)
         return _as_asked(record, asked)
 
     async def history(self, call: Call) -> Answer:
@@ -214,36 +217,50 @@ class StandardsApi:
         first = known(call, call.query, OF_A_HISTORY) if token is None else ()
         asked = self._versions_asked(call, first)
 
-        async def use(grant: Grant) -> Answer | None:
+        async def told(grant: Grant, look: Callable[[Span, int], Awaitable[History | None]]) -> Answer | None:
             pairs, (search, span) = first, asked
             if token is not None:
                 cursor = self.cursors.open(token, grant, at)
                 pairs = tuple((key, value) for key, value in cursor.pairs)
                 search, span = self._versions_asked(call, pairs)
                 span = span._replace(below=int(cursor.after[0]))
-            limit = 0 if search.summary == "count" else search.count
-            async with call.connection(self.pool) as conn:
-                found = await self.reader.history(conn, grant, type_, id_, span, limit)
-                if found is None:
-                    await self._check_gone(conn, grant, type_, id_)
-                    return None
+            found = await look(span, 0 if search.summary == "count" else search.count)
+            if found is None:
+                return None
             links = [("self", self_url(f"{call.base_url}{call.path}", pairs, search, is_number))]
             if found.more and found.versions:
                 onward = self.cursors.make(grant, at, pairs, [found.versions[-1].version])
                 links.append(("next", f"{call.base_url}{at}?_cursor={onward}"))
             return Answer(200, history(_told(call, found, search), links, found.total))
 
-        answer: Answer | None = await self._hidden_as_absent(call, id_, "history", use)
-        if answer is None:
-            raise absent(call)
+        async def use(grant: Grant) -> Answer | None:
+            async with call.connection(self.pool) as conn:
+                found = await told(grant, partial(self.reader.history, conn, grant, type_, id_))
+                if found is None:
+                    await self._check_gone(conn, grant, type_, id_)
+                return found
+
+        async def see(conn: Connection, grant: Grant, other: Grant, names: Callable[[Record], bool]) -> Answer | None:
+            return await told(grant, partial(self.reader.history, conn, other, type_, id_, keep=names))
+
+        answer: Answer = await self._past(call, (type_, id_), use, see)
         return answer
+
+    async def _past(self, call: Call, place: tuple[int, UUID], use: Callable[..., Any], see: Callable[..., Any]) -> Any:
+        """What a record was; `Refusal` 404 where it is absent, hidden or refused. As of a read, also in another's record."""
+        service = self.kept.service(call.parameters["type"], place[1])
+        alone = partial(self._hidden_as_absent, call, place[1], "history", use)
+        found = await self.in_anothers.past(call, place, service, use, alone, see)
+        if found is None:
+            raise absent(call)
+        return found
 
     async def _check_gone(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> None:
         """`Refusal` 410 where what is absent was deleted, and stood open to the caller until then (R4 http.html#delete). It says
         which id the record has instead, where that is open too."""
         if await self.reader.is_deleted(conn, grant, type_, id_):
             if now := await self.reader.present_id(conn, grant, type_, id_):
-                raise has_another_id(type_, now)
+                raise has_another_id(type_name(type_), now)
             raise Refusal(410, "the record was deleted", where="id")
 
     async def _check_moved(self, conn: Connection, grant: Grant, type_: int, id_: UUID) -> None:
@@ -251,7 +268,7 @@ class StandardsApi:
         if await self.records.is_taken_away(conn, grant, type_, id_):
             now = await self.reader.present_id(conn, grant, type_, id_)
             if now and await self.records.marks(conn, grant, type_, now):
-                raise has_another_id(type_, now)
+                raise has_another_id(type_name(type_), now)
 
     async def search(self, call: Call) -> Answer:
         """A search inside one patient, by GET where no number is needed, by POST with a form else."""
@@ -307,7 +324,9 @@ class StandardsApi:
         check_last(search, whom.rest)
 
         async def use(grant: Grant) -> Answer:
-            find = partial(self.finder.latest, most=most)
+            find = partial(
+                self.finder.latest, most=most, beside=await self.in_anothers.beside(call, grant, whom, search)
+            )
             page, brought = await self.within(call, grant, whom, search, find)
             return found(call, search, pairs, page, brought, [])
 
@@ -587,9 +606,3 @@ def _told(call: Call, found: History, search: Search) -> list[Version]:
 
 def _named(record: Record) -> str:
     return f"{type_name(record.type)}/{record.id}"
-
-
-def has_another_id(type_: int, now: UUID) -> Refusal:
-    """What is said of a record that a later message gave another id."""
-    at = f"{type_name(type_)}/{now}"
-    return Refusal(410, f"the record has another id now, {at}", where="id", todo=f"Ask for {at}, and refer to that.")

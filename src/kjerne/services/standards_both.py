@@ -26,6 +26,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.store.cursors import Cursors
 from kjerne.store.finding import Finder, Page
+from kjerne.store.in_anothers import Beside, InAnothers
 from kjerne.store.in_order import Finding, InOrder, is_in_order
 from kjerne.store.kept import Kept
 from kjerne.store.patient_ids import AboutWhom, about_whom
@@ -48,6 +49,9 @@ class Searches(Protocol):
 
     @property
     def kept(self) -> Kept: ...
+
+    @property
+    def in_anothers(self) -> InAnothers: ...
 
     @property
     def parse_search(self) -> Callable[..., Search]: ...
@@ -192,9 +196,9 @@ class SearchBoth:
         """The matches of all services in the order of the search: a page of them, opened where they lie."""
         laying = InOrder[str](next(iter(searches.values())))
 
-        async def inside(service: str, search: Search, whom: AboutWhom, find: Callable[[], Any]) -> Any:
+        async def inside(service: str, search: Search, whom: AboutWhom, find: Callable[[Sequence[Beside]], Any]) -> Any:
             async def use(grant: Grant) -> tuple[Grant, Any, Page, list[Held | Shared]]:
-                finds = find()
+                finds = find(await api.in_anothers.beside(call, grant, whom, search))
                 return grant, finds, *(await api.within(call, grant, whom, search, finds))
 
             return await self._asked(call, ask, service, search, had, use)
@@ -207,7 +211,9 @@ class SearchBoth:
 
         async def opened(service: str, named: Search, ids: Sequence[UUID]) -> tuple[Page, list[Held | Shared]] | None:
             there = whom._replace(of_her=())
-            found = await inside(service, named, there, lambda: partial(api.finder.these, ids=ids))
+            found = await inside(
+                service, named, there, lambda beside: partial(api.finder.these, ids=ids, beside=beside)
+            )
             return None if found is None else found[2:]
 
         if had.grant is not None:
@@ -237,7 +243,8 @@ class SearchBoth:
         wanted = replace(search, count=room) if search.count else search
 
         async def use(grant: Grant) -> tuple[Grant, Page, list[Held | Shared]]:
-            find = partial(api.finder.search, after=after)
+            beside = await api.in_anothers.beside(call, grant, whom, wanted)
+            find = partial(api.finder.search, after=after, beside=beside)
             return grant, *(await api.within(call, grant, whom, wanted, find))
 
         found = await self._asked(call, ask, service, search, had, use)

@@ -145,7 +145,8 @@ class Finder:
             return await self._number(conn, grant, found)
         if at_once:
             return await self._at_once(conn, grant, search, found, after)
-        return await self._in_steps(conn, grant, search, found, after, skip)
+        # Where none of theirs matches, an include may lead to one.
+        return await self._in_steps(conn, grant, search, found, after, skip, beside)
 
     async def newest(
         self, conn: Connection, grant: Grant, search: Search, most: int, keep: Callable[[Record], bool],
@@ -208,8 +209,11 @@ class Finder:
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in used])
 
-    async def latest(self, conn: Connection, grant: Grant, search: Search, most: int) -> Page:
-        """Of each kind of Observation that a search finds the last so many (`fhir.latest`), with what they include.
+    async def latest(
+        self, conn: Connection, grant: Grant, search: Search, most: int, beside: Sequence[Beside] = ()
+    ) -> Page:
+        """Of each kind of Observation that a search finds the last so many (`fhir.latest`), with what they include. Others' that
+        name her stand behind, the last of each one's: none of them is in the place of one of her own.
 
         One audit row names all of it. Raises as `search`, and `Refusal` 422 where more than a page may hold would leave.
         """
@@ -219,19 +223,21 @@ class Finder:
             with counted():
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
                 rows = await self._matching(conn, grant, replace(found, order=(NEWEST_FIRST, BY_KIND)), keys)
-                newest_first = _sorted(rows, replace(found, order=(NEWEST_FIRST,)))
-                chosen = latest([(row.keys[0], row.keys[1], row) for row in newest_first], most)
+                theirs = await self._of_others(conn, search, beside, (NEWEST_FIRST, BY_KIND))
+                chosen, keys = list[Row](), _ring(grant, keys, theirs)
+                for each in (rows, *(one.rows for one in theirs)):
+                    newest_first = _sorted(each, replace(found, order=(NEWEST_FIRST,)))
+                    chosen += latest([(row.keys[0], row.keys[1], row) for row in newest_first], most)
                 if len(chosen) > LATEST_LIMIT:
                     says = f"more than {LATEST_LIMIT} would be given"
                     raise Refusal(422, says, code="too-costly", todo="Narrow it with a code, or lower max.")
                 records = [self._reader.open_row(keys, row.outer) for row in chosen]
-                brought = await including.included(conn, grant, self._reader, search, records, self._limit)
-            named = [(record.type, record.id, record.version) for record in (*records, *brought)]
-            await self._stand(conn, grant)
-            await audit.insert(conn, audit.given(grant), named)
-        return Page(records, brought, len(records), None)
+                brought = await including.included(conn, grant, self._reader, search, records, self._limit, beside)
+            page = Page(records, brought, len(records), None)
+            await self._tell(conn, grant, beside, theirs, page)
+        return page
 
-    async def keyed(self, conn: Connection, grant: Grant, search: Search) -> list[Keyed]:
+    async def keyed(self, conn: Connection, grant: Grant, search: Search, beside: Sequence[Beside] = ()) -> list[Keyed]:
         """By what all matches are sorted, in the order of their ids, for who lays them beside another grant's. Nothing of them
         leaves: the audit row names none. Raises as `search`."""
         await note(conn, grant.once)
@@ -240,11 +246,14 @@ class Finder:
             with counted():
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
                 rows = await self._matching(conn, grant, found, keys)
+                rows += [row for one in await self._of_others(conn, search, beside) for row in one.rows]
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant))
         return [Keyed(row.id, row.keys) for row in rows]
 
-    async def these(self, conn: Connection, grant: Grant, search: Search, *, ids: Sequence[UUID]) -> Page:
+    async def these(
+        self, conn: Connection, grant: Grant, search: Search, *, ids: Sequence[UUID], beside: Sequence[Beside] = ()
+    ) -> Page:
         """The records with these ids in this order, as many as a page can hold, with what they include: one audit row names all
         of it. `search` is one that finds them by their ids. Raises as `search`."""
         place = {id_: number for number, id_ in enumerate(ids)}
@@ -253,14 +262,15 @@ class Finder:
             keys = self._reader.unwrapped(grant)
             with counted():
                 rows = await self._matching(conn, grant, _planned(grant, search), keys)
+                theirs = await self._of_others(conn, search, beside)
+                rows += [row for one in theirs for row in one.rows]
                 rows.sort(key=lambda row: place[row.id])
-                records = self._of_a_page(keys, (row.outer for row in rows))
-                brought = await including.included(conn, grant, self._reader, search, records, self._limit)
-            named = [(record.type, record.id, record.version) for record in (*records, *brought)]
-            await self._stand(conn, grant)
-            await audit.insert(conn, audit.given(grant), named)
-        cut = len(records) < len(rows)
-        return Page(records, brought, len(rows), [str(records[-1].id), len(records)] if cut else None)
+                records = self._of_a_page(_ring(grant, keys, theirs), (row.outer for row in rows))
+                brought = await including.included(conn, grant, self._reader, search, records, self._limit, beside)
+            cut = len(records) < len(rows)
+            page = Page(records, brought, len(rows), [str(records[-1].id), len(records)] if cut else None)
+            await self._tell(conn, grant, beside, theirs, page)
+        return page
 
     async def matching(
         self, conn: Connection, grant: Grant, search: Search, letter: str, *, own: bool = False
@@ -353,51 +363,55 @@ class Finder:
         await note(conn, grant.once)
         async with conn.transaction():
             theirs = await self._of_others(conn, search, beside) if beside else []
-            page = await self._page(conn, grant, search, found, after, skip, theirs)
-            shown = (*page.records, *page.included)
-            named = [(one.type, one.id, one.version) for one in shown if one.patient in grant.subject.keys]
-            await self._stand(conn, grant)
-            await audit.insert(conn, audit.given(grant), named)
-            if theirs:
-                await self._tell_both(conn, grant, theirs, page)
+            page = await self._page(conn, grant, search, found, after, skip, theirs, beside)
+            await self._tell(conn, grant, beside, theirs, page)
         return page
 
-    async def _of_others(self, conn: Connection, search: Search, beside: Sequence[Beside]) -> list[Theirs]:
+    async def _of_others(
+        self, conn: Connection, search: Search, beside: Sequence[Beside], order: tuple[Order, ...] = ()
+    ) -> list[Theirs]:
         """Of each other what answers a search, as it names the patient now; without those of whom nothing does."""
         found = []
         with counted():
-            for one in beside:
+            for one in (each for each in beside if each.ids.ids):
                 keys = self._reader.unwrapped(one.grant)
                 asked = _planned(one.grant, replace(search, criteria=(*search.criteria, one.ids)))
+                asked = replace(asked, order=order) if order else asked
                 rows = await self._matching(conn, one.grant, asked, keys)
                 if rows := [row for row in rows if one.names(self._tree(row, keys))]:
                     found.append(Theirs(one.grant, keys, rows))
         return found
 
-    async def _tell_both(self, conn: Connection, grant: Grant, theirs: Sequence[Theirs], page: Page) -> None:
-        """The rows of what lies with others: in each one's log what was shown of hers, in the patient's that something was."""
-        for one in theirs:
-            await self._stand(conn, one.grant)
-            own = [(row.type, row.id, row.version) for row in page.records if row.patient in one.grant.subject.keys]
-            await audit.insert(conn, audit.given(one.grant), own)
-        await audit.insert(conn, audit.elsewhere(grant))
+    async def _tell(
+        self, conn: Connection, grant: Grant, beside: Sequence[Beside], theirs: Sequence[Theirs], page: Page
+    ) -> None:
+        """The rows of a page: the patient's, and of what lies with others in each one's log what was shown of hers, in the
+        patient's that something was."""
+        shown, of_others = (*page.records, *page.included), False
+        for one in (grant, *(each.grant for each in beside)):
+            own = [(row.type, row.id, row.version) for row in shown if row.patient in one.subject.keys]
+            if own or one is grant or any(each.grant is one for each in theirs):
+                await self._stand(conn, one)
+                await audit.insert(conn, audit.given(one), own)
+                of_others = of_others or one is not grant
+        if of_others:
+            await audit.insert(conn, audit.elsewhere(grant))
 
     async def _page(
         self, conn: Connection, grant: Grant, search: Search, found: Plan | None, after: list[Any] | None, skip: int,
-        theirs: Sequence[Theirs] = (),
+        theirs: Sequence[Theirs] = (), beside: Sequence[Beside] = (),
     ) -> Page:  # fmt: skip
         with counted():
             keys = self._reader.unwrapped(grant)
             if found is None:
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
             rows = [*await self._matching(conn, grant, found, keys), *(row for one in theirs for row in one.rows)]
-            if theirs:
-                keys = Ring([(grant, keys), *((one.grant, one.keys) for one in theirs)])
+            keys = _ring(grant, keys, theirs)
             rows = _sorted(rows, found)
             start = skip if after is None else _resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
             records = self._of_a_page(keys, (row.outer for row in page))
-            included = await including.included(conn, grant, self._reader, search, records, self._limit)
+            included = await including.included(conn, grant, self._reader, search, records, self._limit, beside)
         reached = start + len(records)
         more = bool(records) and reached < len(rows)
         return Page(records, included, len(rows), [str(records[-1].id), reached] if more else None)
@@ -511,6 +525,11 @@ def _own(where: Conditions, grant: Grant) -> str:
     AND n.version = 1 AND a.organisation = {organisation} AND (a.organisation <> '' OR a.client = {client})
     AND a.at = coalesce((SELECT h.at FROM record_history h
       WHERE h.patient = r.patient AND h.type = r.type AND h.id = r.id AND h.version = 1), r.at))"""
+
+
+def _ring(grant: Grant, keys: Unwrapped, theirs: Sequence[Theirs]) -> Unwrapped:
+    """The keys that the patient's rows and those of others open with."""
+    return Ring([(grant, keys), *((one.grant, one.keys) for one in theirs)]) if theirs else keys
 
 
 def _planned(grant: Grant, search: Search) -> Plan:

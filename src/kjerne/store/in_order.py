@@ -17,6 +17,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir.criteria import Among
 from kjerne.fhir.search import Search, ordered, orders
 from kjerne.store.finding import PAGE_LIMIT_BYTES, Finder, Keyed, Page
+from kjerne.store.in_anothers import Beside
 from kjerne.store.patients import Held
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
@@ -37,13 +38,14 @@ def is_in_order(search: Search) -> bool:
 class Finding:
     """Finds what the matches are sorted by, in place of a page of them; made anew for each grant."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder, beside: Sequence[Beside] = ()) -> None:
         self._finder = finder
+        self._beside = beside
         self.keyed: list[Keyed] = []
 
     async def __call__(self, conn: Connection, grant: Grant, search: Search) -> Page:
         """An empty page. Raises as `Finder.search`."""
-        self.keyed = await self._finder.keyed(conn, grant, search)
+        self.keyed = await self._finder.keyed(conn, grant, search, self._beside)
         return NOTHING
 
 

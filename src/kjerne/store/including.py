@@ -5,7 +5,7 @@ Only includes that are `:iterate` go on from what was brought. Limits are told b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from kjerne.fhir.index import reference_forms
 from kjerne.fhir.search import TOKENS_LIMIT, Search, references, reverse_tokens
 from kjerne.registries.homes import row_number, types_of
 from kjerne.store import limits
+from kjerne.store.in_anothers import Beside
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, Unwrapped, door
 from kjerne.store.sealed_id import SealedIds
@@ -53,12 +54,15 @@ def tree_of(record: Served) -> dict[str, Any]:
 
 
 async def included(
-    conn: Connection, grant: Grant, reader: Reader, search: Search, matches: list[Record], candidate_limit: int
-) -> list[Record]:
-    """What the includes of a search bring along for these matches, each once and none that matches itself."""
+    conn: Connection, grant: Grant, reader: Reader, search: Search, matches: list[Record], candidate_limit: int,
+    beside: Sequence[Beside] = (),
+) -> list[Record]:  # fmt: skip
+    """What the includes of a search bring along for these matches, each once and none that matches itself: of the patient's own,
+    and of others' what names her."""
     if not matches or not (search.includes or search.revincludes):
         return []
-    door_of = _Door(conn, grant, reader, candidate_limit)
+    theirs = [_Door(conn, one.grant, reader, candidate_limit, one) for one in beside if one.led_to]
+    door_of = _Doors(_Door(conn, grant, reader, candidate_limit), theirs)
     there = {(record.type, record.id) for record in matches}
     found: list[Record] = []
     frontier, step = matches, 0
@@ -82,9 +86,12 @@ def too_costly(says: str) -> Refusal:
 
 
 class _Door:
-    """The rows of one grant."""
+    """The rows of one grant; with `beside` those that name the patient whose page it is, where they lie with another."""
 
-    def __init__(self, conn: Connection, grant: Grant, reader: Reader, candidate_limit: int) -> None:
+    def __init__(
+        self, conn: Connection, grant: Grant, reader: Reader, candidate_limit: int, beside: Beside | None = None
+    ) -> None:
+        self._beside = beside
         self._conn = conn
         self._grant = grant
         self._reader = reader
@@ -118,20 +125,44 @@ class _Door:
         # Ordered, or what is included would come as the rows lie, and rows that are hidden could be told by it. A record of
         # another service is not this grant's to open, and lies under another key.
         own = f"r.type = ANY(${6 + len(values)}::smallint[])"
+        types = [self.number(name) for name in types_of(self._grant.service)]
+        given = [*door(self._grant), *values, types]
+        if self._beside is not None:
+            given.append(list(self._beside.led_to))
+            own = f"{own} AND r.id = ANY(${len(given)}::uuid[])"
         statement = (
             f"WITH {STAMPED} SELECT {OUTER} FROM record r, s WHERE s.ok AND {ALLOWED} AND {condition} AND {own} "
             f"ORDER BY r.id LIMIT {int(most)}"
         )
-        types = [self.number(name) for name in types_of(self._grant.service)]
-        given = (*door(self._grant), *values, types)
         statement, every = limits.narrowed(self._grant, self.keys, statement, ALLOWED, given)
         rows = await self._conn.fetch(statement, *every)
         spend(OPENING_STEPS * len(rows))
-        return [self._reader.open_row(self.keys, tuple(row)) async for row in in_turns(rows)]
+        found = [self._reader.open_row(self.keys, tuple(row)) async for row in in_turns(rows)]
+        return [one for one in found if self._beside is None or self._beside.names(tree_of(one))]
+
+
+class _Doors:
+    """The patient's own rows, and behind them those of others that name her."""
+
+    def __init__(self, own: _Door, theirs: Sequence[_Door]) -> None:
+        self.number = own.number
+        self._every = (own, *theirs)
+
+    async def named(self, places: set[Place], most: int) -> list[Record]:
+        """As `_Door.named`."""
+        return [record for one in self._every for record in await one.named(places, most)]
+
+    async def pointing(self, source: str, hashes: set[int], most: int) -> list[Record]:
+        """As `_Door.pointing`."""
+        return [record for one in self._every for record in await one.pointing(source, hashes, most)]
+
+    async def all_of(self, source: str) -> list[Record]:
+        """As `_Door.all_of`."""
+        return [record for one in self._every for record in await one.all_of(source)]
 
 
 async def _reached(
-    door_of: _Door, search: Search, frontier: list[Record], *, first: bool, most: int
+    door_of: _Doors, search: Search, frontier: list[Record], *, first: bool, most: int
 ) -> dict[Place, Record]:
     """The records one step from `frontier`: pointed at by `_include`, pointing at it by `_revinclude`."""
     forwards = [one for one in search.includes if first or one.iterate]
@@ -147,7 +178,9 @@ async def _reached(
     return {(record.type, record.id): record for record in found}
 
 
-async def _backwards(door_of: _Door, search: Search, frontier: list[Record], *, first: bool, most: int) -> list[Record]:
+async def _backwards(
+    door_of: _Doors, search: Search, frontier: list[Record], *, first: bool, most: int
+) -> list[Record]:
     names = [(name := type_name(record.type), f"{name}/{record.id}") for record in frontier]
     wanted: dict[str, list[tuple[str, set[str], set[int]]]] = {}
     for include in search.revincludes:

@@ -7,7 +7,7 @@ still, so what a message or an import changed behind it shows nobody too much.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -25,7 +25,7 @@ Tree = Mapping[str, Any]
 Place = tuple[int, UUID]
 
 FOLLOWED_LIMIT: Final = 200
-"""Rows that one search follows: a source that names somebody often slows nobody down."""
+"""Rows of one type that a search follows: a source that names somebody often slows nobody down."""
 
 # Nothing new is kept of whom has opted out of the service; whom nobody knows here has no row to be found by. Another number that
 # is linked to the record's own person has one, which leads nowhere while it is: the link may be undone.
@@ -44,8 +44,15 @@ _POINTED: Final = (
 )
 _DROP: Final = "DELETE FROM pointer WHERE home = $1 AND type = $2 AND id = $3"
 _OF: Final = f"""
-SELECT id, home FROM pointer WHERE patient = ANY($1::bigint[]) AND type = $2 AND home <> ALL($1::bigint[])
-ORDER BY id LIMIT {FOLLOWED_LIMIT}"""
+SELECT p.type, p.id, p.home FROM unnest($2::smallint[]) AS asked (type), LATERAL (
+  SELECT type, id, home FROM pointer WHERE patient = ANY($1::bigint[]) AND type = asked.type AND home <> ALL($1::bigint[])
+  ORDER BY id LIMIT {FOLLOWED_LIMIT}
+) p"""
+_BEHIND: Final = """
+SELECT DISTINCT type, id, home FROM pointer
+WHERE patient = ANY($1::bigint[]) AND type = ANY($2::smallint[]) AND home <> ALL($1::bigint[])
+  AND (type, id) > ($3::smallint, $4::uuid)
+ORDER BY type, id LIMIT $5"""
 _ONE: Final = """
 SELECT home FROM pointer WHERE patient = ANY($1::bigint[]) AND type = $2 AND id = $3 AND home <> ALL($1::bigint[]) LIMIT 1"""
 
@@ -112,12 +119,19 @@ class Pointers:
         elif now:
             await self.keep(conn, grant, place, now)
 
-    async def of(self, conn: Connection, grant: Grant, type_: int) -> dict[int, list[UUID]]:
-        """The records of a type that may name the grant's patient, by the key with whom they lie. It answers the program."""
-        found: dict[int, list[UUID]] = {}
-        for id_, home in await conn.fetch(_OF, list(grant.subject.keys), type_):
-            found.setdefault(home, []).append(id_)
+    async def of(self, conn: Connection, grant: Grant, types: Sequence[int]) -> dict[int, list[Place]]:
+        """The records of some types that may name the grant's patient, by the key with whom they lie. It answers the program."""
+        found: dict[int, list[Place]] = {}
+        for type_, id_, home in await conn.fetch(_OF, list(grant.subject.keys), list(types)):
+            found.setdefault(home, []).append((type_, id_))
         return found
+
+    async def behind(
+        self, conn: Connection, grant: Grant, types: Sequence[int], after: Place, most: int
+    ) -> list[tuple[Place, int]]:
+        """As `of`, of several types: those behind a place in the order of types and ids, each with the key with whom it lies."""
+        rows = await conn.fetch(_BEHIND, list(grant.subject.keys), list(types), *after, most)
+        return [((type_, id_), home) for type_, id_, home in rows]
 
     async def one(self, conn: Connection, grant: Grant, place: Place) -> int:
         """With whom a record lies that may name the grant's patient; 0 for none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
@@ -402,15 +402,17 @@ class Reader:
         return (row[0], [one for one in map(moment, row[1] or ()) if one]) if row else (0, [])
 
     async def history(
-        self, conn: Connection, grant: Grant, type_: int, id_: UUID, span: Span, limit: int
-    ) -> History | None:
-        """The versions of a record, newest first, as they stood in one moment; None where it is absent or shut now.
+        self, conn: Connection, grant: Grant, type_: int, id_: UUID, span: Span, limit: int,
+        keep: Callable[[Record], bool] | None = None,
+    ) -> History | None:  # fmt: skip
+        """The versions of a record, newest first, as they stood in one moment; None where it is absent or shut now. With `keep`
+        those that it says yes to, and the rest is as if it had never been.
 
         Raises `Stale`.
         """
         left = smart.left(grant.caller, type_name(type_), "r")
-        if left is not None:
-            return await self._history_left(conn, grant, left, type_, id_, span, limit)
+        if left is not None or keep is not None:
+            return await self._history_left(conn, grant, left, keep, type_, id_, span, limit)
         asked = (span.since, span.first, span.last, span.below or _NEWEST, limit)
         rows = await conn.fetch(_HISTORY, *door(grant), type_, id_, *asked, *audit.given(grant))
         if not rows or not rows[0][0]:
@@ -423,14 +425,18 @@ class Reader:
         return History(versions, total, rest > len(versions))
 
     async def _history_left(
-        self, conn: Connection, grant: Grant, left: tuple[Limit, ...], type_: int, id_: UUID, span: Span, limit: int
-    ) -> History | None:
-        """As `history`, of the versions that the token's SMART scopes leave: each is looked at, since none has tokens."""
+        self, conn: Connection, grant: Grant, left: tuple[Limit, ...] | None, keep: Callable[[Record], bool] | None,
+        type_: int, id_: UUID, span: Span, limit: int,
+    ) -> History | None:  # fmt: skip
+        """As `history`, of the versions that the token's SMART scopes leave, and `keep`: each is looked at, since none has
+        tokens."""
         async with conn.transaction():
             asked = (span.since, span.first, span.last)
             rows = await self._left(conn, grant, _ALL_VERSIONS, type_, id_, *asked)
             there = bool(rows) and bool(rows[0][-1])
             found = _of_those(left, self.opened(grant, [tuple(row)[:-1] for row in rows]))
+            if keep is not None:
+                found = [one for one in found if keep(one)]
             rest = [one for one in found if one.version < (span.below or _NEWEST)]
             versions = rest[:limit]
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in versions])
@@ -478,9 +484,9 @@ def gathered(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
     return [(versions[0], versions[1:]) for versions in every]
 
 
-def _of_those(left: tuple[Limit, ...], records: Sequence[Record]) -> list[Record]:
-    """The versions that one of the limits leaves, as they were written."""
-    return [one for one in records if smart.holds(left, index(decode(one.raw)).tokens)]
+def _of_those(left: tuple[Limit, ...] | None, records: Sequence[Record]) -> list[Record]:
+    """The versions that one of the limits leaves, as they were written; all where there are none."""
+    return [one for one in records if left is None or smart.holds(left, index(decode(one.raw)).tokens)]
 
 
 class Unwrapped:
