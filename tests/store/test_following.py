@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,7 +43,7 @@ async def look(
 
 
 def kinds(found: list[Told]) -> list[Kind]:
-    return [(one.place.id, one.place.version, one.gone) for one in found]
+    return [(one.event.id, one.event.version, one.gone) for one in found]
 
 
 async def update(desk: Desk, patient: int, id_: UUID, raw: bytes, conn: asyncpg.Connection | None = None) -> None:
@@ -148,12 +149,13 @@ async def test_what_is_taken_from_a_wrong_person_is_told_as_deleted_once(desk: D
     patient = await desk.person()
     one = await create(desk, patient, potassium("1"))
     _, position = await look(desk, patient, Position())
-    grant = await desk.grant(patient, "correct")
+    grant = replace(await desk.grant(patient, "correct"), at=NOW + timedelta(hours=2))
     async with desk.store.pool.acquire() as conn:
         await chains.Chains.withdraw(None, conn, grant, [(OBSERVATION, one.id)])  # type: ignore[arg-type]
     assert (await look(desk, patient, Position()))[0] == [], "who begins was never told of it"
     page, position = await look(desk, patient, position)
-    assert kinds(page) == [(one.id, 1, True)]
+    assert kinds(page) == [(one.id, 0, True)], "of no version: the last one stays what it was"
+    assert [told.at for told in page] == [NOW + timedelta(hours=2)]
     await marked(desk, patient, one.id, Label.RESTRICTED_HERE)
     await marked(desk, patient, one.id, Label.RESTRICTED_HERE, off=True)
     assert (await look(desk, patient, position))[0] == []

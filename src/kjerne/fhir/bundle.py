@@ -23,8 +23,9 @@ def searchset(entries: Iterable[Entry], links: Sequence[tuple[str, str]], total:
 
 
 class Version(NamedTuple):
-    """One version of a resource in its history: where it lives, its type, its bytes as served (none: it was deleted), and when
-    it came; `put` where its first version came under an id that its sender had chosen."""
+    """One version of a resource in its history: where it lives, its type, its number (0: a deletion of which no version was
+    made), its bytes as served (none: it was deleted), and when it came; `put` where its first version came under an id that its
+    sender had chosen."""
 
     url: str
     type: str
@@ -114,7 +115,7 @@ def _version(one: Version) -> bytes:
         "request": {"method": method, "url": one.type if method == "POST" else f"{one.type}/{one.id}"},
         "response": {
             "status": status,
-            "etag": f'W/"{one.number}"',
+            **({"etag": f'W/"{one.number}"'} if one.number else {}),
             "lastModified": one.at.isoformat(timespec="milliseconds"),
         },
     }

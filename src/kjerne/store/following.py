@@ -22,6 +22,7 @@ from kjerne.access import Grant, Label
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST, LATEST
+from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.deleted import last_allowed, open_since
 from kjerne.store.past import LOOKED_THROUGH, Event, held, leaves_some, left
 from kjerne.store.places import FORMER_PLACE, PLACE
@@ -83,17 +84,21 @@ class Position(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A version that came, or a deletion. Their own order is the order in which they are told: what was `released` first."""
+    """A version that came, or a deletion. Their own order is the order in which they are told: what was `released` first.
+
+    `taken` from a wrong person it has no version of its own: it stands where the last one stood, shut.
+    """
 
     released: datetime
     place: Place
     at: datetime
     gone: bool = False
+    taken: bool = False
 
     @property
     def event(self) -> Event:
-        """As a history has it."""
-        return Event(self.at, self.place.type, self.place.id, self.place.version, self.gone)
+        """As a history has it; of no version (0) where none was made."""
+        return Event(self.at, self.place.type, self.place.id, 0 if self.taken else self.place.version, self.gone)
 
 
 class Stretch(NamedTuple):
@@ -127,6 +132,9 @@ _E: Final = "(e.place, e.patient, e.type, e.id, e.version)"
 _BEHIND: Final = _tuple(7)
 _UPTO: Final = _tuple(12)
 _AMONG: Final = _tuple(18)[1:]
+_TAKEN_AT: Final = f"""(
+    SELECT max(a.at) FROM audit a WHERE a.patient = r.patient AND a.at >= r.at AND a.rule = '{WITHDRAWN_RULE}'
+      AND a.ids @> ARRAY[r.id])"""
 _GONE_FOR_HERE: Final = f"r.labels & {int(Label.WITHDRAWN)} <> 0"
 
 # Clocks differ by less than five minutes, and a deletion that is told in vain hurts less than one that is not told.
@@ -138,15 +146,15 @@ WITH {STAMPED}, c AS MATERIALIZED (
   WHERE s.ok AND {ALLOWED} AND r.type = ANY($6::smallint[])
     AND (r.xid >= $7::xid8 OR ($4 AND r.release_at >= $17::timestamptz))
 ), e AS (
-  SELECT c.*, false AS gone, true AS stands FROM c
+  SELECT c.*, false AS gone, true AS stands, false AS taken FROM c
   UNION ALL
-  SELECT r.patient, r.type, r.id, r.version, r.at, r.release_at, {FORMER_PLACE}, false, false
+  SELECT r.patient, r.type, r.id, r.version, r.at, r.release_at, {FORMER_PLACE}, false, false, false
   FROM record_history r JOIN (SELECT type, id FROM c) c USING (type, id) WHERE {ALLOWED_FORMER} AND NOT r.deleted
   UNION ALL
-  SELECT d.patient, d.type, d.id, d.version, d.at, NULL, d.xid, true, false FROM s, record_history r, record_history d
+  SELECT d.patient, d.type, d.id, d.version, d.at, NULL, d.xid, true, false, false FROM s, record_history r, record_history d
   WHERE s.ok AND $25::boolean AND r.type = ANY($6::smallint[]) AND d.xid >= $7::xid8 AND {last_allowed("$26")}
   UNION ALL
-  SELECT r.patient, r.type, r.id, r.version, r.at, NULL, {PLACE}, true, false FROM record r, s
+  SELECT r.patient, r.type, r.id, r.version, coalesce({_TAKEN_AT}, r.at), NULL, {PLACE}, true, false, true FROM record r, s
   WHERE s.ok AND $25::boolean AND {ALLOWED_TILL_WITHDRAWN} AND {_GONE_FOR_HERE} AND r.type = ANY($6::smallint[])
     AND r.xid >= $7::xid8 AND r.at <= $17::timestamptz + interval '5 minutes'
 ), m AS (
@@ -156,7 +164,7 @@ WITH {STAMPED}, c AS MATERIALIZED (
     ELSE $4 AND e.stands AND (e.release_at, e.place, e.patient, e.type, e.id, e.version) > ($17, {_AMONG} END
 )
 SELECT s.ok, p.* FROM s LEFT JOIN (
-  SELECT m.released, m.place, m.patient, m.type, m.id, m.version, m.at, m.gone, m.stands FROM m
+  SELECT m.released, m.place, m.patient, m.type, m.id, m.version, m.at, m.gone, m.stands, m.taken FROM m
   ORDER BY m.released, m.place, m.patient, m.type, m.id, m.version LIMIT $27::bigint
 ) p ON true ORDER BY p.released, p.place, p.patient, p.type, p.id, p.version"""
 
@@ -188,8 +196,8 @@ async def followed(
 
 
 def _told(row: Any) -> Told:
-    _, released, xid, patient, type_, id_, version, at, gone, _ = tuple(row)
-    return Told(moment(released) or LATEST, Place(int(xid), patient, type_, id_, version), at, gone)
+    _, released, xid, patient, type_, id_, version, at, gone, _, taken = tuple(row)
+    return Told(moment(released) or LATEST, Place(int(xid), patient, type_, id_, version), at, gone, taken)
 
 
 _WRITTEN: Final = """
