@@ -44,7 +44,15 @@ def test_ids_of_one_patient_have_nothing_in_common_to_see(patient: int) -> None:
 def test_only_the_canonical_spelling_is_an_id() -> None:
     text = str(IDS.make(7, 7))
     assert IDS.parse(text) == UUID(text)
-    for wrong in (text.replace("-", ""), "{" + text + "}", "urn:uuid:" + text, text[:-1], "", "../" + text):
+    for wrong in (
+        text.replace("-", ""),
+        "{" + text + "}",
+        "urn:uuid:" + text,
+        text[:-1],
+        "",
+        "../" + text,
+        text.upper(),
+    ):
         assert IDS.parse(wrong) is None
 
 

@@ -24,6 +24,7 @@ from kjerne.policy.reach import ChoiceKind, lifters, may_lift, reach
 from kjerne.policy.services import IN_USE, deleted_after
 from kjerne.policy.services import SERVICES as SERVICES_BY_NAME
 from kjerne.registries.identifiers import hpr_number, organisation_number
+from kjerne.store.sealed_id import SealedIds
 
 KINDS: Final[Mapping[str, ChoiceKind]] = {
     "restriction": "restriction",
@@ -237,10 +238,9 @@ def _check_narrowed(kind: ChoiceKind, wish: Wish) -> None:
 
 
 def _record(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise _wrong("record", "This is no id of a record.", "Give the id that the record has here.") from None
+    if (id_ := SealedIds.parse(text)) is None:
+        raise _wrong("record", "This is no id of a record.", "Give the id that the record has here, in small letters.")
+    return id_
 
 
 def _check_named(kind: ChoiceKind, hpr: str, organisation: str) -> None:

@@ -36,9 +36,9 @@ from kjerne.fhir.subset import shown
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, row_number
 from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import in_address, patient_of_history
-from kjerne.store import following, past
+from kjerne.store import audit, following, past
 from kjerne.store.cursors import Cursors, alone, token_in
-from kjerne.store.following import PACKED_BYTES, Place, Position, Stretch, Told
+from kjerne.store.following import PACKED_BYTES, WITNESS_BYTES, Place, Position, Stretch, Told, Witness
 from kjerne.store.kept import Kept, opened_by
 from kjerne.store.keys import Sealer
 from kjerne.store.past import LETTERS, Event, Outline, span_of
@@ -58,6 +58,9 @@ LOOK_SECONDS: Final = 0.5
 WAITING_LIMIT: Final = 200
 """Answers that wait at the same time, of one process: each looks by itself. Beyond it they come at once."""
 WHOSE_BYTES: Final = 16
+WITNESSED: Final = b"\x01"
+"""How a cursor begins that names a row of the log. One of before 2026-11-27, or about everybody, begins with a transaction's
+number, whose first byte is 0."""
 T = TypeVar("T")
 
 
@@ -95,6 +98,8 @@ class Asked(NamedTuple):
     goes_on: bool
     whose: bytes
     begins: bool
+    witness: Witness | None = None
+    """Of the answer that the cursor came with."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +184,10 @@ class HistoryApi:
             says = "a cursor holds of which types it is, and where it goes on"
             raise Refusal(400, says, where="_cursor", todo="Leave _type and _since out, or begin without a cursor.")
         if token is None:
-            position, whose, said = Position(since=span_of(pairs).since), b"", ["0", *_names(given.get("_type"))]
+            position, whose, witness = Position(since=span_of(pairs).since), b"", None
+            said = ["0", *_names(given.get("_type"))]
         else:
-            position, whose, said = self._opened(token, caller_of(call))
+            position, witness, whose, said = self._opened(token, caller_of(call))
         count, *names = said
         counted = given.get("_count", count if int(count) else None)
         shape = self.parse_search(KEPT[0][0], () if counted is None else (("_count", counted),), False)
@@ -189,23 +195,28 @@ class HistoryApi:
             says = "a count of nothing asks for the place that is now, and would pass over what waits behind a cursor"
             raise Refusal(400, says, where="_count", todo="Leave the cursor out, or ask for one entry at least.")
         wait = _seconds(given.get("_wait", "0"))
-        return Asked(pairs, tuple(names), position, shape, wait, token is not None, whose, shape.count == 0)
+        return Asked(pairs, tuple(names), position, shape, wait, token is not None, whose, shape.count == 0, witness)
 
-    def _opened(self, token: str, caller: Caller) -> tuple[Position, bytes, list[str]]:
-        """Where a cursor goes on, whose changes it is about, how many a page has, and of which types it is; `Refusal` 400 for one
-        of another caller."""
+    def _opened(self, token: str, caller: Caller) -> tuple[Position, Witness | None, bytes, list[str]]:
+        """Where a cursor goes on, what its answer left in the log, whose changes it is about, how many a page has, and of which
+        types it is; `Refusal` 400 for one of another caller."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             plain = self.sealer.open(sealed, self._bound_to(caller))
         except (binascii.Error, ValueError, InvalidTag):
             raise another_cursor() from None
+        witness = None
+        if plain[:1] == WITNESSED:
+            witness, plain = Witness.unpacked(plain[1 : 1 + WITNESS_BYTES]), plain[1 + WITNESS_BYTES :]
         rest = plain[PACKED_BYTES:]
-        return Position.unpacked(plain[:PACKED_BYTES]), rest[:WHOSE_BYTES], rest[WHOSE_BYTES:].decode().split()
+        position = Position.unpacked(plain[:PACKED_BYTES])
+        return position, witness, rest[:WHOSE_BYTES], rest[WHOSE_BYTES:].decode().split()
 
-    def cursor(self, call: Call, position: Position, whose: bytes, wants: Asked) -> str:
+    def cursor(self, call: Call, position: Position, whose: bytes, wants: Asked, witness: Witness | None = None) -> str:
         """The reverse. Its length says how many types were asked for, and nothing else."""
         said = " ".join((f"{wants.shape.count:05}", *wants.types)).encode()
-        sealed = self.sealer.seal(position.packed() + whose + said, self._bound_to(caller_of(call)))
+        row = WITNESSED + witness.packed() if witness is not None else b""
+        sealed = self.sealer.seal(row + position.packed() + whose + said, self._bound_to(caller_of(call)))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def _bound_to(self, caller: Caller) -> bytes:
@@ -273,10 +284,17 @@ def another_cursor() -> Refusal:
 
 
 def must_be_reached(position: Position, upto: Place) -> None:
-    """`Refusal` 400 for a place beyond all that was written: a backup has been brought back since, and what was told is gone."""
+    """`Refusal` 410 for a place beyond all that was written: a backup has been brought back since, and what was told is gone."""
     if position.place.xid > upto.xid:
-        says = "this cursor is of after the backup that was brought back here"
-        raise Refusal(400, says, where="_cursor", todo="Begin without one: all is told anew.")
+        raise _brought_back()
+
+
+def _brought_back() -> Refusal:
+    says = (
+        "this cursor is of after the backup that was brought back here: some of what it has told is not here any more"
+    )
+    todo = "Begin without one, into an empty copy: all is told anew."
+    return Refusal(410, says, where="_cursor", todo=todo, code="expired")
 
 
 def mark_of(keys: Collection[int]) -> bytes:
@@ -313,6 +331,8 @@ class _Asked:
     grants: dict[str, Grant] = field(default_factory=dict)
     shut: list[Shut] = field(default_factory=list)
     denied: Denied | None = None
+    witness: Witness | None = None
+    """The last row that this left in the log."""
 
     @property
     def line(self) -> str:
@@ -377,8 +397,11 @@ class _Asked:
         opened: dict[Any, Record] = {}
 
         async def opening(own: Sequence[Event], grant: Grant) -> list[Record]:
+            row = audit.given(grant)
             async with self.call.connection(self.api.pool) as conn:
-                return await past.opened(conn, grant, self.api.reader, own)
+                found = await past.opened(conn, grant, self.api.reader, own, row)
+            self.witness = Witness(*row[:3])
+            return found
 
         for service in tuple(self.outlines):
             own = [event for event in page if event.type in self.types[service]]
@@ -442,6 +465,10 @@ class _Followed(_Asked):
         call, wants, limit = self.call, self.wants, self.wants.shape.count
         until = asyncio.get_running_loop().time() + wants.wait_seconds
         line = search_line(CHANGES, FURTHER if wants.goes_on else wants.pairs)
+        if wants.witness is not None:
+            async with self.api.pool.acquire() as conn:
+                if not await wants.witness.stands(conn):
+                    raise _brought_back()
         while True:
             stretch, found = await self._looked(patient, line, limit + 1)
             page, more = found[:limit], len(found) > limit and not wants.begins
@@ -453,7 +480,7 @@ class _Followed(_Asked):
         if not self.outlines:
             assert self.denied is not None, "one service at least is asked"
             raise self.denied
-        cursor = self.api.cursor(call, self.position, mark_of(self.keys), wants)
+        cursor = self.api.cursor(call, self.position, mark_of(self.keys), wants, self.witness)
         shut = (*self.shut, *(() if wants.goes_on else self._unreached()))
         return Answer(200, history(versions, onward(call, wants, cursor, more=more), None, shut))
 

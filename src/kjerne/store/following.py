@@ -83,6 +83,38 @@ class Position(NamedTuple):
         return cls(place, released, among, since)
 
 
+_WITNESS: Final = struct.Struct(">qq16s")
+WITNESS_BYTES: Final = _WITNESS.size
+
+
+class Witness(NamedTuple):
+    """The row of the log that an answer left. It came after all that the answer's position has passed, so a database without it
+    is older than that: a backup was brought back."""
+
+    patient: int
+    at: datetime
+    number: UUID
+
+    def packed(self) -> bytes:
+        """In `WITNESS_BYTES`."""
+        return _WITNESS.pack(self.patient, (self.at - _1970) // _MICROSECOND, self.number.bytes)
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Witness:
+        """The reverse; `ValueError` for what is none."""
+        if len(packed) != WITNESS_BYTES:
+            raise ValueError("no row of the log")
+        patient, micros, number = _WITNESS.unpack(packed)
+        return cls(patient, _1970 + micros * _MICROSECOND, UUID(bytes=number))
+
+    async def stands(self, conn: Connection) -> bool:
+        """Whether the row is there. It answers the program."""
+        return bool(await conn.fetchval(_STANDS, *self))
+
+
+_STANDS: Final = "SELECT EXISTS (SELECT FROM audit WHERE patient = $1 AND at = $2 AND number = $3)"
+
+
 class Told(NamedTuple):
     """A version that came, or a deletion. Their own order is the order in which they are told: what was `released` first.
 

@@ -378,8 +378,13 @@ def _references(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name in _POINTERS:
             text = value.get(name)
-            if isinstance(text, str) and (found := _NAMED_BY.fullmatch(text)) and SealedIds.parse(id_ := found["id"]):
-                yield id_.lower()
+            if (
+                isinstance(text, str)
+                and (found := _NAMED_BY.fullmatch(text))
+                and SealedIds.parse(id_ := found["id"].lower())
+            ):
+                # In capitals it leads nowhere, and whoever wrote it meant this: it is withheld rather than open.
+                yield id_
         for one in value.values():
             yield from _references(one)
     elif isinstance(value, list):

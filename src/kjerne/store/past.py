@@ -131,10 +131,13 @@ async def outline(
     return Outline([event for event in kept if behind is None or event < behind][:limit], len(kept))
 
 
-async def opened(conn: Connection, grant: Grant, reader: Reader, events: Sequence[Event]) -> list[Record]:
-    """The versions that these events made, those that the grant still opens, with the audit row. Raises `Stale`."""
+async def opened(
+    conn: Connection, grant: Grant, reader: Reader, events: Sequence[Event], row: Sequence[Any] = ()
+) -> list[Record]:
+    """The versions that these events made, those that the grant still opens, with the audit row (`row`, for who wants to know
+    it; without its records, as `audit.given` makes it). Raises `Stale`."""
     named = columns([event[1:4] for event in events if not event.gone], 3)
-    return reader.opened(grant, await left(conn, grant, reader, _OPENED, *named, *audit.given(grant)))
+    return reader.opened(grant, await left(conn, grant, reader, _OPENED, *named, *(row or audit.given(grant))))
 
 
 async def held(conn: Connection, grant: Grant, reader: Reader, former: Sequence[Event]) -> set[Event]:

@@ -23,6 +23,7 @@ from kjerne.store.sealed_id import SealedIds
 NAMING: Final = frozenset(f"{name}{kind}" for name in ("patient", "subject") for kind in ("", ":Patient"))
 """The parameters that name a search's patient by her address."""
 _ADDRESS: Final = re.compile(r"(?:(?:https?://[^?#\s]+/)?Patient/)?([0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
+_ID: Final = re.compile(r"[0-9a-fA-F-]{36}")
 _ANSWERED: Final = "Appointment/"
 _CHAIN: Final = re.compile(r"(?:patient|subject)(?::Patient)?\.([A-Za-z_-]+)(:[a-z-]+)?")
 
@@ -33,13 +34,14 @@ def id_of(ids: SealedIds, key: int) -> UUID:
 
 
 def key_of(ids: SealedIds, text: str) -> int | None:
-    """The person whose address a text is; None for what is none here, 0 for an id that is made as ours are and no Patient's."""
+    """The person whose address a text is; None for what is none here, 0 for an id that is made as ours are and no Patient's, also
+    in capitals."""
     found = _ADDRESS.fullmatch(text)
-    id_ = ids.parse(found[1]) if found else None
-    if id_ is None:
+    id_ = ids.parse(found[1].lower()) if found else None
+    if found is None or id_ is None:
         return None
     key = ids.patient(id_)
-    return key if id_of(ids, key) == id_ else 0
+    return key if id_of(ids, key) == id_ and str(id_) == found[1] else 0
 
 
 def address_in(tree: Mapping[str, Any]) -> str:
@@ -70,11 +72,17 @@ def key_at(ids: SealedIds, address: str) -> int | None:
 def check_reference(ids: SealedIds, tree: Mapping[str, Any], keys: Iterable[int]) -> None:
     """`Refusal` 422 where a resource refers to another person as its subject than the one whose record (`keys`) it would be in.
 
-    An address that is not one of ours says nothing, and is kept as it came.
+    An address that is not one of ours says nothing, and is kept as it came; but not one that is a person's but for its capitals,
+    which a reader may take for hers.
     """
+    where = f"{tree['resourceType']}.{subject_element(str(tree['resourceType']))}.reference"
     if subject_key(ids, tree) not in (None, *keys):
-        name = str(tree["resourceType"])
-        raise Refusal(422, "the body is about another person", where=f"{name}.{subject_element(name)}.reference")
+        raise Refusal(422, "the body is about another person", where=where)
+    address = address_in(tree)
+    if (small := _ID.sub(lambda found: found[0].lower(), address)) != address and key_at(ids, small):
+        raise Refusal(
+            422, "ids are case sensitive, and this one is nobody's", where=where, todo="Write the id in small letters."
+        )
 
 
 def named_in(call: Call, identify: Callable[[str], PatientRef], ids: SealedIds, tree: Mapping[str, Any]) -> PatientRef:

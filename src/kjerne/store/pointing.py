@@ -197,9 +197,10 @@ async def of_specimen(conn: Connection, grant: Grant, reader: Reader, specimen: 
 
 
 def reference_of(reference: Any) -> UUID | None:
-    """The id that a literal reference names, relative or whole, of a version or not."""
+    """The id that a literal reference names, relative or whole, of a version or not; also in capitals, which lead nowhere: what a
+    report was meant to show is withheld and taken back with it."""
     text = str(reference.get("reference", "")) if isinstance(reference, Mapping) else ""
-    return SealedIds.parse(text.partition("/_history/")[0].rpartition("/")[2])
+    return SealedIds.parse(text.partition("/_history/")[0].rpartition("/")[2].lower())
 
 
 async def _opened(conn: Connection, grant: Grant, reader: Reader, types: Sequence[int]) -> list[Opened]:

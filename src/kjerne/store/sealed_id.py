@@ -79,9 +79,10 @@ class SealedIds:
 
     @staticmethod
     def parse(text: str) -> UUID | None:
-        """The id in its one canonical spelling, or None."""
+        """The id in its one canonical spelling, or None. Ids are case sensitive, and a UUID's letters are small (R4
+        datatypes.html#id): in capitals it is another id, which nothing has."""
         try:
             value = _uuid(text)
         except ValueError:
             return None
-        return value if str(value) == text.lower() else None
+        return value if str(value) == text else None

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
@@ -42,6 +41,7 @@ from kjerne.store.groups import OF_AN_OWNER, Group
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.records import expect
+from kjerne.store.sealed_id import SealedIds
 
 BASE: Final = "/fhir/R4"
 TYPE: Final = "Group"
@@ -138,10 +138,8 @@ class GroupsApi:
         return self._members(decode(found.raw or b"{}"), call.at)
 
     async def _one(self, conn: Connection, call: Call, *, to_change: bool) -> Group:
-        try:
-            id_ = UUID(call.parameters["id"])
-        except ValueError:
-            raise _absent() from None
+        if (id_ := SealedIds.parse(call.parameters["id"])) is None:
+            raise _absent()
         found = await groups.one(conn, self.sealer, owner_of(call), id_, held=to_change)
         if found is None:
             raise _absent()
