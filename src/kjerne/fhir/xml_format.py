@@ -6,7 +6,8 @@ Elements stand in the specification's order, and decimals keep their digits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -33,19 +34,46 @@ def to_xml(tree: Mapping[str, Any], parse: Callable[[bytes], etree._Element]) ->
 def _write_members(
     node: etree._Element, tree: Mapping[str, Any], type_: str, parse: Callable[[bytes], etree._Element]
 ) -> None:
+    members = _members(type_)
+    # Of what a type may have, most is not there: what is there is looked up, and laid in order.
+    for member in sorted({members[key] for key in tree if key in members}):
+        value, beside = tree.get(member.name), tree.get(member.beside)
+        if member.in_attribute:
+            if value is not None:
+                _set(node, member.name, value)
+        elif member.many:
+            length = max(len(value or ()), len(beside or ()))
+            for one, other in zip(_filled(value, length), _filled(beside, length), strict=True):
+                _write(node, member, one, other, parse)
+        elif value is not None or beside is not None:
+            _write(node, member, value, beside, parse)
+
+
+class _Member(NamedTuple):
+    """What may stand in a type: its place in the order of the specification, its keys in JSON, its tag, and how it is written."""
+
+    place: int
+    name: str
+    beside: str
+    tag: str
+    type: str
+    primitive: bool
+    many: bool
+    in_attribute: bool
+
+
+@cache
+def _members(type_: str) -> dict[str, _Member]:
+    """By both keys in JSON."""
     attributes = _IN_ATTRIBUTES.get(type_, () if type_ in TYPES else ("id",))
+    found = dict[str, _Member]()
     for element in elements(type_).values():
         for name, of in json_names(element):
-            value, beside = tree.get(name), tree.get("_" + name)
-            if name in attributes:
-                if value is not None:
-                    _set(node, name, value)
-            elif element.many:
-                length = max(len(value or ()), len(beside or ()))
-                for one, other in zip(_filled(value, length), _filled(beside, length), strict=True):
-                    _write(node, name, of, one, other, parse)
-            elif value is not None or beside is not None:
-                _write(node, name, of, value, beside, parse)
+            primitive = table().kinds.get(of) == "primitive-type"
+            tag, many = f"{{{NAMESPACE}}}{name}", element.many
+            member = _Member(len(found), name, f"_{name}", tag, of, primitive, many, name in attributes)
+            found[name] = found[member.beside] = member
+    return found
 
 
 def _filled(items: list[Any] | None, length: int) -> list[Any]:
@@ -53,16 +81,16 @@ def _filled(items: list[Any] | None, length: int) -> list[Any]:
 
 
 def _write(
-    node: etree._Element, name: str, type_: str, value: Any, beside: Any, parse: Callable[[bytes], etree._Element]
+    node: etree._Element, member: _Member, value: Any, beside: Any, parse: Callable[[bytes], etree._Element]
 ) -> None:
-    if type_ == "xhtml":
+    if member.type == "xhtml":
         node.append(parse(value.encode()))
         return
-    child = etree.SubElement(node, f"{{{NAMESPACE}}}{name}")
-    if type_ == "Resource":
+    child = etree.SubElement(node, member.tag)
+    if member.type == "Resource":
         child.append(to_xml(value, parse))
-    elif table().kinds.get(type_) != "primitive-type":
-        _write_members(child, value, type_, parse)
+    elif not member.primitive:
+        _write_members(child, value, member.type, parse)
     else:
         if value is not None:
             _set(child, "value", str(value).lower() if isinstance(value, bool) else str(value))
