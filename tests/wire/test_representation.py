@@ -50,6 +50,50 @@ def test_the_format_counts_before_the_header_and_in_the_header_the_greatest_weig
     assert wants_xml(accept, [("_format", format_)] if format_ else []) is wanted
 
 
+NARRATIVE = {
+    "resourceType": "Basic", "id": "a", "code": {"text": "æ & ø < å"},
+    "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">en <b>liten</b> tekst</div>'},
+}  # fmt: skip
+ENTRIES: list[Any] = [
+    {"fullUrl": "urn:uuid:9d1f3a5c-1c1b-4c55-9ad5-0f3c1f3b8f01", "resource": NARRATIVE, "search": {"mode": "match"}},
+    {"resource": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": NARRATIVE}]}},
+    {"resource": {"resourceType": "Observation", "status": "final", "valueQuantity": {"value": Decimal("4.50")}}},
+]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"entry": ENTRIES},
+        {"entry": ENTRIES[:1], "link": [{"relation": "next", "url": "http://her/fhir/R4/x?a=1"}], "total": 1},
+        {
+            "entry": ENTRIES,
+            "signature": {"type": [{"code": "x"}], "when": "2026-03-05T12:00:00Z", "who": {"display": "x"}},
+        },
+        {},
+    ],
+    ids=["several", "one with links", "signed", "none"],
+)
+def test_a_bundle_is_written_entry_by_entry_as_it_is_written_whole(more: Any) -> None:
+    tree = {"resourceType": "Bundle", "type": "searchset"} | more
+    whole = etree.tostring(to_xml(tree, parsed), encoding="UTF-8", xml_declaration=True)
+    assert representation._as_xml(encode(tree), parsed, False) == whole
+    in_link = representation._as_xml(encode(tree), parsed, True)
+    assert in_link.count(b"_format=xml") == len(more.get("link", ()))
+
+
+def test_of_a_bundles_entries_no_two_stand_as_trees_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = list[int]()
+
+    def written(tree: Any, parse: Any) -> Any:
+        lengths.append(len(tree.get("entry", ())))
+        return to_xml(tree, parse)
+
+    monkeypatch.setattr(representation, "to_xml", written)
+    representation._as_xml(encode({"resourceType": "Bundle", "type": "searchset", "entry": ENTRIES}), parsed, False)
+    assert lengths == [0, 1, 1, 1]
+
+
 def test_a_statement_is_written_in_xml_once(platform: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked() -> httpx.Response:
         answer: httpx.Response = platform.http.get(f"{platform.url}/fhir/R4/metadata?_format=xml")
