@@ -60,6 +60,7 @@ from pages import resources as r
 from pages.fake_critical import FakeCritical, told
 from pages.fake_doors import FakeDoors
 from pages.fake_oversight import FakeOversight
+from pages.fake_summary import FakeSummary
 from pages.linked import Linked
 from pages.register import NAMES, Registered, queue
 
@@ -104,7 +105,7 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse(FakeCritical, Linked, FakeDoors, FakeOversight):
+class FakeHouse(FakeSummary, FakeCritical, Linked, FakeDoors, FakeOversight):
     """Keeps what was posted, so that a test can look."""
 
     done: list[tuple[str, str]] = field(default_factory=list)

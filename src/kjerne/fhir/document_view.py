@@ -22,6 +22,10 @@ DEPTH: Final = 30
 FACTS: Final = 2_000
 """Facts of one entry."""
 ENTRIES: Final = 2_000
+ALL_FACTS: Final = 40_000
+"""Facts of a whole document."""
+DATA_CHARACTERS: Final = 400
+"""Of what lies in a document in base64; more than that is a file, of which the size is told."""
 _ASIDE: Final = frozenset({"resourceType", "id", "text"})
 _LATER: Final = {"extension": 1, "contained": 2, **dict.fromkeys(("identifier", "subject", "patient", "meta"), 3)}
 _TAG: Final = pattern(r"<[^>]*>")
@@ -127,6 +131,7 @@ class _Viewing:
                 if one:
                     self._places.setdefault(one, place)
         self._shown: set[int] = set()
+        self._left = ALL_FACTS
         self._date = said(bundle.get("timestamp")) if isinstance(bundle, Mapping) else ""
 
     def view(self) -> View:
@@ -135,11 +140,12 @@ class _Viewing:
         self._shown.add(head)
         her = self._patient(composition)
         patient = self._entry(her) if her >= 0 else None
-        sections = tuple(self._section(one, 0) for one in objects(composition.get("section")))
+        sections = tuple(self._sections(composition, 0))
         rest = tuple(self._entry(place) for place in range(len(self._resources)) if place not in self._shown)
         return View(
             said(composition.get("title")), said(composition.get("date")) or self._date, patient,
-            tuple(self._walked(_without(composition, "section")).facts), sections, rest, head >= 0, self._whole,
+            tuple(self._walked(_without(composition, "section")).facts), sections, rest, head >= 0,
+            self._whole and self._left > 0,
         )  # fmt: skip
 
     def _head(self) -> int:
@@ -162,9 +168,18 @@ class _Viewing:
                 return self._places[one]
         return -1
 
+    def _sections(self, tree: Tree, depth: int) -> Iterator[Section]:
+        for one in objects(tree.get("section")) if depth <= DEPTH else ():
+            if self._left > 0:
+                yield self._section(one, depth)
+
     def _section(self, section: Tree, depth: int) -> Section:
         entries, missing, again = list[Entry](), list[str](), list[Fact]()
+        self._left -= 1
         for one in objects(section.get("entry")):
+            if self._left <= 0:
+                break
+            self._left -= 1
             reference = said(one.get("reference"))
             place = self._meant(reference)
             if place < 0:
@@ -178,13 +193,14 @@ class _Viewing:
         empty = Fact(("emptyReason",), named(reason), codes) if reason is not None else None
         loinc = _codes(section.get("code"))
         aside = _without(section, "title", "code", "entry", "emptyReason", "section")
-        inner = objects(section.get("section")) if depth < DEPTH else iter(())
+        lines = prose(next((said(one.get("div")) for one in objects(section.get("text"))), "")).split("\n")
+        spoken = "\n".join(lines[: max(self._left, 0)])
+        self._left -= len(lines) - (lines == [""])
         return Section(
             said(section.get("title")) or named(section.get("code")), loinc[0] if loinc else None, empty,
-            prose(next((said(one.get("div")) for one in objects(section.get("text"))), "")),
+            spoken,
             (*(Fact(("code",), one.display, (one,)) for one in loinc[1:]), *self._walked(aside).facts),
-            tuple(entries), tuple(missing), tuple(again),
-            tuple(self._section(one, depth + 1) for one in inner),
+            tuple(entries), tuple(missing), tuple(again), tuple(self._sections(section, depth + 1)),
         )  # fmt: skip
 
     def _entry(self, place: int) -> Entry:
@@ -228,7 +244,7 @@ class _Viewing:
         return walked
 
     def _walk(self, value: Any, path: tuple[str, ...], walked: _Walked, depth: int) -> None:
-        if depth > DEPTH or len(walked.facts) >= FACTS:
+        if depth > DEPTH or len(walked.facts) >= FACTS or self._left <= 0:
             walked.is_cut = True
         elif isinstance(value, list):
             for one in value:
@@ -236,7 +252,7 @@ class _Viewing:
         elif isinstance(value, Mapping):
             self._object(value, path, walked, depth)
         elif isinstance(value, bool) or value is not None:
-            walked.facts.append(Fact(path, str(value).lower() if isinstance(value, bool) else str(value)))
+            self._add(walked, Fact(path, _plain(value, path[-1])))
 
     def _object(self, value: Tree, path: tuple[str, ...], walked: _Walked, depth: int) -> None:
         taken: frozenset[str] = frozenset()
@@ -244,7 +260,7 @@ class _Viewing:
             found = shape(value, path)
             if found is not None:
                 fact, taken = found
-                walked.facts.append(fact)
+                self._add(walked, fact)
                 break
         url = said(value.get("url"))
         own = (*path, url.rstrip("/").rpartition("/")[2]) if url and path[-1].endswith("xtension") else path
@@ -253,9 +269,13 @@ class _Viewing:
                 continue
             within = own if key.startswith("value") and own is not path else (*own, key.removeprefix("_"))
             if key == "resourceType":
-                walked.facts.append(Fact(own, str(one)))
+                self._add(walked, Fact(own, str(one)))
             else:
                 self._walk(one, within, walked, depth + 1)
+
+    def _add(self, walked: _Walked, fact: Fact) -> None:
+        walked.facts.append(fact)
+        self._left -= 1
 
     def _reference(self, value: Tree, path: tuple[str, ...]) -> tuple[Fact, frozenset[str]] | None:
         reference = value.get("reference")
@@ -269,6 +289,12 @@ class _Viewing:
 
 
 Shaped = tuple[Fact, frozenset[str]] | None
+
+
+def _plain(value: Any, name: str) -> str:
+    """A value by itself. A file within the document is told of by its size: nobody reads base64."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{len(text) * 3 // 4} bytes" if name == "data" and len(text) > DATA_CHARACTERS else text
 
 
 def _without(tree: Tree, *names: str) -> Tree:

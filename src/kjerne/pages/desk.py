@@ -7,6 +7,7 @@ the log, with the correlation id that a page of refusal shows, and its route as 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
-from kjerne.pages import attached, charts, critical_words, formats, paging, session, words
+from kjerne.pages import attached, charts, critical_words, foreign_document, formats, paging, session, words
 from kjerne.pages.house import Identity, PagesHouse, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
@@ -37,11 +38,15 @@ from kjerne.policy.taking_part import ROLE_BY_RULE, Absence, absence
 from kjerne.registries.identifiers import numbers_in
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
-from kjerne.wire import http, journal
+from kjerne.wire import http, journal, multipart
 
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
 FORM_FIELD_LIMIT: Final = 40
+UPLOADS: Final[Mapping[str, int]] = {"/clinician/document": foreign_document.LIMIT_BYTES + FORM_LIMIT_BYTES}
+"""The pages that take a file, and how long their forms may be in bytes."""
+FILE: Final = "document"
+"""What the file's field is called in each of them."""
 
 
 def policy(*, form_target: str = "") -> str:
@@ -78,6 +83,8 @@ class Desk:
     clock: Clock
     secure: bool
     launcher: Launcher | None = None
+    laying_out: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a whole document is read and laid out: one at a time in each worker (decision 60)."""
 
     @property
     def cookie(self) -> str:
@@ -87,7 +94,8 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One request. `session` is None on the open pages alone; `route` is empty where the table has no line for it."""
+    """One request. `session` is None on the open pages alone; `route` is empty where the table has no line for it. `file` is what
+    was sent with a form that takes one."""
 
     request: Request
     desk: Desk
@@ -97,6 +105,7 @@ class Page:
     route: str
     form: Mapping[str, str] = field(default_factory=dict)
     session: Session | None = None
+    file: bytes = field(default=b"", repr=False)
 
     @property
     def house(self) -> PagesHouse:
@@ -208,7 +217,7 @@ async def _ran(page: Page, handler: PageHandler, kind: Kind | None) -> Response:
         return await handler(page)
     if page.request.method == "POST":
         _same_origin(page.request)
-        page = replace(page, form=await _form(page.request))
+        page = await _filled(page)
     opened = page.request.path_params.get("visit")
     if opened and page.session is not None and page.session.visit is None:
         raise Refusal(409, "No patient is open in this login.", where="no_patient")
@@ -352,14 +361,37 @@ def _same_origin(request: Request) -> None:
         raise Refusal(403, "The form was sent from another site.", where="form")
 
 
-async def _form(request: Request) -> Mapping[str, str]:
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+async def _filled(page: Page) -> Page:
+    """With the form that was posted, and the file where it takes one."""
+    sent = page.request.headers.get("content-type", "")
+    if page.route in UPLOADS and sent.lower().startswith(multipart.TYPE):
+        fields = dict(multipart.parts(sent, await _body(page.request, UPLOADS[page.route], where="document_size")))
+        file = fields.pop(FILE, b"")
+        if sum(map(len, fields.values())) > FORM_LIMIT_BYTES:
+            raise Refusal(413, "The form is too long.", where="form")
+        return replace(page, form={name: _text(one).strip() for name, one in fields.items()}, file=file)
+    if not sent.startswith("application/x-www-form-urlencoded"):
         raise Refusal(415, "A form is sent as application/x-www-form-urlencoded.", where="form")
-    body = b""
+    return replace(page, form=_fields(await _body(page.request, FORM_LIMIT_BYTES)))
+
+
+def _text(sent: bytes) -> str:
+    try:
+        return sent.decode()
+    except UnicodeDecodeError as cause:
+        raise Refusal(400, "The form could not be read.", where="form") from cause
+
+
+async def _body(request: Request, limit_bytes: int, where: str = "form") -> bytes:
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > FORM_LIMIT_BYTES:
-            raise Refusal(413, "The form is too long.", where="form")
+        if len(body) > limit_bytes:
+            raise Refusal(413, "The form is too long.", where=where)
+    return bytes(body)
+
+
+def _fields(body: bytes) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELD_LIMIT, errors="strict")
     except ValueError as cause:

@@ -20,6 +20,7 @@ from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
 from kjerne.pages.shown import ShownAnswer, ShownReport
+from kjerne.pages.summary_house import SummaryHouse
 from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
 from kjerne.services.participation.register import Asked, Change
@@ -432,7 +433,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, Protocol):
+class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

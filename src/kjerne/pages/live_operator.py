@@ -18,6 +18,7 @@ from kjerne.pages.live import SERVICE
 from kjerne.pages.live_answers import operator
 from kjerne.pages.live_exports import ExportPages
 from kjerne.pages.live_launched import LaunchedPages
+from kjerne.pages.live_summary import SummaryPages
 from kjerne.pages.oversight_house import JournalList, LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
@@ -39,7 +40,7 @@ COMPARISONS_SHOWN: Final = 15
 """Comparisons of the log: two weeks of them."""
 
 
-class OperatorPages(LaunchedPages, ExportPages):
+class OperatorPages(LaunchedPages, ExportPages, SummaryPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:

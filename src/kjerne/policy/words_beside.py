@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kjerne.store.audit import ELSEWHERE, ELSEWHERE_SAYS, SHOWN, SHOWN_SAYS
+from kjerne.store.audit import BROUGHT, BROUGHT_SAYS, ELSEWHERE, ELSEWHERE_SAYS, SHOWN, SHOWN_SAYS
 
 NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "named-not-for-care": (
@@ -44,6 +44,18 @@ OF_THE_LOG: Final[Mapping[str, tuple[str, str, str]]] = {
         ELSEWHERE_SAYS,
         "Noko som ligg hos ein annan og nemner den det gjeld, vart også vist.",
         "Something that lies with another person and names the one it concerns was shown too.",
+    ),
+    # A document that health personnel had at hand (`store.audit.brought`).
+    BROUGHT: (
+        BROUGHT_SAYS,
+        (
+            "Helsepersonell las eit dokument om den det gjeld, som dei sjølve hadde med. "
+            "Ingenting av det som er registrert her, vart vist, og dokumentet vart ikkje lagra."
+        ),
+        (
+            "Health personnel read a document about the one it concerns, which they had at hand themselves. "
+            "Nothing that is registered here was shown, and the document was not kept."
+        ),
     ),
 }
 """Rule of a row -> its words in bokmål, nynorsk and English."""

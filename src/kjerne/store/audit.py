@@ -65,6 +65,12 @@ SHOWN_SAYS: Final = (
 ELSEWHERE: Final = "shown-from-anothers"
 ELSEWHERE_LAW: Final = "pasientjournalloven § 19; helsepersonelloven § 45"
 ELSEWHERE_SAYS: Final = "Noe som ligger hos en annen og nevner den det gjelder, ble også vist."
+BROUGHT: Final = "document-brought"
+BROUGHT_LAW: Final = "helsepersonelloven § 21 a; pasientjournalloven § 22"
+BROUGHT_SAYS: Final = (
+    "Helsepersonell leste et dokument om den det gjelder, som de selv hadde med. "
+    "Ingenting av det som er registrert her, ble vist, og dokumentet ble ikke lagret."
+)
 OPENED_TO_WRITE: Final = frozenset(
     {"registered-with-all-opened", "registered-behind-restriction", "registered-behind-part"}
 )
@@ -193,6 +199,14 @@ def of_nobody(
     """The row of something opened, or `refused`, that names nobody who is registered: no patient's, the platform's own."""
     told = (0, at, _number(), REFUSED if refused else GIVEN, action, service, rule, law, says, "", "")
     return (*told, *_caller_values(caller), correlation, b"", *_care_values(caller))
+
+
+def brought(caller: Caller, patient: int, at: datetime, correlation: str) -> tuple[Any, ...]:
+    """The row of a document that the caller had at hand and that names this person: nothing of hers was opened, so the law was
+    not asked, and nothing that was attested is said of it (law, K147)."""
+    bare = replace(caller, attestation=None)
+    row = of_nobody(bare, "", "read", BROUGHT, BROUGHT_LAW, BROUGHT_SAYS, at, correlation)
+    return (patient, *row[1:])
 
 
 def refused(denial: Denial) -> tuple[Any, ...]:

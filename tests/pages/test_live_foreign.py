@@ -1,0 +1,65 @@
+"""A document at hand over the real platform: whose log says that it was read, and that nobody is told who is known here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from kjerne.policy.words import says
+from kjerne.store.audit import BROUGHT, BROUGHT_SAYS
+from pages.browser import token
+from pages.documents import whole
+from pages.test_live import Tab, blocked, key_of, tab, text
+from platform_fixture import Standing
+
+AT = "/clinician/document"
+NOBODYS = "15887099918"
+
+
+def upload(it: Tab, tree: Any) -> httpx.Response:
+    form = it.get(AT)
+    return it.http.post(
+        f"{it.platform.url}{AT}", data={"token": token(form)},
+        files={"document": ("ips.json", json.dumps(tree).encode())},
+        headers={"origin": it.platform.url, "sec-fetch-site": "same-origin"},
+    )  # fmt: skip
+
+
+def rows(platform: Standing, number: str) -> list[Any]:
+    return platform.rows(
+        "SELECT action, outcome, service, caller_name, organisation, types, ids FROM audit "
+        "WHERE patient = $1 AND rule = $2 ORDER BY at",
+        key_of(platform, number), BROUGHT,
+    )  # fmt: skip
+
+
+def test_whom_it_names_by_number_has_a_row_that_names_the_reader_and_no_record(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    before = len(rows(platform, number))
+    with tab(platform, "gp") as it:
+        shown = upload(it, whole(number=number))
+    assert "ikke fra den nasjonale journalen" in text(shown)
+    row = rows(platform, number)[before:]
+    assert [(one["action"], one["outcome"], one["service"], list(one["ids"])) for one in row] == [("read", 0, "", [])]
+    assert row[0]["caller_name"] == platform.persona("gp").person_name
+    with tab(platform, "citizen", "me") as me:
+        assert BROUGHT_SAYS in text(me.get("/me/log"))
+
+
+def test_the_page_is_the_same_whether_she_is_known_here_blocks_the_reader_or_is_nobody(platform: Standing) -> None:
+    number = platform.nin("citizen")
+    before = len(rows(platform, number))
+    with tab(platform, "gp") as it:
+        known, nobody = upload(it, whole(number=number)), upload(it, whole(number=NOBODYS))
+        with blocked(platform, "citizen", "gp"):
+            shut = upload(it, whole(number=number))
+    seen = {text(known).replace(number, "#"), text(nobody).replace(NOBODYS, "#"), text(shut).replace(number, "#")}
+    assert len(seen) == 1
+    assert len(rows(platform, number)) == before + 2
+
+
+def test_the_row_has_words_in_every_language() -> None:
+    assert says(BROUGHT, "nb") == BROUGHT_SAYS
+    assert "had at hand" in (says(BROUGHT, "en") or "") and "sjølve" in (says(BROUGHT, "nn") or "")
