@@ -109,7 +109,9 @@ from kjerne.services.standards_history import HistoryApi, OfEverybody
 from kjerne.services.standards_patch import PatchApi
 from kjerne.services.statements import Statements
 from kjerne.services.subscriptions import SubscriptionsApi
-from kjerne.services.summary.api import summaries
+from kjerne.services.summary.api import SummaryApi
+from kjerne.services.summary.drawing import Drawing
+from kjerne.services.summary.making import Making
 from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
@@ -291,7 +293,7 @@ class House:
             *self._subscriptions(reads, by_service[0], parse_json).routes(),
             *self._validating(anything, keeping).routes(),
             *everything.routes(),
-            *summaries(*read[:4], parse_json, *at_hand[4:], by_service[0], self.settings.tells_choices),
+            *SummaryApi(self.store.ids, self.summaries(), parse_json, self.identify).routes(),
             # A Group's addresses have the shape of a record's too.
             *self._in_bulk(parse_json).routes(),
             *map(persons.beside, map(registries.beside, of_records)),
@@ -307,6 +309,12 @@ class House:
         stated = Statements(self.guides, TYPES, CRITICAL, SHARED, persons_by, self.store.pool, EXPANDED_BY)
         routes += stated.routes(routes)
         return [*routes, *Described((*SERVICE_BY_TYPE, *SHARED, PERSON), TYPES).routes(routes)]
+
+    def summaries(self) -> Making:
+        """What makes patient summaries, for the wire and the pages."""
+        reads = by_services(lambda law: law.scopes)
+        drawing = Drawing(self.store.pool, self.reader, self.parse_search, reads)
+        return Making(self.store.pool, self.patients, drawing, self.settings.tells_choices)
 
     def _parsing_patches(self) -> tuple[Callable[[bytes], list[Any]], Callable[[bytes], etree._Element]]:
         """What reads a JSON Patch and an XML Patch."""
@@ -557,6 +565,7 @@ def pages(
         tells_choices=house.settings.tells_choices,
     )  # fmt: skip
     live.channels, live.guides = house.settings.channels, house.guides
+    live.making, live.public_url = house.summaries(), public_url
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")

@@ -71,6 +71,8 @@ class FakeDoors:
     opened_for: list[str] = field(default_factory=list)
     """The reasons that an operator gave."""
     can: frozenset[ChoiceKind] = EVERYTHING
+    copies: bool = True
+    """Whether she may take a copy."""
     permitted: bool = False
     """Whether Emil's parent has consented to youth access."""
 
@@ -114,7 +116,8 @@ class FakeDoors:
         return made.reference
 
     async def may_copy(self, who: Identity, visit: Visit) -> None:
-        return None
+        if not self.copies:
+            raise Refusal(403, "Nothing may be copied here.", where="denied")
 
     async def begin_copy(self, who: Identity, visit: Visit) -> Copy:
         return Copy((await self.chart(who, visit)).patient, self.clock.now(), ("DiagnosticReport", "Observation"))

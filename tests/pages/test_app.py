@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from importlib.resources import files
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from kjerne.clock import FixedClock
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Shows, Visit
+from kjerne.pages.summary_house import Made
 from kjerne.policy.words import says
 from pages.browser import Browser, as_shown, hidden, later, text, token
 from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse
@@ -472,6 +474,14 @@ class Hostile(FakeHouse):
             if "valueCodeableConcept" in resource:
                 resource["valueCodeableConcept"]["text"] = EVIL
         return chart
+
+    async def summary(self, who: Identity, visit: Visit, language: str) -> Made:
+        made = await super().summary(who, visit, language)
+        told = {
+            "resourceType": EVIL,
+            "code": {"text": EVIL, "coding": [{"system": EVIL, "code": EVIL, "display": EVIL}]},
+        }
+        return replace(made, document={"entry": [{"fullUrl": EVIL, "resource": told}]})
 
 
 EVIL = "\"'><script>alert(1)</script><svg onload=alert(1)>{{7*7}}"

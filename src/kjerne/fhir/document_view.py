@@ -94,6 +94,8 @@ class View:
     rest: tuple[Entry, ...]
     has_composition: bool
     is_whole: bool = True
+    prose: str = ""
+    """The narrative of the whole as text."""
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, once."""
@@ -140,12 +142,13 @@ class _Viewing:
         self._shown.add(head)
         her = self._patient(composition)
         patient = self._entry(her) if her >= 0 else None
+        spoken = self._spoken(composition)
         sections = tuple(self._sections(composition, 0))
         rest = tuple(self._entry(place) for place in range(len(self._resources)) if place not in self._shown)
         return View(
             said(composition.get("title")), said(composition.get("date")) or self._date, patient,
             tuple(self._walked(_without(composition, "section")).facts), sections, rest, head >= 0,
-            self._whole and self._left > 0,
+            self._whole and self._left > 0, spoken,
         )  # fmt: skip
 
     def _head(self) -> int:
@@ -193,15 +196,19 @@ class _Viewing:
         empty = Fact(("emptyReason",), named(reason), codes) if reason is not None else None
         loinc = _codes(section.get("code"))
         aside = _without(section, "title", "code", "entry", "emptyReason", "section")
-        lines = prose(next((said(one.get("div")) for one in objects(section.get("text"))), "")).split("\n")
-        spoken = "\n".join(lines[: max(self._left, 0)])
-        self._left -= len(lines) - (lines == [""])
         return Section(
             said(section.get("title")) or named(section.get("code")), loinc[0] if loinc else None, empty,
-            spoken,
+            self._spoken(section),
             (*(Fact(("code",), one.display, (one,)) for one in loinc[1:]), *self._walked(aside).facts),
             tuple(entries), tuple(missing), tuple(again), tuple(self._sections(section, depth + 1)),
         )  # fmt: skip
+
+    def _spoken(self, tree: Tree) -> str:
+        """The narrative of a section or of the whole, as far as there is room for its lines."""
+        lines = prose(next((said(one.get("div")) for one in objects(tree.get("text"))), "")).split("\n")
+        spoken = "\n".join(lines[: max(self._left, 0)])
+        self._left -= len(lines) - (lines == [""])
+        return spoken
 
     def _entry(self, place: int) -> Entry:
         resource = self._resources[place]

@@ -36,6 +36,7 @@ from kjerne.pages import (
     operations_journals,
     operations_review,
     persons,
+    summaries,
 )
 from kjerne.pages.desk import ALIVE, HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
@@ -76,6 +77,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/clinician/v/{visit}/critical/{type}/{id}", critical.one, "practitioner"),
     ("GET", "/clinician/v/{visit}/critical/{type}/{id}/change", critical.change, "practitioner"),
     ("POST", "/clinician/v/{visit}/critical/{type}/{id}/{deed}", critical.act, "practitioner"),
+    ("GET", "/clinician/v/{visit}/summary", summaries.whole, "practitioner"),
+    ("GET", "/clinician/v/{visit}/summary.pdf", summaries.whole_pdf, "practitioner"),
     ("GET", "/clinician/v/{visit}/unlock", clinician.lock, "practitioner"),
     ("POST", "/clinician/v/{visit}/unlock", clinician.unlock, "practitioner"),
     ("POST", "/clinician/v/{visit}/declare", clinician.declare, "practitioner"),
@@ -85,6 +88,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/clinician/v/{visit}/close", clinician.close, "practitioner"),
     ("GET", "/me", citizen.home, "citizen"),
     ("GET", "/me/critical", critical.mine, "citizen"),
+    ("GET", "/me/summary", summaries.mine, "citizen"),
+    ("GET", "/me/summary.pdf", summaries.mine_pdf, "citizen"),
     ("GET", "/me/results", citizen.results, "citizen"),
     ("GET", "/me/trend/{series}", citizen.trend, "citizen"),
     ("GET", "/me/report/{report}", citizen.report, "citizen"),

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import foreign_document
+from kjerne.pages import foreign_document, summary_pdf
 from kjerne.pages.desk import Page, outside
+from kjerne.pages.foreign_document import Tree
 from kjerne.pages.summary_page import rendered
 
 FAULTS: Final = "document"
@@ -41,17 +42,24 @@ async def show(page: Page) -> Response:
     why = await page.house.absence(page.who)
     if why:
         return outside(page, why)
+    as_pdf = page.form.get("as") == "pdf"
     try:
         async with page.desk.laying_out:
-            numbers, body = await asyncio.to_thread(_read, page.file, page.reads_as)
+            document, numbers, body = await asyncio.to_thread(_read, page.file, "" if as_pdf else page.reads_as)
     except Refusal as fault:
         if fault.where.partition("_")[0] != FAULTS:
             raise
         return _form(page, fault)
     await page.house.brought(page.who, numbers)
+    if as_pdf:
+        return await summary_pdf.answer(
+            page, document, (page.say("document.not_ours"), page.say("document.not_ours_text"))
+        )
     return page.render("clinician/document_shown.html", title=page.say("document.shown"), body=body)
 
 
-def _read(raw: bytes, language: str) -> tuple[tuple[str, ...], Markup]:
+def _read(raw: bytes, language: str) -> tuple[Tree, tuple[str, ...], Markup]:
+    """The document, whom it names, and the page's body of it in a language if one is given."""
     document = foreign_document.read(raw)
-    return foreign_document.numbers_of(document), rendered(document, language)
+    body = rendered(document, language) if language else Markup()
+    return document, foreign_document.numbers_of(document), body

@@ -63,6 +63,12 @@ from kjerne.store.summarising import write_down
 
 T = TypeVar("T")
 SERVICE = "results"
+SUMMARY = "summary"
+"""What is asked of several services at once."""
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "critical-information": ("critical-information",), SUMMARY: ("critical-information", "record"),
+}  # fmt: skip
+"""Which services a login for results is let in to beside those, by what it asks for."""
 CLIENT = "kjerne-pages"
 CHART_LIMIT = 20_000
 """Newest records of each type that are drawn: an intensive stay of months fits. Where there are more, the pages say so."""
@@ -157,7 +163,7 @@ class LivePages:
         """The caller of one request; with a visit, attested for that patient alone.
 
         A login's token is for one API, that of the results. The pages call none: with it she is let in to the other services
-        that they show too, as their law then has it (law, K128).
+        that they show too, as their law then has it (law, K128), and for a summary to the record (K146).
 
         Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too,
         as `Unattested` about the visited patient.
@@ -180,9 +186,9 @@ class LivePages:
                 raise Unattested(refused, unproven, (PatientRef(key=visit.patient),) if visit else ()) from refused
         attestation = await self._attestation(who, carry, visit) if visit and who.kind == "practitioner" else None
         caller = self._caller(who, carry, attestation)
-        if service == SERVICE or caller.kind != "practitioner" or not caller.scopes & SERVICES[SERVICE].scopes:
+        if caller.kind != "practitioner" or not caller.scopes & SERVICES[SERVICE].scopes:
             return caller
-        return replace(caller, scopes=caller.scopes | SERVICES[service].scopes)
+        return replace(caller, scopes=caller.scopes.union(*(SERVICES[one].scopes for one in BESIDE.get(service, ()))))
 
     def _caller(self, who: Identity, carry: Carry, attestation: Attestation | None) -> Caller:
         kind: CallerKind = "citizen" if who.kind == "citizen" else "practitioner"

@@ -1,4 +1,4 @@
-"""Patient summaries behind the pages."""
+"""Patient summaries behind the pages: made as they are for the wire, and who has read one from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,39 @@ import secrets
 from collections.abc import Sequence
 
 from kjerne.errors import Refusal
-from kjerne.pages.house import Identity
-from kjerne.pages.live import LivePages
+from kjerne.exchange import PatientRef, Unattested
+from kjerne.pages.house import Identity, Visit
+from kjerne.pages.live import SUMMARY, LivePages
+from kjerne.pages.summary_house import Made
+from kjerne.services.summary.drawing import Asking
+from kjerne.services.summary.making import Making
 from kjerne.store import audit
+
+ASKED = "Patient/$summary"
 
 
 class SummaryPages(LivePages):
     """Implements `pages.summary_house.SummaryHouse`."""
+
+    making: Making
+    public_url: str
+
+    async def summary(self, who: Identity, visit: Visit, language: str) -> Made:
+        """Under the law of each service that it is drawn from, with its row of what leaves (law, K124 and K146)."""
+        correlation = f"page-{visit.id}-{secrets.token_hex(4)}"
+        try:
+            caller = await self.caller(who, visit, SUMMARY)
+        except Unattested as refused:
+            await self.door.write_down(refused, correlation)
+            raise
+        document = await self.making.made(
+            Asking(
+                self.door.admit(caller, correlation), caller, PatientRef(key=visit.patient), ASKED, language, self.public_url,
+                correlation, self.basis_of(visit), visit.purpose,
+            )
+        )  # fmt: skip
+        async with self.store.pool.acquire() as conn:
+            return Made(document, await self.person(conn, visit.patient))
 
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
         """All rows in one transaction, before anything of the document is shown (law, K147)."""

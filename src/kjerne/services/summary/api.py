@@ -6,36 +6,30 @@ under that service's law, with a row in her log that names exactly what leaves. 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import ATTEMPTS, Answer, Call, Pairs, PatientRef, Route, Stale, any_of, unsettled
+from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, any_of
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
-from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.encode import encode
+from kjerne.fhir.interaction import basis_of
 from kjerne.fhir.negotiation import JSON, check_accepted, media_type
 from kjerne.fhir.prefer import lenient
-from kjerne.fhir.search import Search
 from kjerne.registries.card_words import language_of
 from kjerne.registries.naming import in_address, is_national, patient_of
-from kjerne.services.summary import composing
-from kjerne.services.summary.document import BUNDLE_PROFILES, COMPOSITION_PROFILES, ORGANISATIONS, document
-from kjerne.services.summary.drawing import Drawing, Place, Sources
-from kjerne.services.summary.fitting import organisations
-from kjerne.services.summary.model import OPENED, Section, Summary, Tree
-from kjerne.store import registers, summarising
+from kjerne.services.summary.document import BUNDLE_PROFILES, COMPOSITION_PROFILES
+from kjerne.services.summary.drawing import Asking
+from kjerne.services.summary.making import BASE, Making
+from kjerne.services.summary.model import OPENED
 from kjerne.store.patient_ids import key_of, ref
-from kjerne.store.patients import TYPE, Held, Patients, is_left
-from kjerne.store.pool import Pool
-from kjerne.store.reading import Reader
+from kjerne.store.patients import TYPE
 from kjerne.store.sealed_id import SealedIds
 
-BASE: Final = "/fhir/R4"
 AT: Final = BASE + "/Patient/$summary"
 OF_ONE: Final = BASE + "/Patient/{id}/$summary"
 TAKES: Final = ("profile", "identifier")
@@ -44,25 +38,20 @@ BODY_LIMIT_BYTES: Final = 20_000
 PROFILES: Final = frozenset({*COMPOSITION_PROFILES, *BUNDLE_PROFILES})
 VERSIONS: Final = ("2.0", "1.0.0")
 """Of IPS and of EU EPS: how a version of a profile that is asked for begins."""
-AT_ONCE_TREES: Final = 100
-"""A document of more entries is put together in a thread, so that others are answered meanwhile."""
 
 
 @dataclass(frozen=True)
 class SummaryApi:
-    """The handler. `tells_choices` says whether personnel may hear of what a patient has shut."""
+    """The handler."""
 
-    pool: Pool
     ids: SealedIds
-    patients: Patients
-    drawing: Drawing
+    making: Making
     parse_json: Callable[[bytes], dict[str, Any]]
     identify: Callable[[str], PatientRef]
-    tells_choices: bool
 
     def routes(self) -> list[Route]:
         each = partial(
-            Route, handler=self.summary, needs=any_of({one: self.drawing.reads[one] for one in OPENED}), errors="fhir",
+            Route, handler=self.summary, needs=any_of({one: self.making.drawing.reads[one] for one in OPENED}), errors="fhir",
             body_limit_bytes=BODY_LIMIT_BYTES, for_citizens=True,
         )  # fmt: skip
         return [each(method, path=path) for path in (AT, OF_ONE) for method in ("GET", "POST")]
@@ -77,14 +66,12 @@ class SummaryApi:
         patient = patient_of(call, self.identify, *numbers) if by_number else ref(key or 0)
         smart.demand(call.caller, TYPE, "s")
         asked = search_line("Patient/$summary", tuple(pair for pair in sent if pair[0] == "profile"))
-        for attempt in range(ATTEMPTS):
-            try:
-                check = partial(self._is_of_her, call)
-                sources = await self.drawing.sources(call, patient, asked, check, proven=attempt == 0)
-                return Answer(200, await self._written(call, sources))
-            except Stale:
-                continue
-        raise unsettled()
+        assert call.caller is not None, "the route asks for a scope"
+        asking = Asking(
+            call.admit, call.caller, patient, asked, language_of(call.headers.get("accept-language", "")), call.base_url,
+            call.correlation, basis_of(call), check=partial(self._is_of_her, call),
+        )  # fmt: skip
+        return Answer(200, encode(await self.making.made(asking)))
 
     def _key(self, call: Call) -> int | None:
         """Whom the address names; None where it names nobody, 0 for an id that is no Patient's."""
@@ -103,55 +90,6 @@ class SummaryApi:
                 raise Refusal(415, "a body is a form or a Parameters resource in JSON", where="content-type")
             sent += _in_parameters(self.parse_json(call.body))
         return sent
-
-    async def _written(self, call: Call, sources: Sources) -> bytes:
-        """The document, once the rows of what leaves with it stand."""
-        first = next(iter(sources.grants.values()))
-        tells = self.tells_choices or first.caller.kind == "citizen"
-        async with self.pool.acquire() as conn:
-            held = [one for one in (await self.patients.stood(conn, first))[:1] if one.raw is not None]
-        held = [one for one in held if is_left(first.caller, one, "s")]
-        if not held:
-            async with self.pool.acquire() as conn:
-                await summarising.write_down(conn, sources.leaving(frozenset()))
-            raise Refusal(404, "there is no Patient of whom a summary could be made", where="id")
-        summary = await self._summary(
-            call, sources, composing.sections(sources.drawn, tells_choices=tells), held, first
-        )
-        long = sum(len(one.entries) for one in summary.sections) > AT_ONCE_TREES
-        made = await asyncio.to_thread(document, summary) if long else document(summary)
-        async with self.pool.acquire() as conn:
-            await summarising.write_down(conn, sources.leaving(places_in(made)), first, held)
-        return encode(made)
-
-    async def _summary(
-        self, call: Call, sources: Sources, sections: Sequence[Section], held: Sequence[Held], first: Grant
-    ) -> Summary:  # fmt: skip
-        numbers = {
-            number for one in sections for tree in one.entries for number in organisations(tree, ORGANISATIONS)
-        }  # fmt: skip
-        names = await registers.organisation_names(self.pool, sorted(numbers)) if numbers else {}
-        summary = Summary(
-            decode(held[0].served), sections, (*composing.beside(sources.drawn), *sources.medicines), first.at,
-            language_of(call.headers.get("accept-language", "")), f"{call.base_url}{BASE}", "", names,
-        )  # fmt: skip
-        return replace(summary, number=f"{summary.patient['id']} {first.at.isoformat()} {call.correlation}")
-
-
-def summaries(
-    pool: Pool, ids: SealedIds, patients: Patients, reader: Reader, parse_json: Callable[[bytes], dict[str, Any]],
-    parse_search: Callable[[str, Pairs, bool], Search], identify: Callable[[str], PatientRef], reads: Mapping[str, str],
-    tells_choices: bool,
-) -> list[Route]:  # fmt: skip
-    """The routes, for one house; `reads` are the scopes that each service asks for."""
-    drawing = Drawing(pool, reader, parse_search, reads)
-    return SummaryApi(pool, ids, patients, drawing, parse_json, identify, tells_choices).routes()
-
-
-def places_in(made: Tree) -> frozenset[Place]:
-    """Type and id of every resource of a document."""
-    resources = (one["resource"] for one in made["entry"])
-    return frozenset((one["resourceType"], one["id"]) for one in resources)
 
 
 def _checked(sent: Pairs, *, passing_over: bool) -> list[str]:

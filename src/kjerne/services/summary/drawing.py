@@ -16,12 +16,11 @@ import structlog
 from cryptography.exceptions import InvalidTag
 
 from kjerne.access import PORTAL, Caller, Grant
-from kjerne.exchange import Call, Denied, Pairs, PatientRef
+from kjerne.exchange import Admit, Denied, Pairs, PatientRef
 from kjerne.fhir import smart
 from kjerne.fhir.cds_hooks import codings
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
-from kjerne.fhir.interaction import basis_of
 from kjerne.fhir.search import Search, plan
 from kjerne.registries.homes import row_number
 from kjerne.services.summary.choosing import PREGNANCY_DATES, SOUGHT, section_of
@@ -66,6 +65,27 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class Asking:
+    """Who asks for a summary of whom, by which right and in which language, over the wire or on a page: plain values.
+
+    `caller` holds the scopes of the services that it reaches, `basis` and `purpose` are what it declares, `base_url` is where
+    records have their addresses, `asked` is the question for the log to keep, and `check` looks at each grant before anything
+    is read.
+    """
+
+    admit: Admit
+    caller: Caller
+    patient: PatientRef
+    asked: str
+    language: str
+    base_url: str
+    correlation: str
+    basis: str = ""
+    purpose: str = ""
+    check: Callable[[Grant], None] = lambda _: None
+
+
+@dataclass(frozen=True)
 class Drawing:
     """`reads` are the scopes that each service asks for."""
 
@@ -75,26 +95,26 @@ class Drawing:
     reads: Mapping[str, str]
     late_seconds: float = LATE_SECONDS
 
-    async def sources(
-        self, call: Call, patient: PatientRef, asked: str, check: Callable[[Grant], None], *, proven: bool
-    ) -> Sources:
-        """All that the sources give now, nothing of which is in the log yet; `check` looks at each grant before anything is read.
+    async def sources(self, asking: Asking, *, proven: bool) -> Sources:
+        """All that the sources give now, nothing of which is in the log yet.
 
         Raises `Stale`; `Denied` where the law opens none.
         """
         found, referred_to = Sources(), set[str]()
-        assert call.caller is not None, "the route asks for a scope"
         for service in OPENED:
-            if not is_reached(call.caller, self.reads[service]):
+            if not is_reached(asking.caller, self.reads[service]):
                 found.drawn[service] = Drawn("unavailable")
                 continue
             try:
-                grant = await call.admit(patient, service, "search", basis=basis_of(call), proven=proven, asked=asked)
+                grant = await asking.admit(
+                    asking.patient, service, "search", basis=asking.basis, purpose=asking.purpose, proven=proven,
+                    asked=asking.asked,
+                )  # fmt: skip
             except Denied as denied:
                 found.denied = found.denied or denied
                 found.drawn[service] = Drawn("withheld" if denied.denial.outcome else "unavailable")
                 continue
-            check(grant)
+            asking.check(grant)
             found.grants[service] = grant
             drawn = await self._drawn(grant, found, referred_to)
             found.drawn[service] = drawn
@@ -175,8 +195,8 @@ class Drawing:
 
 
 def is_reached(caller: Caller, needs: str) -> bool:
-    """Whether a token holds a scope that a service asks for, or is a citizen portal's."""
-    return not caller.scopes.isdisjoint((*needs.split(), PORTAL))
+    """Whether she holds a scope that a service asks for, or is a citizen, whom the law lets ask of every service."""
+    return caller.kind == "citizen" or not caller.scopes.isdisjoint((*needs.split(), PORTAL))
 
 
 def _may_be_led_to(tree: Tree) -> bool:
