@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
+from kjerne.pages import summary_pdf
 from pages.browser import Browser, text
 from pages.fake import FakeHouse
 
@@ -74,3 +77,20 @@ async def test_who_may_take_no_copy_is_offered_no_file_and_gets_none(browser: Br
     house.copies = False
     refused = await browser.get("/me/summary.pdf")
     assert (refused.status_code, house.summaries) == (403, ["nb"])
+
+
+async def test_pages_do_not_wait_for_a_pdf_that_takes_long_and_of_two_such_neither_waits_for_ever(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import time; time.sleep(600)", encoding="utf-8")
+    monkeypatch.setattr(summary_pdf, "PROGRAM", program)
+    monkeypatch.setattr(summary_pdf, "SECONDS", 3.0)
+    root = await opened(browser)
+    waiting = [asyncio.create_task(browser.get(f"{root}/summary.pdf")) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert (await browser.get(f"{root}/summary")).status_code == 200
+    assert not any(one.done() for one in waiting)
+    answers = await asyncio.gather(*waiting)
+    assert [one.status_code for one in answers] == [503, 503]
+    assert "Skriv ut siden i stedet" in text(answers[0])

@@ -105,6 +105,7 @@ class Tab:
             house.store, house.clock, house.reader, house.asker, verify, house.identify, house.digest,
             tells_choices=house.settings.tells_choices,
         )  # fmt: skip
+        live.making, live.public_url = house.summaries(), URL
         app = pages_app(live, FakeDoor(house.clock), key=bytes(32), clock=house.clock, secure=False)
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True, headers={"cid": "the-same"}
@@ -127,9 +128,9 @@ class Tab:
 
     async def every_page(self) -> dict[str, tuple[int, list[tuple[str, str]], str]]:
         """All pages that the first ones lead to, as far as they are about the patient."""
-        first = [self.root, f"{self.root}?period=all", f"{self.root}/print", "/clinician"]
+        first = [self.root, f"{self.root}?period=all", f"{self.root}/print", f"{self.root}/summary", "/clinician"]
         if self.to == "me":
-            first = ["/me", "/me/results", "/me/results?show=flagged", "/me/privacy"]
+            first = ["/me", "/me/results", "/me/results?show=flagged", "/me/privacy", "/me/summary"]
         told: dict[str, tuple[int, list[tuple[str, str]], str]] = {}
         queue = list(first)
         while queue:

@@ -85,6 +85,8 @@ class Desk:
     launcher: Launcher | None = None
     laying_out: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a whole document is read and laid out: one at a time in each worker (decision 60)."""
+    setting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a PDF is set, which may take long: pages do not wait for it."""
 
     @property
     def cookie(self) -> str:
@@ -169,6 +171,8 @@ class Page:
         return replace(self.session, visit=visit)
 
 
+OF_NO_SOURCE: Final = frozenset({"summary_pdf"})
+"""What failed here without any source of records being silent."""
 PageHandler = Callable[[Page], Awaitable[Response]]
 Kind = Literal["practitioner", "citizen", "operator"]
 ENTRANCE: Final[Mapping[Kind, To]] = {"practitioner": "clinician", "citizen": "me", "operator": "operations"}
@@ -248,7 +252,7 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
     if isinstance(no, Denied) and no.denial.of_caller:
         part = ROLE_BY_RULE[no.denial.rule]
         return outside(page, absence(no.denial.caller, no.denial.service, part, no.denial.at))
-    silent = isinstance(no, Refusal) and no.status in (503, 504)
+    silent = isinstance(no, Refusal) and no.status in (503, 504) and no.where not in OF_NO_SOURCE
     if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
         try:
             patient = await page.house.patient(page.who, page.visit, refused=isinstance(no, Denied))

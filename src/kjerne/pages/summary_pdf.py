@@ -53,8 +53,15 @@ log = structlog.get_logger("kjerne")
 
 async def answer(page: Page, document: Mapping[str, Any], notice: Sequence[str] = ()) -> Response:
     """The PDF as a file. `notice` stands first, and its beginning at the foot of each page. Raises as `made_of`."""
-    async with page.desk.laying_out:
+    try:
+        async with asyncio.timeout(SECONDS):
+            await page.desk.setting.acquire()
+    except TimeoutError:
+        raise _not_set() from None
+    try:
         made = await made_of(document, page.reads_as, page.now, notice)
+    finally:
+        page.desk.setting.release()
     name = f"summary-{page.now.date().isoformat()}.pdf"
     return Response(
         made, media_type="application/pdf", headers={"content-disposition": f'attachment; filename="{name}"'}
