@@ -59,6 +59,7 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
           for deed in ("$everything", "$summary") for method in ("GET", "POST") for named in ("", "{id}/")),
         ("GET", f"{at}/{{id}}/$meta"),
         *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "$groups", "{type}", "{type}/{id}")),
+        *(("GET", f"/api/critical-information/v1/abroad{named}") for named in ("", "/{document}", "/{document}/content")),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 

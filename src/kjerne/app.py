@@ -54,6 +54,7 @@ from kjerne.registries.journals import Journals
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
+from kjerne.services.critical.abroad.api import DOCUMENT_LIMIT_BYTES
 from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.services.disclosures import DisclosuresApi
 from kjerne.services.everything import EverythingApi
@@ -128,7 +129,7 @@ from kjerne.store.patients import Patients
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
 from kjerne.transferring import critical
-from kjerne.wire import http, journal, msghead, saml, search, xml
+from kjerne.wire import foreign, http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
 from kjerne.wire.oauth import Verifier
@@ -239,6 +240,11 @@ class House:
         linked = any(is_linked(one) for one in found.criteria)
         return replace(found, library=self.guides.state().shelf) if linked else found
 
+    @property
+    def parse_foreign(self) -> Callable[[bytes, str], dict[str, Any]]:
+        """What reads a document of somebody else's making."""
+        return foreign.reader(self.settings.json_depth, self.settings.xml_depth, DOCUMENT_LIMIT_BYTES)
+
     async def registered(self, hpr: str) -> Registered | None:
         """The personnel register's word on an HPR number."""
         known = await registers.practitioner(self.store.pool, hpr)
@@ -334,7 +340,17 @@ class House:
         return [
             *ResultsApi(self.store.pool, self.finder, self.cursors, parse_search, self.identify).routes(),
             *ReuseApi(self.asker, self.identify).routes(),
-            *critical(self.store, self.reader, self.finder, *parse, self.guides, is_shut, self.registered, journals),
+            *critical(
+                self.store,
+                self.reader,
+                self.finder,
+                *parse,
+                self.guides,
+                is_shut,
+                self.registered,
+                journals,
+                self.parse_foreign,
+            ),
         ]
 
     def _of_clinicians_systems(self, parse_json: Callable[[bytes], dict[str, Any]]) -> list[Route]:

@@ -14,6 +14,8 @@ from kjerne.policy.caller import Registered
 from kjerne.policy.services import SERVICES
 from kjerne.registries.guides import Guides
 from kjerne.registries.journals import Journals
+from kjerne.services.critical.abroad.api import AbroadApi
+from kjerne.services.critical.abroad.settling import Abroad
 from kjerne.services.critical.api import CriticalApi
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.coverage import CoverageApi
@@ -26,8 +28,10 @@ from kjerne.services.critical.transfer import TransferApi, Transfers
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings.knowledge import Knowledge
 from kjerne.services.warnings.reading import ATC, Allergy, Code, Part
+from kjerne.store.abroad import Digests
 from kjerne.store.finding import Finder
 from kjerne.store.house import Store
+from kjerne.store.patients import Patients
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
 from kjerne.store.transfers import Names
@@ -40,6 +44,20 @@ Register = Callable[[str], Awaitable[Registered | None]]
 def book_of(store: Store, reader: Reader, identify: Callable[[str], PatientRef]) -> Book:
     """The records of critical information."""
     return Book(store.ids, reader, store.records, types_by_service()[SERVICE], identify)
+
+
+def abroad_of(
+    store: Store, book: Book, guides: Guides, parse: Callable[[bytes, str], dict[str, Any]],
+    identify: Callable[[str], PatientRef],
+) -> Abroad:  # fmt: skip
+    """Patient summaries from abroad beside those records; for the pages too. `parse` reads bytes by their media type."""
+    patients = Patients(store.wrap, store.people.numbers, store.ids)
+    digests = Digests(store.keys.derived("critical-abroad"))
+    registers = SERVICES[SERVICE].registers
+    return Abroad(
+        store.wrap, patients, store.people, Related(book, meanings), digests, guides, parse, identify,
+        lambda authorization: registers.get(authorization, frozenset()),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ def critical(
     store: Store, reader: Reader, finder: Finder, parse_json: Callable[[bytes], dict[str, Any]],
     parse_bundle: Callable[[bytes], dict[str, Any]], parse_search: Callable[..., Search],
     identify: Callable[[str], PatientRef], guides: Guides, is_shut: Callable[[Grant], bool], registered: Register,
-    journals: Journals,
+    journals: Journals, parse_foreign: Callable[[bytes, str], dict[str, Any]],
 ) -> list[Route]:  # fmt: skip
     """The routes of the national interface."""
     book = book_of(store, reader, identify)
@@ -100,5 +118,9 @@ def critical(
     related = RelatedApi(store.pool, Related(book, meanings), identify)
     reach = CoverageApi(store.pool, book.types)
     told = NotifiedApi(store.pool, journals, store.keys.derived("journal"), parse_bundle)
-    rooms = TransferApi(sent, parse_bundle, identify), related, reach, told, people
+    abroad = AbroadApi(
+        store.pool, abroad_of(store, book, guides, parse_foreign, identify), store.ids, parse_json, identify
+    )  # fmt: skip
+    # Addresses of documents from abroad have the shape of a record's: they come first.
+    rooms = TransferApi(sent, parse_bundle, identify), related, reach, told, abroad, people
     return [route for room in rooms for route in room.routes()]

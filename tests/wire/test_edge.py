@@ -18,6 +18,7 @@ from kjerne.sandbox.substances import IBUPROFEN
 from kjerne.services.critical.api import BASE as CRITICAL
 from pages.test_live_inquiries import corrected, listed
 from platform_fixture import Standing
+from services.critical import foreign
 from services.critical import records as critical
 from services.critical.asking import SYSTEM, claims, created
 from services.critical.transfers import Journal
@@ -454,6 +455,35 @@ def of_critical_information(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     yield gone, gone
 
 
+def of_summaries_from_abroad(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
+    """Brought, listed, opened, settled and taken back."""
+    at, there, who = f"{CRITICAL}/abroad", f"{CRITICAL}/abroad/{{document}}", {"about": "citizen"}
+    asking = headers_of_critical(platform, "citizen")
+    number = foreign.kept(platform, foreign.allergy())
+    held, tree = f"{at}/{number}", foreign.document(foreign.her(platform), foreign.allergy())
+    wrong, unlike = tree | {"type": "collection"}, foreign.document(foreign.her(platform, birthDate="1901"))
+    way = f"POST {CRITICAL}/$import-summary"
+    new = Sent(way, f"{CRITICAL}/$import-summary", **who, body=encode(tree), headers=asking | FHIR, status=201)
+    yield new, replace(new, status=200)
+    yield replace(new, body=encode(wrong), status=422), replace(new, body=encode(unlike), status=409)
+    for sent in (
+        Sent(f"GET {at}", at, **who, headers=asking),
+        Sent(f"GET {there}", held, **who, headers=asking),
+        Sent(f"GET {there}", f"{at}/none", **who, headers=asking, status=404),
+        Sent(f"GET {there}/content", f"{held}/content", **who, headers=asking),
+    ):
+        yield sent, sent
+    one, left = f"{held}/entries/{foreign.FIRST}", encode(foreign.decision("leave-out", reason="Ikke relevant"))
+    settle = Sent(f"POST {there}/entries/{{place}}", one, **who, body=left, headers=asking | FHIR, status=428)
+    yield settle, replace(settle, headers=asking | FHIR | {"if-match": 'W/"0-0"'}, status=412)
+    why = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "Feil pasient"}]}
+    back = Sent(f"POST {there}/$take-back", f"{held}/$take-back", **who, body=encode(why), headers=asking | FHIR)
+    yield replace(back, body=b"{}", status=422), back
+    gone = Sent(f"GET {there}", held, **who, headers=asking, status=410)
+    yield back, back
+    yield gone, gone
+
+
 def asked_while_she_works(platform: Standing) -> list[Sent]:
     """Cards of a clinician's system, and what became of them."""
     json_ = {"content-type": "application/json"}
@@ -527,6 +557,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     ]
     yield from ((one, one) for one in (*once, *about_nobody(platform)))
     yield from of_critical_information(platform)
+    yield from of_summaries_from_abroad(platform)
     yield from followed_by_another(platform, made)
 
 

@@ -83,13 +83,14 @@ def grouped(entered: Iterable[Entered]) -> list[Group]:
 
 def relation(one: Entered, other: Entered) -> Relation | None:
     """How two records belong together; None where they do not."""
-    if not _may_be_alike(one.entry, other.entry):
-        return None
-    if one.means.same & other.means.same:
+    return meant(one.means, other.means) if _may_be_alike(one.entry, other.entry) else None
+
+
+def meant(one: Means, other: Means) -> Relation | None:
+    """How two meanings belong together, whatever says them."""
+    if one.same & other.same:
         return "same"
-    if one.means.same & other.means.wider or other.means.same & one.means.wider:
-        return "kind-of"
-    return None
+    return "kind-of" if one.same & other.wider or other.same & one.wider else None
 
 
 def _may_be_alike(one: Entry, other: Entry) -> bool:
@@ -129,23 +130,28 @@ def _group(entries: list[Entered]) -> Group:
 
 
 def _conflicts(one: Entered, other: Entered) -> Iterator[Conflict]:
-    """What two records that belong together themselves say differently; what was entered in error says nothing."""
+    """What two records that belong together themselves say differently."""
+    for about in differing(one, other, relation(one, other)):
+        yield Conflict(about, one.entry.id, other.entry.id)
+
+
+def differing(one: Entered, other: Entered, related: Relation | None) -> Iterator[About]:
+    """About what two records that are `related` say different things; what was entered in error says nothing."""
     a, b = one.entry.now, other.entry.now
-    if "in-error" in (a.standing, b.standing) or relation(one, other) is None:
+    if "in-error" in (a.standing, b.standing) or related is None:
         return
-    ids = one.entry.id, other.entry.id
     if (a.standing == "refuted") != (b.standing == "refuted"):
         # That the narrower is refuted says nothing against the wider: who does not react to one kind may react to another.
         refuted, holds = (one, other) if a.standing == "refuted" else (other, one)
         if refuted.means.same & (holds.means.same | holds.means.wider):
-            yield Conflict("refuted", *ids)
+            yield "refuted"
         return
-    if relation(one, other) != "same" or "refuted" in (a.standing, b.standing):
+    if related != "same" or "refuted" in (a.standing, b.standing):
         return
     if {a.standing, b.standing} == {"active", "over"}:
-        yield Conflict("over", *ids)
+        yield "over"
     if a.criticality != b.criticality and {a.criticality, b.criticality} <= _WEIGHED:
-        yield Conflict("criticality", *ids)
+        yield "criticality"
 
 
 def _weight(one: Entered) -> tuple[int, int, int, float, str]:

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import period
-from kjerne.services.summary.model import ABSENT_UNKNOWN, LOINC, SNOMED, Tree
+from kjerne.registries.negatives import OF_A_PART, OF_ALL, SPEAKING
+from kjerne.services.summary.model import ABSENT_UNKNOWN, LOINC, Tree
 
 PREGNANCY_STATUS: Final = "82810-3"
 PREGNANCY_DATES: Final = frozenset({"11778-8", "11779-6", "11780-4"})
@@ -26,21 +27,6 @@ FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
 RESULTS_SHOWN: Final = 100
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 Stated = Literal["", "whole", "part", "no-info"]
-_SPEAKING: Final = frozenset({SNOMED, ABSENT_UNKNOWN})
-_NEGATIVES: Final = frozenset(
-    {
-        "716186003", "no-known-allergies", "160245001", "no-known-problems", "787481004", "no-known-medications",
-        "no-known-procedures", "no-known-devices", "no-known-immunizations",
-    }
-)  # fmt: skip
-"""Codes that say of a whole section that there is nothing: SNOMED CT's for allergies, problems and medicines."""
-_OF_A_PART: Final = frozenset(
-    {
-        "409137002", "428607008", "429625007", "1003774007",
-        "no-known-medication-allergies", "no-known-environmental-allergies", "no-known-food-allergies",
-    }
-)  # fmt: skip
-"""Codes that say it of some kinds of allergens."""
 _NAMES: Final = {
     "AllergyIntolerance": "code", "Condition": "code", "Procedure": "code", "MedicationStatement": "medicationCodeableConcept",
     "MedicationRequest": "medicationCodeableConcept", "Immunization": "vaccineCode",
@@ -185,9 +171,9 @@ def stated(tree: Tree) -> Stated:
     for system, code, _ in codings(tree.get(element)):
         if system == ABSENT_UNKNOWN and code.endswith("-info"):
             return "no-info"
-        if system in _SPEAKING and code in _NEGATIVES:
+        if system in SPEAKING and code in OF_ALL:
             return "whole"
-        if system in _SPEAKING and code in _OF_A_PART:
+        if system in SPEAKING and code in OF_A_PART:
             return "part"
     return ""
 

@@ -64,6 +64,7 @@ _DRAWING: Final = Given("Bytes", ("content-security-policy", "cross-origin-resou
 _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CRITICAL: Final = "/api/critical-information/v1"
+_ABROAD: Final = f"{_CRITICAL}/abroad/{{document}}"
 _OF_CRITICAL: Final = ("nhn-patient-nin!", "nhn-user-role", "nhn-access-basis", "nhn-source-system!", "nhn-event-id!")
 _CONSENT: Final = "/fhir/R4/Consent"
 _EVENT: Final = "/fhir/R4/AuditEvent"
@@ -249,6 +250,22 @@ _ROOMS: Final[Mapping[str, Operation]] = {
     },
     f"GET {_CRITICAL}/status": Operation({200: _JSON}, headers=_OF_CRITICAL),
     f"GET {_CRITICAL}/$groups": Operation({200: Given("Parameters")}, headers=_OF_CRITICAL),
+    f"POST {_CRITICAL}/$import-summary": Operation(
+        dict.fromkeys((200, 201), Given("Resource", ("location",))), (404, 409, 410, 422), ("confirm", "country"),
+        body=_RESOURCE, headers=_OF_CRITICAL,
+    ),
+    f"GET {_CRITICAL}/abroad": Operation({200: _FOUND}, headers=_OF_CRITICAL),
+    f"GET {_ABROAD}": Operation({200: Given("Parameters")}, (404, 410, 422), headers=_OF_CRITICAL),
+    f"GET {_ABROAD}/content": Operation(
+        {200: Given("Bytes", ("content-disposition",), media=(JSON_TYPE, XML_TYPE))}, (404, 410), headers=_OF_CRITICAL
+    ),
+    f"POST {_ABROAD}/entries/{{place}}": Operation(
+        {201: Given("", ("location", "etag")), 204: Given()}, (404, 409, 410, 412, 422, 428), body=((JSON_TYPE, "Parameters"),),
+        headers=(*_OF_CRITICAL, "if-match"),
+    ),
+    f"POST {_ABROAD}/$take-back": Operation(
+        {200: Given("Parameters")}, (404, 410, 422), body=((JSON_TYPE, "Parameters"),), headers=_OF_CRITICAL
+    ),
     f"POST {_CRITICAL}": Operation(
         {200: Given("Bundle")}, (404, 409, 412, 422), body=((JSON_TYPE, "Bundle"),), headers=_OF_CRITICAL
     ),

@@ -1,0 +1,268 @@
+"""A patient summary from abroad, read: whose it is, who made it, and which of its entries critical information has a place for.
+
+The document is somebody else's and may be imperfect: what cannot be read of an entry is told with path and rule, and the entry
+stands all the same. What makes it nobody's document, or two people's, refuses it. No reference is followed more than one step,
+so documents that lead in a circle end. Sources: R4 documents.html and bundle.html; IPS 2.0.1 as in its package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from kjerne.errors import Fault, Refusal
+from kjerne.fhir.cds_hooks import codings, named, objects, said
+from kjerne.fhir.dates import interval
+from kjerne.fhir.encode import encode
+from kjerne.fhir.validate import FAULTS_LIMIT, check
+from kjerne.services.critical.abroad.refusing import refused
+from kjerne.services.critical.drafts import TYPE_BY_KIND
+from kjerne.services.critical.entries import Entry, entry
+from kjerne.services.critical.kinds import TYPES
+
+Tree = Mapping[str, Any]
+SUMMARY: Final = ("http://loinc.org", "60591-5")
+"""What a document says that is a patient summary."""
+ENTRIES_LIMIT: Final = 2_000
+SETTLED_LIMIT: Final = 500
+"""Entries of one document that a clinician is asked about."""
+TEXT_LONGEST: Final = 200
+_TODO: Final = "Nothing of it was kept. Ask who made it for the document as it should be."
+_ABOUT: Final = {"AllergyIntolerance": "patient"}
+
+
+class Foreign(NamedTuple):
+    """An entry that critical information has a place for: `place` in `Bundle.entry`, what it says as the program reads it (None
+    where it is no valid resource), and what is wrong with it. `digest` tells it from another with other content."""
+
+    place: int
+    type: str
+    tree: Tree
+    entry: Entry | None
+    faults: tuple[Fault, ...]
+    digest: bytes
+
+
+class Head(NamedTuple):
+    """What a document says of itself. Each may be empty; `at` is when it was made, `country` of who keeps it or else made it."""
+
+    system: str
+    value: str
+    at: datetime | None
+    date: str
+    title: str
+    language: str
+    author: str
+    custodian: str
+    country: str
+
+
+class Document(NamedTuple):
+    """A document about one patient. `person` is the Patient that it has, `place` where that stands."""
+
+    head: Head
+    person: Tree
+    place: int
+    entries: tuple[Foreign, ...]
+
+
+def read(tree: Tree, now: datetime) -> Document:
+    """`Refusal` 422 with every fault by path and rule, where it is no patient summary about one person."""
+    resources = _resources(tree)
+    around = _Around(resources)
+    composition = resources[0].resource
+    place = _person(composition, around)
+    about = [(one, _subject(one, place, around)) for one in resources if one.type in TYPES]
+    _check_one_person(about)
+    if len(about) > SETTLED_LIMIT:
+        raise _refused(f"more than {SETTLED_LIMIT} entries are to be settled", "Bundle.entry", "too-many", "too-costly")
+    entries = tuple(_foreign(one, fault, around, now) for one, (fault, _) in about)
+    return Document(_head(tree, composition, around), resources[place].resource, place, entries)
+
+
+class _Held(NamedTuple):
+    place: int
+    address: str
+    type: str
+    resource: Tree
+
+
+class _Around:
+    """The resources of a document by every address that leads to them; one address may lead to several."""
+
+    def __init__(self, resources: list[_Held]) -> None:
+        self._places: dict[str, list[int]] = {}
+        self.resources = resources
+        for one in resources:
+            own = f"{one.type}/{said(one.resource.get('id'))}"
+            tail = "/".join(one.address.split("/")[-2:]) if "/" in one.address else ""
+            for name in {one.address, own, tail} - {""}:
+                self._places.setdefault(name, []).append(one.place)
+
+    def places(self, reference: str) -> list[int]:
+        bare = reference.partition("/_history/")[0]
+        tail = "/".join(bare.split("/")[-2:])
+        return self._places.get(bare) or (self._places.get(tail, []) if "/" in bare else [])
+
+    def led_to(self, holder: Tree, reference: Any) -> Tree:
+        """The resource that a reference leads to, in the document or contained; empty where it leads nowhere."""
+        address = said(next(objects(reference), {}).get("reference"))
+        if address[:1] == "#":
+            return next((one for one in objects(holder.get("contained")) if one.get("id") == address[1:]), {})
+        places = self.places(address) if address else []
+        return self.resources[places[0]].resource if places else {}
+
+
+def _resources(tree: Tree) -> list[_Held]:
+    if tree.get("resourceType") != "Bundle" or tree.get("type") != "document":
+        raise _refused("a patient summary is a Bundle of type document", "Bundle.type", "bundle-document")
+    rows = tree.get("entry")
+    if not isinstance(rows, list) or not rows:
+        raise _refused("the document has no entries", "Bundle.entry", "bdl-11")
+    if len(rows) > ENTRIES_LIMIT:
+        raise _refused(
+            f"a document of more than {ENTRIES_LIMIT} entries is not read", "Bundle.entry", "too-many", "too-costly"
+        )
+    found, faults = list[_Held](), list[Fault]()
+    for place, row in enumerate(rows):
+        resource = row.get("resource") if isinstance(row, dict) else None
+        if not isinstance(resource, dict) or not said(resource.get("resourceType")):
+            faults.append(
+                Fault("an entry has a resource", f"Bundle.entry[{place}].resource", "structure", "document-entry")
+            )
+            continue
+        found.append(_Held(place, said(row.get("fullUrl")), said(resource["resourceType"]), resource))
+    _check(faults)
+    if found[0].type != "Composition":
+        raise _refused("the first entry of a document is its Composition", "Bundle.entry[0].resource", "bdl-11")
+    if SUMMARY not in {(system, code) for system, code, _ in codings(found[0].resource.get("type"))}:
+        says = f"the document does not say that it is a patient summary (LOINC {SUMMARY[1]})"
+        raise _refused(says, "Bundle.entry[0].resource.type", "patient-summary")
+    return found
+
+
+def _person(composition: Tree, around: _Around) -> int:
+    """The place of the one Patient whom the document is about."""
+    here = "Bundle.entry[0].resource.subject"
+    address = said(next(objects(composition.get("subject")), {}).get("reference"))
+    places = around.places(address) if address else []
+    if not places or around.resources[places[0]].type != "Patient":
+        raise _refused("the document leads to no Patient whom it is about", here, "no-subject")
+    if len(places) > 1:
+        raise _refused("two resources have the address of whom the document is about", here, "two-subjects")
+    return places[0]
+
+
+def _subject(one: _Held, person: int, around: _Around) -> tuple[Fault | None, bool]:
+    """What is wrong with whom an entry is about, and whether it is somebody else in the document."""
+    element = _ABOUT.get(one.type, "subject")
+    here = f"Bundle.entry[{one.place}].resource.{element}"
+    reference = next(objects(one.resource.get(element)), {})
+    address = said(reference.get("reference"))
+    places = around.places(address) if address else []
+    if person in places:
+        several = len(places) > 1
+        return (
+            Fault("two resources have this address", here, "business-rule", "two-subjects") if several else None,
+            several,
+        )
+    if places or address[:1] == "#":
+        return Fault("the entry is about another than the document", here, "business-rule", "two-subjects"), True
+    return Fault("the entry does not lead to whom the document is about", here, "business-rule", "no-subject"), False
+
+
+def _check_one_person(about: list[tuple[_Held, tuple[Fault | None, bool]]]) -> None:
+    _check([fault for _, (fault, is_another) in about if fault and is_another])
+
+
+def _foreign(one: _Held, fault: Fault | None, around: _Around, now: datetime) -> Foreign:
+    tree = _with_device(one, around)
+    here = f"Bundle.entry[{one.place}].resource"
+    found = [
+        replace(each, where=here + each.where.removeprefix(one.type)) for each in check(dict(one.resource), one.type)
+    ]
+    faults = (*((fault,) if fault else ()), *found)[:FAULTS_LIMIT]
+    digest = blake2b(encode({"type": one.type, "said": tree}), digest_size=16).digest()
+    return Foreign(one.place, one.type, tree, None if found else _read(one, tree, now), faults, digest)
+
+
+def _read(one: _Held, tree: dict[str, Any], now: datetime) -> Entry:
+    """A kind that is none of critical information (`record`) is no kind here: whoever takes it in says which it is."""
+    found = entry(one.type, str(one.place), [(1, now, tree)], now)
+    said_ = found.now
+    return found if said_.kind in TYPE_BY_KIND else found._replace(versions=(said_._replace(kind=""),))
+
+
+def _with_device(one: _Held, around: _Around) -> dict[str, Any]:
+    """The resource without its narrative and its id in the document; of a DeviceUseStatement with its Device inside, as the
+    national profile has it."""
+    tree = {key: value for key, value in one.resource.items() if key not in ("text", "id", "implicitRules")}
+    if one.type == "DeviceUseStatement":
+        device = around.led_to(one.resource, one.resource.get("device"))
+        if device.get("resourceType") == "Device":
+            kind = {key: device[key] for key in ("type", "udiCarrier", "deviceName") if key in device}
+            others = [each for each in objects(tree.get("contained")) if each.get("resourceType") != "Device"]
+            tree["contained"] = [*others, {"resourceType": "Device", "id": "device", **kind}]
+            tree["device"] = {"reference": "#device"}
+    return tree
+
+
+def _head(tree: Tree, composition: Tree, around: _Around) -> Head:
+    number = next(objects(tree.get("identifier")), {})
+    date = said(tree.get("timestamp")) or said(composition.get("date"))
+    authors = list(_named(composition, composition.get("author"), around))
+    keeper = around.led_to(composition, composition.get("custodian"))
+    keepers = list(_named(composition, composition.get("custodian"), around))
+    made_by = next((around.led_to(composition, one) for one in objects(composition.get("author"))), {})
+    return Head(
+        said(number.get("system")), said(number.get("value")), moment(date), _short(date),
+        _short(said(composition.get("title"))), _short(said(composition.get("language")) or said(tree.get("language"))),
+        _short(", ".join(authors)), _short(", ".join(keepers)), _country(keeper) or _country(made_by),
+    )  # fmt: skip
+
+
+def _named(holder: Tree, references: Any, around: _Around) -> Iterator[str]:
+    for reference in objects(references):
+        led = around.led_to(holder, reference)
+        person = next(objects(led.get("name")), {})
+        whole = " ".join((*_texts(person.get("given")), *_texts(person.get("family"))))
+        told = said(led.get("name")) or said(person.get("text")) or whole or named(led.get("type"))
+        device = next((said(one.get("name")) for one in objects(led.get("deviceName"))), "")
+        if text := said(reference.get("display")) or told or device:
+            yield text
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def _country(tree: Tree) -> str:
+    return next((_short(country) for one in objects(tree.get("address")) if (country := said(one.get("country")))), "")
+
+
+def moment(text: str) -> datetime | None:
+    """When a document says that it was made; None where it says nothing that can be read."""
+    try:
+        return interval(text)[0] if text else None
+    except (ValueError, Refusal):
+        return None
+
+
+def _short(text: str) -> str:
+    """In one line, and not longer than a page shows."""
+    return " ".join(text.split())[:TEXT_LONGEST]
+
+
+def _check(faults: list[Fault]) -> None:
+    if faults:
+        first, *rest = faults[:FAULTS_LIMIT]
+        raise Refusal(
+            422, first.says, where=first.where, todo=_TODO, code=first.code, fault=first, faults=tuple(rest)
+        )  # fmt: skip
+
+
+def _refused(says: str, where: str, rule: str, code: str = "business-rule") -> Refusal:
+    return refused(422, says, where, rule, todo=_TODO, code=code)

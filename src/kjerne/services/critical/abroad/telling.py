@@ -1,0 +1,166 @@
+"""A kept document and its entries as FHIR tells them: a DocumentReference, and Parameters with an OperationOutcome per entry.
+
+R4 has no resource for a reconciliation that says what was left out, and why. So the answer is Parameters, as for groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from kjerne.errors import Fault
+from kjerne.fhir.definitions import type_name
+from kjerne.fhir.encode import encode
+from kjerne.fhir.outcome import judged
+from kjerne.registries.identifiers import OID_PERSON
+from kjerne.services.critical.abroad.reading import SUMMARY
+from kjerne.services.critical.abroad.reconciling import Beside, Compared, proposed
+from kjerne.services.critical.abroad.settling import Opened
+from kjerne.services.critical.groups import Entered
+from kjerne.store.abroad import Held, Step
+
+Tree = dict[str, Any]
+_OWN: Final = "http://kjerne.example/fhir/"
+BROUGHT: Final = f"{_OWN}StructureDefinition/brought-by"
+HASH: Final = f"{_OWN}StructureDefinition/sha-256"
+COUNTRY: Final = f"{_OWN}StructureDefinition/from-country"
+TAG: Final = {
+    "system": f"{_OWN}CodeSystem/provenance",
+    "code": "from-abroad",
+    "display": "From abroad: no part of the national record",
+}
+_STATUS: Final = {"withdrawn": "entered-in-error", "replaced": "superseded"}
+_DEEDS: Final = {"taken": "take-in", "same": "same-as", "left": "leave-out"}
+_SAYS: Final[Mapping[str, str]] = {
+    "same-as": "It says what is registered here. Look, and say which record it is.",
+    "new": "Nothing that is registered here is about this. It is taken in by nobody but you.",
+    "conflicts-with": "It says something else than what is registered here.",
+    "cannot-be-compared": "It could not be compared with what is registered here.",
+    "negative": "It says that there is nothing, or that nothing is known. That is shown, and never taken in.",
+}
+_WHY: Final[Mapping[str, str]] = {
+    "invalid": "it is no valid resource of R4", "uncoded": "it has no code",
+    "unknown-system": "its codes are of no system known here",
+    "other-system": "something that is registered has codes of other systems alone",
+}  # fmt: skip
+
+
+def reference(held: Held, base: str) -> Tree:
+    """The document as a DocumentReference; `base` is where its addresses begin."""
+    told, last = held.told, held.last()
+    tree: Tree = {
+        "resourceType": "DocumentReference",
+        "id": str(held.number),
+        "meta": {"lastUpdated": (last.at if last else held.at).isoformat(), "tag": [TAG]},
+        "extension": list(_extensions(held)),
+        "status": _STATUS.get(last.kind, "current") if last else "current",
+        "type": {"coding": [{"system": SUMMARY[0], "code": SUMMARY[1]}]},
+        "date": held.at.isoformat(),
+        "content": [{
+            "attachment": {
+                "contentType": told.media, "url": f"{base}/{held.number}/content", "size": told.size_bytes,
+                **({"language": told.language} if told.language else {}), **({"title": told.title} if told.title else {}),
+                **({"creation": told.date} if len(told.date) > len("2026-01-01") else {}),
+            },
+        }],
+    }  # fmt: skip
+    if told.identifier:
+        system, _, value = told.identifier.rpartition("|")
+        tree["masterIdentifier"] = {**({"system": system} if system else {}), "value": value}
+    if told.author:
+        tree["author"] = [{"display": told.author}]
+    if told.custodian:
+        tree["custodian"] = {"display": told.custodian}
+    if last and last.kind == "replaced" and last.record:
+        tree["relatesTo"] = [{"code": "transforms", "target": {"reference": f"DocumentReference/{last.record}"}}]
+    return tree
+
+
+def _extensions(held: Held) -> Iterator[Tree]:
+    told = held.told
+    who: Tree = {"type": "Practitioner", **({"display": told.brought_by} if told.brought_by else {})}
+    if told.hpr:
+        who["identifier"] = {"system": f"{OID_PERSON}4", "value": told.hpr}
+    yield {"url": BROUGHT, "valueReference": who}
+    yield {"url": HASH, "valueString": told.sha256}
+    if told.country:
+        yield {"url": COUNTRY, "valueString": told.country}
+
+
+def listed(documents: list[Held], base: str) -> bytes:
+    """All of a patient's documents as a searchset."""
+    entries = [
+        {"fullUrl": f"{base}/{one.number}", "resource": reference(one, base), "search": {"mode": "match"}}
+        for one in documents
+    ]
+    tree = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(documents),
+        "link": [{"relation": "self", "url": base}],
+    }
+    return encode(tree | ({"entry": entries} if entries else {}))
+
+
+def told(opened: Opened, base: str) -> bytes:
+    """A document with its entries, each beside what is registered, with its proposal and what was decided."""
+    entries = [{"name": "entry", "part": list(_entry(opened, one))} for one in opened.entries]
+    document = {"name": "document", "resource": reference(opened.held, base)}
+    return encode({"resourceType": "Parameters", "parameter": [document, *entries]})
+
+
+def _entry(opened: Opened, one: Compared) -> Iterator[Tree]:
+    place, foreign = one.foreign.place, one.foreign
+    yield {"name": "place", "valueInteger": place}
+    yield {"name": "version", "valueString": opened.tags[place]}
+    yield {"name": "type", "valueCode": foreign.type}
+    if foreign.entry is not None:
+        yield from _said(("name", foreign.entry.now.name), ("standing", foreign.entry.now.standing))
+    yield {"name": "proposal", "valueCode": one.proposal}
+    yield from _said(("why", one.why))
+    yield {"name": "resource", "resource": foreign.tree}
+    if tree := proposed(one):
+        yield {"name": "proposed", "resource": tree}
+    yield from ({"name": "beside", "part": list(_beside(each))} for each in one.beside)
+    yield from ({"name": "apart", "valueReference": {"reference": _address(each)}} for each in one.apart)
+    if step := opened.held.last(place):
+        yield {"name": "decision", "part": list(_step(step))}
+    if step := opened.before.get(place):
+        yield {"name": "decided-before", "part": list(_step(step))}
+    yield {"name": "outcome", "resource": outcome(one)}
+
+
+def outcome(one: Compared) -> Tree:
+    """What is to be said of an entry: what is wrong with it by path and rule, and what the proposal means."""
+    why = f" ({_WHY[one.why]})" if one.why else ""
+    place = f"Bundle.entry[{one.foreign.place}]"
+    proposal = Fault(_SAYS[one.proposal].rstrip(".") + why, place, "informational", one.proposal)
+    return judged(one.foreign.faults, (proposal,), ())
+
+
+def _said(*pairs: tuple[str, str]) -> Iterator[Tree]:
+    yield from ({"name": name, "valueString": value} for name, value in pairs if value)
+
+
+def _beside(one: Beside) -> Iterator[Tree]:
+    yield {
+        "name": "record",
+        "valueReference": {"reference": _address(one.record), "display": one.record.entry.now.name},
+    }
+    yield {"name": "relation", "valueCode": one.relation}
+    yield from ({"name": "differs", "valueCode": about} for about in one.differs)
+
+
+def _step(step: Step) -> Iterator[Tree]:
+    yield {
+        "name": "decision",
+        "valueCode": {"taken": "take-in", "same": "same-as", "left": "leave-out"}.get(step.kind, step.kind),
+    }
+    yield {"name": "at", "valueInstant": step.at.isoformat()}
+    yield from _said(("by", step.said.by), ("reason", step.said.reason))
+    if step.record is not None and step.type is not None:
+        yield {"name": "record", "valueReference": {"reference": f"{type_name(step.type)}/{step.record}"}}
+
+
+def _address(one: Entered) -> str:
+    return f"{one.entry.type}/{one.entry.id}"

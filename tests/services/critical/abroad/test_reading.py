@@ -1,0 +1,137 @@
+"""A foreign patient summary read: whose it is, who made it, and which entries critical information has a place for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ips_packages import EPS, IPS, examples, needed
+from kjerne.errors import Refusal
+from kjerne.services.critical.abroad.reading import Document, read
+from kjerne.services.critical.kinds import TYPES
+from services.critical.foreign import FIRST, PATIENT, allergy, document, problem
+from services.critical.records import SNOMED
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HER: dict[str, Any] = {"resourceType": "Patient", "id": "p", "name": [{"family": "Nordmann", "given": ["Kari"]}]}
+
+
+def refused(tree: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(Refusal) as caught:
+        read(tree, NOW)
+    found = [caught.value.fault, *caught.value.faults]
+    assert caught.value.status == 422
+    return {one.where: one.rule for one in found if one}
+
+
+def of(*resources: dict[str, Any], **more: Any) -> Document:
+    return read(document(HER, *resources, **more), NOW)
+
+
+def test_a_document_says_who_made_it_when_and_where() -> None:
+    head = of(value="urn:uuid:1", language="sv").head
+    assert (head.system, head.value, head.title) == ("urn:ietf:rfc:3986", "urn:uuid:1", "Patientöversikt")
+    assert (head.author, head.custodian, head.country, head.language) == ("Sjukhuset", "Sjukhuset", "SE", "sv")
+    assert head.at == datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+def test_what_a_document_does_not_say_of_itself_is_empty_and_no_fault() -> None:
+    tree = document(HER)
+    del tree["timestamp"], tree["identifier"]
+    for name in ("title", "date", "author", "custodian"):
+        del tree["entry"][0]["resource"][name]
+    assert tuple(read(tree, NOW).head) == ("", "", None, "", "", "", "", "", "")
+
+
+def test_entries_are_read_in_their_places_without_what_critical_information_has_no_place_for() -> None:
+    medicine = {"resourceType": "MedicationStatement", "status": "active", "subject": {"reference": PATIENT}}
+    found = of(allergy(), medicine, problem())
+    assert [(one.place, one.type) for one in found.entries] == [(FIRST, "AllergyIntolerance"), (FIRST + 2, "Condition")]
+    first, second = (one.entry for one in found.entries)
+    assert (
+        first
+        and second
+        and (first.now.name, first.now.kind, first.now.reaction) == ("Amoxicillin", "drug-reaction", "Anaphylaxis")
+    )
+    assert second.now.kind == "", "a problem does not say which kind of critical information it is"
+
+
+def test_the_same_content_has_the_same_digest_whatever_its_id_and_narrative() -> None:
+    one = allergy(id="a", text={"status": "empty", "div": "<div xmlns='http://www.w3.org/1999/xhtml'>x</div>"})
+    first, second, third = of(one, allergy(id="b"), allergy(criticality="low")).entries
+    assert first.digest == second.digest != third.digest
+
+
+def test_a_device_is_read_with_its_use_and_a_reference_that_leads_to_itself_ends() -> None:
+    device = {"resourceType": "Device", "id": "d", "parent": {"reference": "Device/d"},
+              "type": {"coding": [{"system": SNOMED, "code": "14106009", "display": "Pacemaker"}]}}  # fmt: skip
+    use = {
+        "resourceType": "DeviceUseStatement",
+        "status": "active",
+        "subject": {"reference": PATIENT},
+        "device": {"reference": "Device/d"},
+    }
+    (found,) = of(device, use).entries
+    assert found.entry is not None and (found.entry.now.name, found.entry.now.kind) == ("Pacemaker", "implant")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"type": "collection"}, {"Bundle.type": "bundle-document"}),
+        ({"entry": []}, {"Bundle.entry": "bdl-11"}),
+        ({"entry": "none"}, {"Bundle.entry": "bdl-11"}),
+        (
+            {"entry": [{}, 3]},
+            {"Bundle.entry[0].resource": "document-entry", "Bundle.entry[1].resource": "document-entry"},
+        ),
+        ({"entry": [{"resource": HER}]}, {"Bundle.entry[0].resource": "bdl-11"}),
+    ],
+)
+def test_what_is_no_document_is_refused_with_every_place(change: dict[str, Any], told: dict[str, str]) -> None:
+    assert refused(document(HER) | change) == told
+
+
+def test_two_resources_at_her_address_are_two_subjects() -> None:
+    tree = document(HER)
+    tree["entry"].append(tree["entry"][1])
+    assert refused(tree) == {"Bundle.entry[0].resource.subject": "two-subjects"}
+
+
+def test_entries_about_another_are_all_told_and_one_about_nobody_is_an_entrys_own_fault() -> None:
+    other = HER | {"id": "other"}
+    tree = document(HER, other, *[allergy(patient={"reference": "Patient/other"})] * 2)
+    assert refused(tree) == {f"Bundle.entry[{FIRST + n}].resource.patient": "two-subjects" for n in (1, 2)}
+    inside = allergy(contained=[other], patient={"reference": "#other"})
+    assert refused(document(HER, inside)) == {f"Bundle.entry[{FIRST}].resource.patient": "two-subjects"}
+    (found,) = of(allergy(patient={"reference": "Patient/elsewhere"})).entries
+    assert [one.rule for one in found.faults] == ["no-subject"]
+
+
+def test_an_entry_that_is_no_valid_resource_is_told_by_path_and_stands_beside_the_others() -> None:
+    wrong, right = of(allergy(criticality="very", code={}), allergy()).entries
+    assert wrong.entry is None and {one.where for one in wrong.faults} == {
+        f"Bundle.entry[{FIRST}].resource.{name}" for name in ("code", "criticality")
+    }
+    assert right.entry is not None and right.faults == ()
+
+
+def test_more_entries_than_a_clinician_can_settle_are_refused() -> None:
+    assert refused(document(HER, *[allergy()] * 501)) == {"Bundle.entry": "too-many"}
+    assert refused(document(HER, *[{"resourceType": "Basic"}] * 2_000)) == {"Bundle.entry": "too-many"}
+
+
+@needed
+@pytest.mark.parametrize("name", [IPS, EPS])
+def test_every_example_of_the_guides_is_read_with_all_its_entries_or_refused_for_what_it_lacks(name: str) -> None:
+    for tree in examples(name):
+        there = [one["resource"]["resourceType"] for one in tree["entry"]]
+        if there[0] != "Composition":
+            assert refused(tree) == {"Bundle.entry[0].resource": "bdl-11"}
+            continue
+        found = read(tree, NOW)
+        assert [one.type for one in found.entries] == [one for one in there if one in TYPES]
+        assert [one.faults for one in found.entries if one.faults] == []
+        assert all(one.entry and one.entry.now.name for one in found.entries)
