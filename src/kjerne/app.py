@@ -128,7 +128,7 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
-from kjerne.transferring import critical
+from kjerne.transferring import abroad_of, book_of, critical
 from kjerne.wire import foreign, http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
@@ -582,6 +582,8 @@ def pages(
     )  # fmt: skip
     live.channels, live.guides = house.settings.channels, house.guides
     live.making, live.public_url = house.summaries(), public_url
+    book = book_of(house.store, house.reader, house.identify)
+    live.foreign = abroad_of(house.store, book, house.guides, house.parse_foreign, house.identify)
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")

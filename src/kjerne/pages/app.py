@@ -18,6 +18,7 @@ from starlette.types import Scope
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages import (
+    abroad,
     choices,
     citizen,
     clinician,
@@ -79,6 +80,14 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/clinician/v/{visit}/critical/{type}/{id}/{deed}", critical.act, "practitioner"),
     ("GET", "/clinician/v/{visit}/summary", summaries.whole, "practitioner"),
     ("GET", "/clinician/v/{visit}/summary.pdf", summaries.whole_pdf, "practitioner"),
+    ("GET", "/clinician/v/{visit}/abroad", abroad.listed, "practitioner"),
+    ("POST", "/clinician/v/{visit}/abroad", abroad.bring, "practitioner"),
+    ("GET", "/clinician/v/{visit}/abroad/{document}", abroad.one, "practitioner"),
+    ("GET", "/clinician/v/{visit}/abroad/{document}/whole", abroad.whole, "practitioner"),
+    ("POST", "/clinician/v/{visit}/abroad/{document}/take-back", abroad.take_back, "practitioner"),
+    ("GET", "/clinician/v/{visit}/abroad/{document}/{place}", abroad.take, "practitioner"),
+    ("POST", "/clinician/v/{visit}/abroad/{document}/{place}", abroad.settle, "practitioner"),
+    ("POST", "/clinician/v/{visit}/abroad/{document}/{place}/take", abroad.taken, "practitioner"),
     ("GET", "/clinician/v/{visit}/unlock", clinician.lock, "practitioner"),
     ("POST", "/clinician/v/{visit}/unlock", clinician.unlock, "practitioner"),
     ("POST", "/clinician/v/{visit}/declare", clinician.declare, "practitioner"),
@@ -90,6 +99,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/me/critical", critical.mine, "citizen"),
     ("GET", "/me/summary", summaries.mine, "citizen"),
     ("GET", "/me/summary.pdf", summaries.mine_pdf, "citizen"),
+    ("GET", "/me/abroad", abroad.mine, "citizen"),
+    ("GET", "/me/abroad/{document}", abroad.my_document, "citizen"),
     ("GET", "/me/results", citizen.results, "citizen"),
     ("GET", "/me/trend/{series}", citizen.trend, "citizen"),
     ("GET", "/me/report/{report}", citizen.report, "citizen"),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import critical_forms, critical_words
+from kjerne.pages.abroad_house import AbroadChart
 from kjerne.pages.critical_forms import Filled
 from kjerne.pages.critical_house import (
     DEEDS,
@@ -138,7 +139,7 @@ async def register(page: Page) -> Response:
     try:
         id_ = await page.house.register_critical(page.who, page.visit, filled.draft)
     except Refusal as refusal:
-        return await _form(page, chart, replace(form, rules=_rules(refusal)), 422)
+        return await _form(page, chart, replace(form, rules=rules_of(refusal)), 422)
     return page.go(f"/clinician/v/{page.visit.id}/critical?noted=registered#e-{id_}")
 
 
@@ -219,11 +220,11 @@ async def _changed(page: Page, shown: ShownEntry, typed: Mapping[str, str]) -> R
             return await _form(page, chart, replace(form, entry=entry, saw=shown.version), 409)
         if refusal.status != 422:
             raise
-        return await _form(page, chart, replace(form, rules=_rules(refusal)), 422, shown=shown)
+        return await _form(page, chart, replace(form, rules=rules_of(refusal)), 422, shown=shown)
     return page.go(f"/clinician/v/{page.visit.id}/critical?noted=change#e-{shown.id}")
 
 
-def _rules(refusal: Refusal) -> tuple[str, ...]:
+def rules_of(refusal: Refusal) -> tuple[str, ...]:
     """What a profile demands, with its place; anything else is not for a form to show."""
     if refusal.status != 422:
         raise refusal
@@ -235,15 +236,24 @@ async def _form(
     page: Page, chart: CriticalChart, form: Form, status: int = 200, shown: ShownEntry | None = None
 ) -> Response:
     named = form.entry
+    sealed = page.desk.seal.seal("entry", shown) if shown else _sealed(page, named) if named else ""
+    return rendered_form(page, chart, form, status, sealed)
+
+
+def rendered_form(
+    page: Page, chart: CriticalChart | AbroadChart, form: Form, status: int, shown: str, *,
+    template: str = "clinician/critical_form.html", action: str = "", **more: Any,
+) -> Response:  # fmt: skip
+    """The form of an entry; `shown` is what it is held against, `action` where it goes if it is no form of the register's own."""
+    named = form.entry
     title = page.say("critical.change_of", name=named.now.name) if named else page.say(f"critical_kind.{form.kind}")
     alike = ShownAlike(_login(page), tuple((one.id, one.now.number) for one in form.alike))
-    sealed = page.desk.seal.seal("entry", shown) if shown else _sealed(page, named) if named else ""
     return page.render(
-        "clinician/critical_form.html", status=status, title=title, patient=chart.patient, chart=chart, form=form,
+        template, status=status, title=title, patient=chart.patient, chart=chart, form=form,
         typed=form.typed, filled=form.filled, kind=form.kind, is_allergy=TYPE_BY_KIND[form.kind] == "AllergyIntolerance",
-        is_fixed=form.kind in TREATMENTS, shown=sealed, may_confirm=VERIFICATION in chart.may,
+        is_fixed=form.kind in TREATMENTS, shown=shown, may_confirm=VERIFICATION in chart.may, action=action,
         searched=", ".join(map(critical_words.system, form.filled.codes.systems if form.filled.codes else ())),
-        alike=page.desk.seal.seal("alike", alike) if form.alike else "",
+        alike=page.desk.seal.seal("alike", alike) if form.alike else "", **more,
     )  # fmt: skip
 
 

@@ -43,7 +43,9 @@ from kjerne.wire import http, journal, multipart
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
 FORM_FIELD_LIMIT: Final = 40
-UPLOADS: Final[Mapping[str, int]] = {"/clinician/document": foreign_document.LIMIT_BYTES + FORM_LIMIT_BYTES}
+UPLOADS: Final[Mapping[str, int]] = dict.fromkeys(
+    ("/clinician/document", "/clinician/v/{visit}/abroad"), foreign_document.LIMIT_BYTES + FORM_LIMIT_BYTES
+)
 """The pages that take a file, and how long their forms may be in bytes."""
 FILE: Final = "document"
 """What the file's field is called in each of them."""

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from kjerne.access import Wish
+from kjerne.pages.abroad_house import AbroadHouse
 from kjerne.pages.critical_house import CriticalHouse, EntryChanged
 from kjerne.pages.launched_house import Launched, LaunchedHouse
 from kjerne.pages.looked_up import AlreadyDone, Analysis
@@ -433,7 +434,7 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryHouse, Protocol):
+class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryHouse, AbroadHouse, Protocol):
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

@@ -15,6 +15,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Admit, PatientRef
 from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
+from kjerne.pages.live_abroad import AbroadPages
 from kjerne.pages.live_answers import operator
 from kjerne.pages.live_exports import ExportPages
 from kjerne.pages.live_launched import LaunchedPages
@@ -40,7 +41,7 @@ COMPARISONS_SHOWN: Final = 15
 """Comparisons of the log: two weeks of them."""
 
 
-class OperatorPages(LaunchedPages, ExportPages, SummaryPages):
+class OperatorPages(LaunchedPages, ExportPages, SummaryPages, AbroadPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def absence(self, who: Identity) -> Absence | None:

@@ -98,6 +98,12 @@ class Held:
         return next((one for one in reversed(self.steps) if one.place == place), None)
 
     @property
+    def is_taken_back(self) -> bool:
+        """Whether it was brought by mistake: it may be somebody else's, and nothing that it says is told any more."""
+        last = self.last()
+        return last is not None and last.kind == "withdrawn"
+
+    @property
     def is_open(self) -> bool:
         """Whether its entries may be settled: it is neither taken back nor replaced by a newer version."""
         return self.last() is None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from lxml import etree
 
+from kjerne.fhir.validate import check
 from kjerne.fhir.xml_format import to_xml
 from platform_fixture import Answered, Standing, Tree
 from services.critical.foreign import (
@@ -25,7 +28,8 @@ from services.critical.foreign import (
 )
 from services.critical.records import HOSPITAL, NURSE, SNOMED, ask, clinical, faults, registered, rows
 from services.critical.records import allergy as own_allergy
-from services.test_standards_registered import NEED
+from services.critical.test_api import chosen
+from services.test_standards_registered import NEED, consent
 from words import fresh
 
 
@@ -110,6 +114,8 @@ def test_a_newer_version_replaces_the_one_before_and_an_older_one_is_refused(pla
     assert "decision" not in now and now["decided-before"][0] == {"name": "decision", "valueCode": "leave-out"}
     held = {one["id"]: one for one in ask(platform, "GET", "abroad", **NEED).resources()}
     assert held[first]["status"] == "superseded" and held[newer.tree["id"]]["status"] == "current"
+    assert held[newer.tree["id"]]["relatesTo"][0]["target"]["reference"] == f"DocumentReference/{first}"
+    assert all(check(one, "DocumentReference") == [] for one in held.values())
 
 
 def test_an_entry_is_taken_in_by_the_rules_of_a_registration_with_its_recorder_and_where_it_came_from(
@@ -304,8 +310,9 @@ def test_a_document_of_another_patient_is_absent_and_one_that_was_taken_back_ope
         410,
         410,
     ]
-    held = {one["id"]: one["status"] for one in ask(platform, "GET", "abroad", **NEED).resources()}
-    assert held[number] == "entered-in-error"
+    held = {one["id"]: one for one in ask(platform, "GET", "abroad", **NEED).resources()}
+    assert held[number]["status"] == "entered-in-error" and check(held[number], "DocumentReference") == []
+    assert "Patient" not in json.dumps(held[number]) and "Sjukhuset" not in json.dumps(held[number])
     assert ask(platform, "POST", f"abroad/{number}/$take-back", reason, **NEED).status == 410
 
 
@@ -337,3 +344,32 @@ def test_a_standing_that_does_not_hold_is_not_taken_in_as_it_was_proposed(platfo
     for place in (FIRST, FIRST + 1):
         refused = decide(platform, number, decision("take-in"), place=place)
         assert (refused.status, rule(refused)) == (422, "does-not-hold")
+
+
+def test_of_two_who_settle_one_entry_at_once_one_is_refused(platform: Standing) -> None:
+    number = kept(platform, allergy(fresh(), SNOMED))
+    seen = at(platform, number)["version"]
+
+    def leave(who: str) -> int:
+        tree = decision("leave-out", reason="Ikke relevant her")
+        return decide(platform, number, tree, version=seen, as_=who).status
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(leave, ("gp", "hospital-doctor", "gp", "hospital-doctor")))
+    assert sorted(found) == [204, 412, 412, 412]
+
+
+@pytest.mark.parametrize("kind", ["restriction", "opt-out"])
+def test_what_the_patient_shuts_shuts_the_documents_and_nothing_more_is_brought(platform: Standing, kind: str) -> None:
+    about = "parent"
+    number = kept(platform, allergy(fresh(), SNOMED), about=about)
+    choice = chosen(platform, about, consent(kind))
+    try:
+        for path in ("abroad", f"abroad/{number}", f"abroad/{number}/content"):
+            assert ask(platform, "GET", path, about=about, **NEED).status == 403, path
+        assert bring(platform, document(her(platform, about), allergy()), about=about).status == 403
+        opened = ask(platform, "GET", f"abroad/{number}", about=about, basis="SAMTYKKE", **NEED)
+        assert opened.status == (200 if kind == "restriction" else 403)
+    finally:
+        chosen(platform, about, choice.tree | {"status": "inactive"})
+    assert read(platform, number, about=about).status == 200

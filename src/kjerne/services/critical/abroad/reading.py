@@ -45,6 +45,11 @@ class Foreign(NamedTuple):
     faults: tuple[Fault, ...]
     digest: bytes
 
+    @property
+    def name(self) -> str:
+        """What it is called, also where it is no valid resource; empty where it says nothing."""
+        return self.entry.now.name if self.entry is not None else _short(named(self.tree.get("code")))
+
 
 class Head(NamedTuple):
     """What a document says of itself. Each may be empty; `at` is when it was made, `country` of who keeps it or else made it."""

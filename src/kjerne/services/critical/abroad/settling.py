@@ -140,8 +140,7 @@ class Abroad:
 
     def _again(self, held: Sequence[Held], number: UUID) -> Held:
         found = next((one for one in held if one.number == number), None)
-        last = found.last() if found else None
-        if found is None or (last and last.kind == "withdrawn"):
+        if found is None or found.is_taken_back:
             raise refused(409, "this document is not brought to this patient again", "Bundle", "taken-back")
         return found
 
@@ -323,8 +322,7 @@ def _check_settles(held: Held, foreign: Foreign, tag: str, stands: Sequence[tupl
 
 
 def _check_there(held: Held) -> None:
-    last = held.last()
-    if last is not None and last.kind == "withdrawn":
+    if held.is_taken_back:
         raise refused(410, "the document was taken back", "document", "taken-back")
 
 

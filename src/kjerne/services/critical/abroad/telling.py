@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from uuid import UUID
+
+import msgspec
 
 from kjerne.errors import Fault
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
 from kjerne.fhir.outcome import judged
 from kjerne.registries.identifiers import OID_PERSON
-from kjerne.services.critical.abroad.reading import SUMMARY
+from kjerne.services.critical.abroad.reading import SUMMARY, moment
 from kjerne.services.critical.abroad.reconciling import Beside, Compared, proposed
 from kjerne.services.critical.abroad.settling import Opened
 from kjerne.services.critical.groups import Entered
-from kjerne.store.abroad import Held, Step
+from kjerne.store.abroad import Held, Step, Told
 
 Tree = dict[str, Any]
 _OWN: Final = "http://kjerne.example/fhir/"
@@ -29,6 +32,9 @@ TAG: Final = {
     "code": "from-abroad",
     "display": "From abroad: no part of the national record",
 }
+_NOT_TOLD: Final = dict.fromkeys(
+    ("identifier", "date", "title", "language", "author", "custodian", "country", "sha256"), ""
+)
 _STATUS: Final = {"withdrawn": "entered-in-error", "replaced": "superseded"}
 _DEEDS: Final = {"taken": "take-in", "same": "same-as", "left": "leave-out"}
 _SAYS: Final[Mapping[str, str]] = {
@@ -45,14 +51,16 @@ _WHY: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def reference(held: Held, base: str) -> Tree:
-    """The document as a DocumentReference; `base` is where its addresses begin."""
-    told, last = held.told, held.last()
+def reference(held: Held, base: str, replaces: UUID | None = None) -> Tree:
+    """The document as a DocumentReference; `base` is where its addresses begin. Of one that was taken back, which may be somebody
+    else's, nothing is told that it says itself."""
+    last = held.last()
+    told = held.told if not held.is_taken_back else msgspec.structs.replace(held.told, **_NOT_TOLD)
     tree: Tree = {
         "resourceType": "DocumentReference",
         "id": str(held.number),
         "meta": {"lastUpdated": (last.at if last else held.at).isoformat(), "tag": [TAG]},
-        "extension": list(_extensions(held)),
+        "extension": list(_extensions(told)),
         "status": _STATUS.get(last.kind, "current") if last else "current",
         "type": {"coding": [{"system": SUMMARY[0], "code": SUMMARY[1]}]},
         "date": held.at.isoformat(),
@@ -60,7 +68,7 @@ def reference(held: Held, base: str) -> Tree:
             "attachment": {
                 "contentType": told.media, "url": f"{base}/{held.number}/content", "size": told.size_bytes,
                 **({"language": told.language} if told.language else {}), **({"title": told.title} if told.title else {}),
-                **({"creation": told.date} if len(told.date) > len("2026-01-01") else {}),
+                **({"creation": told.date} if "T" in told.date and moment(told.date) else {}),
             },
         }],
     }  # fmt: skip
@@ -71,26 +79,31 @@ def reference(held: Held, base: str) -> Tree:
         tree["author"] = [{"display": told.author}]
     if told.custodian:
         tree["custodian"] = {"display": told.custodian}
-    if last and last.kind == "replaced" and last.record:
-        tree["relatesTo"] = [{"code": "transforms", "target": {"reference": f"DocumentReference/{last.record}"}}]
+    if replaces is not None:
+        tree["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{replaces}"}}]
     return tree
 
 
-def _extensions(held: Held) -> Iterator[Tree]:
-    told = held.told
+def _extensions(told: Told) -> Iterator[Tree]:
     who: Tree = {"type": "Practitioner", **({"display": told.brought_by} if told.brought_by else {})}
     if told.hpr:
         who["identifier"] = {"system": f"{OID_PERSON}4", "value": told.hpr}
     yield {"url": BROUGHT, "valueReference": who}
-    yield {"url": HASH, "valueString": told.sha256}
+    if told.sha256:
+        yield {"url": HASH, "valueString": told.sha256}
     if told.country:
         yield {"url": COUNTRY, "valueString": told.country}
 
 
 def listed(documents: list[Held], base: str) -> bytes:
     """All of a patient's documents as a searchset."""
+    former = {last.record: one.number for one in documents if (last := one.last()) and last.kind == "replaced"}
     entries = [
-        {"fullUrl": f"{base}/{one.number}", "resource": reference(one, base), "search": {"mode": "match"}}
+        {
+            "fullUrl": f"{base}/{one.number}",
+            "resource": reference(one, base, former.get(one.number)),
+            "search": {"mode": "match"},
+        }
         for one in documents
     ]
     tree = {
@@ -114,8 +127,7 @@ def _entry(opened: Opened, one: Compared) -> Iterator[Tree]:
     yield {"name": "place", "valueInteger": place}
     yield {"name": "version", "valueString": opened.tags[place]}
     yield {"name": "type", "valueCode": foreign.type}
-    if foreign.entry is not None:
-        yield from _said(("name", foreign.entry.now.name), ("standing", foreign.entry.now.standing))
+    yield from _said(("name", foreign.name), ("standing", foreign.entry.now.standing if foreign.entry else ""))
     yield {"name": "proposal", "valueCode": one.proposal}
     yield from _said(("why", one.why))
     yield {"name": "resource", "resource": foreign.tree}

@@ -1,0 +1,171 @@
+"""Summaries from abroad on the pages over the real platform: brought from a file, settled by forms, seen by the citizen."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from typing import Any
+
+import httpx
+
+from pages.test_live import Tab, tab, text
+from pages.test_live_critical import ALLERGY, opened
+from platform_fixture import Standing, Tree
+from services.critical.foreign import FIRST, allergy, document, her, problem
+from services.critical.records import SNOMED, ask, registered
+from services.critical.records import allergy as own_allergy
+from services.test_standards_registered import NEED
+from words import fresh
+
+
+def brought(it: Tab, root: str, tree: Tree, **fields: str) -> httpx.Response:
+    """The answer to a file that is sent as a browser sends it."""
+    form = it.get(f"{root}/abroad")
+    token = re.search(r'name="token" value="([^"]+)"', form.text)
+    assert token, text(form)[:300]
+    return it.http.post(
+        f"{it.platform.url}{root}/abroad", data={"token": token[1], **fields},
+        files={"document": ("ips.json", json.dumps(tree).encode())},
+        headers={"origin": it.platform.url, "sec-fetch-site": "same-origin"},
+    )  # fmt: skip
+
+
+def shown(page: httpx.Response, place: int = FIRST) -> str:
+    """What the form of an entry is bound to."""
+    part = page.text[page.text.index(f'id="n-{place}"') :]
+    found = re.search(r'name="shown" value="([^"]+)"', part)
+    assert found, text(page)[:900]
+    return unescape(found[1])
+
+
+def path_of(page: httpx.Response) -> str:
+    assert re.search(r"/abroad/[0-9a-f-]{36}$", page.url.path), text(page)[:900]
+    return page.url.path
+
+
+def coded(code: str) -> Tree:
+    return {"code": {"coding": [{"system": SNOMED, "code": code, "display": code}]}}
+
+
+def test_a_file_is_brought_and_each_entry_shown_beside_the_record_and_settled_by_forms(platform: Standing) -> None:
+    same, new, other = fresh(), fresh(), fresh()
+    here = registered(platform, own_allergy(platform, **coded(same)), **NEED)
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        assert "Sammendrag fra utlandet" in text(it.get(f"{root}/critical"))
+        tree = document(her(platform), *(allergy(one, SNOMED, one) for one in (same, new, other)))
+        page = brought(it, root, tree, country="se")
+        at = path_of(page)
+        told = text(page)
+        assert (
+            "Dokumentet er tatt vare på." in told
+            and "Sjukhuset" in told
+            and "3 opplysninger er ikke tatt stilling til" in told
+        )
+        assert "Dette er laget i et annet land." in told
+        done = it.post(page, f"{at}/{FIRST}", shown=shown(page), do="same", record=here["id"])
+        assert "notert at den er den samme" in text(done)
+        wordless = it.post(done, f"{at}/{FIRST + 2}", shown=shown(done, FIRST + 2), do="left", why="nei")
+        assert wordless.status_code == 400 and "2 opplysninger" in text(wordless)
+        left = it.post(done, f"{at}/{FIRST + 2}", shown=shown(done, FIRST + 2), do="left", why="Ikke relevant her")
+        assert "Ikke relevant her" in text(left)
+        form = it.get(f"{at}/{FIRST + 1}")
+        assert f'value="{new}"' in form.text and "Anaphylaxis" in form.text
+        filled = {key: value for key, value in ALLERGY.items() if key != "system"}
+        sent = filled | {
+            "system": SNOMED,
+            "code": new,
+            "name": new,
+            "shown": unescape(re.search(r'name="shown" value="([^"]+)"', form.text)[1]),
+        }  # type: ignore[index]
+        wrong = it.post(form, f"{at}/{FIRST + 1}/take", **sent | {"reaction_code": ""})
+        assert wrong.status_code == 400 and new in wrong.text
+        taken = it.post(form, f"{at}/{FIRST + 1}/take", **sent)
+        assert "Opplysningen er tatt inn." in text(taken), text(taken)[:900]
+        assert new in text(it.get(f"{root}/critical"))
+    made = next(one for one in ask(platform, "GET", "AllergyIntolerance", **NEED).resources() if new in json.dumps(one))
+    assert made["meta"]["source"] == f"urn:uuid:{at.rpartition('/')[2]}#{FIRST + 1}"
+    with tab(platform, "citizen", "me") as mine:
+        assert "Sammendrag fra utlandet" in text(mine.get("/me/critical"))
+        listed = mine.get("/me/abroad")
+        assert at.rpartition("/")[2] in listed.text
+        told = text(mine.get(f"/me/abroad/{at.rpartition('/')[2]}"))
+        assert all(one in told for one in (same, new, other, "Ikke relevant her", "Tatt inn i registeret"))
+
+
+def test_who_the_document_is_about_is_asked_beside_the_form_and_another_is_refused(platform: Standing) -> None:
+    unlike = document(her(platform, birthDate="1901-01-01"), allergy(fresh(), SNOMED))
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        asked = brought(it, root, unlike)
+        assert asked.status_code == 409 and 'name="confirm_birth-date"' in asked.text
+        assert path_of(brought(it, root, unlike, **{"confirm_birth-date": "yes"}))
+        number = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("pregnant")}
+        refused = brought(it, root, document(her(platform, identifier=[number])))
+        assert refused.status_code == 422 and platform.nin("pregnant") not in refused.text
+        wrong = brought(it, root, {"resourceType": "Patient"})
+        assert wrong.status_code == 422 and "Bundle.type" in text(wrong)
+
+
+def test_what_has_changed_since_it_was_shown_is_shown_anew_and_nothing_is_decided(platform: Standing) -> None:
+    code = fresh()
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        page = brought(it, root, document(her(platform), allergy(code, SNOMED, code)))
+        at = path_of(page)
+        form = it.get(f"{at}/{FIRST}")
+        registered(platform, own_allergy(platform, **coded(fresh())), **NEED)
+        stale = it.post(page, f"{at}/{FIRST}", shown=shown(page), do="left", why="Ikke relevant her")
+        assert stale.status_code == 409 and "Ikke relevant her" in stale.text and "1 opplysning er ikke" in text(stale)
+        sealed = re.search(r'name="shown" value="([^"]+)"', form.text)
+        assert sealed
+        sent: dict[str, Any] = ALLERGY | {"system": SNOMED, "code": code, "name": code, "shown": unescape(sealed[1])}
+        late = it.post(form, f"{at}/{FIRST}/take", **sent)
+        assert late.status_code == 409 and code in late.text
+        resealed = re.search(r'name="shown" value="([^"]+)"', late.text)
+        assert resealed and resealed[1] != sealed[1]
+        assert "Opplysningen er tatt inn." in text(
+            it.post(late, f"{at}/{FIRST}/take", **sent | {"shown": unescape(resealed[1])})
+        )
+    with tab(platform, "hospital-doctor") as other:
+        opened(other, "citizen")
+        root = opened(other, "citizen")
+        theirs = other.get(f"{root}/abroad/{at.rpartition('/')[2]}")
+        stolen = other.post(
+            theirs,
+            f"{root}/abroad/{at.rpartition('/')[2]}/{FIRST}",
+            shown=shown(page),
+            do="left",
+            why="Ikke relevant her",
+        )
+        assert stolen.status_code == 403
+
+
+def test_a_problem_asks_for_its_kind_first_and_a_nurse_takes_in_none(platform: Standing) -> None:
+    tree = document(her(platform), problem(**coded(fresh())))
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        at = path_of(brought(it, root, tree))
+        kinds = it.get(f"{at}/{FIRST}")
+        assert "Hva slags kritisk informasjon er det?" in text(kinds)
+        assert it.get(f"{at}/{FIRST}?kind=infection").status_code == 200
+        assert it.get(f"{at}/{FIRST}?kind=drug-reaction").status_code == 403
+    with tab(platform, "nurse") as it:
+        root = opened(it, "citizen")
+        page = it.get(f"{root}/abroad/{at.rpartition('/')[2]}")
+        assert f'/{FIRST}"' not in page.text.replace(f'/{FIRST}" ', "") or "Ta inn" not in text(page)
+        assert it.get(f"{root}/abroad/{at.rpartition('/')[2]}/{FIRST}?kind=infection").status_code == 403
+
+
+def test_the_whole_document_is_shown_without_its_markup_and_one_taken_back_opens_no_more(platform: Standing) -> None:
+    script = "<script>alert(1)</script>"
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        page = brought(it, root, document(her(platform), allergy(fresh(), SNOMED, script)))
+        at = path_of(page)
+        for one in (page, it.get(f"{at}/whole")):
+            assert one.status_code == 200 and script not in one.text and "alert(1)" in text(one)
+        back = it.post(page, f"{at}/take-back", why="Hentet inn på feil pasient")
+        assert "Dokumentet er trukket tilbake." in text(back) and "Hentet inn på feil pasient" in text(back)
+        assert it.get(at).status_code == 410 and it.get(f"{root}/abroad/none").status_code == 404
