@@ -142,7 +142,7 @@ _STEP: Final = """
 INSERT INTO abroad_step (patient, document, place, step, at, kind, type, record, told)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
 _KNOWN: Final = """
-SELECT number FROM abroad_document WHERE patient = ANY($1::bigint[]) AND said = ANY($2::bytea[]) ORDER BY at LIMIT 1"""
+SELECT number FROM abroad_document WHERE patient = ANY($1::bigint[]) AND said = ANY($2::bytea[])"""
 _STAMP: Final = "SELECT coalesce(sum(stamp), 0) FROM person WHERE patient = ANY($1::bigint[])"
 _STAND: Final = """
 SELECT id, version FROM record WHERE patient = ANY($1::bigint[]) AND type = $2 AND labels & $3 = 0 ORDER BY id"""
@@ -180,11 +180,11 @@ async def body(conn: Connection, grant: Grant, wrap: Wrap, held: Held) -> bytes:
     return zlib.decompress(key.open(sealed, _place(held.patient, held.number, b"body")))
 
 
-async def known(conn: Connection, grant: Grant, digests: Digests, raw: bytes) -> UUID | None:
-    """The number of a document of hers that is the same to the byte."""
+async def known(conn: Connection, grant: Grant, digests: Digests, raw: bytes) -> frozenset[UUID]:
+    """The numbers of documents of hers that are the same to the byte, whether the grant opens them or not."""
     keys = list(grant.subject.keys)
-    number = await conn.fetchval(_KNOWN, keys, [digests.said(one, raw) for one in keys])
-    return UUID(str(number)) if number else None
+    rows = await conn.fetch(_KNOWN, keys, [digests.said(one, raw) for one in keys])
+    return frozenset(row["number"] for row in rows)
 
 
 async def add(

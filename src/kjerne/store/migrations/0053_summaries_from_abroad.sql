@@ -10,9 +10,9 @@ CREATE TABLE abroad_document (
     said         bytea NOT NULL,         -- digest of the patient and the bytes
     told         bytea NOT NULL,         -- sealed: what the document says of itself, who brought it, what was confirmed
     body         bytea NOT NULL,         -- sealed: the bytes as they came, compressed
-    PRIMARY KEY (patient, number),
-    UNIQUE (patient, said)
+    PRIMARY KEY (patient, number)
 );
+CREATE INDEX abroad_document_said ON abroad_document (patient, said);
 CREATE TABLE abroad_step (
     patient      bigint NOT NULL,
     document     uuid NOT NULL,

@@ -8,7 +8,7 @@ same book and rules as a registration (law, K149 to K152; decision 77).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -126,8 +126,8 @@ class Abroad:
         async with conn.transaction():
             await hold(conn, grant)
             held = await abroad.listed(conn, grant, self.wrap)
-            if number := await abroad.known(conn, grant, self.digests, brought.raw):
-                return self._again(held, number), False
+            if again := self._again(held, await abroad.known(conn, grant, self.digests, brought.raw)):
+                return again, False
             await self._check_person(conn, grant, brought, document)
             former = self._former(held, grant, document)
             kept = await abroad.add(
@@ -138,9 +138,10 @@ class Abroad:
                 await abroad.step(conn, grant, self.wrap, one, WHOLE, "replaced", _said(grant), record)
         return kept, True
 
-    def _again(self, held: Sequence[Held], number: UUID) -> Held:
-        found = next((one for one in held if one.number == number), None)
-        if found is None or found.is_taken_back:
+    def _again(self, held: Sequence[Held], same: Collection[UUID]) -> Held | None:
+        """The one with these bytes that she sees; what is restricted against her is absent, and brought anew."""
+        found = next((one for one in held if one.number in same), None)
+        if found is not None and found.is_taken_back:
             raise refused(409, "this document is not brought to this patient again", "Bundle", "taken-back")
         return found
 
