@@ -80,3 +80,44 @@ def test_a_sandbox_may_tell_this_machine_without_tls(tmp_path: Path) -> None:
     file = tmp_path / "subscribers.toml"
     file.write_text('[[receiver]]\nclient = "a"\nurl = "http://127.0.0.1:9/"\n')
     assert Receivers(file, sandbox=True).find("a", "http://127.0.0.1:9/x")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:a00:1::1", "::127.0.0.1",
+     "::10.1.2.3", "2001:0:7f00:1::"],
+)  # fmt: skip
+def test_an_address_that_leads_to_a_private_one_by_translation_or_a_tunnel_is_private(address: str) -> None:
+    assert not Receiver("ehr", "https://ehr.example/").lets(address)
+
+
+def test_an_address_that_leads_to_a_public_one_by_translation_is_public() -> None:
+    one = Receiver("ehr", "https://ehr.example/")
+    assert one.lets("64:ff9b::c19c:101") and one.lets("2a00:1450::1")
+
+
+def test_what_is_asked_below_an_address_may_say_anything_behind_the_question_mark_and_nothing_before_it() -> None:
+    one = Receiver("ehr", "https://ehr.example/fhir/")
+    for rest in (
+        "fhir/Flag?_lastUpdated=ge2026-11-27T13%3A00%2B01:00",
+        "fhir/?a=b@c",
+        "fhir?_getpages=1",
+        "fhir/Flag?" + "x" * 7000,
+    ):
+        assert one.leads_to(f"https://ehr.example/{rest}"), rest[:60]
+    for rest in (
+        "fhir/%2e%2e/x",
+        "fhir/../x",
+        "fhirs/Flag",
+        "fhir",
+        "other?x",
+        "fhir/Flag?a#b",
+        "fhir/Flag?" + "x" * 8000,
+    ):
+        assert not one.leads_to(f"https://ehr.example/{rest}"), rest[:60]
+    for url in (
+        "https://ehr.example@evil.example/fhir/",
+        "http://ehr.example/fhir/Flag",
+        "https://ehr.example:444/fhir/?a",
+    ):
+        assert not one.leads_to(url)

@@ -23,6 +23,8 @@ from kjerne.registries.kept import LOOPBACK, KeptFile
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 URL_CHARACTERS: Final = 500
+ASKED_CHARACTERS: Final = 8_000
+"""Of an address that is asked: servers write where a search goes on into one, and some have much to say there."""
 FOUND_LIMIT: Final = 10_000
 
 
@@ -42,7 +44,19 @@ class Receiver:
             found = found.ipv4_mapped
         if any(found.version == one.version and found in one for one in self.networks):
             return True
-        return found.is_global and not found.is_multicast
+        within = _within(found) if isinstance(found, ipaddress.IPv6Address) else None
+        is_public = (
+            found.is_global and not found.is_multicast and not (found.version == 6 and found in _TRANSLATED_HERE)
+        )
+        return is_public and (within is None or self.lets(str(within)))
+
+    def leads_to(self, url: str) -> bool:
+        """Whether an address that is asked is its own or lies below it. What follows the question mark is its server's own: that
+        may be long, and holds what no path may."""
+        own, asked = urlsplit(self.url), _plain(url, asked=True)
+        if asked is None or _origin(own) != _origin(asked):
+            return False
+        return asked.path.startswith(own.path) or (bool(asked.query) and f"{asked.path}/" == own.path)
 
     def covers(self, url: str) -> bool:
         """Whether an address is its own, or lies below it."""
@@ -58,9 +72,28 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _plain(url: str) -> SplitResult | None:
+_THROUGH: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""Networks whose addresses end in one of version 4: translated (RFC 6052), and compatible (RFC 4291)."""
+
+_TRANSLATED_HERE: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Translated within one's own network (RFC 8215)."""
+
+
+def _within(found: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that one of version 6 leads to, by translation or through a tunnel (RFC 3056, RFC 4380)."""
+    if found.sixtofour is not None:
+        return found.sixtofour
+    if found.teredo is not None:
+        return found.teredo[1]
+    return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if any(found in one for one in _THROUGH) else None
+
+
+def _plain(url: str, *, asked: bool = False) -> SplitResult | None:
     """The parts of an address without anything in it that two readers may read in two ways."""
-    if not url.isascii() or not url.isprintable() or len(url) > URL_CHARACTERS or any(one in url for one in " \\#@%"):
+    longest, (path, _, query) = (ASKED_CHARACTERS, url.partition("?")) if asked else (URL_CHARACTERS, (url, "", ""))
+    if not url.isascii() or not url.isprintable() or len(url) > longest or any(one in query for one in " \\#"):
+        return None
+    if any(one in path for one in " \\#@%"):
         return None
     try:
         parts = urlsplit(url)

@@ -34,7 +34,7 @@ class Answered(NamedTuple):
 async def ask(receiver: Receiver, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answered:
     """`NotTaken` where the address is not the receiver's, it cannot be reached in time, it points elsewhere, or answers more than
     is read."""
-    if not receiver.covers(url):
+    if not receiver.leads_to(url):
         raise NotTaken("the address is not one that an operator has registered")
     try:
         async with asyncio.timeout(SECONDS):
