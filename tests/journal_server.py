@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,20 +17,22 @@ AUTHORIZATION = "Bearer of-the-journal"
 
 @dataclass
 class Journal:
-    """What lies in it, by `Type/id`, and what was asked of it. `is_down` answers 503; `points_to` answers 302."""
+    """What lies in it, by `Type/id`, and what was asked of it. `is_down` answers 503; `points_to` answers 302.
+    `says` is asked first what a GET of an address (without the base) is answered with; None: what lies there."""
 
     url: str = ""
     records: dict[str, Tree] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     is_down: bool = False
     points_to: str = ""
+    says: Callable[[str], tuple[int, bytes] | None] = lambda _: None
 
     def write(self, tree: Tree, id_: str) -> None:
         """A record is written there, and who subscribes is told its address."""
         address = f"{tree['resourceType']}/{id_}"
         self.records[address] = tree | {
             "id": id_,
-            "meta": tree.get("meta", {}) | {"lastUpdated": "2026-11-27T10:00:00Z"},
+            "meta": {"lastUpdated": "2026-11-27T10:00:00Z"} | tree.get("meta", {}),
         }
         self.tell(address)
 
@@ -44,8 +47,9 @@ class Journal:
         return 0
 
 
-def notify(subscription: Tree, focus: str, authorization: str = "") -> int:
-    """Tells a subscriber of an event, as the backport does; the status of its answer."""
+def notify(subscription: Tree, focus: str, authorization: str = "", body: Tree | None = None) -> int:
+    """Tells a subscriber of an event, as the backport does, or with another body; the status of its answer. Without a focus the
+    message is empty."""
     channel = subscription["channel"]
     headers = dict(one.split(": ", 1) for one in channel["header"])
     if authorization:
@@ -53,9 +57,8 @@ def notify(subscription: Tree, focus: str, authorization: str = "") -> int:
     event = {"name": "notification-event", "part": [{"name": "focus", "valueReference": {"reference": focus}}]}
     status = {"resourceType": "Parameters", "parameter": [event]}
     bundle = {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}
-    sent = Request(
-        channel["endpoint"], json.dumps(bundle).encode(), headers | {"Content-Type": "application/fhir+json"}
-    )
+    sent_body = json.dumps(body or bundle).encode() if body or focus else b""
+    sent = Request(channel["endpoint"], sent_body, headers | {"Content-Type": "application/fhir+json"})
     try:
         with urlopen(sent, timeout=20) as answer:
             return int(answer.status)
@@ -73,6 +76,9 @@ class Server:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if said := journal.says(self.path.removeprefix("/fhir/")):
+                    self.answer(said[0], said[1])
+                    return
                 parts = urlsplit(self.path.removeprefix("/fhir/"))
                 if "/" in parts.path:
                     found = journal.records.get(parts.path)
@@ -94,9 +100,9 @@ class Server:
                     journal.records[f"Subscription/{tree['id']}"] = tree | {"status": "active"}
                 self.answer(status, tree)
 
-            def answer(self, status: int, tree: Tree) -> None:
+            def answer(self, status: int, tree: Tree | bytes) -> None:
                 journal.asked.append(f"{self.command} {self.path}")
-                body = json.dumps(tree).encode()
+                body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
                 known = self.headers.get("authorization") == AUTHORIZATION
                 status = 503 if journal.is_down else status if known else 401
                 self.send_response(302 if journal.points_to else status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from services.test_standards_registered import NEED
 
 FETCHES = "/critical-information/fetches"
 WHO = "pregnant"
+NUMBER = "urn:oid:2.16.578.1.12.4.1.4.1"
 
 
 @dataclass
@@ -36,15 +38,19 @@ class World:
 
     def work(self, later: timedelta = timedelta()) -> None:
         """All that is due, as `kjerne work` does it."""
-        settings = self.platform.application._edge.settings
         self.platform.clock.move(later)
 
         async def worked() -> None:
-            quick = settings.model_copy(update={"pool_size": 2})
-            async with app.opened(quick, Keys.in_folder(settings.data), self.platform.clock) as house:
+            async with self.opened() as house:
                 await fetching.of(house).run_due()
 
         self.platform.run(worked(), 120)
+
+    def opened(self) -> AbstractAsyncContextManager[app.House]:
+        """A house beside that of the platform, as `kjerne work` opens it."""
+        settings = self.platform.application._edge.settings
+        quick = settings.model_copy(update={"pool_size": 2})
+        return app.opened(quick, Keys.in_folder(settings.data), self.platform.clock)
 
     def listed(self) -> list[Tree]:
         """What personnel see of what came from here."""
@@ -99,6 +105,8 @@ def test_what_is_new_is_told_fetched_and_filed_with_its_journal_as_where_it_came
     assert world.listed() == [changed], "the same again is no version"
     world.journal.delete("AllergyIntolerance/a1")
     world.work()
+    assert world.listed() == [changed], "404 is not believed at once"
+    world.work(fetching.GONE_TWICE)
     assert world.listed()[0]["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
 
 

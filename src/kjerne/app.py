@@ -584,6 +584,7 @@ def pages(
     live.making, live.public_url = house.summaries(), public_url
     book = book_of(house.store, house.reader, house.identify)
     live.foreign = abroad_of(house.store, book, house.guides, house.parse_foreign, house.identify)
+    live.registered_journals = Journals(house.settings.journals_file, sandbox=house.settings.mode == "sandbox")
     known = PagesClient(client, key, f"{public_url}/login/return", PAGES_SCOPES, f"{public_url}/logout/done")
     door = CodeFlow(issuer, known, http_client, house.clock)
     cookie = house.store.keys.derived("cookie")

@@ -41,7 +41,9 @@ async def test_nonsense_in_a_citizens_forms_is_no_fault(browser: Browser) -> Non
 
 
 async def test_nonsense_in_an_operators_forms_is_no_fault(browser: Browser, house: FakeHouse) -> None:
-    house.asked_journals = JournalList((), (Dead(3, "Journalen", "Condition/1", NOW, 9, "404", NOW),))
+    house.asked_journals = JournalList(
+        (), (Dead(3, "Journalen", "Condition/1", NOW, 9, "404", NOW),), frozenset({"Journalen"})
+    )
     await browser.citizen()
     page = await browser.get("/me/inquiries/misuse/3.c")
     wrote = {"look": "3.c", "why": "other", "text": "Hun er naboen min.", "reach": "here"}

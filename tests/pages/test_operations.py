@@ -359,10 +359,18 @@ async def test_what_was_given_up_of_a_journal_is_seen_and_fetched_anew(house_and
     at = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
     gone = Dead(7, "sundvika", "AllergyIntolerance/a1", at, 3, ".criticality profile-cardinality", at)
     house.asked_journals = JournalList(
-        (State("sundvika", True, "", 0, 2, 1), State("other", False, "down", 4, 0, 0)), (gone,)
-    )
+        (
+            State("sundvika", True, "", 0, 2, 1, "it answered 503", 3, at, at), State("other", False, "down", 4, 0, 0),
+            State("former", True, "", 0, 0, 0),
+        ),
+        (gone, gone._replace(number=8, journal="former")), frozenset({"sundvika", "other"}), "journals.toml: no table",
+    )  # fmt: skip
     page = await browser.get("/operations/journals")
-    assert "sundvika Abonnerer 2 1 – other Ikke ennå 0 0 down" in text(page)
+    told = text(page)
+    assert "sundvika Abonnerer 2 3 1" in told and "Det som venter, stopper på: it answered 503" in told
+    assert "other Ikke ennå 0 0 0 – – down" in told and "former Tatt ut av filen 0 0 0 – – –" in told
+    assert "kan ikke leses, og det hentes ikke fra noen av dem. journals.toml: no table" in told
+    assert "/operations/journals/8" not in page.text, "of a journal that is taken out nothing can be fetched"
     assert "sundvika: AllergyIntolerance/a1 .criticality profile-cardinality" in text(page)
     done = await browser.post(page, "/operations/journals/7")
     assert house.fetched_again == (7,) and "Den hentes på nytt." in text(done)

@@ -23,6 +23,7 @@ from kjerne.pages.live_summary import SummaryPages
 from kjerne.pages.oversight_house import JournalList, LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
+from kjerne.registries.journals import Journals
 from kjerne.services.critical.coverage import Figure, figures
 from kjerne.services.participation.register import Asked, Change, Register
 from kjerne.services.persons.api import identified
@@ -43,6 +44,9 @@ COMPARISONS_SHOWN: Final = 15
 
 class OperatorPages(LaunchedPages, ExportPages, SummaryPages, AbroadPages):
     """Implements the rest of `pages.house.PagesHouse`."""
+
+    registered_journals: Journals | None = None
+    """The file of the journals that are asked."""
 
     async def absence(self, who: Identity) -> Absence | None:
         """Asked of the register itself: a page that turns her away must not do so from memory."""
@@ -117,14 +121,18 @@ class OperatorPages(LaunchedPages, ExportPages, SummaryPages, AbroadPages):
         operator(who)
         async with self.store.pool.acquire() as conn:
             states, dead = await journals.states(conn), await journals.dead(conn, ROWS_SHOWN)
-        return JournalList(tuple(states), tuple(dead))
+        file = self.registered_journals
+        registered = frozenset(one.name for one in file.all()) if file else frozenset[str]()
+        return JournalList(tuple(states), tuple(dead), registered, file.fault() if file else "")
 
     async def fetch_again(self, who: Identity, number: int) -> None:
         """Runs it again."""
         operator(who)
         async with self.store.pool.acquire() as conn:
-            if not await journals.revive(conn, number, self.clock.now()):
-                raise Refusal(404, "Nothing that was given up has this number.", where="page")
+            names = [one.name for one in self.registered_journals.all()] if self.registered_journals else []
+            if not await journals.revive(conn, number, names, self.clock.now()):
+                says = "Nothing that was given up of a journal of the file has this number."
+                raise Refusal(404, says, where="page")
 
     async def links(self, who: Identity) -> tuple[Link, ...]:
         """The history of links."""

@@ -16,6 +16,8 @@ async def listed(page: Page) -> Response:
         title=page.say("journals.title"),
         states=found.states,
         dead=found.dead,
+        registered=found.registered,
+        fault=found.fault,
         saved=page.request.query_params.get("saved") == "again",
     )
 

@@ -61,10 +61,13 @@ class ExportShown:
 
 @dataclass(frozen=True, slots=True)
 class JournalList:
-    """How each journal stands, and what was given up, the oldest first."""
+    """How each journal stands, and what was given up, the oldest first. `registered` are those of the file, `fault` is what is
+    wrong with that."""
 
     states: tuple[State, ...]
     dead: tuple[Dead, ...]
+    registered: frozenset[str] = frozenset()
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
     name = "sundvika"                       # in the address that the journal tells us at
     organisation = "100000008"              # whose journal it is, and who takes part as a source
     url = "https://ehr.example/fhir/"       # its FHIR server; nothing outside is ever asked
+    formerly = ["http://ehr.example/"]      # addresses that the same server had before, the first one first
     criteria = "http://kjerne.example/fhir/SubscriptionTopic/critical-information"
     authorization = "Bearer ..."            # what it is asked with
     addresses = ["10.20.0.0/16"]            # private networks that its name may lead to; without them public ones alone
@@ -30,7 +31,7 @@ from kjerne.registries.receivers import Receiver
 TOPIC: Final = "http://kjerne.example/fhir/SubscriptionTopic/critical-information"
 TYPES: Final = ("AllergyIntolerance", "Condition", "DeviceUseStatement", "Procedure", "Flag")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_MEMBERS: Final = frozenset({"name", "organisation", "url", "criteria", "authorization", "addresses", "ca"})
+_MEMBERS: Final = frozenset({"name", "organisation", "url", "formerly", "criteria", "authorization", "addresses", "ca"})
 _ADDRESS: Final = re.compile(rf"({'|'.join(TYPES)})/([A-Za-z0-9.-]{{1,64}})(?:/_history/[A-Za-z0-9.-]{{1,64}})?")
 
 
@@ -43,14 +44,21 @@ class Journal:
     receiver: Receiver
     criteria: str = TOPIC
     authorization: str = field(default="", repr=False)
+    formerly: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
         return self.receiver.url
 
+    @property
+    def system(self) -> str:
+        """By what its records are known here, whatever its address is now: the first that it had."""
+        return self.formerly[0] if self.formerly else self.url
+
     def address(self, told: str) -> str:
         """`Type/id` of a record that the journal names, relative or whole; empty for what lies elsewhere or is none."""
-        inside = told.removeprefix(self.url)
+        known = next((one for one in (self.url, *self.formerly) if told.startswith(one)), "")
+        inside = told.removeprefix(known)
         found = _ADDRESS.fullmatch(inside)
         return f"{found[1]}/{found[2]}" if found and not numbers_in(found[2]) else ""
 
@@ -73,6 +81,15 @@ class Journals:
     def find(self, name: str) -> Journal | None:
         return next((one for one in self.all() if one.name == name), None)
 
+    def fault(self) -> str:
+        """What is wrong with the file, where it is there and cannot be taken: nobody is asked then. Empty where nothing is."""
+        try:
+            if self.path.exists():
+                self.read()
+        except Refusal as refusal:
+            return f"{refusal.where}: {refusal.says}"
+        return ""
+
     def read(self) -> tuple[Journal, ...]:
         """The entries; `Refusal` 422 for one that cannot be taken, with its number."""
         return self._file.read()
@@ -83,6 +100,9 @@ class Journals:
             raise Refusal(422, f"a journal has {', '.join(sorted(_MEMBERS))}", where=where)
         if not _NAME.fullmatch(texts["name"]) or not texts["organisation"]:
             raise Refusal(422, "name is of a-z, 0-9 and -, and organisation is a number", where=where)
+        formerly = row.get("formerly", [])
+        if not isinstance(formerly, list) or not all(isinstance(one, str) and one.endswith("/") for one in formerly):
+            raise Refusal(422, "formerly is a list of whole addresses that end in /", where=where)
         self._check_url(texts["url"], where)
         try:
             networks = tuple(ipaddress.ip_network(one) for one in row.get("addresses") or ())
@@ -90,8 +110,9 @@ class Journals:
             raise Refusal(422, "addresses are networks such as 10.20.0.0/16", where=where) from None
         receiver = Receiver(texts["name"], texts["url"], networks, texts["ca"])
         return Journal(
-            texts["name"], texts["organisation"], receiver, texts["criteria"] or TOPIC, texts["authorization"]
-        )
+            texts["name"], texts["organisation"], receiver, texts["criteria"] or TOPIC, texts["authorization"],
+            tuple(formerly),
+        )  # fmt: skip
 
     def _check_url(self, url: str, where: str) -> None:
         parts = urlsplit(url)

@@ -37,7 +37,8 @@ class Names:
 
 
 class Sent(NamedTuple):
-    """A version that a sender sent. `type` is R4's number."""
+    """A version that a sender sent. `type` is R4's number, `updated` when its source says that it wrote it, `in_error` whether it
+    says that the record was entered in error."""
 
     patient: int
     id: UUID
@@ -49,6 +50,8 @@ class Sent(NamedTuple):
     system: str
     way: Way
     at: datetime
+    updated: datetime | None = None
+    in_error: bool = False
 
 
 class Origin(NamedTuple):
@@ -61,15 +64,23 @@ class Origin(NamedTuple):
 
 
 _KNOWN = """
-SELECT DISTINCT ON (t.name) t.patient, t.id, t.version, t.type, t.name, t.said, t.organisation, t.system, t.way, t.at
-FROM critical_transfer t WHERE t.name = ANY($1::bytea[]) ORDER BY t.name, t.at DESC, t.version DESC"""
+SELECT DISTINCT ON (t.name) t.patient, t.id, t.version, t.type, t.name, t.said, t.organisation, t.system, t.way, t.at,
+  t.updated, t.in_error
+FROM critical_transfer t WHERE t.name = ANY($1::bytea[]) ORDER BY t.name, t.number DESC"""
 _STAND = """
 SELECT r.id, r.version FROM record r
 WHERE r.patient = ANY($1::bigint[]) AND r.type = ANY($2::smallint[]) AND r.id = ANY($3::uuid[])"""
 _KEEP = """
-INSERT INTO critical_transfer (patient, id, version, type, name, said, organisation, system, way, at)
+INSERT INTO critical_transfer (patient, id, version, type, name, said, organisation, system, way, at, updated,
+  in_error)
 SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::smallint[], $5::bytea[], $6::bytea[], $7::text[], $8::text[],
-  $9::text[], $10::timestamptz[])"""
+  $9::text[], $10::timestamptz[], $11::timestamptz[], $12::boolean[])"""
+_LATER = """
+UPDATE critical_transfer SET updated = $4
+WHERE patient = $1 AND id = $2 AND version = $3 AND coalesce(updated < $4, true)"""
+_ABOUT = """
+SELECT EXISTS (SELECT FROM person_identifier i JOIN person p ON p.patient = $1
+  WHERE i.digest = $2 AND (i.patient = p.patient OR i.patient = ANY(p.linked)))"""
 _ORIGINS = """
 SELECT id, version, organisation, system, way, at FROM critical_transfer
 WHERE patient = ANY($1::bigint[]) AND id = ANY($2::uuid[])"""
@@ -90,6 +101,16 @@ async def keep(conn: Connection, sent: Sequence[Sent]) -> None:
     """Keeps what was sent, in the transaction that files it."""
     if sent:
         await conn.execute(_KEEP, *columns(list(sent), len(Sent._fields)))
+
+
+async def later(conn: Connection, one: Sent, updated: datetime) -> None:
+    """Notes that its source has written the same once more, and when."""
+    await conn.execute(_LATER, one.patient, one.id, one.version, updated)
+
+
+async def is_whose(conn: Connection, key: int, digest: bytes) -> bool:
+    """Whether a number (by its digest) is that of the person of a key, under whichever of her keys it stands."""
+    return bool(await conn.fetchval(_ABOUT, key, digest))
 
 
 async def origins(conn: Connection, keys: Collection[int], ids: Collection[UUID]) -> dict[tuple[UUID, int], Origin]:

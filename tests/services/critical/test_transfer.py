@@ -197,3 +197,72 @@ def test_what_a_system_sent_is_changed_by_a_doctor_and_keeps_its_recorder(platfo
     done = ask(platform, "PUT", f"AllergyIntolerance/{id_}", stands | {"criticality": "low"}, version=1)
     assert done.status == 200 and done.tree["recorder"]["reference"].startswith("#")
     assert registered(platform, allergy(platform))["id"] != id_
+
+
+def standing(platform: Standing, journal: Journal, about: str = "citizen") -> list[tuple[str, str]]:
+    """Of each allergy that a journal sent what it says of certainty, and its version."""
+    found = ask(platform, "GET", "AllergyIntolerance", about=about, **NEED).resources()
+    own = [one for one in found if journal.run in str(one.get("identifier"))]
+    return sorted((one["verificationStatus"]["coding"][0]["code"], one["meta"]["versionId"]) for one in own)
+
+
+@pytest.mark.parametrize("way", ["DELETE", "PUT"])
+def test_what_was_entered_in_error_and_is_sent_again_stands_again_as_a_new_record(platform: Standing, way: str) -> None:
+    journal = Journal(platform)
+    one, over = journal.put(allergy(platform), "one"), journal.gone("AllergyIntolerance", "one")
+    if way == "PUT":
+        wrong = allergy(platform, verificationStatus=verified("AllergyIntolerance", "entered-in-error"))
+        del wrong["clinicalStatus"]
+        over = journal.put(wrong, "one")
+    (id_,) = ids(journal.send(one))
+    journal.send(over)
+    again = journal.send(one, journal.put(treatment(platform), "beside"))
+    assert statuses(again) == ["201", "201"] and ids(again)[0] != id_
+    assert standing(platform, journal) == [("entered-in-error", "2"), ("unconfirmed", "1")]
+    assert statuses(journal.send(one)) == ["200"] and rows(platform, again)[0][0] == "file"
+    changed = journal.send(journal.put(allergy(platform, criticality="low"), "one"))
+    assert statuses(changed) == ["200"] and ids(changed) == ids(again)[:1]
+    assert [statuses(journal.send(over))[0][0] for _ in range(2)] == ["2", "2"]
+    assert standing(platform, journal) == [("entered-in-error", "2"), ("entered-in-error", "3")]
+
+
+def test_the_same_that_several_send_again_at_once_after_it_was_in_error_stands_once(platform: Standing) -> None:
+    journal = Journal(platform)
+    one = journal.put(allergy(platform), "one")
+    journal.send(one)
+    journal.send(journal.gone("AllergyIntolerance", "one"))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: journal.send(one), range(4)))
+    assert sorted(statuses(each)[0] for each in answers) == ["200", "200", "200", "201"]
+    assert standing(platform, journal) == [("entered-in-error", "2"), ("unconfirmed", "1")]
+
+
+def test_what_a_doctor_entered_in_error_stands_again_only_when_its_sender_has_seen_that(platform: Standing) -> None:
+    journal = Journal(platform)
+    (id_,) = ids(journal.send(journal.put(allergy(platform), "one")))
+    assert ask(platform, "DELETE", f"AllergyIntolerance/{id_}", version=1, **NEED).status == 204
+    assert statuses(journal.send(journal.put(allergy(platform), "one"))) == ["200"], "the same again is no change"
+    later = allergy(platform, criticality="low")
+    assert journal.send(journal.put(later, "one")).status == 412
+    assert standing(platform, journal) == [("entered-in-error", "2")]
+    assert statuses(journal.send(journal.put(later, "one", ifMatch='W/"2"'))) == ["201"]
+    assert standing(platform, journal) == [("entered-in-error", "2"), ("unconfirmed", "1")]
+
+
+def test_what_was_sent_about_the_wrong_patient_is_taken_back_and_sent_about_the_right_one(platform: Standing) -> None:
+    journal = Journal(platform)
+    journal.send(journal.put(allergy(platform), "one"))
+    journal.about = "parent"
+    right = journal.put(allergy(platform, "parent"), "one")
+    assert faults(journal.send(right)) == {"Bundle.entry[0].request": "own-identifier"}
+    journal.about = "citizen"
+    assert statuses(journal.send(journal.gone("AllergyIntolerance", "one"))) == ["204"]
+    journal.about = "parent"
+    assert statuses(journal.send(right)) == ["201"]
+    assert standing(platform, journal) == [("entered-in-error", "2")]
+    assert standing(platform, journal, "parent") == [("unconfirmed", "1")]
+
+
+def test_a_version_is_demanded_of_what_is_not_there(platform: Standing) -> None:
+    journal = Journal(platform)
+    assert journal.send(journal.put(allergy(platform), "never", ifMatch='W/"7"')).status == 412

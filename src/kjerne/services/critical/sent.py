@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -26,13 +27,15 @@ _FORMS: Final = "PUT Type?identifier=system|value, POST Type with ifNoneExist, o
 
 class Item(NamedTuple):
     """One entry: the type, the sender's identifier of the record, and the version that it must be at (None: where the sender left
-    it). What is taken back has no resource in its entry."""
+    it). What is taken back has no resource in its entry. `updated` is when its source says that it wrote this: what it wrote
+    before what is filed already is not taken (None: it is taken as it comes)."""
 
     entry: Entry
     name: str
     system: str
     value: str
     expected: int | None
+    updated: datetime | None = None
 
     @property
     def is_taken_back(self) -> bool:

@@ -6,7 +6,7 @@ overwritten. Each version that is written has a row of who sent it, by which sys
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
@@ -44,8 +44,9 @@ from kjerne.services.critical.kinds import SERVICE
 from kjerne.services.critical.sent import Item, check, read, told
 from kjerne.store import changing, transfers
 from kjerne.store.changing import Next, checked
+from kjerne.store.journals import OLDER
 from kjerne.store.pool import Connection, Pool
-from kjerne.store.records import Current, hold
+from kjerne.store.records import Current, Written, hold
 from kjerne.store.transfers import Names, Sent, Way
 
 BASE: Final = "/api/critical-information/v1"
@@ -53,6 +54,8 @@ SCOPE: Final = "kjerne:critical-information-transfer"
 BUNDLE_LIMIT_BYTES: Final = 2_000_000
 Tree = dict[str, Any]
 KindsOf = Callable[[str, date], Awaitable[frozenset[str]]]
+Held = Callable[[Connection], Awaitable[None]]
+"""What a transaction asks before it files: it raises where the work is in other hands by now."""
 
 
 class Ready(NamedTuple):
@@ -64,6 +67,35 @@ class Ready(NamedTuple):
     said: bytes
     tree: Tree
     may: frozenset[str]
+
+    @property
+    def is_in_error(self) -> bool:
+        """Whether it says that the record was entered in error."""
+        return self.item.is_taken_back or keeping.is_in_error(self.tree)
+
+
+class Lies(NamedTuple):
+    """How it lies with a record: what was sent of it last, the version that stands now (0: it is gone, or never was), and whether
+    that says that it was entered in error. What comes then stands as a new record."""
+
+    before: Sent | None
+    stands: int
+    is_over: bool
+
+    def is_same(self, one: Ready) -> bool:
+        """Whether this was sent last, and whatever stands is left."""
+        return self.before is not None and self.before.said == one.said and one.item.expected is None
+
+    def is_changed_by(self, one: Ready) -> bool:
+        return self.before is not None and self.stands > 0 and not self.is_over and not self.is_same(one)
+
+
+class Over(Exception):
+    """A record was found to be entered in error."""
+
+    def __init__(self, id_: UUID) -> None:
+        super().__init__()
+        self.id = id_
 
 
 class Done(NamedTuple):
@@ -89,16 +121,20 @@ class Transfers:
     kinds_of: KindsOf
 
     async def file(
-        self, admit: Admit, organisation: str, patient: PatientRef, items: Sequence[Item], system: str, way: Way, at: datetime
+        self, admit: Admit, organisation: str, patient: PatientRef, items: Sequence[Item], system: str, way: Way, at: datetime,
+        held: Held | None = None, over: Collection[UUID] = (),
     ) -> list[Done]:  # fmt: skip
-        """All of it or nothing, in one transaction. `Refusal` 422 with every fault of every entry; 412 for what was changed here
-        since; 403 in the words of any sender where nothing is filed about her."""
-        ready = await self._ready(items, organisation, at)
-        for _ in range(ATTEMPTS):
+        """All of it or nothing, in one transaction, in which `held` is asked first. `Refusal` 422 with every fault of each entry;
+        412 for what was changed here since; 409 for what its source wrote before what is filed already; 403 in the words of any
+        sender where nothing is filed about her. `over` are records that this identifier named and names no more."""
+        ready, over = await self._ready(items, organisation, at), set(over)
+        for _ in range(ATTEMPTS + len(ready)):
             try:
-                return await self._once(admit, patient, ready, organisation, system, way, at)
+                return await self._once(admit, patient, ready, organisation, system, way, at, over, held)
             except Stale:
                 continue
+            except Over as found:
+                over = {*over, found.id}
             except Denied as denied:
                 raise not_filed(denied) from denied
             except Refusal as refusal:
@@ -106,12 +142,16 @@ class Transfers:
                 raise
         raise unsettled()
 
-    async def patient_of(self, organisation: str, name: str, system: str, value: str) -> int | None:
-        """The key of whom a record is about that an organisation sent under an identifier; None where it sent none."""
+    async def last_sent(self, organisation: str, name: str, system: str, value: str) -> Sent | None:
+        """What an organisation sent last under an identifier; None where it sent nothing."""
         called = self.names.of(organisation, name, system, value)
         async with self.pool.acquire() as conn:
-            sent = (await transfers.known(conn, [called])).get(called)
-        return sent.patient if sent else None
+            return (await transfers.known(conn, [called])).get(called)
+
+    async def is_about(self, sent: Sent, patient: PatientRef) -> bool:
+        """Whether what was sent is filed with this person, whichever of her numbers names her."""
+        async with self.pool.acquire() as conn:
+            return await transfers.is_whose(conn, sent.patient, patient.digest)
 
     async def _ready(self, items: Sequence[Item], organisation: str, at: datetime) -> list[Ready]:
         found: list[Ready] = []
@@ -152,23 +192,25 @@ class Transfers:
         return may
 
     async def _once(
-        self, admit: Admit, patient: PatientRef, ready: Sequence[Ready], organisation: str, system: str, way: Way, at: datetime
+        self, admit: Admit, patient: PatientRef, ready: Sequence[Ready], organisation: str, system: str, way: Way, at: datetime,
+        over: Collection[UUID], held: Held | None,
     ) -> list[Done]:  # fmt: skip
         async with self.pool.acquire() as conn:
-            lies = await self._lies(conn, ready)
+            lies = await self._lies(conn, ready, over)
         grants = {action: await self._asked(admit, patient, action, ready) for action in _actions(ready, lies)}
         async with self.pool.acquire() as conn, conn.transaction():
             for grant in grants.values():
                 await hold(conn, grant)
-            lies = await self._lies(conn, ready)
+            if held is not None:
+                await held(conn)
+            lies = await self._lies(conn, ready, over)
             if not _actions(ready, lies) <= grants.keys():
                 raise Stale
             _check_whose(ready, lies, next(iter(grants.values())))
             done, kept = list[Done](), list[Sent]()
             for one in ready:
-                before, stands = lies[one.name]
                 try:
-                    what, sent = await self._one(conn, grants, one, before, stands, at)
+                    what, sent = await self._one(conn, grants, one, lies[one.name], at)
                 except Refusal as refusal:
                     if refusal.status in (403, 503):
                         raise
@@ -179,45 +221,68 @@ class Transfers:
             await transfers.keep(conn, kept)
         return done
 
-    async def _lies(self, conn: Connection, ready: Sequence[Ready]) -> dict[bytes, tuple[Sent | None, int]]:
-        """By what it is called what was sent of a record last, and the version that stands now (0: it is gone, or never was)."""
+    async def _lies(self, conn: Connection, ready: Sequence[Ready], over: Collection[UUID]) -> dict[bytes, Lies]:
+        """By what it is called how it lies with a record. `over` are those that were found to be entered in error by hand."""
         known = await transfers.known(conn, [one.name for one in ready])
         stands = await transfers.standing(conn, known.values(), self.book.types)
-        return {
-            one.name: (sent, stands.get(sent.id, 0)) if (sent := known.get(one.name)) else (None, 0) for one in ready
-        }
+        found = dict[bytes, Lies]()
+        for one in ready:
+            sent = known.get(one.name)
+            number = stands.get(sent.id, 0) if sent else 0
+            is_over = sent is not None and (sent.id in over or (sent.in_error and sent.version == number))
+            found[one.name] = Lies(sent, number, is_over)
+        return found
 
     async def _asked(self, admit: Admit, patient: PatientRef, action: Action, ready: Sequence[Ready]) -> Grant:
         content = frozenset(kind for one in ready if one.tree for kind in content_of(one.tree))
         return await admit(patient, SERVICE, action, what=what_of(content))
 
     async def _one(
-        self, conn: Connection, grants: Mapping[Action, Grant], one: Ready, before: Sent | None, stands: int, at: datetime
+        self, conn: Connection, grants: Mapping[Action, Grant], one: Ready, lies: Lies, at: datetime
     ) -> tuple[Done, Sent | None]:  # fmt: skip
-        name = one.item.name
-        if before is None or not stands:
+        name, (before, stands, is_over) = one.item.name, lies
+        if before is not None and stands and (lies.is_same(one) or (is_over and one.is_in_error)):
+            if one.item.updated is not None:
+                await transfers.later(conn, before, one.item.updated)
+            return Done(204 if one.item.is_taken_back else 200, name, before.id, stands, None), None
+        _check_newer(one, before)
+        if before is None or not stands or is_over:
             if one.item.is_taken_back:
                 return Done(204, name, None, 0, None), None
+            if one.item.expected is not None:
+                _check_stands(stands, one.item.expected)
             version = self.book.prepared(recorders.transferred(one.tree, at), at)
             written = await self.book.file(conn, grants["file"], version)
             return Done(201, name, written.id, written.version, written.at, fresh=True), _sent(
                 grants["file"], written.id, written.version, version.number, one, written.at
             )
-        if before.said == one.said and one.item.expected is None:
-            return Done(204 if one.item.is_taken_back else 200, name, before.id, stands, None), None
-        expected = one.item.expected or before.version
-        with looking_at((before.type, before.id, stands)):
-            _check_stands(stands, expected)
-        changed = await self.book.change(
-            conn, grants["correct"], (before.type, before.id), expected, lambda was: self._next(one, was, at), own=True
-        )
-        if changed is None:
-            raise Refusal(404, "the record is not here any more", where="id")
-        version, written = changed
+        version, written = await self._changed(conn, grants["correct"], one, before, stands, at)
         status = 204 if one.item.is_taken_back else 200
         return Done(status, name, written.id, written.version, written.at, fresh=True), _sent(
-            grants["correct"], written.id, written.version, version.number, one, written.at
+            grants["correct"], written.id, written.version, version.number, one, written.at, before.updated
         )
+
+    async def _changed(
+        self, conn: Connection, grant: Grant, one: Ready, before: Sent, stands: int, at: datetime
+    ) -> tuple[Next, Written]:
+        """`Over` where what stands was entered in error by hand. That is never undone: to take it back is nothing more, and what
+        its source holds to, having seen that, stands as a new record."""
+        expected, named = one.item.expected or before.version, (before.type, before.id)
+
+        def make(was: Current) -> Next:
+            _check_stands(stands, expected)
+            return self._next(one, was, at)
+
+        if not one.item.is_taken_back:
+            with looking_at((*named, stands)):
+                _check_stands(stands, expected)
+        try:
+            changed = await self.book.change(conn, grant, named, stands, make, own=True)
+        except Refusal as refusal:
+            raise Over(before.id) if refusal.status == 410 else refusal from refusal
+        if changed is None:
+            raise Refusal(404, "the record is not here any more", where="id")
+        return changed
 
     def _next(self, one: Ready, was: Current, at: datetime) -> Next:
         before = decode(was.raw)
@@ -273,13 +338,16 @@ async def _tried(admit: Admit, patient: PatientRef, refusal: Refusal) -> None:
         await noted(admit, patient, SERVICE, "correct", "", "=", named=refusal.looked_at)
 
 
-def _actions(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None, int]]) -> frozenset[Action]:
-    """What the law is asked: to change where what stands was sent otherwise; to file for all else, the same again too."""
-    return frozenset({"correct" if _changes(one, *lies[one.name]) else "file" for one in ready})
+def _actions(ready: Sequence[Ready], lies: Mapping[bytes, Lies]) -> frozenset[Action]:
+    """What the law is asked: to change where what stands was sent otherwise; to file for all else, the same again too, and what
+    comes again after it was entered in error."""
+    return frozenset({"correct" if lies[one.name].is_changed_by(one) else "file" for one in ready})
 
 
-def _changes(one: Ready, before: Sent | None, stands: int) -> bool:
-    return before is not None and stands > 0 and (before.said != one.said or one.item.expected is not None)
+def _check_newer(one: Ready, before: Sent | None) -> None:
+    told_, stands = one.item.updated, before.updated if before else None
+    if told_ is not None and stands is not None and told_ < stands:
+        raise Refusal(409, OLDER, where=f"{one.item.name}.meta.lastUpdated", code="conflict", rule="older-than-before")
 
 
 def _check_stands(stands: int, expected: int) -> None:
@@ -290,11 +358,13 @@ def _check_stands(stands: int, expected: int) -> None:
         )  # fmt: skip
 
 
-def _check_whose(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None, int]], grant: Grant) -> None:
+def _check_whose(ready: Sequence[Ready], lies: Mapping[bytes, Lies], grant: Grant) -> None:
+    """What an identifier means is one patient's record until its sender has taken that back."""
     faults = []
     for one in ready:
-        before, stands = lies[one.name]
-        if before is not None and stands and before.patient not in grant.subject.keys:
+        before, stands, is_over = lies[one.name]
+        is_free = is_over and not (lies[one.name].is_same(one) or one.is_in_error)
+        if before is not None and stands and not is_free and before.patient not in grant.subject.keys:
             says = "the sender's identifier is that of a record about somebody else"
             faults.append(
                 Fault(says, f"Bundle.entry[{one.item.entry.place}].request", "business-rule", "own-identifier")
@@ -302,8 +372,12 @@ def _check_whose(ready: Sequence[Ready], lies: Mapping[bytes, tuple[Sent | None,
     check(faults)
 
 
-def _sent(grant: Grant, id_: UUID, version: int, type_: int, one: Ready, at: datetime) -> Sent:
-    return Sent(grant.subject.patient, id_, version, type_, one.name, one.said, "", "", "pushed", at)
+def _sent(
+    grant: Grant, id_: UUID, version: int, type_: int, one: Ready, at: datetime, before: datetime | None = None
+) -> Sent:  # fmt: skip
+    updated = one.item.updated or before
+    sent = Sent(grant.subject.patient, id_, version, type_, one.name, one.said, "", "", "pushed", at)
+    return sent._replace(updated=updated, in_error=one.is_in_error)
 
 
 def _of_entry(refusal: Refusal, one: Ready) -> Refusal:
