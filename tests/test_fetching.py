@@ -112,6 +112,7 @@ def test_what_is_new_is_told_fetched_and_filed_with_its_journal_as_where_it_came
 
 def test_a_journal_that_is_down_loses_nothing_and_is_asked_again_later_each_time(world: World) -> None:
     world.work()
+    answered = world.told()[0]["answered_at"]
     world.write()
     world.journal.is_down = True
     for later in (timedelta(), fetching.FIRST_RETRY, 2 * fetching.FIRST_RETRY):
@@ -121,6 +122,7 @@ def test_a_journal_that_is_down_loses_nothing_and_is_asked_again_later_each_time
         world.work()
         assert "503" in world.platform.rows("SELECT fault FROM journal_news WHERE journal = $1", world.name)[0]["fault"]
     assert world.listed() == [] and world.told()[0]["waiting"] == 1
+    assert answered and world.told()[0]["answered_at"] == answered
     world.journal.is_down = False
     world.work(fetching.LONGEST_RETRY)
     assert len(world.listed()) == 1 and world.told()[0]["waiting"] == 0

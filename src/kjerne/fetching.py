@@ -272,7 +272,7 @@ class Fetcher:
             if told := told - {""}:
                 await journals.note(self.pool, journal.name, told, self.clock.now())
             path = _onward(journal, path, bundle)
-        await journals.swept(self.pool, journal.name, name, begun)
+        await journals.swept(self.pool, journal.name, name, begun, self.clock.now())
 
     async def _fetch(self, journal: Journal, news: News) -> None:
         """What becomes of a record that is new. Whatever is wrong with it is written down: nothing of it is lost in silence."""

@@ -139,14 +139,15 @@ async def to_look_after(pool: Pool, names: Sequence[str], now: datetime) -> Look
 async def go_on(pool: Pool, look: Look, now: datetime) -> bool:
     """Keeps a journal that is being looked through; False where another has taken it meanwhile."""
     kept = await pool.execute(
-        "UPDATE journal SET due_at = $3, leased_until = $3, answered_at = $4 WHERE name = $1 AND lease = $2",
-        look.name, look.lease, now + LEASE, now,
+        "UPDATE journal SET due_at = $3, leased_until = $3 WHERE name = $1 AND lease = $2",
+        look.name, look.lease, now + LEASE,
     )  # fmt: skip
     return kept != "UPDATE 0"
 
 
-async def swept(pool: Pool, name: str, type_: str, to: datetime) -> None:
-    """All of a type that was written there until then was asked for."""
+async def swept(pool: Pool, name: str, type_: str, to: datetime, now: datetime) -> None:
+    """All of a type that was written there until then was asked for, and answered."""
+    await pool.execute("UPDATE journal SET answered_at = $2 WHERE name = $1", name, now)
     await pool.execute(
         "INSERT INTO journal_look (journal, type, swept_to) VALUES ($1, $2, $3) ON CONFLICT (journal, type) "
         "DO UPDATE SET swept_to = greatest(journal_look.swept_to, excluded.swept_to)", name, type_, to,
