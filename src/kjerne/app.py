@@ -34,7 +34,7 @@ from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unat
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
 from kjerne.hooking import hooks
-from kjerne.pages.app import PATHS, pages_app
+from kjerne.pages.app import ALONE, PATHS, pages_app
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow, To
@@ -116,6 +116,7 @@ from kjerne.services.summary.making import Making
 from kjerne.services.terminology import EXPANDED_BY, Terminology
 from kjerne.services.validating import VALIDATED_LIMIT_BYTES, ValidateApi
 from kjerne.settings import Settings
+from kjerne.sharing import health_links
 from kjerne.socketing import SocketDeliverer
 from kjerne.store import registers
 from kjerne.store.bindings import Bindings, Stored
@@ -308,6 +309,7 @@ class House:
             *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
             *self._of_clinicians_systems(parse_json),
+            *health_links(self.store, self.clock, self.settings),
         ]
         routes += MetaApi(Router(routes).find, f"{anything} {READS}").routes()
         routes += self._bundles(routes, conditional, f"{anything} {READS} {WRITES}", any_of(writes))
@@ -590,7 +592,7 @@ def pages(
     cookie = house.store.keys.derived("cookie")
     launched = launcher(house.settings, key, http_client, house.clock, public_url)
     app = pages_app(live, door, key=cookie, clock=house.clock, secure=public_url.startswith("https"), launcher=launched)
-    return [Mount(path, app) for path in PATHS]
+    return [Mount(path, app, alone=path in ALONE) for path in PATHS]
 
 
 def proofs(house: House) -> ProofTable:

@@ -14,7 +14,17 @@ from kjerne.notifying import Notifier
 from kjerne.policy.services import kept_by_law
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
-from kjerne.store import erasing, fhir_messages, followup, import_jobs, logins, portal_sessions, repeats, restoring
+from kjerne.store import (
+    erasing,
+    fhir_messages,
+    followup,
+    import_jobs,
+    logins,
+    portal_sessions,
+    repeats,
+    restoring,
+    summary_links,
+)
 from kjerne.store.checkpoints import Checkpoints
 from kjerne.store.keys import Keys
 from kjerne.store.keys import Sealer as MessageSealer
@@ -60,6 +70,7 @@ def worker(pool: Pool, clock: Clock, checkpoints: Checkpoints, keys: Keys, share
         await fhir_messages.sweep(pool, clock.now())
         await import_jobs.sweep(pool, clock.now())
         await portal_sessions.sweep(pool, clock.now())
+        await summary_links.sweep(pool, clock.now())
         return clock.now() + LOGINS_SWEPT_EVERY
 
     async def seal(_: Job) -> datetime:

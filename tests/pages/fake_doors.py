@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
@@ -15,6 +15,8 @@ from kjerne.pages.my_house import Copied, Copy, Inquiries, InquiryList, InquiryO
 from kjerne.policy.reach import EVERYTHING, ChoiceKind
 from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.services import notification
+from kjerne.services.health_links import payload
+from kjerne.services.health_links.payload import Handed, Wish
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
@@ -23,6 +25,7 @@ from kjerne.store.inquiries import STATUSES, Behind, Inquiry, Kind, Step, Told
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Show, Wanted
+from kjerne.store.summary_links import Kept, Opening
 from kjerne.store.takeout import After
 from pages import resources
 
@@ -56,6 +59,12 @@ def the_log() -> tuple[LogRow, ...]:
     return own, gp, emergency, blocked
 
 
+def a_link(label: str, at: datetime, until: datetime) -> Kept:
+    """One that is open and was opened once, after a wrong passcode."""
+    openings = (Opening(at, "Dr. Papadaki", wrong=False), Opening(at, "Dr. Papadaki", wrong=True))
+    return Kept(uuid4(), label, at, until, 1, 1, "open", None, openings)
+
+
 @dataclass
 class FakeDoors:
     """Keeps what was asked for, so that a test can look."""
@@ -73,6 +82,7 @@ class FakeDoors:
     can: frozenset[ChoiceKind] = EVERYTHING
     copies: bool = True
     """Whether she may take a copy."""
+    handed: list[Kept] = field(default_factory=lambda: [a_link("Ferie", NOW, NOW + timedelta(days=1))])
     permitted: bool = False
     """Whether Emil's parent has consented to youth access."""
 
@@ -114,6 +124,21 @@ class FakeDoors:
         told = Told(who.name, about, form.why, form.text, form.reach, form.contact)
         self.sent.append(Opened(made, told, (Step(now, "received", ""),), LOOK if kind == "misuse" else None))
         return made.reference
+
+    async def health_links(self, who: Identity, visit: Visit) -> tuple[Kept, ...]:
+        return tuple(self.handed)
+
+    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed:
+        now = self.clock.now()
+        made = payload.link("http://kjerne.test", wish.label, now + wish.life, bytes)
+        self.handed.insert(0, a_link(wish.label, now, now + wish.life))
+        return Handed(made.uri, f"http://kjerne.test/shl#{made.uri}", wish.label, now + wish.life, wish)
+
+    async def revoke_link(self, who: Identity, visit: Visit, number: str) -> None:
+        place = next((place for place, one in enumerate(self.handed) if str(one.number) == number), None)
+        if place is None or self.handed[place].state != "open":
+            raise Refusal(404, "No such link.", where="link")
+        self.handed[place] = replace(self.handed[place], state="revoked", ended_at=self.clock.now())
 
     async def may_copy(self, who: Identity, visit: Visit) -> None:
         if not self.copies:

@@ -28,6 +28,7 @@ from kjerne.pages import (
     launching,
     my_download,
     my_inquiries,
+    my_links,
     my_log,
     my_notify,
     my_youth,
@@ -38,6 +39,7 @@ from kjerne.pages import (
     operations_review,
     persons,
     summaries,
+    viewer,
 )
 from kjerne.pages.desk import ALIVE, HEADERS, Desk, Kind, Page, PageHandler, endpoint, refused
 from kjerne.pages.house import PagesHouse
@@ -136,6 +138,11 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("POST", "/me/inquiries/{kind}/send", my_inquiries.send, "citizen"),
     ("GET", "/me/download", my_download.offer, "citizen"),
     ("POST", "/me/download/file", my_download.file, "citizen"),
+    ("GET", "/me/links", my_links.listed, "citizen"),
+    ("GET", "/me/links/new", my_links.form, "citizen"),
+    ("POST", "/me/links/new", my_links.make, "citizen"),
+    ("POST", "/me/links/{number}/end", my_links.end, "citizen"),
+    ("GET", viewer.PATH, viewer.show, None),
     ("GET", "/me/notify", my_notify.profile, "citizen"),
     ("POST", "/me/notify/save", my_notify.save, "citizen"),
     ("GET", "/operations/inquiries", operations_inquiries.listed, "operator"),
@@ -159,6 +166,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
 
 PATHS: tuple[str, ...] = tuple(dict.fromkeys([*("/" + path.split("/")[1] for _, path, _, _ in ROUTES), "/static"]))
 """Under which first parts of an address the pages answer."""
+ALONE: frozenset[str] = frozenset({viewer.PATH})
+"""Those of them that are a page and nothing below it."""
 
 
 class _Static(StaticFiles):

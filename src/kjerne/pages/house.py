@@ -301,6 +301,7 @@ class LogRow:
     deed: Literal[
         "", "examined", "traced", "linked", "disclosed", "exported", "rechecked", "asked", "handled", "reviewed", "permitted",
         "subscribed", "attested", "chose", "met", "erased", "saw_choices", "made", "ended",
+        "link_made", "links_seen", "link_ended", "link_opened",
     ] = ""  # fmt: skip
     reason: str = ""
     handle: str = ""

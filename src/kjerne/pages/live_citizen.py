@@ -11,7 +11,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import live_representing
 from kjerne.pages.house import Blockable, Identity, OwnChoice, Place, Representations, RuleLanguage, Visit
 from kjerne.pages.live import SERVICE
-from kjerne.pages.live_youth import YouthPages
+from kjerne.pages.live_links import LinkPages
 from kjerne.policy import insight, privacy
 from kjerne.policy.choosing import NOT_THERE
 from kjerne.policy.reach import may_lift, setter
@@ -23,7 +23,7 @@ DIGITS: Final = 19
 """Longest number of a choice that its column can hold."""
 
 
-class CitizenPages(YouthPages):
+class CitizenPages(LinkPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     async def representations(self, who: Identity, language: RuleLanguage) -> Representations:

@@ -21,7 +21,7 @@ from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
 from kjerne.services.results.named import Named, named, with_names
 from kjerne.services.results.values import OSLO
-from kjerne.store import audit, chains
+from kjerne.store import audit, chains, summary_links
 from kjerne.store.cursors import Cursors
 from kjerne.store.log_entry import LogEntry, Seen
 from kjerne.store.looks import Place, Wanted
@@ -50,6 +50,10 @@ Deed = Literal[
     "saw_choices",
     "made",
     "ended",
+    "link_made",
+    "links_seen",
+    "link_ended",
+    "link_opened",
 ]
 DEEDS: Final[Mapping[str, Deed]] = {
     "examine": "examined", "trace": "traced", "link": "linked", "disclose": "disclosed", "export": "exported",
@@ -57,6 +61,11 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "ask": "asked", "handle": "handled", "review": "reviewed", "permit": "permitted",
     "choose": "chose", "subscribe": "subscribed", "attest": "attested", "erase": "erased",
 }  # fmt: skip
+OF_LINKS: Final[Mapping[str, Deed]] = {
+    summary_links.MADE: "link_made", summary_links.LISTED: "links_seen", summary_links.REVOKED: "link_ended",
+    summary_links.OPENED: "link_opened", summary_links.REFUSED: "link_opened",
+}  # fmt: skip
+"""By the rule that a row says: what is done with a copy that is handed out is told of by itself."""
 CHOSEN: Final[Mapping[str, Deed]] = {"seen": "saw_choices", "made": "made", "ended": "ended"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -181,6 +190,8 @@ def row_of(entry: LogEntry) -> LogRow:
 def _deed(entry: LogEntry) -> Deed | Literal[""]:
     if entry.rule in (audit.MET, audit.MET_OPENED):
         return "met"
+    if entry.rule in OF_LINKS:
+        return OF_LINKS[entry.rule]
     if entry.given and entry.chosen:
         return CHOSEN[entry.chosen.deed]
     return DEEDS.get(entry.action, "")

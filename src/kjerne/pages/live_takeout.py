@@ -51,9 +51,9 @@ class TakeoutPages(InquiryPages):
                 found, onward = await takeout.batch(conn, grant, self.reader, type_number(type_), after)
                 replaced = await files.replaced(conn, grant, self.reader)
             own = self._is_own(grant)
-            sent = tuple(_without_others(decode(record.served), own) for record, _ in found)
+            sent = tuple(without_others_in(decode(record.served), own) for record, _ in found)
             read = (as_read([record, *former], replaced, {}) for record, former in found)
-            return Copied(sent, (), onward, tuple(_without_others(tree, own) for tree in read))
+            return Copied(sent, (), onward, tuple(without_others_in(tree, own) for tree in read))
 
         return await self.under(who, visit, "download", use)
 
@@ -83,10 +83,10 @@ def _data(tree: Resource) -> bytes:
         return b""
 
 
-def _without_others(tree: Any, own: Callable[[str], bool], name: str = "") -> Any:
+def without_others_in(tree: Any, own: Callable[[str], bool], name: str = "") -> Any:
     """The tree with others' person numbers masked in every text; packed data are left as they are."""
     if isinstance(tree, dict):
-        return {key: _without_others(value, own, key) for key, value in tree.items()}
+        return {key: without_others_in(value, own, key) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_without_others(value, own, name) for value in tree]
+        return [without_others_in(value, own, name) for value in tree]
     return without_others(tree, own) if isinstance(tree, str) and name != "data" else tree

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from kjerne.policy.reach import ChoiceKind
+from kjerne.services.health_links.payload import Handed, Wish
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
@@ -18,6 +19,7 @@ from kjerne.store.inquiries import Behind, Inquiry
 from kjerne.store.inquiries import Wanted as WantedInquiries
 from kjerne.store.log_entry import Seen
 from kjerne.store.looks import Wanted
+from kjerne.store.summary_links import Kept
 from kjerne.store.takeout import After
 
 if TYPE_CHECKING:
@@ -206,6 +208,19 @@ class MyHouse(Protocol):
 
     async def copy_files(self, who: Identity, visit: Visit, after: After | None) -> Copied:
         """The next files that came with reports."""
+        ...
+
+    async def health_links(self, who: Identity, visit: Visit) -> tuple[Kept, ...]:
+        """The links that were made to copies of the summary, newest first, and who has opened them."""
+        ...
+
+    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed:
+        """Make a copy of the summary as it is now, and the link that opens it, which is told this once. `Refusal` 409 where there
+        are too many."""
+        ...
+
+    async def revoke_link(self, who: Identity, visit: Visit, number: str) -> None:
+        """End a link at once."""
         ...
 
     async def telling(self, who: Identity, visit: Visit) -> Telling:

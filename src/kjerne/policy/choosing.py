@@ -16,7 +16,7 @@ from kjerne.exchange import Denied
 from kjerne.jobs import cancel, plan
 from kjerne.policy import privacy
 from kjerne.policy.rules import decide, told
-from kjerne.store import audit, erasing, marking, registers
+from kjerne.store import audit, erasing, marking, registers, summary_links
 from kjerne.store.house import Store
 from kjerne.store.reading import Reader
 from kjerne.store.records import hold
@@ -66,6 +66,7 @@ class Choosing:
             await audit.insert_chosen(
                 conn, grant, "made", choice.kind, number, patient=change.patient, service=choice.service
             )
+            await summary_links.shut(conn, grant, choice)
             if change.delete_at:
                 await plan(conn, erasing.KIND, f"{change.patient}:{number}", change.delete_at)
         return Held(change.patient, number, choice, grant.at, grant.rule)

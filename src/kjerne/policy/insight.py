@@ -22,7 +22,7 @@ from kjerne.policy.services import SERVICES, Sight, seen_by
 from kjerne.policy.words import Language, says
 from kjerne.registries.identifiers import id_without_numbers, without_numbers
 from kjerne.registries.protection import is_protected
-from kjerne.store import audit
+from kjerne.store import audit, summary_links
 from kjerne.store.log_entry import By, Chosen, LogEntry, Origin, Seen, Unnamed
 from kjerne.store.looks import Sorting, Unseen
 
@@ -45,7 +45,9 @@ DEEDS: Final = frozenset(
     {"examine", "trace", "link", "disclose", "export", "recheck", "handle", "review", "permit", "subscribe", "attest"}
 )
 """What others do with what is about the patient, beside her record."""
-SORTING: Final = Sorting(ACUTE_PURPOSES, ACUTE_BASES, WRITING | {"erase"}, DEEDS)
+HANDED: Final = frozenset({summary_links.OPENED, summary_links.REFUSED})
+"""Rules of rows of whoever opened, or tried to open, a copy that she handed out: nobody knows whether that was personnel."""
+SORTING: Final = Sorting(ACUTE_PURPOSES, ACUTE_BASES, WRITING | {"erase"}, DEEDS, HANDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from kjerne.policy.table import NO_RULE, RULES, UNKNOWN_PERSON
 from kjerne.policy.words_beside import NN_EN as BESIDE_NN_EN
 from kjerne.policy.words_beside import OF_THE_LOG
 from kjerne.policy.words_everybody import NN_EN as EVERYBODY_NN_EN
+from kjerne.policy.words_links import OF_LINKS
 from kjerne.policy.words_rechecked import NN_EN as RECHECKED_NN_EN
 from kjerne.policy.words_refused import NN_EN as REFUSED_NN_EN
 from kjerne.policy.words_subscribing import NN_EN as SUBSCRIBING_NN_EN
@@ -539,6 +540,7 @@ RULE_WORDS: Final[Mapping[str, Words]] = {
         "Something that is here was found by the one who registered it, by consent or in an emergency. "
         "Nothing was registered or changed.",
     ),
+    **{rule: Words(*in_each) for rule, in_each in OF_LINKS.items()},
     # What `store.chains` does when a laboratory corrects whom a report is about.
     "withdrawn-wrong-person": Words(
         "Et svar som var sendt inn på feil person, ble trukket tilbake herfra og flyttet til den det gjelder.",

@@ -192,6 +192,26 @@ def elsewhere(grant: Grant) -> tuple[Any, ...]:
     return given(replace(grant, rule=ELSEWHERE, law=ELSEWHERE_LAW, says=ELSEWHERE_SAYS, reason=b""))
 
 
+def told_otherwise(grant: Grant, rule: str, law: str, says: str, *, by: Caller | None = None) -> Grant:
+    """The grant as its row is to tell of it: by a rule that decides nothing and says what was done under it. `by` is who did it,
+    where that was not whoever the law was asked about."""
+    if by is None:
+        return replace(grant, rule=rule, law=law, says=says)
+    return replace(grant, rule=rule, law=law, says=says, caller=by, purpose="", basis="", reason=b"")
+
+
+def saying(grant: Grant, wrap: Wrap, text: str) -> Grant:
+    """With what somebody said in words, sealed as a reason is (`with_words`)."""
+    key = _key(wrap, grant.subject, grant.service)
+    return replace(grant, reason=key.seal(text.encode(), _place(grant.subject.patient, grant.at)))
+
+
+def as_refused(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of something that was tried under a grant, and came to nothing."""
+    place = _NAMES.index("outcome")
+    return (*row[:place], REFUSED, *row[place + 1 :])
+
+
 def of_nobody(
     caller: Caller, service: str, action: str, rule: str, law: str, says: str, at: datetime, correlation: str,
     *, refused: bool = False,

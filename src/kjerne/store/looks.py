@@ -71,12 +71,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """What the law calls an emergency, a writing and a deed beside the record: sets of purposes, bases and actions."""
+    """What the law calls an emergency, a writing and a deed beside the record: sets of purposes, bases and actions. `rules` are
+    those of deeds that have the action of something else."""
 
     purposes: Collection[str]
     bases: Collection[str]
     writing: Collection[str]
     deeds: Collection[str]
+    rules: Collection[str] = ()
 
 
 _OPERATORS: Final = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -157,7 +159,8 @@ class Conditions:
         kinds = self._sorting
         staff = f"(a.caller_kind = 'practitioner' AND a.caller_digest <> ALL({self.value(self._digests, 'bytea[]')}))"
         if show == "others":
-            return f"({staff} OR a.action = ANY({self._names(kinds.deeds)}))"
+            by_rule = f"a.rule = ANY({self._names(kinds.rules)})"
+            return f"({staff} OR a.action = ANY({self._names(kinds.deeds)}) OR {by_rule})"
         if show == "seen":
             return f"({staff} AND a.outcome = 0 AND a.action <> ALL({self._names(kinds.writing)}))"
         purposes, bases = self._names(kinds.purposes), self._names(kinds.bases)

@@ -39,10 +39,11 @@ Authenticate = Callable[[str, str, Sequence[tuple[bytes, bytes]], bytes], Awaita
 
 @dataclass(frozen=True)
 class Mount:
-    """A sub-application that answers for a path of one part and everything below it (`/`: for itself alone)."""
+    """A sub-application that answers for a path of one part and everything below it; for itself if it is `alone`, as `/` is."""
 
     path: str
     app: AsgiApp
+    alone: bool = False
 
 
 class Edge:
@@ -65,6 +66,7 @@ class Edge:
         self._apis = frozenset(_first_part(route.path) for route in self.routes)
         self._authenticate = authenticate
         self._mounts = {mount.path: mount.app for mount in mounts}
+        self._alone = frozenset(mount.path for mount in mounts if mount.alone)
         self._clock = clock or SystemClock()
         self._door = Door(store, self._clock, tells_choices=settings.tells_choices)
         self._deadlines = Deadlines(settings.request_seconds)
@@ -82,7 +84,8 @@ class Edge:
         plain = http.is_plain_address(scope)
         # The path as it stands, or as the host name makes it.
         for mounted in ((sent,) if path == sent else (sent, path)) if plain else ():
-            application = self._mounts.get(_first_part(mounted))
+            first = _first_part(mounted)
+            application = None if first in self._alone and mounted != first else self._mounts.get(first)
             if application is not None:
                 await _mounted(application, {**scope, "path": mounted}, receive, send)
                 return

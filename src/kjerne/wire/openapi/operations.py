@@ -60,6 +60,8 @@ _FOUND: Final = Given("Bundle")
 _OUTCOME: Final = Given("OperationOutcome")
 _RECEIPT: Final = Given("Receipt", media=(MESSAGE, JSON))
 _BYTES: Final = Given("Bytes", ("content-disposition",), media=("application/octet-stream",))
+_ANYWHERE: Final = ("access-control-allow-origin",)
+_PREFLIGHT: Final = ("access-control-allow-methods", "access-control-allow-headers", "access-control-max-age")
 _DRAWING: Final = Given("Bytes", ("content-security-policy", "cross-origin-resource-policy"), media=("image/svg+xml",))
 _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
@@ -304,6 +306,9 @@ _ROOMS: Final[Mapping[str, Operation]] = {
 _SYSTEMS: Final[Mapping[str, Operation]] = {
     "GET /healthz": Operation({200: _JSON}),
     "GET /readyz": Operation({200: _JSON}),
+    "POST /shl/{id}": Operation({200: Given("Json", _ANYWHERE, media=(JSON,))}, (401, 404, 429), body=((JSON, "Json"),)),
+    "OPTIONS /shl/{id}": Operation({204: Given("", (*_ANYWHERE, *_PREFLIGHT))}),
+    "GET /shl/file/{file}": Operation({200: Given("Bytes", _ANYWHERE, media=("application/jose",))}, (404,)),
     "GET /openapi.json": Operation({200: _JSON}),
     "GET /oversight/anomalies": Operation({200: _JSON}, (422,), ("since", "until")),
     "GET /disclosures": Operation({200: _JSON}, (), ("cursor", "since")),

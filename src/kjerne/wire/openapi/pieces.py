@@ -116,6 +116,10 @@ _HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": "what it may do, and on whose pages it may stand in a frame",
     "cross-origin-resource-policy": "cross-origin",
     "expires": "when the files are given no more",
+    "access-control-allow-origin": "*: a page of any site may ask",
+    "access-control-allow-methods": "by which methods it may ask",
+    "access-control-allow-headers": "the headers that it may send",
+    "access-control-max-age": "seconds for which it need not ask again",
 }
 OF_EVERY_ANSWER: Final = ("x-correlation-id", "cache-control", "x-content-type-options", "referrer-policy")
 

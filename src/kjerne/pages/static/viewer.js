@@ -1,0 +1,218 @@
+// Opens a SMART Health Link in the browser: what opens it stands behind the address's # and is sent to nobody. What is shown of
+// the summary is made of text nodes alone; no markup, link or picture of it is taken over.
+import { render } from "./viewer_document.js";
+
+const home = document.getElementById("viewer");
+const SAY = JSON.parse(home.dataset.say);
+const VERSION = 1;
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const FILE_BYTES_MOST = 50_000_000;
+
+const at = (id) => document.getElementById(id);
+const say = (key, values = {}) => SAY[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+
+class Told extends Error {
+  constructor(key, values = {}) {
+    super(key);
+    this.key = key;
+    this.values = values;
+  }
+}
+
+let link = null;
+
+function bytesOf(text) {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) throw new Told("bad_link");
+  const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(raw, (one) => one.charCodeAt(0));
+}
+
+function payloadOf(text) {
+  const found = /shlink:\/([A-Za-z0-9_-]+)=*$/.exec(text.trim());
+  if (!found) throw new Told(text.trim() ? "bad_link" : "no_link");
+  let payload;
+  try {
+    payload = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytesOf(found[1])));
+  } catch {
+    throw new Told("bad_link");
+  }
+  const key = typeof payload?.key === "string" ? bytesOf(payload.key) : new Uint8Array();
+  if (typeof payload?.url !== "string" || key.length !== KEY_BYTES) throw new Told("bad_link");
+  if ((payload.v ?? VERSION) > VERSION) throw new Told("newer");
+  let url;
+  try {
+    url = new URL(payload.url);
+  } catch {
+    throw new Told("bad_link");
+  }
+  if (url.origin !== location.origin) throw new Told("other_site");
+  const flags = typeof payload.flag === "string" ? payload.flag : "";
+  return { url, key, flags, label: typeof payload.label === "string" ? payload.label : "" };
+}
+
+function tell(key, values = {}, grave = false) {
+  const line = document.createElement("p");
+  line.textContent = say(key, values);
+  const box = document.createElement("div");
+  box.className = grave ? "message high" : "message";
+  box.append(line);
+  at("told").replaceChildren(box);
+}
+
+function failed(error) {
+  if (error instanceof Told) tell(error.key, error.values, true);
+  else tell("failed", {}, true);
+}
+
+async function manifestOf(recipient, passcode) {
+  const asked = { recipient };
+  if (link.flags.includes("P")) asked.passcode = passcode;
+  const answer = await fetch(link.url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(asked),
+    credentials: "omit",
+    cache: "no-store",
+    referrerPolicy: "no-referrer",
+  });
+  if (answer.status === 401) {
+    const left = Number((await answer.json()).remainingAttempts);
+    throw left > 0 ? new Told("wrong", { n: left }) : new Told("wrong_last");
+  }
+  if (answer.status === 404) throw new Told("gone");
+  if (answer.status === 429) throw new Told("busy");
+  if (!answer.ok) throw new Told("failed");
+  const files = (await answer.json()).files;
+  if (!Array.isArray(files)) throw new Told("failed");
+  return files;
+}
+
+async function jweOf(file) {
+  if (typeof file.embedded === "string") return file.embedded;
+  const url = new URL(file.location);
+  if (url.origin !== location.origin) throw new Told("other_site");
+  const answer = await fetch(url, { credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" });
+  if (!answer.ok) throw new Told("gone");
+  return answer.text();
+}
+
+async function inflated(packed) {
+  if (typeof DecompressionStream !== "function") throw new Told("old_browser");
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  const pieces = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > FILE_BYTES_MOST) throw new Told("locked");
+    pieces.push(value);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+async function opened(jwe) {
+  try {
+    const [head, wrapped, nonce, sealed, tag] = jwe.trim().split(".");
+    const header = JSON.parse(new TextDecoder().decode(bytesOf(head)));
+    if (header.alg !== "dir" || header.enc !== "A256GCM" || wrapped !== "" || header.crit) throw new Told("locked");
+    if (header.zip !== undefined && header.zip !== "DEF") throw new Told("locked");
+    const [iv, mark] = [bytesOf(nonce), bytesOf(tag)];
+    if (iv.length !== NONCE_BYTES || mark.length !== TAG_BYTES) throw new Told("locked");
+    const key = await crypto.subtle.importKey("raw", link.key, "AES-GCM", false, ["decrypt"]);
+    const algorithm = { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(head), tagLength: 128 };
+    const plain = new Uint8Array(await crypto.subtle.decrypt(algorithm, key, await joined(bytesOf(sealed), mark)));
+    return new TextDecoder().decode(header.zip ? await inflated(plain) : plain);
+  } catch (error) {
+    throw error instanceof Told && error.key === "old_browser" ? error : new Told("locked");
+  }
+}
+
+const joined = async (...parts) => new Uint8Array(await new Blob(parts).arrayBuffer());
+
+async function unlock(event) {
+  event.preventDefault();
+  const button = at("unlock").querySelector("button");
+  if (button.disabled) return;
+  button.disabled = true;
+  tell("waiting");
+  try {
+    if (!globalThis.crypto?.subtle) throw new Told("old_browser");
+    const files = await manifestOf(at("who").value.trim(), at("passcode").value);
+    const documents = [];
+    for (const file of files.filter((one) => one.contentType === "application/fhir+json")) {
+      documents.push(JSON.parse(await opened(await jweOf(file))));
+    }
+    show(documents);
+  } catch (error) {
+    failed(error);
+    at("passcode").value = "";
+    at("passcode").focus();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function show(documents) {
+  const shown = documents.map((one) => render(one, say, home.dataset.lang));
+  at("told").replaceChildren();
+  at("ask").hidden = true;
+  home.querySelector("h1").hidden = true;
+  const print = document.createElement("button");
+  print.type = "button";
+  print.className = "ds-button no-paper";
+  print.textContent = say("print");
+  print.addEventListener("click", () => globalThis.print());
+  at("document").replaceChildren(print, ...shown);
+  const heading = at("document").querySelector("h1");
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
+function take(text) {
+  try {
+    link = payloadOf(text);
+  } catch (error) {
+    link = null;
+    at("unlock").hidden = true;
+    at("paste").hidden = false;
+    if (text.trim()) failed(error);
+    else tell("no_link");
+    return;
+  }
+  at("told").replaceChildren();
+  at("paste").hidden = true;
+  at("unlock").hidden = false;
+  at("passcode-field").hidden = !link.flags.includes("P");
+  at("named").hidden = !link.label;
+  at("named").textContent = link.label ? say("label", { label: link.label }) : "";
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function fromAddress() {
+  const text = decoded(location.hash.slice(1));
+  // What opens the summary is not to stay in the address, where it is read over a shoulder and kept in a history.
+  if (text) history.replaceState(null, "", location.pathname);
+  at("document").replaceChildren();
+  at("ask").hidden = false;
+  home.querySelector("h1").hidden = false;
+  take(text);
+}
+
+at("unlock").addEventListener("submit", unlock);
+at("paste").addEventListener("submit", (event) => {
+  event.preventDefault();
+  take(at("link").value);
+});
+at("no-script").remove();
+addEventListener("hashchange", () => location.hash && fromAddress());
+fromAddress();
