@@ -12,7 +12,7 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: .machine .compiled help setup up test storm laws coverage mutants judge-clients judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
+.PHONY: .machine .compiled help setup up test storm laws coverage mutants judge-clients judge-links judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
@@ -21,6 +21,7 @@ help:
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make judge-clients   four published FHIR clients run a story against this checkout"
+	@echo "make judge-links   a published receiver of SMART Health Links opens a link of this checkout"
 	@echo "make mutants   policy/ changed in one place at a time; fails where tests notice fewer than 95 % (ONLY=facts.py SAMPLE=100 MINUTES=30 QUICK=1)"
 	@echo "make lint    ruff, import-linter, mypy"
 	@echo "make bench   the benchmarks, beside their floor"
@@ -105,6 +106,9 @@ wheel: setup
 
 bench: setup
 	$(BIN)/kjerne bench
+
+judge-links: setup
+	$(BIN)/python tools/judge_links
 
 judge-sekmet: setup
 	$(BIN)/python tools/judge_sekmet.py
