@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,10 @@ from kjerne.fhir.encode import decode
 from kjerne.fhir.index import index
 from kjerne.store import summary_links as links
 from kjerne.store.erasing import Eraser
+from kjerne.store.house import open_store
+from kjerne.store.keys import Keys
 from kjerne.store.records import Change
+from kjerne.store.shares import Shares
 from kjerne.store.summary_links import Content, Kept, New, Opened, Try, Wrong
 
 from .conftest import NOW, Desk
@@ -57,8 +61,8 @@ async def made(desk: Desk, patient: int, one: New) -> New:
 async def tried(
     desk: Desk, patient: int, one: New, passcode: bytes | None = RIGHT, at: datetime = NOW
 ) -> Opened | Wrong | None:
+    grant = await grant_of(desk, patient, at)
     async with desk.store.pool.acquire() as conn, conn.transaction():
-        grant = await grant_of(desk, patient, at)
         return await links.open_link(conn, grant, desk.store.wrap, Try(one.id_digest, passcode, "Dr. Hansen"))
 
 
@@ -110,6 +114,21 @@ async def test_its_maker_sees_when_and_by_whom_it_was_opened_or_tried(desk: Desk
     assert {(row["rule"], row["outcome"]) for row in rules} == {
         (links.MADE, 0), (links.REFUSED, 1), (links.OPENED, 0), (links.LISTED, 0),
     }  # fmt: skip
+
+
+async def test_tries_at_once_from_two_hosts_are_never_more_than_the_limit(desk: Desk, dsn: str, shares: Shares) -> None:
+    patient = await desk.person()
+    one = await made(desk, patient, new())
+    other = await open_store(dsn, Keys(b"w" * 32, b"p" * 32, b"s" * 32), shares, pool_size=4)
+    try:
+        hosts = (desk, Desk(other))
+        found = await asyncio.gather(*(tried(hosts[number % 2], patient, one, WRONG) for number in range(30)))
+    finally:
+        await other.close()
+    assert sorted(each.left for each in found if isinstance(each, Wrong)) == list(range(links.WRONG_MOST))
+    assert found.count(None) == 30 - links.WRONG_MOST
+    rows = await desk.store.pool.fetch("SELECT 1 FROM audit WHERE patient = $1 AND rule = $2", patient, links.REFUSED)
+    assert len(rows) == links.WRONG_MOST
 
 
 async def test_it_is_ended_once_by_its_number_and_by_nobody_elses_patient(desk: Desk) -> None:

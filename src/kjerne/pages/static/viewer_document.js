@@ -19,6 +19,13 @@ function element(name, text = "", className = "") {
   return made;
 }
 
+// Words of the document itself, in the language that it says it has.
+function spoken(name, text, language) {
+  const made = element(name, text);
+  if (language) made.lang = language;
+  return made;
+}
+
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const listed = (value) => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]);
 const codeText = (one) => [one.display, one.code, one.system].filter((part) => typeof part === "string" && part).join(" · ");
@@ -179,6 +186,7 @@ class Shelf {
       this.byAddress.set(`${resource.resourceType}/${resource.id}`, resource);
     }
     this.shown = new Set();
+    this.language = /^[a-z]{2}(-[A-Z]{2})?$/.test(bundle.language ?? "") ? bundle.language : "";
   }
 
   find(reference) {
@@ -191,8 +199,8 @@ class Shelf {
 function sectionOf(section, shelf, say, level) {
   const made = element("section", "", "panel");
   const title = section.title || conceptText(section.code) || say("untitled");
-  made.append(element(`h${Math.min(level, 6)}`, title));
-  for (const one of listed(section.code?.coding)) if (isObject(one)) made.append(element("p", codeText(one), "quiet num"));
+  made.append(spoken(`h${Math.min(level, 6)}`, title, shelf.language));
+  for (const one of listed(section.code?.coding)) if (isObject(one)) made.append(element("p", codeText(one), "quiet small"));
   const resolve = (reference) => nameOf(shelf.find(reference));
   const entries = [];
   for (const one of listed(section.entry)) {
@@ -206,7 +214,10 @@ function sectionOf(section, shelf, say, level) {
   }
   if (section.emptyReason) {
     const found = gathered({ emptyReason: section.emptyReason }, resolve);
-    made.append(element("p", `${say("empty")} ${[conceptText(section.emptyReason), ...found.codes].join(" · ")}`));
+    const empty = element("p", `${say("empty")} `);
+    empty.append(spoken("strong", conceptText(section.emptyReason), shelf.language));
+    made.append(empty);
+    if (found.codes.length) made.append(element("p", found.codes.join(" · "), "quiet small"));
   }
   const rest = { ...section };
   for (const name of ["title", "code", "text", "entry", "section", "emptyReason"]) delete rest[name];
@@ -217,7 +228,7 @@ function sectionOf(section, shelf, say, level) {
   if (prose.length) {
     const more = element("details");
     more.open = !entries.length;
-    more.append(element("summary", say("prose")), ...prose.map((line) => element("p", line)));
+    more.append(element("summary", say("prose")), ...prose.map((line) => spoken("p", line, shelf.language)));
     made.append(more);
   }
   const parts = listed(section.section).filter(isObject);
@@ -242,9 +253,7 @@ export function render(bundle, say, language) {
   const composition = shelf.entries.map((one) => one.resource).find((one) => one.resourceType === "Composition");
   const patient = shelf.find(composition?.subject?.reference)
     ?? shelf.entries.map((one) => one.resource).find((one) => one.resourceType === "Patient");
-  const title = element("h1", composition?.title || say("untitled"));
-  if (/^[a-z]{2}(-[A-Z]{2})?$/.test(bundle.language ?? "")) title.lang = bundle.language;
-  made.append(title);
+  made.append(spoken("h1", composition?.title || say("untitled"), shelf.language));
   const at = new Date(composition?.date ?? bundle.timestamp ?? "");
   const time = Number.isNaN(at.getTime()) ? "–" : at.toLocaleString(language === "en" ? "en-GB" : "nb-NO");
   made.append(element("p", say("unchecked", { time }), "message caution"));
@@ -260,7 +269,7 @@ export function render(bundle, say, language) {
   if (composition) {
     shelf.shown.add(composition);
     const said = composition.text?.div ? proseOf(composition.text.div) : [];
-    made.append(...said.map((line) => element("p", line)));
+    made.append(...said.map((line) => spoken("p", line, shelf.language)));
     for (const one of listed(composition.section)) if (isObject(one)) made.append(sectionOf(one, shelf, say, 2));
   }
   const rest = shelf.entries.map((one) => one.resource).filter((one) => !shelf.shown.has(one));
