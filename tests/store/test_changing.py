@@ -36,7 +36,7 @@ RACES = settings(
 
 
 def changer(desk: Desk) -> Changer:
-    return Changer(desk.store.records, Reader(desk.store.wrap, desk.store.dictionaries), [OBSERVATION])
+    return desk.changer([OBSERVATION])
 
 
 def noted(text: str) -> Make:
@@ -208,3 +208,17 @@ async def test_that_a_record_was_deleted_is_told_to_whom_it_stood_open(desk: Des
     async with desk.store.pool.acquire() as conn:
         await desk.store.records.remove(conn, await desk.grant(patient, "correct"), [(OBSERVATION, id_)])
     assert [await told(grant, id_) for grant in (sees_all, sees_less)] == [True, False]
+
+
+async def test_a_version_that_names_somebody_else_is_refused_whoever_makes_it(desk: Desk) -> None:
+    patient = await desk.person()
+    id_ = (await create(desk, patient, potassium("4.10"))).id
+    of_another = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "13858199901"}}
+
+    def moved(current: Current) -> Next:
+        tree = decode(current.raw) | {"subject": of_another}
+        return Next.of(encode(tree), tree, NOW)
+
+    with pytest.raises(Refusal, match="another person") as refused:
+        await change(desk, patient, id_, 1, moved)
+    assert refused.value.status == 422 and list(await versions(desk, id_)) == [1]

@@ -10,7 +10,7 @@ from kjerne.access import NO_LABEL, Caller, Label, Limit
 from kjerne.errors import Refusal
 from kjerne.fhir.index import token
 from kjerne.fhir.search import Search
-from kjerne.store.changing import Changer, Next
+from kjerne.store.changing import Next
 from kjerne.store.finding import Finder
 from kjerne.store.matching import Match, at_key, the_one
 from kjerne.store.reading import Reader
@@ -113,7 +113,7 @@ async def test_a_record_under_a_linked_number_is_found_and_changed_where_it_lies
     grant = at_key(await desk.grant(patient, "file", hides=NO_LABEL), former)
     raw = potassium("4.2")
     async with desk.store.pool.acquire() as conn, conn.transaction():
-        changed = await Changer(desk.store.records, reader, [OBSERVATION]).change(
+        changed = await desk.changer([OBSERVATION]).change(
             conn, grant, (OBSERVATION, one.id), 1, lambda _: Next.of(raw, parse_json(raw), NOW)
         )
     assert changed is not None and changed[1].version == 2

@@ -459,13 +459,11 @@ class StandardsApi:
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
 
             def make(_: Current) -> Next:
-                # Only to the one who filed it: to anybody else this would tell whose record it is.
-                check_subject(tree, grant, self.identify)
-                check_reference(self.ids, tree, grant.subject.keys)
                 check_header(call, grant, self.identify)
                 return version
 
-            changer = Changer(self.records, self.reader, types_by_service()[grant.service], call.joined)
+            types = types_by_service()[grant.service]
+            changer = Changer(self.ids, self.records, self.reader, types, self.identify, call.joined)
             async with call.connection(self.pool) as conn, conn.transaction():
                 if done := await changer.change(conn, grant, named, expected, make):
                     return done

@@ -337,7 +337,7 @@ class ConditionalApi:
         return Made(str(found.id), changed[1].version, changed[1].at, version.raw)
 
     def _changer(self, grant: Grant, joined: Joined | None) -> Changer:
-        return Changer(self.records, self.reader, self.types[grant.service], joined)
+        return Changer(self.ids, self.records, self.reader, self.types[grant.service], self.identify, joined)
 
     async def _asked(
         self,

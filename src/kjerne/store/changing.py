@@ -29,7 +29,7 @@ from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.registries.contents import check_content, content_of, must_register, service_of, what_of
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
-from kjerne.registries.naming import check_about, check_kept, check_names
+from kjerne.registries.naming import check_about, check_kept, check_names, check_subject
 from kjerne.registries.recorders import check_own, put_back
 from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
@@ -170,11 +170,15 @@ def not_written(
 @dataclass(frozen=True, slots=True)
 class Changer:
     """Changes records of one service; `types` are all that it keeps, `joined` the transaction that this is a part of. `anybodys`:
-    also what another organisation filed, where the law lets the caller's role change it (law, K112)."""
+    also what another organisation filed, where the law lets the caller's role change it (law, K112).
 
+    Whoever makes a new version, it is about the patient whose record it is in, or is refused here (422)."""
+
+    ids: SealedIds
     records: Records
     reader: Reader
     types: Sequence[int]
+    identify: Callable[[str], PatientRef]
     joined: Joined | None = None
     anybodys: bool = False
 
@@ -198,6 +202,9 @@ class Changer:
         with looking_at((*named, before.version)):
             expect(expected, before.version)
             made = await in_thread(partial(make, before)) if aside else make(before)
+            # Only to who may change it: to anybody else this would tell whose record it is.
+            check_subject(made.tree, grant, self.identify)
+            check_reference(self.ids, made.tree, grant.subject.keys)
             return await self._changed(conn, grant, named, marks, before, made)
 
     async def _check_gone(self, conn: Connection, grant: Grant, named: tuple[int, UUID], expected: int | None) -> None:

@@ -172,6 +172,20 @@ def test_one_identifier_means_one_patients_record_and_another_senders_is_another
     assert wrong.status == 422 and "another person" in wrong.issue["diagnostics"]
 
 
+def test_a_changed_record_is_held_to_whose_it_is_as_a_new_one_is(platform: Standing) -> None:
+    for make in (allergy, treatment):
+        journal = Journal(platform, about="parent")
+        name = make(platform)["resourceType"]
+        kept = make(platform, "parent")
+        [id_] = ids(journal.send(journal.put(kept, "one")))
+        about = "patient" if name == "AllergyIntolerance" else "subject"
+        refused = journal.send(journal.put(make(platform, "citizen", note=[{"text": "of her"}]), "one"))
+        assert list(faults(refused)) == [f"Bundle.entry[0].resource.{about}.identifier"]
+        assert "another person" in refused.issue["diagnostics"]
+        read = ask(platform, "GET", f"{name}/{id_}", about="parent", **NEED).tree
+        assert (read["meta"]["versionId"], read[about]["identifier"]) == ("1", kept[about]["identifier"])
+
+
 def refused_of(platform: Standing, about: str, **more: Any) -> Answered:
     journal = Journal(platform, about=about)
     return journal.send(journal.put(allergy(platform, about), "one"), **more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from kjerne.policy.door import Door
 from kjerne.registries.identifiers import control_digits
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
+from kjerne.store.changing import Changer
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
 from kjerne.store.participation import Role
@@ -106,6 +107,11 @@ class Ward:
     async def grant(self, number: str, action: str = "search", caller: Caller | None = None) -> Grant:
         caller = caller or self.doctor(number)
         return await self.admit(caller)(PatientRef(digest=self.house.digest(number)), "results", action)  # type: ignore[arg-type]
+
+    def changer(self, types: Sequence[int]) -> Changer:
+        """Changes records of these types as FHIR does."""
+        house = self.house
+        return Changer(house.store.ids, house.store.records, house.reader, types, house.identify)
 
 
 @pytest.fixture

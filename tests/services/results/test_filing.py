@@ -21,7 +21,7 @@ from kjerne.services.results.former import with_former
 from kjerne.services.results.kith import codes, mapping
 from kjerne.store import followup, migrate
 from kjerne.store.chains import Chains
-from kjerne.store.changing import Changer, Next
+from kjerne.store.changing import Next
 from kjerne.store.records import Change, Current, Written
 
 from .conftest import LAB, NOW, Ward, fresh_number
@@ -71,7 +71,7 @@ class Lab:
         grant = await self.ward.admit(LAB)(
             PatientRef(digest=self.ward.house.digest(self.numbers[who])), "results", "file"
         )
-        store, reader = self.ward.house.store, self.ward.house.reader
+        store = self.ward.house.store
         row = "SELECT id FROM record WHERE patient = $1 AND type = $2 AND ($3::uuid IS NULL OR id = $3)"
         [id_] = [one["id"] for one in await store.pool.fetch(row, grant.subject.patient, type_, named)]
 
@@ -80,7 +80,7 @@ class Lab:
             return Next.of(encode(tree), tree, NOW)
 
         async with store.pool.acquire() as conn, conn.transaction():
-            assert await Changer(store.records, reader, [type_]).change(conn, grant, (type_, id_), None, make)
+            assert await self.ward.changer([type_]).change(conn, grant, (type_, id_), None, make)
 
     async def former(self, who: str) -> list[str]:
         """The values that the page lays beside the only result, newest first."""

@@ -14,7 +14,7 @@ from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.withholding import OF_SOURCE
-from kjerne.store.changing import Changer, Next
+from kjerne.store.changing import Next
 from kjerne.store.pool import moment
 from kjerne.store.records import Current
 
@@ -51,9 +51,9 @@ async def written(lab: Lab, of: int, fields: dict[str, Any] | None) -> None:
     grant = await lab.ward.admit(LAB)(
         PatientRef(digest=lab.ward.house.digest(lab.numbers["ann"])), "results", "correct"
     )
-    store, reader = lab.ward.house.store, lab.ward.house.reader
+    store = lab.ward.house.store
     first = next(id_ for id_, tree in (await _records(lab)).items() if _is(tree, of))
-    changer = Changer(store.records, reader, [of])
+    changer = lab.ward.changer([of])
 
     def make(current: Current) -> Next:
         tree = decode(current.raw) | (fields or {})
@@ -154,7 +154,7 @@ async def taken_away(lab: Lab, of: int) -> None:
     store = lab.ward.house.store
     [row] = await store.pool.fetch("SELECT id FROM record WHERE patient = $1 AND type = $2", grant.subject.patient, of)
     async with store.pool.acquire() as conn, conn.transaction():
-        assert await Changer(store.records, lab.ward.house.reader, [of]).take_away(conn, grant, (of, row["id"]), None)
+        assert await lab.ward.changer([of]).take_away(conn, grant, (of, row["id"]), None)
 
 
 ORDER: Final = "<ServReq><Id>Q1</Id></ServReq>"

@@ -11,7 +11,7 @@ import pytest
 from kjerne.exchange import PatientRef
 from kjerne.fhir.encode import decode, encode
 from kjerne.store import followup
-from kjerne.store.changing import Changer, Next
+from kjerne.store.changing import Next
 from kjerne.store.records import Current
 
 from .conftest import LAB, NOW, Ward, fresh_number
@@ -139,9 +139,7 @@ async def test_what_fhir_said_of_one_of_two_samplings_stands_when_they_become_on
         return Next.of(encode(tree), tree, NOW)
 
     async with store.pool.acquire() as conn, conn.transaction():
-        assert await Changer(store.records, ward.house.reader, [OBSERVATION]).change(
-            conn, grant, (OBSERVATION, UUID(again)), None, make
-        )
+        assert await ward.changer([OBSERVATION]).change(conn, grant, (OBSERVATION, UUID(again)), None, make)
     await take(ward, version(kith, number, *last[1], day=4, kind=last[0]))
     assert ("33", NINE) in await stands(ward, number)
     await take(ward, version(kith, number, HB, RIGHT_AGAIN, day=6, kind="M"))

@@ -36,7 +36,7 @@ from kjerne.fhir.search import Search
 from kjerne.registries import recorders
 from kjerne.registries.contents import content_of, what_of
 from kjerne.registries.guides import Guides
-from kjerne.registries.naming import check_header, check_subject, patient_of
+from kjerne.registries.naming import check_header, patient_of
 from kjerne.services.critical import keeping, kinds
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.headers import heard
@@ -44,7 +44,6 @@ from kjerne.services.critical.kinds import PARAMETER, SERVICE
 from kjerne.store import changing
 from kjerne.store.changing import Next, checked, not_written
 from kjerne.store.finding import Finder
-from kjerne.store.patient_ids import check_reference
 from kjerne.store.pool import Pool
 from kjerne.store.reading import Reader, Record
 from kjerne.store.records import Current, Written
@@ -206,9 +205,7 @@ class CriticalApi:
         caller, what = call.caller, what_of(content_of(sent))
         assert caller is not None, "no route of the room is public"
 
-        def make(grant: Grant, before: Tree) -> Next:
-            check_subject(sent, grant, self.identify)
-            check_reference(self.book.ids, sent, grant.subject.keys)
+        def make(before: Tree) -> Next:
             return self.book.prepared(recorders.changed(sent, before, caller, call.at), call.at)
 
         try:
@@ -227,7 +224,7 @@ class CriticalApi:
         caller = call.caller
         assert caller is not None, "no route of the room is public"
 
-        def make(_: Grant, before: Tree) -> Next:
+        def make(before: Tree) -> Next:
             tree = keeping.withdrawn(before, caller, call.at)
             return Next.of(encode(tree), tree, call.at)
 
@@ -235,14 +232,14 @@ class CriticalApi:
         return Answer(204, headers=(("etag", etag(written.version)),))
 
     async def _change(
-        self, call: Call, id_: UUID, letter: str, what: str, make: Callable[[Grant, Tree], Next]
+        self, call: Call, id_: UUID, letter: str, what: str, make: Callable[[Tree], Next]
     ) -> tuple[Next, Written]:
         name, expected = call.parameters["type"], demanded_version(call.headers)
         _no_parameters(call)
 
         async def use(grant: Grant) -> tuple[Next, Written] | None:
             def made(before: Current) -> Next:
-                return make(grant, decode(before.raw))
+                return make(decode(before.raw))
 
             async with call.connection(self.pool) as conn, conn.transaction():
                 named = type_number(name), id_

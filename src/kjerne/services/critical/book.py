@@ -100,7 +100,7 @@ class Book:
             made = make(before)
             return made if before.own else _labelled(made, before, grant.at)
 
-        changer = Changer(self.records, self.reader, self.types, anybodys=not own)
+        changer = Changer(self.ids, self.records, self.reader, self.types, self.identify, anybodys=not own)
         return await changer.change(conn, grant, named, None, checked)
 
 
