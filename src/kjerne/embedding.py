@@ -24,6 +24,7 @@ from kjerne.store.house import Store
 from kjerne.store.keys import Sealer
 from kjerne.store.portal_sessions import PortalSessions
 from kjerne.store.reading import Reader
+from kjerne.wire import journal
 from kjerne.wire import json as strict_json
 
 Known = Callable[[str], Awaitable[Registered | None]]
@@ -52,7 +53,7 @@ def embedded(
         store.pool, reader, types_by_service()["critical-information"],
         parse_json, identify, tickets, systems_of(settings), admit_as,
         partial(opens_what_is_shut, tells_choices=settings.tells_choices),
-        settings.tells_choices,
+        settings.tells_choices, journal.met,
     )  # fmt: skip
     sessions = SessionsApi(
         store.pool, store.people, portal_sessions(store), parse_json, identify, settings.attestation_minutes

@@ -9,13 +9,13 @@ from typing import Any
 from kjerne.access import Caller
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged, Shows, all_of_it
+from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it
 from kjerne.pages.house import Identity, Notice, Patient, Visit
 from kjerne.policy.services import SERVICES
 from kjerne.registries import recorders
 from kjerne.registries.kj_profiles import ATC, SNOMED
 from kjerne.services.critical import drafts, keeping
-from kjerne.services.critical.drafts import REACTIONS, SOURCES, Draft
+from kjerne.services.critical.drafts import REACTIONS, SOURCES, Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, entry
 from kjerne.store.participation import SourceRow
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from html import unescape
 
 import httpx
 import pytest
 
+from kjerne.errors import Refusal
+from kjerne.exchange import Denied
+from kjerne.pages import desk
+from kjerne.pages.critical_house import CriticalChart
+from kjerne.pages.house import Chart, Identity, Visit
 from kjerne.registries.kj_profiles import ATC, BASE
 from pages.browser import Browser
-from pages.fake import FakeHouse
-from pages.fake_critical import PENICILLIN
+from pages.fake import FakeHouse, _denial
+from pages.fake_critical import PENICILLIN, the_entries
 
 KIND = "drug-reaction"
 ALLERGY = {
@@ -69,15 +76,71 @@ async def test_nothing_registered_no_answer_and_locked_are_three_texts(browser: 
     assert (alone.status_code, "Kilden svarte ikke." in text(alone)) == (503, True)
     await browser.open("Liv Moen")
     locked = text(await browser.get(f"{await _root(browser)}/critical"))
-    assert "Ingenting er registrert." in nothing and "Det betyr ikke at pasienten ikke har noe kritisk." in nothing
+    assert "Ingenting som du kan se, er registrert." in nothing and "Noe kan være skjult" in nothing
+    assert "Det betyr ikke at pasienten ikke har noe kritisk." in nothing
     assert "Kilden svarte ikke." in silent and "Det betyr ikke at ingenting er registrert." in silent
     assert "Pasienten har sperret kritisk informasjon" in locked and "Åpne sperren" in locked
     for said, others in (
         (nothing, ("Kilden svarte ikke", "Sperret")),
-        (silent, ("Ingenting er registrert.", "Sperret")),
+        (silent, ("Ingenting som du kan se", "Sperret")),
     ):
         assert not [other for other in others if other in said]
-    assert "Ingenting er registrert." not in locked
+    assert "Ingenting som du kan se" not in locked
+
+
+async def test_what_is_refuted_alone_is_not_told_as_nothing_registered(browser: Browser, house: FakeHouse) -> None:
+    house.entries[2] = [one for one in the_entries() if one.id == "a-3"]
+    page, _ = await opened(browser, "Per Aasen")
+    assert "Ingenting som du kan se, gjelder nå." in box(page) and "er registrert." not in box(page)
+    assert "Avkreftet 1" in box(page)
+
+
+def refusing(no: Refusal | Denied) -> Callable[[Identity, Visit], Awaitable[Chart]]:
+    async def chart(_: Identity, __: Visit) -> Chart:
+        raise no
+
+    return chart
+
+
+async def test_what_is_critical_stands_first_where_results_are_shut_or_silent(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = Denied(_denial("General", house.clock.now(), ""))
+    for no, status, words in (
+        (shut, 403, "Opplysningene er sperret"),
+        (Refusal(504, "late"), 503, "Kilden svarte ikke"),
+    ):
+        monkeypatch.setattr(house, "chart", refusing(no))
+        page, _ = await opened(browser)
+        assert page.status_code == status
+        assert "Fenoksymetylpenicillin" in box(page) and "Alvorlig og bekreftet" in box(page)
+        assert page.text.index('class="critical') < page.text.index('class="narrow withheld')
+        assert words in text(page) and "eget register" not in text(page)
+        assert len(re.findall("<h1", page.text)) == 1
+
+
+async def test_where_neither_answers_both_say_so(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "chart", refusing(Refusal(504, "late")))
+    house.failing.add(1)
+    page, _ = await opened(browser)
+    assert page.status_code == 503 and "Kilden svarte ikke." in box(page)
+    assert "Ingenting som du kan se" not in text(page)
+
+
+async def test_a_reader_does_not_wait_for_a_register_that_does_not_answer(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Identity, __: Visit) -> CriticalChart:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(house, "critical", never)
+    monkeypatch.setattr(desk, "PATIENCE_SECONDS", 0.05)
+    _, root = await opened(browser)
+    page = await browser.get(f"{root}/critical")
+    assert page.status_code == 503 and "Kilden svarte ikke." in text(page)
 
 
 async def _root(browser: Browser) -> str:

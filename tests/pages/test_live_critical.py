@@ -14,9 +14,9 @@ from kjerne.policy.unsaid import SAYS
 from kjerne.registries.kj_profiles import ATC
 from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
-from services.critical.records import allergy, ask, registered
+from services.critical.records import allergy, ask, implant, registered
 from services.critical.test_api import chosen
-from services.test_standards_registered import consent, send
+from services.test_standards_registered import NEED, consent, send
 from words import fresh as word
 
 SERVICE = "critical-information"
@@ -248,3 +248,31 @@ def test_where_no_choice_may_be_told_a_page_offers_the_same_whatever_she_has_shu
             re.sub(r'value="[^"]+"|kl\. [\d:]+', "", one) for one in heard[0]
         ]
     assert sent == [(200, False), (403, True), (403, True)]
+
+
+def test_what_an_entry_does_not_offer_is_refused_and_changes_nothing(platform: Standing) -> None:
+    made = [registered(platform, tree) for tree in (implant(platform), allergy(platform))]
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        for tree, deeds in zip(made, (("verify", "restore"), ("restore",)), strict=True):
+            at = f"{root}/critical/{tree['resourceType']}/{tree['id']}"
+            for deed in deeds:
+                page = it.get(at)
+                done = it.post(page, f"{at}/{deed}", shown=sealed(page, "shown"), why="En grunn som holder")
+                assert done.status_code == 409 and "slik den står" in text(done), (deed, text(done)[:300])
+            read = ask(platform, "GET", f"{tree['resourceType']}/{tree['id']}").tree
+            assert read["meta"]["versionId"] == "1"
+
+
+def test_a_restriction_of_results_alone_leaves_what_is_critical_first_on_the_page(platform: Standing) -> None:
+    made = registered(platform, allergy(platform, "pregnant"), about="pregnant", **NEED)
+    of_results = consent("restriction")
+    of_results["category"][2]["coding"][0]["code"] = "results"
+    choice = chosen(platform, "pregnant", of_results)
+    try:
+        with tab(platform, "gp") as it:
+            page = it.get(opened(it, "pregnant"))
+            assert page.status_code == 403 and f'id="e-{made["id"]}"' in page.text, text(page)[:600]
+            assert page.text.index('class="critical') < page.text.index("withheld")
+    finally:
+        chosen(platform, "pregnant", choice.tree | {"status": "inactive"})

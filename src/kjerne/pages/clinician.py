@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,10 +13,10 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.exchange import CONTROL
+from kjerne.exchange import CONTROL, Denied
 from kjerne.pages import attached, critical, paging, trend_data
 from kjerne.pages.critical_house import in_force
-from kjerne.pages.desk import Page, outside
+from kjerne.pages.desk import Page, outside, patiently, withheld
 from kjerne.pages.house import BY_WORD_MINUTES, Basis, Purpose, Visit
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.reader import report_of, trend_of
@@ -199,8 +200,10 @@ async def results(page: Page) -> Response:
 async def _results(
     page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "", near: tuple[Analysis, ...] = ()
 ) -> Response:
-    reading = await _reading(page)
-    shelf = await critical.shelf(page)
+    # At once: whoever waits for the one has the other, and each may be refused or silent by itself.
+    shelf, reading = await asyncio.gather(critical.shelf(page), _read_or_not(page))
+    if not isinstance(reading, Reading):
+        return await withheld(page, reading, shelf if shelf.chart or shelf.state == "silent" else None)
     wanted = page.request.query_params.get("period", "365")
     period = wanted if wanted in PERIOD_DAYS else "365"
     whole = reading.table(period, page.now)
@@ -230,6 +233,14 @@ async def _results(
         fault=fault,
         near=near,
     )
+
+
+async def _read_or_not(page: Page) -> Reading | Refusal | Denied:
+    """Her results, or why they are not shown."""
+    try:
+        return await patiently(_reading(page))
+    except (Refusal, Denied) as no:
+        return no
 
 
 async def _reading(page: Page) -> Reading:

@@ -20,7 +20,6 @@ from kjerne.pages.critical_forms import Filled
 from kjerne.pages.critical_house import (
     DEEDS,
     CriticalChart,
-    Deed,
     Shelf,
     Shows,
     State,
@@ -28,11 +27,11 @@ from kjerne.pages.critical_house import (
     none_of_it,
     one_of_them,
 )
-from kjerne.pages.desk import Page
+from kjerne.pages.desk import Page, patiently
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.policy.words import says
 from kjerne.registries.contents import VERIFICATION
-from kjerne.services.critical.drafts import TREATMENTS, TYPE_BY_KIND
+from kjerne.services.critical.drafts import TREATMENTS, TYPE_BY_KIND, Deed, deeds_upon
 from kjerne.services.critical.entries import Entry
 from kjerne.wire import journal
 
@@ -75,7 +74,7 @@ class Form:
 async def shelf(page: Page, shows: Shows = all_of_it) -> Shelf:
     """Critical information for a page that shows other things too: its failure is told, and is never nothing registered."""
     try:
-        return Shelf(await page.house.critical(page.who, page.visit, shows))
+        return Shelf(await patiently(page.house.critical(page.who, page.visit, shows)))
     except Denied as no:
         reason = says(no.denial.rule, rule_language(page)) or no.denial.says
         return Shelf(state=cast("State", no.denial.outcome or "refused"), reason=reason)
@@ -274,11 +273,7 @@ def _deeds(chart: CriticalChart, entry: Entry) -> tuple[Deed, ...]:
     now, verifies = entry.now, VERIFICATION in chart.may
     if now.kind not in chart.may or (now.certainty == "confirmed" and not verifies) or now.standing == "in-error":
         return ()
-    is_allergy = entry.type == "AllergyIntolerance"
-    verify: tuple[Deed, ...] = ("verify",) if is_allergy and verifies and now.certainty == "unconfirmed" else ()
-    if now.standing == "active":
-        return (*verify, "change", "refute", "retract")
-    return ("restore", "retract")
+    return tuple(one for one in deeds_upon(entry.type, now) if one != "verify" or verifies)
 
 
 def _must(chart: CriticalChart, kind: str) -> None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from kjerne.services.critical.drafts import Draft
+from kjerne.services.critical.drafts import Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, Version
 from kjerne.store.participation import SourceRow
 
 if TYPE_CHECKING:
     from kjerne.pages.house import Identity, Patient, Visit
 
-Deed = Literal["change", "verify", "refute", "restore", "retract"]
 DEEDS: Final[tuple[Deed, ...]] = ("change", "verify", "refute", "restore", "retract")
 State = Literal["", "silent", "refused", "General", "Specific", "Reservation"]
 """Why nothing of it is shown: the source did not answer, the law's other no, or what the patient has shut. Empty: it is shown."""

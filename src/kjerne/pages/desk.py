@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jinja2
@@ -27,7 +27,8 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied
 from kjerne.pages import attached, charts, critical_words, foreign_document, formats, paging, session, words
-from kjerne.pages.house import Identity, PagesHouse, Represented, Visit
+from kjerne.pages.critical_house import Shelf
+from kjerne.pages.house import Identity, PagesHouse, Patient, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
 from kjerne.pages.session import Seal, Session
 from kjerne.pages.smart_app import Launcher
@@ -71,6 +72,9 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 LANGUAGE_COOKIE: Final = "kjerne_language"
+T = TypeVar("T")
+PATIENCE_SECONDS = 10
+"""How long a reader waits for what stands first on a page."""
 ALIVE: Final = "/clinician/v/{visit}/alive"
 """What a script asks every few seconds. It prolongs no login: a desk that was left is logged out all the same."""
 
@@ -196,7 +200,7 @@ def endpoint(
                 answer = await _ran(page, handler, kind)
             except (Refusal, Denied) as no:
                 rule = no.rule if isinstance(no, Refusal) else no.denial.rule
-                answer = await _no(page, no)
+                answer = await withheld(page, no)
         except Exception as error:  # noqa: BLE001 - noted with its trace
             # As in `wire.edge`: the trace goes to the log, the reader gets its number.
             answer = refused(page, journal.met(error, correlation, route))
@@ -246,20 +250,28 @@ def _why_login(page: Page) -> str:
     return "&ended=1" if page.desk.cookie in page.request.cookies else ""
 
 
-async def _no(page: Page, no: Refusal | Denied) -> Response:
+async def patiently(work: Awaitable[T]) -> T:
+    """What a reader waits for before a patient's page. `Refusal` 504 where it takes too long: a page that says so soon is worth
+    more to her than one that is whole late."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await work
+    except TimeoutError as late:
+        raise Refusal(504, "this took too long and was stopped", todo="Try again.") from late
+
+
+async def withheld(page: Page, no: Refusal | Denied, shelf: Shelf | None = None) -> Response:
     """A no about an open patient keeps her identity bar; which of the texts it is depends on why (three never mixed).
 
-    Where the reader may not know whom she asked for, the page says of a stranger what it says of nobody at all.
+    Where the reader may not know whom she asked for, the page says of a stranger what it says of nobody at all. `shelf` is what
+    is shown of the patient all the same: critical information that opens where results do not.
     """
-    if isinstance(no, Denied) and no.denial.of_caller:
+    if isinstance(no, Denied) and no.denial.of_caller and (shelf is None or shelf.chart is None):
         part = ROLE_BY_RULE[no.denial.rule]
         return outside(page, absence(no.denial.caller, no.denial.service, part, no.denial.at))
     silent = isinstance(no, Refusal) and no.status in (503, 504) and no.where not in OF_NO_SOURCE
     if (silent or isinstance(no, Denied)) and page.session and page.session.visit:
-        try:
-            patient = await page.house.patient(page.who, page.visit, refused=isinstance(no, Denied))
-        except (Refusal, Denied):
-            patient = None
+        patient = await _known(page, no, shelf)
         denial = no.denial if isinstance(no, Denied) else None
         citizen = page.who.kind == "citizen"
         state = "silent" if denial is None else (denial.outcome or "refused")
@@ -269,6 +281,7 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
             status=status,
             title=page.say(f"withheld.{state}"),
             state=state,
+            shelf=shelf if patient else None,
             patient=patient,
             denial=denial,
             reason=_reason(page, denial) if denial else "",
@@ -280,6 +293,16 @@ async def _no(page: Page, no: Refusal | Denied) -> Response:
     if isinstance(no, Denied):
         no = Refusal(403, _reason(page, no.denial), where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+async def _known(page: Page, no: Refusal | Denied, shelf: Shelf | None) -> Patient | None:
+    """Whom the page is about, where the reader may know it."""
+    if shelf is not None and shelf.chart is not None:
+        return shelf.chart.patient
+    try:
+        return await patiently(page.house.patient(page.who, page.visit, refused=isinstance(no, Denied)))
+    except (Refusal, Denied):
+        return None
 
 
 async def _represented(page: Page) -> Sequence[Represented]:

@@ -19,7 +19,7 @@ from kjerne.fhir.corrections import says_otherwise
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.systems import canonical
-from kjerne.pages.critical_house import Codes, CriticalChart, Deed, EntryChanged, Shows, all_of_it, as_they_stand
+from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it, as_they_stand
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
 from kjerne.registries import recorders
@@ -29,7 +29,7 @@ from kjerne.registries.identifiers import parse
 from kjerne.registries.kj_profiles import SNOMED
 from kjerne.services.critical import drafts, entries, keeping
 from kjerne.services.critical.book import Book
-from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Draft
+from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, Version
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings import matching
@@ -167,6 +167,8 @@ class CriticalPages(LivePages):
 
     def _next(self, deed: Deed, why: str, draft: Draft | None, caller: Caller, before: Current, now: datetime) -> Next:
         was: Tree = decode(before.raw)
+        if deed not in drafts.deeds_upon(was["resourceType"], entries.version(before.version, before.at, was, now)):
+            raise Refusal(409, "An entry that stands so is not done that with.", where="critical_deed")
         if deed == "retract":
             tree = keeping.withdrawn(drafts.with_note(was, why), caller, now)
             return Next.of(encode(tree), tree, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from lxml import etree
 
 from kjerne.policy.door import Door
+from kjerne.services.critical import indicator
 from kjerne.services.critical.icon import drawn
 from kjerne.services.critical.indicator import ICON, PATH
 from kjerne.services.critical.indicator_words import LANGUAGES, words
@@ -272,3 +274,41 @@ def test_every_status_is_drawn_in_a_shape_and_in_words_of_its_own(platform: Stan
 
 def test_words_in_a_drawing_are_words() -> None:
     assert b"<script" not in drawn(0, "<script>&\"'", "nb", 'https://x/"onload="')
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a fault of ours"), TimeoutError()])
+def test_a_fault_of_ours_is_drawn_as_not_checked_and_not_left_to_an_older_picture(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    ticket = shown(platform)["ticket"]
+
+    async def fails(*_: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(indicator, "weighed", fails)
+    assert icon(platform, ticket)[0] == words("nb", 0)
+    answer = asked(platform)
+    assert (answer.status_code, answer.json()["status"]) == (504 if isinstance(fault, TimeoutError) else 500, 0)
+
+
+def test_a_system_does_not_wait_for_a_store_that_does_not_answer(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = shown(platform)["ticket"]
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(indicator, "weighed", never)
+    monkeypatch.setattr(indicator, "PATIENCE_SECONDS", 0.05)
+    answer = asked(platform)
+    assert (answer.status_code, answer.json()["status"], icon(platform, ticket)[0]) == (504, 0, words("nb", 0))
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_single_record_that_is_withheld_is_told_in_the_words_of_nothing_there(platform: Standing) -> None:
+    nothing = {name: one for name, one in shown(platform).items() if name != "ticket"}
+    withheld = {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORS"}]}}
+    registered(platform, allergy(platform, ABOUT, **withheld), about=ABOUT, **NEED)
+    told = {name: one for name, one in shown(platform).items() if name != "ticket"}
+    assert told == nothing and "du kan se" in told["returTekst"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import KINDS_SYSTEM
@@ -21,10 +21,11 @@ from kjerne.registries.kj_profiles import (
     PROFILE_BY_KIND,
     SNOMED,
 )
-from kjerne.services.critical.entries import NO_CODE, Coded, coded, reaction_of, source_of, version
+from kjerne.services.critical.entries import NO_CODE, Coded, Version, coded, reaction_of, source_of, version
 from kjerne.services.critical.keeping import VERIFIED
 
 Tree = dict[str, Any]
+Deed = Literal["change", "verify", "refute", "restore", "retract"]
 REACTIONS: Final = "urn:oid:2.16.578.1.12.4.1.1.7497"
 SOURCES: Final = f"{KJ_SYSTEMS}SourceOfInformation"
 _CATEGORY: Final = f"{KJ_SYSTEMS}Category"
@@ -114,6 +115,16 @@ def changed(before: Tree, draft: Draft) -> Tree:
         said = before.get("category", [])
         tree["category"] = said if draft.category in said else [draft.category]
     return _filled(tree, draft, before)
+
+
+def deeds_upon(type_: str, now: Version) -> tuple[Deed, ...]:
+    """What may be done with an entry as it stands: what is confirmed is not confirmed again, and what holds is not restored."""
+    if now.standing == "in-error":
+        return ()
+    if now.standing != "active":
+        return ("restore", "retract")
+    is_open = type_ == "AllergyIntolerance" and now.certainty == "unconfirmed"
+    return (*(("verify",) if is_open else ()), "change", "refute", "retract")
 
 
 def verified(before: Tree) -> Tree:

@@ -7,6 +7,7 @@ nothing was checked ([decision 65](docs/decisions/0065-the-indicator-is-asked-li
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -35,6 +36,8 @@ ICON: Final = "/v1/helseindikator/ikon"
 SCOPE: Final = "nhn:critical-information/api"
 SYSTEM: Final = "x-epj-system"
 BODY_LIMIT_BYTES: Final = 2_000
+PATIENCE_SECONDS = 5
+"""How long a system waits beside a patient's name: what is not known then was not checked."""
 MOST_RECORDS: Final = 2_000
 """Of one patient. Who has more is not checked in part: that is a 0."""
 _MEMBERS: Final = frozenset({"fnr", "samtykke", "legemiddelFraDato"})
@@ -52,7 +55,8 @@ class Asked(NamedTuple):
 @dataclass(frozen=True)
 class IndicatorApi:
     """The handlers. `types` are the numbers of all types of the service; `admit_as` asks the law for who holds a ticket, under
-    the correlation id beside; `opens_what_is_shut` says whether the patient has shut what a grant opens."""
+    the correlation id beside; `opens_what_is_shut` says whether the patient has shut what a grant opens; `met` notes a fault by
+    correlation id and route."""
 
     pool: Pool
     reader: Reader
@@ -64,6 +68,7 @@ class IndicatorApi:
     admit_as: Callable[[Caller, str], Awaitable[Admit]]
     opens_what_is_shut: Callable[[Grant], bool]
     tells_choices: bool
+    met: Callable[[Exception, str, str], object]
 
     def routes(self) -> list[Route]:
         status = Route("POST", PATH, self.status, SCOPE, "indicator", BODY_LIMIT_BYTES, notes_proof=True)
@@ -126,6 +131,9 @@ class IndicatorApi:
             return await self._found(await self.admit_as(ticket.caller, call.correlation), asked)
         except (Refusal, Denied):
             return Indicated(Status.NOT_CHECKED)
+        except Exception as fault:  # noqa: BLE001 - noted with its trace; a picture that does not come shows the words of before
+            self.met(fault, call.correlation, ICON)
+            return Indicated(Status.NOT_CHECKED)
 
     async def _found(self, admit: Admit, asked: Asked) -> Indicated:
         """What the law lets the caller know now. Raises `Denied` where the reason is no choice of the patient's."""
@@ -140,10 +148,11 @@ class IndicatorApi:
             return replace(found, why="restricted" if is_shut else "", blocks=self._blocks(grant))
 
         try:
-            return await granted(
-                admit, asked.patient, SERVICE, "search", use, basis=asked.basis, proven=True, asked="helseindikator",
-                piece=_narrowed(asked.caller),
-            )  # fmt: skip
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await granted(
+                    admit, asked.patient, SERVICE, "search", use, basis=asked.basis, proven=True, asked="helseindikator",
+                    piece=_narrowed(asked.caller),
+                )  # fmt: skip
         except Denied as denied:
             by_choice = _BY_OUTCOME.get(denied.denial.outcome)
             if by_choice is None:

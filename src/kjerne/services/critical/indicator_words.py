@@ -16,7 +16,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "0.blocked": "Pasienten har sperret for deg. Kjernejournal er ikke sjekket. Spør pasienten.",
         "0.ended": "Visningen er for gammel. Kjernejournal er ikke sjekket. Åpne pasienten på nytt.",
         "1": "Pasienten har ikke kjernejournal. Det sier ikke noe om kritisk informasjon. Spør pasienten.",
-        "2": "Kjernejournal finnes.",
+        "2": "Kjernejournal finnes. Ingen kritisk informasjon som du kan se, gjelder nå.",
         "2.restricted": "Kjernejournal finnes. Kritisk informasjon er sperret, og åpnes med samtykke eller ved akutt behov.",
         "3": "Pasienten har selv registrert helseopplysninger i kjernejournal.",
         "4": "OBS: Det er registrert kritisk informasjon i kjernejournal.",
@@ -27,7 +27,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "0.blocked": "Pasienten har sperra for deg. Kjernejournal er ikkje sjekka. Spør pasienten.",
         "0.ended": "Visinga er for gammal. Kjernejournal er ikkje sjekka. Opne pasienten på nytt.",
         "1": "Pasienten har ikkje kjernejournal. Det seier ikkje noko om kritisk informasjon. Spør pasienten.",
-        "2": "Kjernejournal finst.",
+        "2": "Kjernejournal finst. Ingen kritisk informasjon som du kan sjå, gjeld no.",
         "2.restricted": "Kjernejournal finst. Kritisk informasjon er sperra, og blir opna med samtykke eller ved akutt behov.",
         "3": "Pasienten har sjølv registrert helseopplysningar i kjernejournal.",
         "4": "OBS: Det er registrert kritisk informasjon i kjernejournal.",
@@ -38,7 +38,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "0.blocked": "The patient has shut you out by name. The national record was not checked. Ask the patient.",
         "0.ended": "What is shown is too old. The national record was not checked. Open the patient again.",
         "1": "The patient has no national record. That says nothing of critical information. Ask the patient.",
-        "2": "There is a national record.",
+        "2": "There is a national record. No critical information that you may see holds now.",
         "2.restricted": "There is a national record. Critical information is shut; consent or an acute need opens it.",
         "3": "The patient has entered health information in the national record herself.",
         "4": "Attention: critical information is registered in the national record.",
@@ -49,7 +49,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 def words(language: str, status: int, why: str = "") -> str:
     """The text of a status; `why` is one of its own reasons.
 
-    >>> words("nn", 2)
-    'Kjernejournal finst.'
+    >>> words("nn", 1)
+    'Pasienten har ikkje kjernejournal. Det seier ikkje noko om kritisk informasjon. Spør pasienten.'
     """
     return _WORDS[language][f"{status}.{why}" if why else str(status)]
