@@ -129,7 +129,7 @@ from kjerne.store.keys import Keys, Sealer
 from kjerne.store.patients import Patients
 from kjerne.store.proofs import ProofTable, note_values
 from kjerne.store.reading import Reader
-from kjerne.transferring import abroad_of, book_of, critical
+from kjerne.transferring import abroad_of, book_of, critical, meanings
 from kjerne.wire import foreign, http, journal, msghead, saml, search, xml
 from kjerne.wire import json as strict_json
 from kjerne.wire.edge import Authenticate, Edge, Mount
@@ -582,7 +582,7 @@ def pages(
         house.store, house.clock, house.reader, house.asker, verifier.access_token, house.identify, house.digest,
         tells_choices=house.settings.tells_choices,
     )  # fmt: skip
-    live.channels, live.guides = house.settings.channels, house.guides
+    live.channels, live.guides, live.meanings = house.settings.channels, house.guides, meanings
     live.making, live.public_url = house.summaries(), public_url
     book = book_of(house.store, house.reader, house.identify)
     live.foreign = abroad_of(house.store, book, house.guides, house.parse_foreign, house.identify)

@@ -17,7 +17,9 @@ from kjerne.registries.kj_profiles import ATC, SNOMED
 from kjerne.services.critical import drafts, keeping
 from kjerne.services.critical.drafts import REACTIONS, SOURCES, Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, entry
+from kjerne.services.critical.groups import Entered, beside, grouped, plain
 from kjerne.store.participation import SourceRow
+from kjerne.store.transfers import Origin
 
 FIRST = datetime(2024, 4, 11, 10, tzinfo=UTC)
 HOSPITAL = "983658725"
@@ -103,6 +105,7 @@ class FakeCritical:
     entries: dict[int, list[Kept]] = field(default_factory=lambda: {1: the_entries()})
     failing: set[int] = field(default_factory=set)
     terms: bool = True
+    origins: dict[str, dict[int, Origin]] = field(default_factory=dict)
     registered: list[Draft] = field(default_factory=list)
     named: list[tuple[str, int]] = field(default_factory=list)
     """The entries, each with a version, that the last page said it shows."""
@@ -123,7 +126,8 @@ class FakeCritical:
         self.named = [(one.id, version.number) for one, version in shows(read)]
         sources = (SourceRow("Haukeland universitetssjukehus", "national", (), FIRST),)
         may = SERVICES["critical-information"].registers.get(who.role, frozenset())
-        return CriticalChart(patient, now, read, PLACES, sources, may)
+        groups = grouped(Entered(one, plain(one), self.origins.get(one.id, {})) for one in read)
+        return CriticalChart(patient, now, read, PLACES, sources, may, beside(groups))
 
     async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
         entries = (await self.critical(who, visit)).entries

@@ -16,10 +16,13 @@ from kjerne.exchange import Denied
 from kjerne.pages import desk
 from kjerne.pages.critical_house import CriticalChart
 from kjerne.pages.house import Chart, Identity, Visit
+from kjerne.registries import recorders
 from kjerne.registries.kj_profiles import ATC, BASE
+from kjerne.services.critical import drafts
+from kjerne.services.critical.drafts import Draft
 from pages.browser import Browser
 from pages.fake import FakeHouse, _denial
-from pages.fake_critical import PENICILLIN, the_entries
+from pages.fake_critical import FIRST, HAGEN, PENICILLIN, SEEN, SHOCK, _kept, the_entries
 
 KIND = "drug-reaction"
 ALLERGY = {
@@ -422,6 +425,29 @@ async def test_the_desk_tells_what_she_saw_and_what_it_is_now(browser: Browser) 
 
 
 EVIL = "\"'><script>alert(1)</script><svg onload=alert(1)>{{7*7}}"
+
+
+async def test_where_others_say_the_same_or_contradict_it_both_say_so_and_whose_it_is(
+    browser: Browser, house: FakeHouse
+) -> None:
+    theirs = Draft("drug-reaction", PENICILLIN, "high", reaction=SHOCK, source=SEEN)
+    refuted, double = _kept("a-8", theirs, HAGEN), _kept("a-9", replace(theirs, criticality="low"), HAGEN)
+    was = refuted.versions[0][2]
+    refuted.next(recorders.changed(drafts.refuted(was, "Tålte en full kur."), was, HAGEN, FIRST), FIRST)
+    house.entries[1] += [refuted, double, _kept("a-10", theirs, HAGEN)]
+    page, root = await opened(browser)
+    said = box(page)
+    for words in (
+        "Uenighet. Solbakken legesenter har avkreftet: Fenoksymetylpenicillin",
+        "Uenighet. Gjelder fortsatt hos Solbakken legesenter: Fenoksymetylpenicillin",
+        "Uenighet. Solbakken legesenter har satt «lite alvorlig»: Fenoksymetylpenicillin",
+        "Også registrert av Solbakken legesenter: Fenoksymetylpenicillin",
+    ):
+        assert words in said, (words, said)
+    assert f'href="{root}/critical/AllergyIntolerance/a-8"' in page.text
+    assert text(page).count("Avkreftet 2") == 1, "nothing is merged"
+    for path in (f"{root}/critical", f"{root}/critical/AllergyIntolerance/a-1", f"{root}/print"):
+        assert "Solbakken legesenter har avkreftet: Fenoksymetylpenicillin" in text(await browser.get(path)), path
 
 
 async def test_hostile_texts_stay_texts(browser: Browser, house: FakeHouse) -> None:

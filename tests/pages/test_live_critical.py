@@ -14,8 +14,9 @@ from kjerne.policy.unsaid import SAYS
 from kjerne.registries.kj_profiles import ATC
 from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
-from services.critical.records import allergy, ask, implant, registered
+from services.critical.records import allergy, ask, clinical, implant, registered, verified
 from services.critical.test_api import chosen
+from services.critical.transfers import Journal, statuses
 from services.test_standards_registered import NEED, consent, send
 from words import fresh as word
 
@@ -276,3 +277,20 @@ def test_a_restriction_of_results_alone_leaves_what_is_critical_first_on_the_pag
             assert page.text.index('class="critical') < page.text.index("withheld")
     finally:
         chosen(platform, "pregnant", choice.tree | {"status": "inactive"})
+
+
+def test_what_a_journals_system_sent_names_its_writer_and_itself_and_whoever_contradicts_it(platform: Standing) -> None:
+    name, hospital = word(), platform.persona("hospital-doctor")
+    code = {"code": {"coding": [{"system": ATC, "code": f"X{word()[:6].upper()}", "display": name}]}}
+    journal = Journal(platform, about="pregnant")
+    assert statuses(journal.send(journal.put(allergy(platform, "pregnant", **code), "one"))) == ["201"]
+    refuted = {
+        "verificationStatus": verified("AllergyIntolerance", "refuted"),
+        "clinicalStatus": clinical("AllergyIntolerance", "inactive"),
+    }
+    registered(platform, allergy(platform, "pregnant", **code, **refuted), about="pregnant", **NEED)
+    with tab(platform, "gp") as it:
+        said = text(it.get(f"{opened(it, 'pregnant')}/critical"))
+    assert f"av {hospital.person_name}" in said and "sendt fra kjerne" in said
+    assert re.search(rf"Uenighet\. [^:]* har avkreftet: {name}", said) and f"hos Sundvika sykehus HF: {name}" in said
+    assert "uten navn" not in said

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from kjerne.services.critical.drafts import Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, Version
+from kjerne.services.critical.groups import Beside
 from kjerne.store.participation import SourceRow
+from kjerne.store.transfers import Origin
 
 if TYPE_CHECKING:
     from kjerne.pages.house import Identity, Patient, Visit
@@ -58,7 +60,8 @@ def one_of_them(type_: str, id_: str, *, history: bool = True, saw: int = 0) -> 
 
 @dataclass(frozen=True, slots=True)
 class CriticalChart:
-    """All critical information that this visit may see, in one audited read.
+    """All critical information that this visit may see, in one audited read. `beside` are the entries that say the same as one
+    or contradict it, by its id; `origins` is where a version was sent from, by id and version.
 
     `may` are the kinds of content that the reader may register (`registries.contents`), with the act of verifying. `names` are
     those of organisations by number, `sources` who takes part now.
@@ -70,6 +73,8 @@ class CriticalChart:
     names: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[SourceRow, ...] = ()
     may: frozenset[str] = frozenset()
+    beside: Mapping[str, tuple[Beside, ...]] = field(default_factory=dict)
+    origins: Mapping[tuple[str, int], Origin] = field(default_factory=dict)
 
     def those(self, standing: str) -> tuple[Entry, ...]:
         """The entries that stand so, in their order."""

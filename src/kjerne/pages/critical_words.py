@@ -14,6 +14,7 @@ from kjerne.services.critical.entries import Author, Version
 _SYSTEMS = {
     ATC: "ATC", FEST_SUBSTANCE: "FEST virkestoff", FEST_MEDICATION: "FEST legemiddel", SNOMED: "SNOMED CT", ICD_10: "ICD-10",
 }  # fmt: skip
+HPR = "hpr:"
 
 
 def system(address: str) -> str:
@@ -48,9 +49,11 @@ def facts(version: Version, names: Mapping[str, str], language: Language) -> tup
 
 
 def written_by(by: Author, names: Mapping[str, str], language: Language) -> str:
-    """A name, a profession and a place, as far as they are known."""
+    """A name, a profession and a place, as far as they are known. `names` has places by their numbers, and people by `HPR` and
+    theirs."""
     if not any(by):
         return words.say(language, "critical.unknown_author")
     role = words.say(language, f"role.{by.role}") if words.knows(f"role.{by.role}") else by.role
-    parts = (by.name or words.say(language, "critical.nameless"), role, names.get(by.organisation, by.organisation))
+    known = by.name or names.get(f"{HPR}{by.hpr}", "")
+    parts = (known or words.say(language, "critical.nameless"), role, names.get(by.organisation, by.organisation))
     return ", ".join(part for part in parts if part)

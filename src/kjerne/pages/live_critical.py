@@ -5,7 +5,7 @@ What a page asks here the national interface would be asked too: the same grant,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,9 +16,10 @@ from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ANY_KIND, Denied, PatientRef
 from kjerne.fhir.corrections import says_otherwise
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.systems import canonical
+from kjerne.pages import critical_words
 from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it, as_they_stand
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
@@ -31,6 +32,8 @@ from kjerne.services.critical import drafts, entries, keeping
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Deed, Draft
 from kjerne.services.critical.entries import Coded, Entry, Version
+from kjerne.services.critical.groups import Beside, Entered, Group, beside
+from kjerne.services.critical.related import Meanings, Related
 from kjerne.services.standards import types_by_service
 from kjerne.services.warnings import matching
 from kjerne.services.warnings.knowledge import OF_PRODUCTS, OF_SUBSTANCES, Knowledge
@@ -64,6 +67,7 @@ class CriticalPages(LivePages):
     """Implements `pages.critical_house.CriticalHouse`."""
 
     guides: Guides
+    meanings: Meanings
 
     @property
     def book(self) -> Book:
@@ -72,29 +76,38 @@ class CriticalPages(LivePages):
     async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
         """Everything with its history in one read, whose row names what the page shows."""
 
-        async def use(grant: Grant) -> tuple[list[Entry], Patient]:
+        async def use(grant: Grant) -> tuple[list[Group], Patient]:
             async with self.store.pool.acquire() as conn:
-                found = await self._read(conn, grant)
                 person = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     person = replace(person, number=await self.store.people.number(conn, grant))
-                await write_down(conn, [(grant, _named(shows(found)))])
-            return found, person
+                groups = await self._groups(conn, grant)
+                shown = shows(_of(groups))
+                await write_down(conn, [(grant, _named(_with_others(shown, beside(groups))))])
+            return groups, person
 
         now = self.clock.now()
-        read, patient = await self.under(who, visit, "search", use, service=CRITICAL)
-        numbers = {one for entry in read for one in _places(entry)}
+        groups, patient = await self.under(who, visit, "search", use, service=CRITICAL)
+        entered = [one for group in groups for one in group.entries]
         return CriticalChart(
-            patient, now, tuple(read),
-            await registers.organisation_names(self.store.pool, sorted(numbers)),
+            patient, now, tuple(_of(groups)), await self._writers_and_places(entered),
             await participation.sources(self.store.pool, CRITICAL, now),
-            await self._may(who, visit) if who.kind == "practitioner" else frozenset(),
+            await self._may(who, visit) if who.kind == "practitioner" else frozenset(), beside(groups),
+            {(one.entry.id, version): origin for one in entered for version, origin in one.origins.items()},
         )  # fmt: skip
 
-    async def _read(self, conn: Connection, grant: Grant) -> list[Entry]:
-        """All entries that the grant opens, the weightiest first; name in the log what is shown of them."""
-        found = await self.book.look(conn, grant)
-        return sorted((_entry(record, former, grant.at) for record, former in found), key=_weight)
+    async def _groups(self, conn: Connection, grant: Grant) -> list[Group]:
+        """All entries that the grant opens, each among those about the same; name in the log what is shown of them."""
+        return await Related(self.book, self.meanings).of(conn, grant, await self.book.look(conn, grant))
+
+    async def _writers_and_places(self, entered: Sequence[Entered]) -> dict[str, str]:
+        """Of the places that entries name, and of whom they name by HPR number alone, as a journal's system does."""
+        authors = [by for one in entered for by in (one.entry.recorder, *(each.by for each in one.entry.versions))]
+        places = {by.organisation for by in authors} | {one.organisation for one in entered}
+        named = await registers.organisation_names(self.store.pool, sorted(one for one in places if one.isdigit()))
+        unnamed = {by.hpr for by in authors if by.hpr and not by.name}
+        people = await registers.practitioner_names(self.store.pool, sorted(unnamed)) if unnamed else {}
+        return named | {f"{critical_words.HPR}{hpr}": name for hpr, name in people.items()}
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
         """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""
@@ -109,7 +122,7 @@ class CriticalPages(LivePages):
 
         async def use(grant: Grant) -> tuple[Entry, ...]:
             async with self.store.pool.acquire() as conn:
-                found = await self._alike(conn, draft, await self._read(conn, grant))
+                found = await self._alike(conn, draft, _of(await self._groups(conn, grant)))
                 await write_down(conn, [(grant, _named(as_they_stand(found)))])
             return found
 
@@ -262,25 +275,29 @@ def _changed(notice: Notice, record: Record, then: Record | None, now: datetime,
     return EntryChanged(notice.read_at, before, None if gone else entries.version(record.version, record.at, tree, now))
 
 
+def _of(groups: Iterable[Group]) -> list[Entry]:
+    """The entries, the weightiest first."""
+    return sorted((one.entry for group in groups for one in group.entries), key=_weight)
+
+
+def _with_others(
+    shown: Iterable[tuple[Entry, Version]], others: Mapping[str, Sequence[Beside]]
+) -> Iterator[tuple[Entry, Version]]:
+    """With the entries that are named beside those, as they stand."""
+    for one, version in shown:
+        yield one, version
+        yield from ((each.entry, each.entry.now) for each in others.get(one.id, ()))
+
+
 def _named(shown: Iterable[tuple[Entry, Version]]) -> list[tuple[int, UUID, int]]:
-    return [(type_number(one.type), UUID(one.id), version.number) for one, version in shown]
-
-
-def _entry(record: Record, former: Sequence[Record], now: datetime) -> Entry:
-    versions = [(one.version, one.at, decode(one.raw)) for one in (record, *former)]
-    return entries.entry(type_name(record.type), str(record.id), versions, now)
+    """Each once."""
+    return list(dict.fromkeys((type_number(one.type), UUID(one.id), version.number) for one, version in shown))
 
 
 def _weight(one: Entry) -> tuple[Any, ...]:
     now = one.now
     place = _BY_KIND.index(now.kind) if now.kind in _BY_KIND else len(_BY_KIND)
     return not now.weighs_most, _ORDER.get(now.criticality, 1), place, now.name.casefold()
-
-
-def _places(one: Entry) -> Iterable[str]:
-    for author in (one.recorder, *(each.by for each in one.versions)):
-        if author.organisation.isdigit():
-            yield author.organisation
 
 
 def _identifier(number: str) -> Tree:

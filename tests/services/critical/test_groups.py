@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 from kjerne.services.critical.entries import Author, Coded, Entry, Version
-from kjerne.services.critical.groups import Conflict, Entered, Means, grouped, plain, relation
+from kjerne.services.critical.groups import Conflict, Entered, Means, beside, grouped, plain, relation
 from kjerne.store.transfers import Origin
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -127,3 +127,16 @@ def test_a_version_by_hand_over_one_that_was_sent_is_of_whoever_wrote_it() -> No
     assert Entered(one, plain(one), sent).organisation == "B"
     later = one._replace(versions=(one.now._replace(number=2), *one.versions))
     assert Entered(later, plain(later), sent).organisation == "A"
+
+
+def test_at_an_entry_stands_who_contradicts_it_and_then_who_says_the_same_and_so_at_the_other() -> None:
+    holds, same = entered("1", AMOXICILLIN, origin="A"), entered("2", AMOXICILLIN, origin="B")
+    refuted = entered("3", AMOXICILLIN, standing="refuted", origin="C")
+    wrong, kind = entered("4", AMOXICILLIN, standing="in-error"), entered("5", OXACILLIN, wider=(AMOXICILLIN,))
+    for order in permutations((holds, same, refuted, wrong, kind)):
+        found = beside(grouped(order))
+        told_ = {id_: [(one.about, one.entry.id, one.organisation) for one in each] for id_, each in found.items()}
+        assert told_["1"] == [("refuted", "3", "C"), ("same", "2", "B")]
+        assert told_["2"] == [("refuted", "3", "C"), ("same", "1", "A")]
+        assert {one[1] for one in told_["3"]} == {"1", "2", "5"}, "what is refuted as a whole speaks against its kinds"
+        assert "4" not in told_ and {one[1] for one in told_["5"]} == {"3"}

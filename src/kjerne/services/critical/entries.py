@@ -27,11 +27,13 @@ _OVER: Final = frozenset({"inactive", "resolved", "completed", "stopped", "remis
 
 
 class Author(NamedTuple):
-    """Who wrote something: a name and a profession (Volven 9060), and the number of her organisation. Each may be empty."""
+    """Who wrote something: a name and a profession (Volven 9060), the number of her organisation and her own HPR number. Each may
+    be empty."""
 
     name: str = ""
     role: str = ""
     organisation: str = ""
+    hpr: str = ""
 
 
 class Coded(NamedTuple):
@@ -210,9 +212,11 @@ def _author(tree: Tree, reference: Any) -> Author:
     is_enh = str(number.get("system", "")) in ("", f"{OID_PERSON}101")
     where = str(number.get("value", "")) if is_enh else organisation.get("display", "")
     role = next((code for one in _objects(held.get("code")) for _, code, _ in _codings(one)), "")
+    hpr = _object(practitioner.get("identifier"))
     return Author(
-        practitioner.get("display", "") or told.get("display", ""), role, where or organisation.get("display", "")
-    )
+        practitioner.get("display", "") or told.get("display", ""), role, where or organisation.get("display", ""),
+        str(hpr.get("value", "")) if str(hpr.get("system", "")) == f"{OID_PERSON}4" else "",
+    )  # fmt: skip
 
 
 def _said(concept: Any) -> set[str]:

@@ -8,7 +8,7 @@ the conflict is told with both sides (law, K136). What codes mean is handed in (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Final, Literal, NamedTuple
 
 from kjerne.services.critical.entries import Entry, Version
@@ -57,6 +57,14 @@ class Conflict(NamedTuple):
     other: str
 
 
+class Beside(NamedTuple):
+    """What stands beside an entry: another that says the same of one thing, or contradicts it, and whose that is."""
+
+    about: About | Literal["same"]
+    entry: Entry
+    organisation: str
+
+
 class Group(NamedTuple):
     """Records about one thing, the weightiest first, by which it is named. `sources` are organisations, each once."""
 
@@ -91,6 +99,23 @@ def meant(one: Means, other: Means) -> Relation | None:
     if one.same & other.same:
         return "same"
     return "kind-of" if one.same & other.wider or other.same & one.wider else None
+
+
+def beside(groups: Iterable[Group]) -> dict[str, tuple[Beside, ...]]:
+    """By the id of an entry which others contradict it, and then which say the same as it does; each is told at both."""
+    found: dict[str, list[Beside]] = {}
+    for group in groups:
+        differ = {frozenset((one.one, one.other)): one.about for one in group.conflicts}
+        for one, other in permutations(group.entries, 2):
+            about = differ.get(frozenset((one.entry.id, other.entry.id)))
+            if about or _says_the_same(one, other):
+                found.setdefault(one.entry.id, []).append(Beside(about or "same", other.entry, other.organisation))
+    return {id_: tuple(sorted(told, key=lambda each: each.about == "same")) for id_, told in found.items()}
+
+
+def _says_the_same(one: Entered, other: Entered) -> bool:
+    standings = {one.entry.now.standing, other.entry.now.standing}
+    return len(standings) == 1 and "in-error" not in standings and relation(one, other) == "same"
 
 
 def _may_be_alike(one: Entry, other: Entry) -> bool:
