@@ -17,7 +17,7 @@ from kjerne.pages import desk
 from kjerne.pages.critical_house import CriticalChart
 from kjerne.pages.house import Chart, Identity, Visit
 from kjerne.registries import recorders
-from kjerne.registries.kj_profiles import ATC, BASE
+from kjerne.registries.kj_profiles import ATC, BASE, SNOMED
 from kjerne.services.critical import drafts
 from kjerne.services.critical.drafts import Draft
 from pages.browser import Browser
@@ -298,6 +298,54 @@ async def test_a_stale_form_shows_both_versions_and_keeps_what_was_typed(browser
     stale = await browser.post(page, f"{at}/refute", shown=sealed(page, "shown"), why="Testet uten reaksjon")
     assert stale.status_code == 409 and ">Testet uten reaksjon</textarea>" in stale.text
     assert "Noen har endret dette" in text(stale)
+
+
+async def test_what_she_did_not_touch_follows_the_version_that_has_come_since(
+    browser: Browser, house: FakeHouse
+) -> None:
+    _, root = await opened(browser)
+    at = f"{root}/critical/AllergyIntolerance/a-2"
+    mine, theirs = await browser.get(f"{at}/change"), await browser.get(f"{at}/change")
+    as_it_stood = {
+        "kind": "other-allergen", "do": "save", "pick": sealed(mine, "pick"), "criticality": "high", "reaction": "kept",
+        "source": "kept", "category": "food", "note": "", "valid_until": "",
+    }  # fmt: skip
+    raised = as_it_stood | {"criticality": "unable-to-assess", "valid_until": "2031-05-01"}
+    done = await browser.post(theirs, f"{at}/change", shown=sealed(theirs, "shown"), **raised)
+    assert "Endringen er lagret." in text(done)
+    conflict = await browser.post(
+        mine, f"{at}/change", shown=sealed(mine, "shown"), **as_it_stood | {"note": "Bare en merknad"}
+    )
+    assert conflict.status_code == 409 and "Det du ikke rørte, følger det som står nå." in text(conflict)
+    chosen = re.findall(r'name="(criticality|category|reaction)" value="([\w-]+)" checked', conflict.text)
+    assert dict(chosen) == {"criticality": "unable-to-assess", "category": "food", "reaction": "kept"}
+    assert 'value="2031-05-01"' in conflict.text and ">Bare en merknad</textarea>" in conflict.text
+
+
+async def test_what_confirms_asks_first_and_does_not_stand_as_the_first_button(browser: Browser) -> None:
+    _, root = await opened(browser)
+    page = await browser.get(f"{root}/critical/AllergyIntolerance/a-2")
+    deeds = page.text[page.text.index('class="critical-deeds"') :]
+    assert deeds.index("/change") < deeds.index("<summary><strong>Bekreft</strong>") < deeds.index("/verify")
+    assert "Er det undersøkt og sikkert, ikke bare en mistanke?" in text(page)
+
+
+async def test_where_no_code_is_known_words_alone_are_registered_and_no_code_is_made_up(
+    browser: Browser, house: FakeHouse
+) -> None:
+    house.terms = False
+    _, root = await opened(browser)
+    other = await browser.get(f"{root}/critical/new?kind=critical-condition")
+    assert "så ikke gjett" in text(other) and "«Endret prosedyre»" in text(other)
+    form = await browser.get(f"{root}/critical/new?kind=procedure-change")
+    assert "Koden kan stå tom." in text(form)
+    fields = {"kind": "procedure-change", "do": "save", "pick": "typed", "system": SNOMED, "source": ""}
+    refused = await browser.post(form, f"{root}/critical/new", **fields, code="", name="")
+    assert refused.status_code == 400
+    done = await browser.post(form, f"{root}/critical/new", **fields, code="", name="Skal ikke ha blod")
+    assert "Opplysningen er registrert." in text(done) and "Skal ikke ha blod" in box(done)
+    (_, _, tree) = house.entries[1][-1].versions[0]
+    assert tree["code"] == {"text": "Skal ikke ha blod"}
 
 
 async def test_a_search_within_a_change_keeps_the_version_that_was_shown_first(browser: Browser) -> None:

@@ -92,6 +92,17 @@ def test_a_code_opens_once_within_its_minute_and_with_its_verifier_alone(platfor
             assert USELESS in text(launched(platform, it.http, late))
 
 
+def test_a_code_that_comes_back_closes_the_page_that_it_opened(platform: Standing) -> None:
+    session = created(platform, "citizen")
+    with tab(platform, "gp") as it, browser() as elsewhere:
+        page = launched(platform, it.http, session)
+        assert it.get(page.url.path).status_code == 200
+        assert launched(platform, elsewhere, session._replace(code=session.code[:-2] + "AA")).status_code == 403
+        assert it.get(page.url.path).status_code == 200, "what is no code of the session ends nothing"
+        assert USELESS in text(launched(platform, elsewhere, session))
+        assert it.get(page.url.path).status_code == 409
+
+
 def test_what_looks_ahead_of_the_reader_uses_no_code_up(platform: Standing) -> None:
     with tab(platform, "gp") as it:
         session = created(platform, "citizen")

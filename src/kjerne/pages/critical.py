@@ -31,7 +31,7 @@ from kjerne.pages.desk import Page, patiently
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.policy.words import says
 from kjerne.registries.contents import VERIFICATION
-from kjerne.services.critical.drafts import TREATMENTS, TYPE_BY_KIND, Deed, deeds_upon
+from kjerne.services.critical.drafts import BY_WORDS, TREATMENTS, TYPE_BY_KIND, Deed, deeds_upon
 from kjerne.services.critical.entries import Entry
 from kjerne.wire import journal
 
@@ -172,7 +172,7 @@ async def change(page: Page) -> Response:
     chart, entry = await _entry(page, history=False)
     if "change" not in _deeds(chart, entry):
         raise Refusal(403, "What is registered so is not hers to change.", where="critical_role")
-    typed = critical_forms.typed_of(entry)
+    typed = critical_forms.typed_of(entry.now)
     filled = await critical_forms.filled(page, entry.now.kind, typed, before=entry)
     return await _form(page, chart, Form(entry.now.kind, filled, entry, typed=typed))
 
@@ -215,12 +215,21 @@ async def _changed(page: Page, shown: ShownEntry, typed: Mapping[str, str]) -> R
         await page.house.change_critical(page.who, page.visit, named, "change", "", filled.draft)
     except Refusal as refusal:
         if refusal.status == 412:
-            chart, entry = await _entry(page, history=False, saw=shown.version)
-            return await _form(page, chart, replace(form, entry=entry, saw=shown.version), 409)
+            return await _overtaken(page, shown, typed)
         if refusal.status != 422:
             raise
         return await _form(page, chart, replace(form, rules=rules_of(refusal)), 422, shown=shown)
     return page.go(f"/clinician/v/{page.visit.id}/critical?noted=change#e-{shown.id}")
+
+
+async def _overtaken(page: Page, shown: ShownEntry, typed: Mapping[str, str]) -> Response:
+    """Both versions, and the form with what she changed: what she did not touch follows the version that stands now, or it would
+    be set back by her next press."""
+    chart, entry = await _entry(page, history=False, saw=shown.version)
+    was = next((one for one in entry.versions if one.number == shown.version), None)
+    merged = critical_forms.merged(typed, critical_forms.typed_of(was) if was else {}, entry.now)
+    filled = await critical_forms.filled(page, entry.now.kind, merged, before=entry)
+    return await _form(page, chart, Form(entry.now.kind, filled, entry, saw=shown.version, typed=merged), 409)
 
 
 def rules_of(refusal: Refusal) -> tuple[str, ...]:
@@ -250,7 +259,8 @@ def rendered_form(
     return page.render(
         template, status=status, title=title, patient=chart.patient, chart=chart, form=form,
         typed=form.typed, filled=form.filled, kind=form.kind, is_allergy=TYPE_BY_KIND[form.kind] == "AllergyIntolerance",
-        is_fixed=form.kind in TREATMENTS, shown=shown, may_confirm=VERIFICATION in chart.may, action=action,
+        is_fixed=form.kind in TREATMENTS, by_words=TYPE_BY_KIND[form.kind] == BY_WORDS,
+        shown=shown, may_confirm=VERIFICATION in chart.may, action=action,
         searched=", ".join(map(critical_words.system, form.filled.codes.systems if form.filled.codes else ())),
         alike=page.desk.seal.seal("alike", alike) if form.alike else "", **more,
     )  # fmt: skip

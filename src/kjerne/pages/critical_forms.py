@@ -14,6 +14,7 @@ from kjerne.policy.people import norwegian_day
 from kjerne.registries.identifiers import numbers_in
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.drafts import (
+    BY_WORDS,
     CODED_BY,
     OTHER_ALLERGENS,
     REACTIONS,
@@ -22,7 +23,7 @@ from kjerne.services.critical.drafts import (
     TYPE_BY_KIND,
     Draft,
 )
-from kjerne.services.critical.entries import NO_CODE, Coded, Entry
+from kjerne.services.critical.entries import NO_CODE, Coded, Entry, Version
 
 CRITICALITIES: Final = ("high", "low", "unable-to-assess")
 KNOWN_SOURCES: Final = (Coded(SOURCES, "1", "Resultat av test"), Coded(SOURCES, "2", "Observert"))
@@ -63,9 +64,17 @@ def wrong_words(text: str) -> str:
     return "number" if numbers_in(text) else ""
 
 
-def typed_of(entry: Entry) -> Mapping[str, str]:
-    """The fields of a form as they say what stands."""
-    now = entry.now
+def merged(typed: Mapping[str, str], was: Mapping[str, str], now: Version) -> Mapping[str, str]:
+    """What was typed over a version that another has overtaken: a field that says what `was` there says what stands now."""
+    stands = typed_of(now)
+    about = {"pick", "name", "system", "code"}
+    is_about_kept = all(typed.get(key, "") == was.get(key, "") for key in ("pick", "name") if key in typed)
+    kept = {key for key in stands if key not in about and _plain(typed.get(key, "")) == _plain(was.get(key, ""))}
+    return {**typed, **{key: stands[key] for key in (*kept, *(about & stands.keys() if is_about_kept else ()))}}
+
+
+def typed_of(now: Version) -> Mapping[str, str]:
+    """The fields of a form as they say what stands in a version."""
     main = now.codes[0] if now.codes else Coded("", "", now.name)
     return {
         "pick": f"{main.system}|{main.code}" if main.code else TYPED, "name": main.name or now.name,
@@ -140,10 +149,12 @@ async def _about_typed(page: Page, kind: str, typed: Mapping[str, str]) -> tuple
     system, code, name = typed.get("system", ""), _plain(typed.get("code", "")), _plain(typed.get("name", ""))
     if not (code or name):
         return NO_CODE, "choose"
-    if system not in systems_of(kind) or not _is_code(code):
-        return NO_CODE, "code"
     if numbers_in(name) or numbers_in(code):
         return NO_CODE, "number"
+    if not code and TYPE_BY_KIND[kind] == BY_WORDS:
+        return (Coded("", "", name), "") if len(name) <= NAME_LIMIT else (NO_CODE, "name")
+    if system not in systems_of(kind) or not _is_code(code):
+        return NO_CODE, "code"
     found = await page.house.code(system, code)
     fault = "unknown" if found is None else "" if found.name or 0 < len(name) <= NAME_LIMIT else "name"
     return Coded(system, code, (found.name if found else "") or name), fault

@@ -29,6 +29,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)"""
 _USE: Final = """
 UPDATE portal_session SET used_at = $3, ended_at = CASE WHEN challenge = $4 THEN NULL ELSE $3::timestamptz END
 WHERE digest = $1 AND code = $2 AND used_at IS NULL AND ended_at IS NULL AND code_until > $3 RETURNING ended_at IS NULL"""
+# A code that comes back has been in other hands: nobody knows which of the two was hers (RFC 6749, section 4.1.2).
+_USED_AGAIN: Final = """
+UPDATE portal_session SET ended_at = $3 WHERE digest = $1 AND code = $2 AND used_at IS NOT NULL AND ended_at IS NULL"""
 _OPEN: Final = """
 UPDATE portal_session SET opened_at = $3
 WHERE digest = $1 AND practitioner = $2 AND used_at IS NOT NULL AND opened_at IS NULL AND ended_at IS NULL AND until > $3
@@ -92,13 +95,17 @@ class PortalSessions:
         return Texts(session, _text(digest + secret))
 
     async def use(self, pool: Pool, code: str, verifier: str, at: datetime) -> bytes | None:
-        """The session of a code that comes back with its verifier, by its digest; None where the two open nothing."""
+        """The session of a code that comes back with its verifier, by its digest; None where the two open nothing. A code that
+        was used before ends its session, with the page that it opened."""
         raw = _bytes(code)
         if len(raw) != DIGEST_BYTES + _SECRET_BYTES or not verifier.isascii() or len(verifier) > _TEXT_LONGEST:
             return None
         challenge = _text(hashlib.sha256(verifier.encode()).digest())
         digest, secret = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
-        return digest if await pool.fetchval(_USE, digest, _hashed(secret), at, challenge) else None
+        if await pool.fetchval(_USE, digest, _hashed(secret), at, challenge):
+            return digest
+        await pool.execute(_USED_AGAIN, digest, _hashed(secret), at)
+        return None
 
     async def open(self, pool: Pool, digest: bytes, practitioner: bytes, at: datetime) -> Said | None:
         """What is to be opened by a practitioner, once; None for anybody else and after that."""

@@ -46,6 +46,21 @@ def test_where_one_is_withheld_the_next_smallest_is_too_and_the_sum_tells_neithe
     assert [one.registered for one in elsewhere] == [50, None, None, 40], "another region is no part of the sum"
 
 
+def test_a_county_that_is_withheld_is_not_told_by_its_organisations_either() -> None:
+    regions = [
+        place("03", 100, 7, "region", "03"),
+        place("11", 100, 50, "region", "11"),
+        place("50", 300, 150, "region"),
+    ]
+    whole = place("", 500, 207, "all", "")
+    of_few, of_one = place("1", 100, 7, region="03"), place("2", 100, 50, region="11")
+    for several in ([of_one], [place("2", 50, 20, region="11"), place("3", 50, 30, region="11")]):
+        found = {(one.level, one.place): one.registered for one in figures(whole, *regions, of_few, *several)}
+        assert (found["region", "03"], found["region", "11"], found["region", "50"]) == (None, None, 150)
+        assert None in [found["organisation", one.place] for one in several]
+        assert found["all", ""] == 205
+
+
 places = st.builds(
     lambda number, people, share, region: place(str(number), people, people * share // 100, region=region),
     st.integers(1, 10**6), st.integers(1, 60), st.integers(0, 100), st.sampled_from(["46", "50"]),

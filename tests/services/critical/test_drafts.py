@@ -135,3 +135,10 @@ def test_who_changed_a_record_is_no_news_and_what_it_says_is() -> None:
     assert [one["type"]["coding"][0]["display"] for one in pump["contained"] if one["resourceType"] == "Device"] == [
         "Insulinpumpe"
     ]
+
+
+def test_a_name_that_turns_its_own_direction_is_read_from_the_front() -> None:
+    tree = {"resourceType": "Flag", "status": "active", "code": {"text": "Ikke \u202edolb\u202c"}}
+    noted = [{"url": f"{BASE}KjNote", "valueString": "\u2066abc"}]
+    read = version(1, AT, tree | {"extension": noted}, AT)
+    assert (read.name, read.notes) == ("Ikke dolb", ("abc",))

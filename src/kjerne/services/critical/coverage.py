@@ -62,27 +62,39 @@ def told(counted: Iterable[Counted], name_of: Callable[[str, str], str | None]) 
     by_above: dict[tuple[Level, str], list[Counted]] = {}
     for one in counted:
         by_above.setdefault((one.level, one.region if one.level == "organisation" else ""), []).append(one)
-    for level, above in sorted(by_above):
-        found += _beside(by_above[level, above], name_of)
+    regions = {one.place: one for one in _beside(by_above.get(("region", ""), []), name_of)}
+    for (level, above), places in by_above.items():
+        found += _beside(places, name_of, regions.get(above) if level == "organisation" else None)
     levels = ("all", "region", "organisation")
     return sorted(found, key=lambda one: (one.level != "all", one.region, levels.index(one.level), one.place))
 
 
-def _beside(places: Sequence[Counted], name_of: Callable[[str, str], str | None]) -> list[Figure]:
-    """Places that a sum is told of."""
-    people = _withheld([(one.people, one.people) for one in places])
+def _beside(
+    places: Sequence[Counted], name_of: Callable[[str, str], str | None], above: Figure | None = None
+) -> list[Figure]:
+    """Places that a sum is told of. Where that of their region, `above`, is withheld, they do not tell it all the same."""
+    people = _withheld([(one.people, one.people) for one in places], some=above is not None and above.people is None)
     # Who has nothing must not be told either: a share of all but a few tells it of those.
-    registered = _withheld([(min(one.registered, one.people - one.registered), one.registered) for one in places])
-    ages = [_withheld([one.ages[age] for one in places]) for age in range(len(AGES))]
+    registered = _withheld(
+        [(min(one.registered, one.people - one.registered), one.registered) for one in places],
+        some=above is not None and above.registered is None,
+    )
+    ages = [
+        _withheld([one.ages[age] for one in places], some=above is not None and above.ages[age] is None)
+        for age in range(len(AGES))
+    ]
     return [
         replace(_figure(one, name_of), people=people[at], registered=registered[at], ages=tuple(each[at] for each in ages))
         for at, one in enumerate(places)
     ]  # fmt: skip
 
 
-def _withheld(counts: Sequence[tuple[int, int]]) -> list[int | None]:
-    """Rounded numbers, each of (how many people it rests on, the number); None for what is withheld."""
+def _withheld(counts: Sequence[tuple[int, int]], *, some: bool = False) -> list[int | None]:
+    """Rounded numbers, each of (how many people it rests on, the number); None for what is withheld. `some`: at least one is,
+    since their sum is."""
     shut = {at for at, (rests, _) in enumerate(counts) if rests < LEAST}
+    if some and not shut and counts:
+        shut.add(min(range(len(counts)), key=lambda at: counts[at]))
     if len(shut) == 1 and (others := [at for at in range(len(counts)) if at not in shut]):
         shut.add(min(others, key=lambda at: counts[at]))
     return [None if at in shut else STEP * round(number / STEP) for at, (_, number) in enumerate(counts)]

@@ -45,6 +45,8 @@ CODED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("Condition", "DeviceUseStatement", "Procedure", "Flag"), (SNOMED, ICD_10)),
 }
 """The code systems that say what a record of each type is about, in the order in which they are offered."""
+BY_WORDS: Final = "Flag"
+"""The type that its profile takes in words alone: every other demands a code."""
 OTHER_ALLERGENS: Final = ("food", "environment", "biologic")
 TREATMENTS: Final[Mapping[str, Coded]] = {
     "radiotherapy": Coded(SNOMED, "108290001", "Strålebehandling"),
@@ -209,6 +211,8 @@ def _asked(draft: Draft, noted: Collection[str]) -> Iterator[Tree]:
 
 def _about(before: Any, draft: Draft) -> Tree:
     """The concept with the code of the form: the one that stood, with all its codes, where that is still the main one."""
+    if not draft.about.code:
+        return {"text": draft.about.name}
     code: Tree = dict(before) if isinstance(before, dict) else {}
     if coded({"resourceType": "Flag", "code": code})[:2] != draft.about[:2] or not code.get("coding"):
         code = {"coding": [_coding(draft.about)]}

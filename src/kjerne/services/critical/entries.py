@@ -23,6 +23,8 @@ Standing = Literal["active", "over", "refuted", "in-error"]
 """Whether an entry holds: it does, does no more, was never so, or should never have been written."""
 Certainty = Literal["", "unconfirmed", "confirmed", "refuted", "in-error"]
 Criticality = Literal["", "high", "low", "unable-to-assess"]
+_TURNING: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Signs that turn the direction of what follows: a name would be read from behind (Unicode UAX 9)."""
 _OVER: Final = frozenset({"inactive", "resolved", "completed", "stopped", "remission"})
 
 
@@ -115,7 +117,7 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
     )
     return Version(
         number, at, kinds[0] if kinds else "", _name(concept), codes, _standing(tree, now), _certainty(tree),
-        tree.get("criticality", ""), _reaction(tree), _source(tree), tuple(one for one in noted if one),
+        tree.get("criticality", ""), _reaction(tree), _source(tree), tuple(one.translate(_TURNING) for one in noted if one),
         str(next(_extensions(tree, "KjValidUntil"), "")), str(next(_extensions(tree, "KjImplanted"), "")),
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
         any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
@@ -158,11 +160,8 @@ def _codings(concept: Tree) -> list[Coded]:
 
 def _name(concept: Tree) -> str:
     codes = _codings(concept)
-    return (
-        next((one.name for one in codes if one.name), "")
-        or concept.get("text", "")
-        or next((one.code for one in codes), "")
-    )
+    name = next((one.name for one in codes if one.name), "") or concept.get("text", "")
+    return str(name or next((one.code for one in codes), "")).translate(_TURNING)
 
 
 def _standing(tree: Tree, now: datetime) -> Standing:
@@ -193,7 +192,7 @@ def _reaction(tree: Tree) -> str:
 
 def _source(tree: Tree) -> str:
     found = source_of(tree)
-    return found.name or found.code
+    return (found.name or found.code).translate(_TURNING)
 
 
 def _updater(tree: Tree) -> Author:

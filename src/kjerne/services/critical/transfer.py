@@ -365,7 +365,7 @@ def _check_whose(ready: Sequence[Ready], lies: Mapping[bytes, Lies], grant: Gran
         before, stands, is_over = lies[one.name]
         is_free = is_over and not (lies[one.name].is_same(one) or one.is_in_error)
         if before is not None and stands and not is_free and before.patient not in grant.subject.keys:
-            says = "the sender's identifier is that of a record about somebody else"
+            says = "the sender's identifier is that of a record about somebody else: take that back first, by DELETE about her"
             faults.append(
                 Fault(says, f"Bundle.entry[{one.item.entry.place}].request", "business-rule", "own-identifier")
             )
