@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -200,8 +199,9 @@ async def results(page: Page) -> Response:
 async def _results(
     page: Page, done: AlreadyDone | None = None, asked: str = "", fault: str = "", near: tuple[Analysis, ...] = ()
 ) -> Response:
-    # At once: whoever waits for the one has the other, and each may be refused or silent by itself.
-    shelf, reading = await asyncio.gather(critical.shelf(page), _read_or_not(page))
+    # Each may be refused or silent by itself, and the other is shown.
+    reading = await _read_or_not(page)
+    shelf = await critical.shelf(page)
     if not isinstance(reading, Reading):
         return await withheld(page, reading, shelf if shelf.chart or shelf.state == "silent" else None)
     wanted = page.request.query_params.get("period", "365")
@@ -236,10 +236,14 @@ async def _results(
 
 
 async def _read_or_not(page: Page) -> Reading | Refusal | Denied:
-    """Her results, or why they are not shown."""
+    """Her results, or why they are not shown. What is wrong with the reader's own login or request ends the page."""
     try:
         return await patiently(_reading(page))
-    except (Refusal, Denied) as no:
+    except Denied as no:
+        return no
+    except Refusal as no:
+        if no.status < 500:
+            raise
         return no
 
 
