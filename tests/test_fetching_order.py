@@ -210,3 +210,27 @@ def test_the_same_journal_at_another_address_is_fetched_from_only_where_the_file
     file.write_text(text + f'formerly = ["{before}"]\n')
     world.work()
     assert [one["criticality"] for one in world.listed()] == ["low"] and world.told()[0]["fault"] == ""
+
+
+def test_whoever_is_too_slow_to_look_a_journal_through_stops_where_another_has_taken_it(world: World) -> None:
+    asked, let = threading.Event(), threading.Event()
+    onward = {"resourceType": "Bundle", "link": [{"relation": "next", "url": "?page=2"}]}
+
+    def says(path: str) -> tuple[int, bytes] | None:
+        if not path.startswith("AllergyIntolerance?_count") or asked.is_set():
+            return None
+        asked.set()
+        assert let.wait(60)
+        return 200, json.dumps(onward).encode()
+
+    world.journal.says = says
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.work)
+        assert asked.wait(60)
+        world.work(LEASE + timedelta(seconds=1))
+        let.set()
+        first.result(60)
+    assert not [one for one in world.journal.asked if "page=2" in one]
+    assert [one for one in world.journal.asked if one.startswith("POST")] == ["POST /fhir/Subscription"]
+    state, _ = world.told()
+    assert (state["fault"], state["subscribed"]) == ("", True) and state["looked_to"]

@@ -193,6 +193,7 @@ class Fetcher:
         begun, subscription, faults = self.clock.now(), look.subscription, list[str]()
         try:
             subscription = await self._subscribed(journal, subscription)
+            look = look._replace(subscription=subscription)
         except (NotTaken, NotFiled) as error:
             faults.append(str(error))
         except MISSHAPEN:

@@ -137,10 +137,11 @@ async def to_look_after(pool: Pool, names: Sequence[str], now: datetime) -> Look
 
 
 async def go_on(pool: Pool, look: Look, now: datetime) -> bool:
-    """Keeps a journal that is being looked through; False where another has taken it meanwhile."""
+    """Keeps a journal that is being looked through, and its subscription as it is by now; False where another has taken it
+    meanwhile."""
     kept = await pool.execute(
-        "UPDATE journal SET due_at = $3, leased_until = $3 WHERE name = $1 AND lease = $2",
-        look.name, look.lease, now + LEASE,
+        "UPDATE journal SET due_at = $3, leased_until = $3, subscription = $4 WHERE name = $1 AND lease = $2",
+        look.name, look.lease, now + LEASE, look.subscription,
     )  # fmt: skip
     return kept != "UPDATE 0"
 
