@@ -30,6 +30,8 @@ class Form:
             r"(?<=/v/)[^/]+", "{visit}", re.sub(r"(?<=s/)(\d+|[0-9a-f-]{36})(?=/|$)", "{number}", self.action)
         )
         action = re.sub("misuse|correction", "{kind}", action)
+        action = re.sub(r"(?<=/abroad/)[0-9a-f-]{36}", "{document}", action)
+        action = re.sub(r"(?<=/abroad/\{document\}/)\d+", "{place}", action)
         action = re.sub(r"(?<=/critical/)\w+/[^/]+/\w+", "{type}/{id}/{deed}", action)
         return (action, self.fields.get("kind", ""), *sorted(self.fields))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 from kjerne.pages.app import ROUTES
+from kjerne.pages.house import Visit
 from kjerne.pages.oversight_house import JournalList
 from kjerne.store.journals import Dead
 from pages.browser import Browser
-from pages.fake import NOW, FakeHouse
+from pages.fake import NOW, FakeHouse, patients
 from pages.forms import walk
+from services.critical.foreign import allergy, document, problem
 
 UNRELATED = "21858800000"
 
@@ -52,7 +56,12 @@ async def test_nonsense_in_an_operators_forms_is_no_fault(browser: Browser, hous
     assert await walked(browser, "/operations") == routes("operator")
 
 
-async def test_nonsense_in_a_clinicians_forms_is_no_fault(browser: Browser) -> None:
+async def test_nonsense_in_a_clinicians_forms_is_no_fault(browser: Browser, house: FakeHouse) -> None:
+    known, visit = patients()[1], Visit("v", 1, "TREAT", NOW)
+    her = {"resourceType": "Patient", "name": [{"text": known.name}], "birthDate": f"{known.birth_date}"}
+    brought = json.dumps(document({**her, "gender": known.sex}, allergy(), problem())).encode()
+    for _ in range(2):  # one is taken back on the way
+        await house.bring_abroad(house.identities["clinician"], visit, brought, "SE", frozenset())
     await browser.clinician()
     opened = await browser.open("Kari Nordvik")
     posted = await walked(browser, opened.url.path)

@@ -47,16 +47,7 @@ from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_ser
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.store import audit, changing, marking, pointing
-from kjerne.store.changing import (
-    Changer,
-    Next,
-    check_registering,
-    checked,
-    lays_on_others,
-    not_written,
-    settle_later,
-    settle_new,
-)
+from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, alone, not_alone, token_in
 from kjerne.store.finding import Finder, Page
 from kjerne.store.in_anothers import InAnothers
@@ -404,7 +395,7 @@ class StandardsApi:
 
         async def use(grant: Grant) -> Written:
             must_hold(call.caller, type_, version.indexed.tokens, "c")
-            check_registering(version, grant)
+            changing.check_registering(version, grant)
             check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
             id_, shut = self._new_id(call, grant, version), version.shut
