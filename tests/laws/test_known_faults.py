@@ -152,7 +152,7 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     drawn = {"/v1/helseindikator/ikon", "/v1/helseindikator/ikon/{status}"}  # by a ticket that such a route gave
     # What a journal says there is that we should look: it is known by its secret, and is not believed (decision 72).
     drawn.add("/critical-information/notified/{journal}")
-    # What a citizen hands out herself, encrypted with a key that is not here; the law is asked as of her (decision 78).
+    # What a citizen hands out herself, encrypted with a key that is not here; the law is asked as of her (decision 77).
     drawn |= {"/shl/{id}", "/shl/file/{file}"}
     assert public == {"/healthz", "/readyz", "/openapi.json", "/subscriptions/socket", "/cds-services", *told, *drawn}
     for route in here.house.routes():

@@ -1,7 +1,7 @@
 """Any patient summary that a clinician has at hand: read from a file, shown, and kept nowhere.
 
 It is no part of the national record, opens nothing of it and says so. Whom it names by a number that is registered here has a
-row in her log; the reader hears nothing of that (law, K147).
+row in her log; the reader hears nothing of that (law, K145).
 """
 
 from __future__ import annotations

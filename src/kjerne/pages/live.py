@@ -163,7 +163,7 @@ class LivePages:
         """The caller of one request; with a visit, attested for that patient alone.
 
         A login's token is for one API, that of the results. The pages call none: with it she is let in to the other services
-        that they show too, as their law then has it (law, K128), and for a summary to the record (K146).
+        that they show too, as their law then has it (law, K128), and for a summary to the record (K144).
 
         Health personnel are looked up in the register anew: an authorisation that ends while she is logged in ends here too,
         as `Unattested` about the visited patient.

@@ -29,7 +29,7 @@ from kjerne.store import summary_links
 from kjerne.store.summary_links import Content, Kept, New
 
 SUMMARY_SCOPES: Final = frozenset[str]().union(*(SERVICES[one].scopes for one in OPENED))
-"""What a citizen's own pages reach of a summary: all that it is drawn from, under its law (docs/law.md, K153)."""
+"""What a citizen's own pages reach of a summary: all that it is drawn from, under its law (docs/law.md, K150)."""
 SHARED: Final = frozenset({"Patient", "Medication"})
 """Types in a summary that lie in no record of hers."""
 PLACES: Final = frozenset({"address", "telecom", "contact", "text"})
@@ -104,7 +104,7 @@ class LinkPages(YouthPages):
 
 
 def without_places(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without where the patient lives and is called: a protected address is handed to nobody (docs/law.md, K153)."""
+    """The document without where the patient lives and is called: a protected address is handed to nobody (docs/law.md, K150)."""
     kept = [
         one | {"resource": {name: said for name, said in one["resource"].items() if name not in PLACES}}
         if one["resource"]["resourceType"] == "Patient"

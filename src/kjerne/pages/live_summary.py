@@ -24,7 +24,7 @@ class SummaryPages(LivePages):
     public_url: str
 
     async def summary(self, who: Identity, visit: Visit, language: str) -> Made:
-        """Under the law of each service that it is drawn from, with its row of what leaves (law, K124 and K146)."""
+        """Under the law of each service that it is drawn from, with its row of what leaves (law, K124 and K144)."""
         correlation = f"page-{visit.id}-{secrets.token_hex(4)}"
         try:
             caller = await self.caller(who, visit, SUMMARY)
@@ -41,7 +41,7 @@ class SummaryPages(LivePages):
             return Made(document, await self.person(conn, visit.patient))
 
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
-        """All rows in one transaction, before anything of the document is shown (law, K147)."""
+        """All rows in one transaction, before anything of the document is shown (law, K145)."""
         caller, now = await self.caller(who, None), self.clock.now()
         correlation = f"page-{secrets.token_hex(8)}"
         async with self.store.pool.acquire() as conn, conn.transaction():

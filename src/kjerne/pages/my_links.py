@@ -31,7 +31,7 @@ async def listed(page: Page) -> Response:
 
 
 async def form(page: Page) -> Response:
-    """What the copy holds, how long and by which passcode it opens; who may make none is refused already here (K153)."""
+    """What the copy holds, how long and by which passcode it opens; who may make none is refused already here (K150)."""
     await page.house.may_copy(page.who, page.visit)
     return await _form(page, {}, None)
 

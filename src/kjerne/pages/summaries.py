@@ -42,7 +42,7 @@ async def whole_pdf(page: Page) -> Response:
 
 
 async def mine_pdf(page: Page) -> Response:
-    """As a file for whoever may take a copy (law, K36 and K146); a no is refused before anything is read."""
+    """As a file for whoever may take a copy (law, K36 and K144); a no is refused before anything is read."""
     await page.house.may_copy(page.who, page.visit)
     return await whole_pdf(page)
 

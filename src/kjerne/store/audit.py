@@ -223,7 +223,7 @@ def of_nobody(
 
 def brought(caller: Caller, patient: int, at: datetime, correlation: str) -> tuple[Any, ...]:
     """The row of a document that the caller had at hand and that names this person: nothing of hers was opened, so the law was
-    not asked, and nothing that was attested is said of it (law, K147)."""
+    not asked, and nothing that was attested is said of it (law, K145)."""
     bare = replace(caller, attestation=None)
     row = of_nobody(bare, "", "read", BROUGHT, BROUGHT_LAW, BROUGHT_SAYS, at, correlation)
     return (patient, *row[1:])

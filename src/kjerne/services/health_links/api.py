@@ -1,7 +1,7 @@
 """The public door of SMART Health Links: who has a link and its passcode gets the encrypted copy, and nobody else hears anything.
 
 Source: HL7 SMART Health Cards and Links 1.0.0 (STU 1), "Health Links Specification". There is no token: a link is opened by what
-it carries, and under the law as of whoever made it, asked anew each time (docs/law.md, K154). An id that never was, one that is
+it carries, and under the law as of whoever made it, asked anew each time (docs/law.md, K151). An id that never was, one that is
 over and one that was ended get the same answer. A browser of any site may ask, since the answer is worth nothing without the key.
 """
 

@@ -1,7 +1,7 @@
 """Who the Patient of a foreign document is, held against whom was chosen here: number, birth date, name and gender.
 
 Nothing is guessed. What differs is told by name and never by value, and a clinician confirms it or the document is not taken; a
-national number of somebody else, or both birth date and name of another, refuses it whoever confirms (law, K150).
+national number of somebody else, or both birth date and name of another, refuses it whoever confirms (law, K147).
 """
 
 from __future__ import annotations

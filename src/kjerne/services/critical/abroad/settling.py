@@ -3,7 +3,7 @@ entry by entry, and taken back.
 
 Nothing is taken in by itself. Whoever settles an entry has seen the entry, its last step and every record of its type as they
 stand: where one of those is another by now, the decision is refused (412) and shown anew. What becomes a record here goes by the
-same book and rules as a registration (law, K149 to K152; decision 77).
+same book and rules as a registration (law, K146 to K149; decision 76).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Opened:
 @dataclass(frozen=True)
 class Abroad:
     """What is known of them in one house. `parse` reads bytes strictly, by their media type; `kinds` says what an authorisation
-    may register, by the service's law: whoever may register anything brings documents and settles their entries (law, K149)."""
+    may register, by the service's law: whoever may register anything brings documents and settles their entries (law, K146)."""
 
     wrap: Wrap
     patients: Patients

@@ -1,4 +1,4 @@
--- Patient summaries from abroad: kept as they came, and what clinicians have decided about them, entry by entry (decision 77). No
+-- Patient summaries from abroad: kept as they came, and what clinicians have decided about them, entry by entry (decision 76). No
 -- search, summary, warning, export or count reads these tables. A document and all that is said of it lie sealed with the key
 -- that critical information has about the patient; what stands in the open are keyed digests, times and kinds of decision.
 CREATE TABLE abroad_document (
