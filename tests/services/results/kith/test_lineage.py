@@ -391,7 +391,7 @@ def test_words_move_with_the_analysis_that_they_stand_in_or_around(kith: Any) ->
 
 def test_a_trace_of_before_withdrawals_were_noted_says_what_its_kind_says(kith: Any) -> None:
     known = shown(kith, service="C", items="")
-    old = msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(known))[:-10])
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(known))[:-11])
     assert traces.unpack(old) == msgspec.structs.replace(known, content=b"", gives_nothing=False, materials=frozenset())
     assert traces.unpack(old).only_withdraws
     assert not lineage.collides([mark(traces.unpack(old))], mark(known))
@@ -415,7 +415,7 @@ def test_a_report_of_before_values_were_noted_moves_where_all_else_is_the_same(
 ) -> None:
     first, second = shown(kith, request="Q1"), shown(kith, **({"request": "Q1"} | again))
     before = [
-        traces.unpack(msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(one))[:-5])) for one in (first, second)
+        traces.unpack(msgspec.msgpack.encode(msgspec.msgpack.decode(traces.pack(one))[:-6])) for one in (first, second)
     ]
     assert not any(one.own or one.asked or one.found or one.materials for one in before)
     assert first.found

@@ -95,7 +95,7 @@ class Laboratory:
         self.sent.append((mark, version))
 
     def _item(self, place: int, number: int, tube: Tube, code: str, value: str, gone: bool, known: bool) -> str:
-        id_ = {"lasting": f"{code}-{tube.hour}", "counted": str(place)}.get(self.ids, "")
+        id_ = {"lasting": f"{code}-{tube.hour}{tube.material}", "counted": str(place)}.get(self.ids, "")
         says = {"as they are": "H" if known else "N", "as new": "N"}.get(self.marks, "")
         item = self.kith.item(code, self.kith.number(value), id_=id_, service="C" if gone else says)
         return str(item).replace("</ResultItem>", f"<RefAnalysedSubject>{number}</RefAnalysedSubject></ResultItem>")

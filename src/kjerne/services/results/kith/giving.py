@@ -28,13 +28,15 @@ _FILE = "file"
 class Gift(NamedTuple):
     """Analyses: those `named` at all, those `given` (with a value, or one to come), those `said`, with the kind of value, and
     those `told`, with the value: the same words for the same one, whatever zeros or spaces it is written with. `gone`: of each
-    item whether it is taken back, or is about one that is."""
+    item whether it is taken back, or is about one that is. `each`: the index of an item, an analysis and what is told of it; no
+    words where it is taken back."""
 
     named: frozenset[tuple[str]]
     given: frozenset[tuple[str]]
     said: frozenset[tuple[str, str]]
     told: frozenset[tuple[str, str]] = frozenset()
     gone: tuple[bool, ...] = ()
+    each: tuple[tuple[int, str, str], ...] = ()
 
 
 def of(report: Report) -> Gift:
@@ -51,6 +53,7 @@ def of(report: Report) -> Gift:
     near = _Near(items, targets(items), _members(items))
     gone = _gone(near, services, states)
     given, said, told = set[str](), set[tuple[str, str]](), set[tuple[str, str]]()
+    each: list[tuple[int, str, str]] = []
     for i, item in enumerate(items):
         kind = "" if gone[i] else _kind(item) or _described(i, near, gone, states)
         about = (own[i] or _around(i, near, own, gone)) if kind else set[str]()
@@ -58,10 +61,13 @@ def of(report: Report) -> Gift:
             words = words_of(item)
             said.update((analysis, kind) for analysis in about)
             told.update((analysis, words) for analysis in about)
+            each += [(i, analysis, words) for analysis in about]
+        elif gone[i]:
+            each += [(i, analysis, "") for analysis in own[i]]
         given |= about
         if states[i] in WAITING and not gone[i]:
             given |= own[i]
-    return _gift(set[str]().union(*own), given, said, told)._replace(gone=tuple(gone))
+    return _gift(set[str]().union(*own), given, said, told)._replace(gone=tuple(gone), each=tuple(each))
 
 
 def _gift(

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from kjerne.services.results.kith import sampled
+from kjerne.services.results.kith import claims, sampled
 from kjerne.services.results.kith.alike import (
     CONTINUED_WITHIN,
     ELSEWHERE,
@@ -253,21 +253,20 @@ class _Gathered:
 
     def _together(self, mark: Mark, fitting: Sequence[_Fitting]) -> list[list[Mark]]:
         """The report that a version fits best, and those that it shows to be one with that: separate samplings, sent each by
-        itself, of which it names them all, or cancels them under the one request that they have. What was `parted` between two
-        persons is one again where it gives both to one of them."""
+        itself, of which it names them all, or cancels them under the one request that they have. Of another person also that
+        of which it says an answer which was said of that one last."""
         joined = [one.report for one in fitting[:1]]
         for one in fitting[1:]:
             of_one = owner(one.report) == owner(joined[0])
-            were_one = frozenset((_tag(one.report), _tag(joined[0]))) in self._parted and not mark.trace.only_withdraws
-            takes = not of_one or owner(joined[0]) != mark.person
-            if not (of_one or were_one) or (mark.trace.times and takes and not one.tells):
-                continue
             if any(are_twins(new, old) for new in one.report for report in joined for old in report):
                 continue
-            pairs: list[tuple[Sequence[Mark], Sequence[Mark]]] = [(one.report, report) for report in joined]
             if not of_one:
-                pairs = [(naming(owner(new), new), naming(owner(old), old)) for new, old in pairs]
-            if all(_are_one(mark, *pair) for pair in pairs):
+                if self._claims(mark, joined, one):
+                    joined.append(one.report)
+                continue
+            if mark.trace.times and owner(joined[0]) != mark.person and not one.tells:
+                continue
+            if all(_are_one(mark, one.report, report) for report in joined):
                 joined.append(one.report)
         if not joined or owner(joined[0]) != mark.person:
             return joined
@@ -279,6 +278,24 @@ class _Gathered:
             return joined
         gone = self._gone_from(mark.person)
         return [*joined, *of_corrected_times(mark, [*itertools.chain.from_iterable(joined)], others, gone)]
+
+    def _claims(self, mark: Mark, joined: Sequence[Sequence[Mark]], one: _Fitting) -> bool:
+        """Whether what a version says is an answer of another report, of somebody else than the first of `joined` is of."""
+        whose, person = owner(one.report), mark.person
+        if mark.trace.only_withdraws:
+            return False
+        if whose == person:  # what comes back to her is of one report with what she has of it
+            comes = claims.standing(person, (_goes_and_stays(mark, report)[0] for report in joined))
+            return claims.meet(comes, claims.standing(person, [one.report]))
+        if not one.tells:
+            return False
+        if all(of.trace.answers or not of.trace.said for of in one.report):
+            hers = claims.standing(person, (of for of in self.reports if owner(of) == person))
+            return claims.claims(mark.trace, claims.standing(whose, [_goes_and_stays(mark, one.report)[0]]), hers)
+        were_one = any(frozenset((_tag(one.report), _tag(report))) in self._parted for report in joined)
+        return were_one and all(
+            _are_one(mark, naming(whose, one.report), naming(owner(report), report)) for report in joined
+        )
 
 
 def _tag(report: Sequence[Mark]) -> _Tag:
@@ -374,6 +391,8 @@ def _is_of_anothers(mark: Mark, report: Sequence[Mark], *, near: bool) -> bool:
     if back:  # what else went along was never said of the other
         known = [one.trace for one in naming(owner(report), goes) if not one.trace.only_withdraws]
         mark = _of_their_times(mark, known)
+        if claims.of_other_materials(mark.trace, claims.standing(owner(report), [goes])):
+            return False
     if not known or not _gives(mark.trace, known, back=back):
         return False
     if mark.trace.service in CHANGES:

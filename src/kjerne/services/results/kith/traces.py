@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -36,7 +36,8 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     those of the laboratory, `asked` the requester's with whom that is. `materials`: every code and name of a material, but of
     one in which all is taken back beside what is not;
     `found`: of each analysis (the first `HASH_BYTES`) what it was found to be. `parts`: the same of each of its samplings,
-    where it tells of several (`samplings.of`).
+    where it tells of several (`samplings.of`). `answers`: each analysis with its sample time, its material, and what it was found
+    to be, each of `HASH_BYTES`; without the last where it is taken back (`claims`).
     """
 
     service: str = ""
@@ -58,6 +59,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     materials: Hashes = frozenset()
     found: Hashes = frozenset()
     parts: tuple[Trace, ...] = ()
+    answers: Hashes = frozenset()
 
     @property
     def only_withdraws(self) -> bool:
@@ -84,7 +86,18 @@ def merged(whole: Trace, parts: Collection[int]) -> Trace:
     )
 
 
-_OF_RESULTS: Final = ("times", "results", "taken", "analyses", "named", "given", "said", "materials", "found")
+_OF_RESULTS: Final = (
+    "times",
+    "results",
+    "taken",
+    "analyses",
+    "named",
+    "given",
+    "said",
+    "materials",
+    "found",
+    "answers",
+)
 
 
 def _of(report: Report, content: bytes) -> Trace:
@@ -113,7 +126,32 @@ def _of(report: Report, content: bytes) -> Trace:
         asked=_sketch(_hash(*who, one.id) for one in report.requests if one.id for who in _who(report.requester)),
         materials=_sketch(_hash(word) for one in _told_of(report, gift.gone) for word in _materials(one)),
         found=_sketch((_hash(analysis) + _hash(value) for analysis, value in gift.told), ANALYSES),
+        answers=_sketch(_answers(report, gift, times), ANALYSES),
     )  # fmt: skip
+
+
+def _answers(report: Report, gift: giving.Gift, times: Sequence[sampled.Times]) -> Iterator[bytes]:
+    material = _material_of_items(report)
+    for index, analysis, words in gift.each:
+        of, value = _hash(material[index]), _hash(words) if words else b""
+        for time in times[index] if 0 < len(times[index]) <= SAMPLES_OF_ONE else [""]:
+            yield _hash(analysis, time) + of + value
+
+
+def _material_of_items(report: Report) -> list[str]:
+    """For each result the material that it names, else that of what it stands in, else all that its Patient element holds."""
+    named: dict[str, set[str]] = {}
+    gathered: dict[int, set[str]] = {}
+    for subject in report.subjects:
+        of = subject.type_code
+        word = (of.code or of.name or of.original or subject.type).strip().casefold()
+        gathered.setdefault(subject.of, set()).add(word)
+        named.setdefault(f"{subject.of}:{subject.id}", set()).add(word)
+    found: list[set[str]] = []
+    for item in report.items:
+        own = set[str]().union(*(named.get(f"{item.of}:{ref}", ()) for ref in item.subjects))
+        found.append(own or (found[item.parent] if item.parent >= 0 else gathered.get(item.of, set())))
+    return ["|".join(sorted(one)) for one in found]
 
 
 def _analyses(of: Iterable[tuple[str, ...]]) -> Hashes:

@@ -1,0 +1,126 @@
+"""Two persons each have an answer of one tube, or of one of several: what is said of an answer afterwards, under one of their
+numbers, is so for that answer, whoever's report the tube was laid in."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from .test_moved_parts import (
+    CODES,
+    HERS,
+    OTHERS,
+    SEED,
+    STORIES,
+    Laboratory,
+    Tube,
+    a_laboratory,
+    one_of_several,
+    put_one_answer_right,
+    stands,
+    told_unnamed,
+    truth,
+)
+
+REMEDIES = "hers by itself", "hers changed by itself", "all that is hers", "all of it, the other's taken back"
+
+
+def shared(
+    kith: Any, random_: random.Random, begun: str, apart_by: str, remedies: tuple[str, ...] = REMEDIES
+) -> tuple[Laboratory, list[Tube], Tube, list[Tube]]:
+    """What was taken at several times; the answer of it that is the other's, and those of that time which are hers again."""
+    lab, tubes, wrong = one_of_several(kith, random_, begun, apart_by)
+    put_one_answer_right(lab, tubes, wrong, random_.choice(remedies), random_)
+    return lab, tubes, wrong, [one for one in tubes if one.taken == wrong.taken and one is not wrong]
+
+
+def in_any_order(lab: Laboratory, random_: random.Random) -> tuple[Any, str]:
+    told = f"{SEED}: {lab}".partition(", sent=")[0] + str([(m.person, m.trace.service) for m, _ in lab.sent])
+    order = random_.sample(lab.sent, len(lab.sent))
+    return stands(order), told
+
+
+def anew(lab: Laboratory, random_: random.Random) -> bool:
+    """Whether what follows is sent as new, and not as a change: that moves only what its request says is the same."""
+    return lab.request in ("both", "own", "asked") and random_.random() < 0.3
+
+
+BEGUN = pytest.mark.parametrize("begun", ["together", "apart"])
+APART_BY = pytest.mark.parametrize("apart_by", ["analysis", "material"])
+
+
+@BEGUN
+@APART_BY
+def test_an_answer_that_was_sent_again_for_the_first_goes_to_the_other_when_it_is_named_for_that_one(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}second{begun}{apart_by}{story}")
+        lab, tubes, wrong, beside = shared(kith, random_, begun, apart_by)
+        for one in beside:
+            one.person = OTHERS
+        new = anew(lab, random_)
+        # A change with one answer alone may correct the material of what she has; or, where ids count, its analysis.
+        whole = apart_by == "material" or lab.ids == "counted" or random_.random() < 0.5
+        if not new and random_.random() < 0.3:
+            [code] = beside[0].values
+            beside[0].values = {code: f"1{beside[0].values[code]}"}
+        lab.send(OTHERS, "N" if new else "M", [*beside, wrong] if whole else beside, known=not new)
+        (said, _), told = in_any_order(lab, random_)
+        assert said == truth(tubes), f"{story}, {told}"
+        assert told_unnamed(lab.sent)[-1] == 0, f"{story}, {told}"
+
+
+@BEGUN
+@APART_BY
+def test_an_answer_that_was_the_others_by_mistake_comes_back_when_it_is_named_for_the_first(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}back{begun}{apart_by}{story}")
+        lab, tubes, wrong, beside = shared(kith, random_, begun, apart_by, REMEDIES[:3])
+        wrong.person = HERS
+        new = anew(lab, random_)
+        some = random_.choice([[wrong], [wrong, *beside], tubes])
+        lab.send(HERS, "N" if new else "M", some, known=not new)
+        (said, changes), told = in_any_order(lab, random_)
+        assert said.keys() == truth(tubes).keys(), f"{story}, {told}"
+        # By a day alone, with an id that counts, what she had may stand a second time as not repeated.
+        assert said == truth(tubes) or not (wrong.clock or lab.ids != "counted"), f"{story}, {told}"
+        assert not changes["corrected"], f"{story}, {told}"
+
+
+@BEGUN
+@APART_BY
+def test_what_the_other_is_sent_of_her_own_answer_takes_nothing_that_is_the_firsts(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}own{begun}{apart_by}{story}")
+        lab, tubes, wrong, _ = shared(kith, random_, begun, apart_by)
+        [code] = wrong.values
+        corrected = random_.random() < 0.4
+        if corrected:
+            wrong.values = {code: f"1{wrong.values[code]}"}
+        added = [Tube(wrong.hour, OTHERS, {CODES[2] if apart_by == "material" else "NPU18016": "300"}, wrong.material,
+                      wrong.clock, wrong.day)] if random_.random() < 0.4 else []  # fmt: skip
+        lab.send(OTHERS, "M", [wrong, *added])
+        (said, changes), told = in_any_order(lab, random_)
+        assert said == truth([*tubes, *added]), f"{story}, {told}"
+        assert changes["corrected"] == corrected, f"{story}, {told}"
+
+
+def test_two_samples_of_one_time_are_each_corrected_where_they_are(kith: Any) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}equal{story}")
+        lab = a_laboratory(kith, random_)
+        hers, wrong = Tube(8, HERS, {CODES[0]: "14"}), Tube(8, OTHERS, {CODES[0]: "16"})
+        lab.send(HERS, "N", [hers, wrong], known=False)
+        lab.send(OTHERS, "M", [wrong])
+        lab.send(HERS, "N", [hers])
+        wrong.values = {CODES[0]: random_.choice(["16", "17"])}
+        lab.send(OTHERS, "M", [wrong])
+        (said, _), told = in_any_order(lab, random_)
+        assert said == truth([hers, wrong]), f"{story}, {told}"
