@@ -124,3 +124,29 @@ def test_two_samples_of_one_time_are_each_corrected_where_they_are(kith: Any) ->
         lab.send(OTHERS, "M", [wrong])
         (said, _), told = in_any_order(lab, random_)
         assert said == truth([hers, wrong]), f"{story}, {told}"
+
+
+@APART_BY
+@pytest.mark.parametrize("remedy", ["hers changed by itself", "all of that time, the other's taken back"])
+def test_what_was_sent_again_as_a_change_corrects_nothing_of_another_time_when_all_is_sent_later(
+    kith: Any, apart_by: str, remedy: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}later{apart_by}{remedy}{story}")
+        lab, tubes, wrong, _ = shared(kith, random_, "apart", apart_by, (remedy,))
+        lab.send(HERS, random_.choice("NM"), [one for one in tubes if one is not wrong])
+        (said, changes), told = in_any_order(lab, random_)
+        assert said == truth(tubes), f"{story}, {told}"
+        assert not changes["corrected"], f"{story}, {told}"
+
+
+@pytest.mark.parametrize("ids", ["lasting", "counted", "none"])
+def test_a_sample_time_that_a_change_corrects_is_so_when_all_is_sent_later(kith: Any, ids: str) -> None:
+    for kind in "NM":
+        lab = Laboratory(kith, ids, "as they are", own_issue=True, request="both", newest_first=False)
+        first, last = Tube(8, HERS, {CODES[0]: "14"}), Tube(9, HERS, {CODES[0]: "16"})
+        lab.send(HERS, "N", [first, last], known=False)
+        last.hour = 10
+        lab.send(HERS, "M", [first, last])
+        lab.send(HERS, kind, [first, last])
+        assert stands(lab.sent)[0] == truth([first, last])
