@@ -113,3 +113,27 @@ async def test_what_the_first_took_back_in_a_series_brings_none_of_hers_to_nobod
     assert await stands(record.ward, of) == hers
     assert await stands(record.ward, right) == [("15", EIGHT)]
     assert await notices(record) == before
+
+
+@pytest.mark.parametrize("begun", ["together", "apart"])
+@pytest.mark.parametrize("rest", [[SUGAR], [SUGAR, AGAIN, SUGAR_AGAIN]])
+async def test_who_read_it_in_a_series_is_told_and_of_what_stays_nothing(
+    record: Record, kith: Kith, begun: str, rest: Any
+) -> None:
+    right, of = fresh_number(), record.number
+    await record.ward.person(right)
+    first = [(HB, SUGAR, AGAIN, SUGAR_AGAIN)] if begun == "together" else [(HB, SUGAR), (AGAIN, SUGAR_AGAIN)]
+    await take(
+        record,
+        *(version(kith, of, *results, day=1 + day) for day, results in enumerate(first)),
+        version(kith, right, HB, day=3, kind="M", item="H", of=of),
+        version(kith, of, *rest, day=4),
+    )
+    read = await reads(record, "5")
+    await reads(record, "16")
+    before = await notices(record)
+    await take(record, version(kith, right, HB, SUGAR, day=5, kind="M", item="H", of=of))
+    assert await stands(record.ward, of) == [("16", NINE), ("8", NINE)]
+    assert await stands(record.ward, right) == [("14", EIGHT), ("5", EIGHT)]
+    assert [one for one in await notices(record) if one not in before] == [(read, "withdrawn")]
+    assert await opened(record) == ["Lege Legesen"]

@@ -258,12 +258,12 @@ def _beside_what_they_leave_out(laid: Sequence[Versioned]) -> dict[tuple[str, st
         return found
     times = [sampled.of_report(one.report) for one in laid]
     full = [index for index, one in enumerate(laid) if one.report.service in ("N", "M", "H")]
-    for place, one in enumerate(laid):
-        known = sampled.NONE.union(*times[:place])
-        if one.report.service != "M" or not known or not sampled.apart(times[place], known):
+    for at, one in enumerate(laid):
+        known = sampled.NONE.union(*times[:at])
+        if one.report.service != "M" or not known or not sampled.apart(times[at], known):
             continue
-        later = [times[index] for index in full if index > place and known <= times[index]]
-        if fresh := times[place] & sampled.NONE.union(*later):
+        later = [times[index] for index in full if index > at and known <= times[index]]
+        if fresh := times[at] & sampled.NONE.union(*later):
             found[one.name] = fresh
     return found
 

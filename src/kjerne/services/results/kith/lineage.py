@@ -336,17 +336,32 @@ def _are_one(mark: Mark, report: Sequence[Mark], other: Sequence[Mark]) -> bool:
 
 def _named(number: bytes, reports: Iterable[Sequence[Mark]], known: Iterable[bytes]) -> dict[bytes, Standing]:
     """Each report under the chain its oldest version was laid in, of those that name its owner: by that one its results have
-    their ids; the first one under the number itself. Of what was parted the chain goes to the other person: with whom it was
-    that is shut, and what stays is filed anew."""
-    taken = set(known)
+    their ids; the first one under the number itself. Of what was parted the chain goes to the other person, or to nobody where
+    that one has it in a chain of her own: with whom it was that is shut, and what stays is filed anew."""
+    every, taken = [*reports], set(known)
+    lost = {
+        one.chain
+        for marks in every
+        for mark in marks
+        for one in (mark.pieces() if mark.laid else (mark,))
+        if _was_hers(one, owner(marks))
+    }
     found: dict[bytes, Standing] = {}
-    for marks in sorted(reports, key=_stays):
+    for marks in sorted(every, key=_stays):
         own = [mark for mark in marks if mark.person == owner(marks)]
-        laid = (mark.chain for mark in (*own, *marks) if mark.chain and mark.chain not in found)
+        shut = lost if _stays(marks) else set[bytes]()
+        laid = (mark.chain for mark in (*own, *marks) if mark.chain and mark.chain not in found.keys() | shut)
         chain = next(laid, b"") or next(name for name in _names(number, marks[0]) if name not in taken)
         taken.add(chain)
         found[chain] = Standing(owner(marks), tuple(marks))
     return found
+
+
+def _was_hers(mark: Mark, now: int) -> bool:
+    """Whether it said something of whom it was filed with, and is in another one's report now."""
+    return (
+        bool(mark.chain) and mark.owner not in (now, 0) and mark.person == mark.owner and not mark.trace.only_withdraws
+    )
 
 
 def _stays(marks: Sequence[Mark]) -> bool:
