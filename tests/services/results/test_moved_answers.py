@@ -137,3 +137,18 @@ async def test_who_read_it_in_a_series_is_told_and_of_what_stays_nothing(
     assert await stands(record.ward, right) == [("14", EIGHT), ("5", EIGHT)]
     assert [one for one in await notices(record) if one not in before] == [(read, "withdrawn")]
     assert await opened(record) == ["Lege Legesen"]
+
+
+@pytest.mark.parametrize(
+    ("again", "told"), [([SUGAR], False), ([(GLUCOSE, EIGHT, "6")], False), ([SUGAR, ("NPU03429", EIGHT, "140")], True)]
+)
+async def test_a_change_that_sends_again_what_went_along_is_told_nothing(
+    ward: Ward, kith: Kith, again: Any, told: bool
+) -> None:
+    wrong, right = fresh_number(), fresh_number()
+    await ward.person(wrong)
+    await ward.person(right)
+    first, moved, _ = seen_in_two_steps(kith, wrong, right)
+    *_, receipt = await take_in(ward, first, moved, version(kith, wrong, *again, day=4, kind="M", item="H"))
+    assert any("no report was found" in one.says for one in receipt.idle) is told
+    assert await stands(ward, wrong) == sorted((value, time) for _, time, value in again)

@@ -81,14 +81,15 @@ def found_nothing(filing: Filing) -> list[Fault]:
     first version of a report may be on its way, or older than the connection. A change that gives nobody a result (a diagnosis
     may stand in it) is told what it did not withdraw, but is called no cancellation.
 
-    Nothing where it goes on with an older change, and nothing where its report has gone to another person already, which is
-    all that a cancellation asks. What the law keeps `shut` says nothing of itself here either.
+    Nothing where it goes on with an older change, nothing where it sends again what went along with another's, as its sender was
+    told to do, and nothing where its report has gone to another person already, which is all that a cancellation asks.
+    What the law keeps `shut` says nothing of itself here either.
     """
     earlier = itertools.takewhile(lambda mark: mark.name != filing.mark.name, _standing(filing))
     if filing.shut or made_before(filing) or any(not mark.trace.only_withdraws for mark in earlier):
         return []
     if not filing.mark.trace.only_withdraws:
-        return [_fault(filing, _CHANGES_NOTHING)]
+        return [] if filing.plan.sent_again else [_fault(filing, _CHANGES_NOTHING)]
     person = filing.mark.person
     if any(sent.patient == person != sent.owner for sent in filing.known):
         return []

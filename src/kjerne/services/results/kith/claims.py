@@ -66,3 +66,21 @@ def of_other_materials(fresh: Trace, others: Answers) -> bool:
         known.setdefault(key[:HASH_BYTES], set()).add(key[HASH_BYTES:])
     told = [key for key, values in said(fresh).items() if values and key[:HASH_BYTES] in known]
     return bool(told) and all(key[HASH_BYTES:] not in known[key[:HASH_BYTES]] for key in told)
+
+
+def went_along(fresh: Mark, known: Iterable[Mark]) -> bool:
+    """Whether all answers of a version were said of whom it names before, lie in the reports of others, and are said of none of
+    those: so they are nobody's, and she is sent them again."""
+    told, gone, others = _given(fresh), set[bytes](), set[bytes]()
+    for mark in known:
+        for one in mark.pieces() if mark.laid else (mark,):
+            if one.owner not in (0, fresh.person):
+                if one.person == fresh.person:
+                    gone |= _given(one)
+                elif one.person == one.owner:
+                    others |= _given(one)
+    return bool(told) and told <= gone and told.isdisjoint(others)
+
+
+def _given(one: Mark) -> set[bytes]:
+    return {key for key, values in said(one.trace).items() if values}

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -59,11 +59,13 @@ _Tag = tuple[datetime, str, int, tuple[int, ...]]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a new version changes among the reports under its number, by chain. Those it leaves alone are not in `before`
-    and `after`; `chains` has every name under which a version may lie."""
+    and `after`; `chains` has every name under which a version may lie. `sent_again`: all that the version says went along with
+    what is another's (`claims.went_along`)."""
 
     before: Mapping[bytes, Standing]
     after: Mapping[bytes, Standing]
     chains: frozenset[bytes] = frozenset()
+    sent_again: bool = False
 
     @property
     def owners(self) -> set[int]:
@@ -94,7 +96,8 @@ def collides(known: Iterable[Mark], fresh: Mark) -> bool:
 
 def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
     """What changes when `fresh` comes under `number` beside the versions that are `known`."""
-    return _changes(number, known, [*known, fresh])
+    found = _changes(number, known, [*known, fresh])
+    return replace(found, sent_again=claims.went_along(fresh, known))
 
 
 def renamed(number: bytes, known: Sequence[Mark], name: tuple[datetime, str, int], person: int) -> Plan:
