@@ -34,13 +34,14 @@ class Ehr:
     """Another maker's system: a page about one patient, with our icon in a frame and as a picture."""
 
     platform: Standing
+    about: str = ABOUT
     url: str = ""
     sessions: list[Session] = field(default_factory=list)
 
     def page(self) -> str:
-        told = asked(self.platform, ABOUT).json()
+        told = asked(self.platform, self.about).json()
         at = f"{self.platform.url}{ICON}?{urlencode({'ticket': told.get('ticket', ''), 'lang': 'nb'})}"
-        name, text = self.platform.persona(ABOUT).person_name, told["returTekst"]
+        name, text = self.platform.persona(self.about).person_name, told["returTekst"]
         return (
             f'<!doctype html><html lang="nb"><title>EHR B</title><main><h1>{name}</h1>'
             f'<iframe src="{at}" title="Kjernejournal" width="64" height="64"></iframe>'
@@ -49,14 +50,14 @@ class Ehr:
 
     def way(self) -> str:
         """What a press on the icon leads to: a session, and the address that opens it."""
-        self.sessions.append(created(self.platform, ABOUT))
+        self.sessions.append(created(self.platform, self.about))
         return f"{self.platform.url}/clinician/launch?{urlencode(self.sessions[-1].query)}"
 
 
 @contextlib.contextmanager
-def standing(platform: Standing) -> Iterator[Ehr]:
+def standing(platform: Standing, about: str = ABOUT) -> Iterator[Ehr]:
     """The system on a port of its own, registered with the platform."""
-    ehr = Ehr(platform)
+    ehr = Ehr(platform, about)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
