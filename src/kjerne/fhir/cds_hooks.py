@@ -35,6 +35,8 @@ _ID_CHARACTERS: Final = 256
 _SYSTEMS: Final = "http://kjerne.example/fhir/CodeSystem/"
 RULES: Final = f"{_SYSTEMS}warning-rule"
 REASONS: Final = f"{_SYSTEMS}warning-override-reason"
+_READ: Final = frozenset({"context", "draftOrders", "fhirAuthorization", "prefetch"})
+"""Of a call and of its context what is read by its own name."""
 _TYPES: Final = frozenset(TYPES)
 _HOLDERS: Final = frozenset({"Bundle", "List", "OperationOutcome"})
 """What is no part of a list of resources: more lists, and what went wrong."""
@@ -66,7 +68,7 @@ class Asked:
     """A call of a service. `patient` is the client's own id of her, `orders` the drafts that it is about (of `order-select` the
     selected ones), `fetched` what was fetched beforehand by its key, `around` every resource by `Type/id` and whole address.
 
-    `every` is each resource, contained ones and those in a Bundle within a Bundle too, with the one that its references start at.
+    `every` is each resource, wherever in the call it lies, with the one that its references start at.
     """
 
     hook: Hook
@@ -112,7 +114,8 @@ def asked(tree: Tree, hooks: Collection[str]) -> Asked:
     orders = _selected(context, drafts) if hook == "order-select" else drafts
     patient = said(context.get("patientId"))
     around = _around(drafts, [context.get("draftOrders"), *fetched.values()])
-    every = tuple(_every((*(one.resource for one in drafts), *fetched.values())))
+    beside = [{name: one for name, one in each.items() if name not in _READ} for each in (context, tree)]
+    every = tuple(_every((context.get("draftOrders"), *fetched.values()), beside))
     return Asked(hook, number, patient, tuple(orders), fetched, around, every)  # type: ignore[arg-type]
 
 
@@ -226,16 +229,24 @@ def _is_advice(one: Any) -> bool:
     return bool(issues) and all(each.get("severity") in ("warning", "information") for each in issues)
 
 
-def _every(values: Sequence[Any]) -> Iterator[tuple[Tree, Tree]]:
-    """Each resource of the call with the one that holds it, itself where none does. Iterative: depth is the sender's."""
-    waiting = [(one, one) for one in reversed(values)]
+def _every(values: Sequence[Any], beside: Sequence[Tree]) -> Iterator[tuple[Tree, Tree]]:
+    """Each resource of these values and in those beside, with the one that holds it, itself where none does.
+
+    Iterative: depth is the sender's. Wherever it lies: in a Parameters, a list or an extension too, since who is asked about
+    may be told by any of it."""
+    waiting: list[tuple[str, Any, Tree]] = [("", one, {}) for one in beside]
+    waiting += [("resource", one, {}) for one in reversed(values)]
     while waiting:
-        one, holder = waiting.pop()
-        if not isinstance(one, dict):
-            continue
-        yield one, holder
-        waiting += [(each, holder) for each in objects(one.get("contained"))]
-        waiting += [(each, each) for entry in objects(one.get("entry")) for each in objects(entry.get("resource"))]
+        key, one, around = waiting.pop()
+        if isinstance(one, list):
+            waiting += [(key, each, around) for each in reversed(one) if isinstance(each, (dict, list))]
+        elif isinstance(one, dict):
+            holder = around if key == "contained" else one
+            if key in ("resource", "contained") or "resourceType" in one:
+                yield one, holder
+                around = holder
+            held = [(name, each, around) for name, each in one.items() if isinstance(each, (dict, list))]
+            waiting += reversed(held)
 
 
 def _around(drafts: Sequence[Order], values: Sequence[Any]) -> dict[str, Tree]:

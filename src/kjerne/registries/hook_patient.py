@@ -19,6 +19,8 @@ Tree = Mapping[str, Any]
 PATIENT: Final = "patient"
 """The key under which the client fetches her Patient beforehand."""
 PREFETCHED: Final = {PATIENT: "Patient/{{context.patientId}}"}
+OTHERS: Final = frozenset({"Group", "Person", "Practitioner", "PractitionerRole", "RelatedPerson"})
+"""Types of people who are no patient: what is about one of them is not about the context's."""
 _SYSTEMS: Final = sorted(NATIONAL_SYSTEMS - {""})
 
 
@@ -87,7 +89,8 @@ def _check_references(asked: Asked) -> None:
         for reference in _subjects(one):
             text = said(reference.get("reference")).split("/_history/")[0]
             type_, _, id_ = text.rpartition("/")
-            if type_.rpartition("/")[2] == "Patient" and id_ != own:
+            is_anothers = type_.rpartition("/")[2] == "Patient" and id_ != own
+            if is_anothers or OTHERS & {type_.rpartition("/")[2], said(reference.get("type"))}:
                 raise Refusal(
                     422, "a resource in the call is about another patient than the context's", where="context"
                 )

@@ -97,6 +97,44 @@ def test_a_draft_about_anothers_patient_is_refused_wherever_that_patient_lies(pl
         assert one.status == 200, one.response.text
 
 
+def in_parameters(one: Tree) -> Tree:
+    return {"resourceType": "Parameters", "parameter": [{"name": "p", "part": [{"name": "q", "resource": one}]}]}
+
+
+@pytest.mark.parametrize("path", [AT, ALREADY])
+def test_anothers_patient_is_seen_in_whatever_of_the_call_it_lies(platform: Standing, path: str) -> None:
+    def answered(whom: str, place: str) -> Answered:
+        one = patient(platform, whom, id=PATIENT)
+        fetched = {"parameters": in_parameters(one), "list": [one], "object": {"y": {"z": one}}}
+        tree = body("order-sign", order(), prefetch={"x": fetched[place]} if place in fetched else {})
+        beside = {"patient": one, "medications": bundle(one)}
+        tree["context"] |= {place: beside[place]} if place in beside else {}
+        of_draft = {"valueReference": {"reference": "#p"}, "extension": [{"url": "urn:x", "y": one}]}
+        tree["context"]["draftOrders"]["entry"][0]["resource"] |= of_draft if place == "draft" else {}
+        return call(
+            platform, tree | ({"extension": {"x": one}} if place == "extension" else {}), path=path,
+            as_="hospital-doctor", **NEED,
+        )  # fmt: skip
+
+    for place in ("parameters", "list", "object", "patient", "medications", "draft", "extension"):
+        assert (answered("youth", place).status, answered("citizen", place).status) == (422, 200), place
+
+
+@pytest.mark.parametrize("path", [AT, ALREADY])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"reference": "Group/1"}, {"reference": "https://ehr.example/fhir/RelatedPerson/1"},
+        {"type": "Practitioner", "display": "Somebody"},
+    ],
+)  # fmt: skip
+def test_what_is_about_a_group_or_another_person_is_refused(platform: Standing, path: str, subject: Tree) -> None:
+    draft = call(platform, body("order-sign", order(subject=subject)), path=path, as_="hospital-doctor", **NEED)
+    fetched = body("order-sign", order(), prefetch={"x": bundle(order(subject=subject))})
+    held = call(platform, fetched, path=path, as_="hospital-doctor", **NEED)
+    assert [(one.status, one.issue["expression"]) for one in (draft, held)] == [(422, ["context"])] * 2
+
+
 def test_no_known_allergy_is_no_reaction(platform: Standing) -> None:
     word = fresh()
     entry(platform, {"system": SNOMED, "code": "716186003", "display": "No known allergy"}, text=word)
