@@ -160,6 +160,24 @@ def test_of_many_entries_a_card_names_the_weighty_first_and_then_the_newest(plat
     assert all(told.index(words[0]) < told.index(word) for word in words[3:])
 
 
+@pytest.mark.parametrize("asked", ["opened", "warned", "unchecked", "not-compared"])
+def test_the_log_names_the_entries_that_a_card_names_and_none_that_it_only_counts(
+    platform: Standing, asked: str
+) -> None:
+    words = {fresh(): "" for _ in range(LISTED + 3)}
+    codes = [substance(substances.IBUPROFEN)] if asked == "warned" else []
+    for word in words:
+        words[word] = entry(platform, *codes, text=word, about="new-mother")
+    meal = {"resourceType": "NutritionOrder", "id": "n", "patient": {"reference": f"Patient/{PATIENT}"}}
+    draft = {"warned": order(brand(5)), "unchecked": order(text=fresh()), "not-compared": meal}.get(asked)
+    answer = signed(platform, draft, about="new-mother") if draft else viewed(platform, "new-mother")
+    told = " ".join(one["summary"] + one["detail"] for one in cards(answer))
+    (row,) = platform.audited(answer.response)
+    named = {str(one) for one in row["ids"]}
+    assert {word for word in words if word in told} == {word for word, id_ in words.items() if id_ in named}
+    assert len(named & set(words.values())) == LISTED
+
+
 def test_a_draft_that_is_not_compared_is_told_with_the_entries(platform: Standing) -> None:
     word = fresh()
     id_ = entry(platform, substance(substances.IBUPROFEN), text=word)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,13 +29,13 @@ from kjerne.registries.card_words import language_of, say
 from kjerne.registries.hook_patient import Whom
 from kjerne.services.warnings import reading
 from kjerne.services.warnings.asking import MEDICINES, STATEMENTS, ToCompare, check_number, once, removable, to_compare
-from kjerne.services.warnings.cards import REASONS, Cards, Made
+from kjerne.services.warnings.cards import LISTED, REASONS, Cards, Made
 from kjerne.services.warnings.knowledge import Knowledge
 from kjerne.services.warnings.matching import RULES, Finding, judged
 from kjerne.services.warnings.reading import Allergy, Medicine
 from kjerne.services.warnings.standing import ALLERGY, is_nothing, name_of, stands
 from kjerne.store import audit, cards
-from kjerne.store.changing import tree_of
+from kjerne.store.changing import read, tree_of
 from kjerne.store.finding import Finder
 from kjerne.store.patient_ids import ref
 from kjerne.store.pool import Connection, Pool
@@ -85,7 +86,8 @@ class WarningsApi:
         """Cards about a patient's medicines or a proposed prescription, from her critical information."""
         check_accepted(call)
         check_sent(call)
-        asked = cds_hooks.asked(await tree_of(call, self.parse_json), HOOKS)
+        tree = await tree_of(call, self.parse_json)
+        asked = await read(call.body, partial(cds_hooks.asked, tree, HOOKS))
         whom, meant = hook_patient.whom(call, asked, self.identify), to_compare(asked)
         check_number(meant.medicines)
 
@@ -214,7 +216,7 @@ class _Check:
         made = Cards(self.language, self._asked.hook, self._ids(), knowledge.name_of)
         findings = await compared(knowledge, allergies, medicines)
         self.cards = await drawn(made.of(findings, removable(once(medicines))))
-        used = {one.allergy.id for one in findings}
+        used = made.named
         self.cards += self._of_the_check(made, standing, allergies, used)
         if self._is_narrow():
             self.cards.append(made.told("part"))
@@ -238,17 +240,18 @@ class _Check:
     def _of_the_check(
         self, made: Cards, standing: Mapping[str, tuple[str, Tree]], allergies: Sequence[Allergy], used: set[str]
     ) -> Iterator[Card]:
-        """What is told of what was not compared and, of a record that is opened, of all that is registered, which is `used`."""
+        """What is told of what was not compared and, of a record that is opened, of all that is registered; `used` is what of
+        either a card names."""
         if self._asked.hook == "patient-view":
             warning = {one.id for one in allergies}
             listed = [id_ for id_, (name, _) in standing.items() if name != ALLERGY or id_ in warning]
             if listed:
-                used.update(listed)
+                used.update(listed[:LISTED])
                 yield made.told("registered", [name_of(standing[id_][1]) for id_ in listed])
             if allergies and self._meant.lists != "whole":
                 yield made.told("no-medicines" if self._meant.lists == "none" else "some-medicines")
         elif allergies and self._meant.beside:
-            used.update(one.id for one in allergies)
+            used.update(one.id for one in allergies[:LISTED])
             yield made.told(
                 "not-compared", [one.name or name_of(standing[one.id][1]) for one in allergies], self._meant.beside
             )

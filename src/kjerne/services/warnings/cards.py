@@ -35,6 +35,8 @@ class Cards:
         self._hook = hook
         self._made = made
         self._name_of = name_of
+        self.named: set[str] = set()
+        """The entries that stand on the cards that were made `of` findings, by id; not those that are only counted there."""
 
     def of(
         self, findings: Iterable[Finding], drafts: Mapping[Medicine, tuple[str, ...]] | None = None
@@ -68,6 +70,7 @@ class Cards:
         first = findings[0]
         name, names = self._medicine(first.medicine), list(dict.fromkeys(self._entry(one.allergy) for one in findings))
         groups = dict.fromkeys(self._name_of(one.group) for one in findings)
+        self.named.update(one.allergy.id for one in findings[:LISTED])
         why = {"group": "; ".join(map(plain, groups))} if first.rule == "cross-reactivity" else {}
         facts = list(dict.fromkeys(self._facts(one.allergy) for one in findings[:LISTED]))
         more = [f"+{len(findings) - LISTED}"] if len(findings) > LISTED else []
@@ -92,6 +95,7 @@ class Cards:
     def _unchecked(self, findings: Sequence[Finding]) -> Card:
         medicines = list(dict.fromkeys(self._medicine(one.medicine) for one in findings))
         entries = list(dict.fromkeys(self._entry(one.allergy) for one in findings))
+        self.named.update(one.allergy.id for one in findings if self._entry(one.allergy) in entries[:LISTED])
         summary = self._fitting("summary.not-checked", _first_of(medicines), _first_of(entries))
         parts = self._say("detail.not-checked"), self._list("medicines", medicines), self._list("entries", entries)
         indicator = strongest(findings)
