@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -74,13 +74,19 @@ class Kinds:
         law = SERVICES[SERVICE].registers
         return frozenset(kind for code in known.authorizations for kind in law.get(code, ()))
 
+    async def is_hers(self, hpr: str, digests: Collection[bytes]) -> bool:
+        """Whether a number of the personnel register is that of the person whom one of these names."""
+        known = await self.registered(hpr)
+        return known is not None and known.digest in digests
+
 
 def transfers(
     store: Store, reader: Reader, identify: Callable[[str], PatientRef], guides: Guides, registered: Register
 ) -> Transfers:
     """What takes critical information that a journal's system sent, or was asked for."""
     names = Names(store.keys.derived("critical-transfer"))
-    return Transfers(store.pool, book_of(store, reader, identify), names, guides, Kinds(registered).of)
+    of = Kinds(registered)
+    return Transfers(store.pool, book_of(store, reader, identify), names, guides, of.of, of.is_hers)
 
 
 async def meanings(conn: Connection, entries: Sequence[Entry]) -> list[Means]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kjerne.registries.recorders import UPDATED, UPDATER
 from platform_fixture import Answered, Standing
 from services.critical.records import (
     HOSPITAL,
@@ -129,6 +130,24 @@ def test_who_wrote_it_must_have_been_able_to_register_it_by_the_personnel_regist
     nobody = journal.put(allergy(platform), "nobody")
     del nobody["resource"]["recorder"], nobody["resource"]["contained"]
     assert "recorder-may-register" in faults(journal.send(nobody)).values()
+
+
+def test_a_doctor_registers_and_confirms_nothing_about_herself_by_transfer_either(platform: Standing) -> None:
+    """K45, K135; the system that sends her record is told as of anybody who may not register it."""
+    journal = Journal(platform, about="hospital-doctor")
+    tree = allergy(platform, "hospital-doctor", verificationStatus=verified("AllergyIntolerance", "confirmed"))
+    refused = journal.send(journal.put(tree, "own"))
+    assert (refused.status, faults(refused)) == (
+        422, {"Bundle.entry[0].resource.recorder": "recorder-may-register"}
+    )  # fmt: skip
+    assert statuses(journal.send(journal.put(tree, "own", "gp"))) == ["201"]
+    later = journal.put(tree | {"criticality": "low"}, "own", "gp")
+    changed_on = {"url": UPDATED, "valueDateTime": "2026-01-01T10:00:00Z"}
+    by_herself = {"url": UPDATER, "valueReference": {"reference": "#herself"}}
+    later["resource"]["extension"] = [*later["resource"].get("extension", ()), by_herself, changed_on]
+    later["resource"]["contained"].append(journal.by("hospital-doctor", "herself"))
+    assert list(faults(journal.send(later)).values()) == ["recorder-may-register"]
+    assert statuses(journal.send(journal.gone("AllergyIntolerance", "own"))) == ["204"]
 
 
 def test_what_was_changed_here_since_is_not_overwritten(platform: Standing) -> None:

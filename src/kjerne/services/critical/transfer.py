@@ -54,6 +54,7 @@ SCOPE: Final = "kjerne:critical-information-transfer"
 BUNDLE_LIMIT_BYTES: Final = 2_000_000
 Tree = dict[str, Any]
 KindsOf = Callable[[str, date], Awaitable[frozenset[str]]]
+IsHers = Callable[[str, Collection[bytes]], Awaitable[bool]]
 Held = Callable[[Connection], Awaitable[None]]
 """What a transaction asks before it files: it raises where the work is in other hands by now."""
 
@@ -112,13 +113,14 @@ class Done(NamedTuple):
 @dataclass(frozen=True)
 class Transfers:
     """Takes what was sent. `kinds_of` says what a health worker (HPR number) could register on a day, by the personnel
-    register."""
+    register, and `is_hers` whether she is the one whom one of these digests names."""
 
     pool: Pool
     book: Book
     names: Names
     guides: Guides
     kinds_of: KindsOf
+    is_hers: IsHers
 
     async def file(
         self, admit: Admit, organisation: str, patient: PatientRef, items: Sequence[Item], system: str, way: Way, at: datetime,
@@ -184,12 +186,17 @@ class Transfers:
         may = await self.kinds_of(hpr, day) if hpr else frozenset()
         kinds.profile_of(tree)
         if not may.issuperset(content_of(tree)):
-            raise Refusal(
-                422, "by the personnel register whoever wrote this may not register it",
-                where=f"{tree['resourceType']}.{recorders.RECORDERS[tree['resourceType']]}", code="business-rule",
-                rule="recorder-may-register",
-            )  # fmt: skip
+            raise _may_not(tree)
         return may
+
+    async def _check_own(self, ready: Sequence[Ready], grant: Grant) -> None:
+        """`Refusal` 422 where who wrote it is the patient herself (law, K45). To enter it in error is let: it puts that right."""
+        faults: list[Fault] = []
+        for one in ready:
+            hpr = "" if one.is_in_error else recorders.author_of(one.tree)[0]
+            if hpr and await self.is_hers(hpr, grant.subject.digests):
+                faults += told(_may_not(one.tree), one.item.entry)
+        check(faults)
 
     async def _once(
         self, admit: Admit, patient: PatientRef, ready: Sequence[Ready], organisation: str, system: str, way: Way, at: datetime,
@@ -198,6 +205,7 @@ class Transfers:
         async with self.pool.acquire() as conn:
             lies = await self._lies(conn, ready, over)
         grants = {action: await self._asked(admit, patient, action, ready) for action in _actions(ready, lies)}
+        await self._check_own(ready, next(iter(grants.values())))
         async with self.pool.acquire() as conn, conn.transaction():
             for grant in grants.values():
                 await hold(conn, grant)
@@ -378,6 +386,14 @@ def _sent(
     updated = one.item.updated or before
     sent = Sent(grant.subject.patient, id_, version, type_, one.name, one.said, "", "", "pushed", at)
     return sent._replace(updated=updated, in_error=one.is_in_error)
+
+
+def _may_not(tree: Tree) -> Refusal:
+    element = recorders.RECORDERS[tree["resourceType"]]
+    return Refusal(
+        422, "by the personnel register whoever wrote this may not register it", where=f"{tree['resourceType']}.{element}",
+        code="business-rule", rule="recorder-may-register",
+    )  # fmt: skip
 
 
 def _of_entry(refusal: Refusal, one: Ready) -> Refusal:
