@@ -216,6 +216,28 @@ def test_nothing_is_filed_about_somebody_who_has_opted_out_and_the_sender_hears_
     assert [row[1:3] for row in rows(platform, refused)] == [("not-kept-after-opt-out", 1)]
 
 
+@pytest.mark.parametrize(
+    "scopes", ["AllergyIntolerance.rs", "AllergyIntolerance.c", "Flag.cruds", "AllergyIntolerance.cruds?code=urn:x|y"]
+)
+def test_a_token_that_is_too_narrow_hears_that_and_not_that_nothing_is_filed(platform: Standing, scopes: str) -> None:
+    journal, narrower = Journal(platform), f"system/{scopes}"
+    assert statuses(journal.send(journal.put(allergy(platform), "one"))) == ["201"]
+    entries = [journal.put(allergy(platform, criticality="low"), "one"), journal.gone("AllergyIntolerance", "one")]
+    if not scopes.endswith(".c"):
+        entries.append(journal.put(allergy(platform), "new"))
+    for entry in entries:
+        refused = journal.send(entry, narrower=narrower)
+        assert (refused.status, refused.issue["expression"]) == (403, ["scope"]), entry
+        assert "SMART scopes" in refused.issue["diagnostics"]
+        assert [row[1:3] for row in rows(platform, refused)] == [("scope-narrower", 1)]
+    assert standing(platform, journal) == [("unconfirmed", "1")]
+
+
+def test_a_token_that_leaves_nothing_is_answered_alike_about_everybody(platform: Standing) -> None:
+    sent = [refused_of(platform, about, narrower="system/AllergyIntolerance.rs") for about in ("citizen", "opted-out")]
+    assert len({(one.status, one.issue["diagnostics"]) for one in sent}) == 1
+
+
 def test_the_scope_opens_nothing_else_and_a_clinicians_token_sends_no_transaction(platform: Standing) -> None:
     journal = Journal(platform)
     assert ask(platform, "GET", "AllergyIntolerance", as_="journal-system").status == 403

@@ -29,6 +29,7 @@ from kjerne.exchange import (
     noted,
     unsettled,
 )
+from kjerne.fhir import smart
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.entries import response
 from kjerne.fhir.interaction import etag, http_date
@@ -51,6 +52,8 @@ from kjerne.store.transfers import Names, Sent, Way
 
 BASE: Final = "/api/critical-information/v1"
 SCOPE: Final = "kjerne:critical-information-transfer"
+NARROWER: Final = "scope-narrower"
+"""The law's rule of a token whose SMART scopes leave nothing of what is asked."""
 BUNDLE_LIMIT_BYTES: Final = 2_000_000
 Tree = dict[str, Any]
 KindsOf = Callable[[str, date], Awaitable[frozenset[str]]]
@@ -138,6 +141,9 @@ class Transfers:
             except Over as found:
                 over = {*over, found.id}
             except Denied as denied:
+                if denied.denial.rule == NARROWER:
+                    # Asked before anything that is hers: it is told alike about everybody.
+                    raise smart.refused("the SMART scopes of the token do not leave what is sent") from denied
                 raise not_filed(denied) from denied
             except Refusal as refusal:
                 await _tried(admit, patient, refusal)
@@ -289,6 +295,7 @@ class Transfers:
         except Refusal as refusal:
             raise Over(before.id) if refusal.status == 410 else refusal from refusal
         if changed is None:
+            smart.demand_whole(grant.caller, (one.item.name,), "u")
             raise Refusal(404, "the record is not here any more", where="id")
         return changed
 
