@@ -198,7 +198,7 @@ class Changer:
         if marks is None:
             await self._check_gone(conn, grant, named, expected)
             return None
-        before = (await self.records.current(conn, grant, *named))._replace(own=marks.own)
+        before = (await self.records.current(conn, grant, *named))._replace(own=marks.own, opens=marks.opens)
         with looking_at((*named, before.version)):
             expect(expected, before.version)
             made = await in_thread(partial(make, before)) if aside else make(before)

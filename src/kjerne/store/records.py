@@ -82,12 +82,13 @@ class TakenOut(NamedTuple):
 
 class Current(NamedTuple):
     """The version of a record that stands now: the bytes as received, its number, and when it came. `own`: the organisation of
-    whoever changes it filed the record."""
+    whoever changes it filed the record; `opens`: when it does for the citizen, both where it is to be changed."""
 
     raw: bytes
     version: int
     at: datetime
     own: bool = True
+    opens: datetime | None = None
 
 
 class Marks(NamedTuple):

@@ -61,6 +61,19 @@ def test_what_its_source_withholds_stays_withheld_over_another_organisations_cha
     assert who_sees(platform, id_) == ALL
 
 
+@pytest.mark.parametrize("day, told", [("2026-01-01", False), ("2999-01-01", True), ("", True)])
+def test_what_has_opened_is_not_told_to_stay_withheld(platform: Standing, day: str, told: bool) -> None:
+    tree = allergy(platform)
+    id_ = registered(platform, tree | labels(["NORU"], **({"display": day} if day else {})))["id"]
+    assert who_sees(platform, id_)["citizen"] is not told
+    changed = ask(
+        platform, "PUT", f"AllergyIntolerance/{id_}", {**tree, "id": id_}, version=1,
+        headers={"prefer": "return=OperationOutcome"}, **HOSPITAL,
+    )  # fmt: skip
+    assert (changed.status, "stays-withheld" in changed.response.text) == (200, told)
+    assert who_sees(platform, id_)["citizen"] is not told
+
+
 @pytest.mark.parametrize("label", ["NORS", "NORN_ALL", "NORN_FORANS", "NORU"])
 def test_another_organisation_withholds_no_record_from_anybody(platform: Standing, label: str) -> None:
     made = registered(platform, allergy(platform))

@@ -113,7 +113,9 @@ def _labelled(made: Next, before: Current, at: datetime) -> Next:
         raise not_the_source(was)
     tree = keeping.labelled(made.tree, was)
     word = Fault(STAYS, f"{was['resourceType']}.meta.security", "informational", "stays-withheld")
-    advice = (*made.advice, word) if is_silent and any(stands) else made.advice
+    labels, asked, is_undated = stands
+    is_shut = labels or (asked and at < asked) or (is_undated and before.opens and at < before.opens)
+    advice = (*made.advice, word) if is_silent and is_shut else made.advice
     return made if tree == made.tree else Next.of(encode(tree), tree, at, advice)
 
 
