@@ -209,7 +209,9 @@ def test_scopes_of_smart_that_leave_a_part_make_it_incomplete(platform: Standing
     answer = asked(platform, "", narrower="user/Patient.rs user/DiagnosticReport.rs")
     assert "entry" not in sections(answer)["results"] or reasons(sections(answer)["results"]) == []
     assert sections(answer)["results"]["extension"][0]["valueCode"] == "unavailable"
-    assert asked(platform, "", narrower="user/Observation.rs").status == 403
+    refused = asked(platform, "", narrower="user/Observation.rs")
+    assert (refused.status, refused.issue["expression"]) == (403, ["scope"])
+    assert [(row["rule"], row["outcome"]) for row in platform.audited(refused.response)] == [("scope-narrower", 1)]
 
 
 def test_what_was_entered_in_error_refuted_or_is_over_is_not_in_it(platform: Standing) -> None:

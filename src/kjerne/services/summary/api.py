@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from kjerne.access import Grant
+from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, any_of
+from kjerne.exchange import Answer, Call, Pairs, PatientRef, Route, any_of, noted
 from kjerne.fhir import smart
 from kjerne.fhir.bundle import search_line
 from kjerne.fhir.encode import encode
@@ -23,7 +23,7 @@ from kjerne.fhir.prefer import lenient
 from kjerne.registries.card_words import language_of
 from kjerne.registries.naming import in_address, is_national, patient_of
 from kjerne.services.summary.document import BUNDLE_PROFILES, COMPOSITION_PROFILES
-from kjerne.services.summary.drawing import Asking
+from kjerne.services.summary.drawing import Asking, is_reached
 from kjerne.services.summary.making import BASE, Making
 from kjerne.services.summary.model import OPENED
 from kjerne.store.patient_ids import key_of, ref
@@ -64,14 +64,22 @@ class SummaryApi:
         key = self._key(call)
         by_number = key is None or numbers or call.headers.get("person-id")
         patient = patient_of(call, self.identify, *numbers) if by_number else ref(key or 0)
-        smart.demand(call.caller, TYPE, "s")
         asked = search_line("Patient/$summary", tuple(pair for pair in sent if pair[0] == "profile"))
         assert call.caller is not None, "the route asks for a scope"
+        await self._held_to_scopes(call, call.caller, patient, asked)
         asking = Asking(
             call.admit, call.caller, patient, asked, language_of(call.headers.get("accept-language", "")), call.base_url,
             call.correlation, basis_of(call), check=partial(self._is_of_her, call),
         )  # fmt: skip
         return Answer(200, encode(await self.making.made(asking)))
+
+    async def _held_to_scopes(self, call: Call, caller: Caller, patient: PatientRef, asked: str) -> None:
+        """`Refusal` 403, with its row (law, K26), where the token's SMART scopes leave nothing of a Patient."""
+        if smart.left(caller, TYPE, "s") == ():
+            reads = self.making.drawing.reads
+            service = next(one for one in OPENED if is_reached(caller, reads[one]))
+            await noted(call.admit, patient, service, "search", f"{TYPE}.s", basis=basis_of(call), asked=asked)
+            smart.demand(caller, TYPE, "s")
 
     def _key(self, call: Call) -> int | None:
         """Whom the address names; None where it names nobody, 0 for an id that is no Patient's."""
