@@ -72,7 +72,8 @@ def test_what_a_publisher_writes_by_fhir_stands_as_it_was_sent() -> None:
 
 
 def test_what_says_it_already_stays_as_it_was_sent() -> None:
-    role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"display": "Lege A"}}
+    by = {"system": HPR, "value": doctor().hpr}
+    role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"display": "Lege A", "identifier": by}}
     before: Tree = {"resourceType": "Flag", "contained": [role], "author": {"reference": "#r"}}
     renamed: Tree = {"resourceType": "Flag", "contained": [role | {"id": "q"}], "author": {"reference": "#q"}}
     for sent in (before, renamed):
