@@ -69,11 +69,11 @@ def is_exact(part: Part) -> bool:
 
 
 def is_understood(part: Part, words: bool, *, is_own: bool = False, is_entry: bool = False) -> bool:
+    substances = {int(value) for kind, value in part if kind == "substance"}
     if is_exact(part):
-        return True
+        return not substances - ATC.keys()  # what nobody knows beside a medicine may be in it
     whole = {code for codes in ATC.values() for code in codes}
     given = {str(value) for kind, value in part if kind == "atc"}
-    substances = {int(value) for kind, value in part if kind == "substance"}
     brands = any(kind == "brand" for kind, _ in part)
     strange = any(kind == "strange" for kind, _ in part)
     if words or substances - ATC.keys() or given - whole - ({ATC_GROUP} if is_entry else set()):
