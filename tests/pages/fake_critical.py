@@ -115,7 +115,9 @@ class FakeCritical:
         """The patient, or the refusal that the law has for her."""
         raise NotImplementedError
 
-    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
+    async def critical(
+        self, who: Identity, visit: Visit, shows: Shows = all_of_it, *, alone: bool = False
+    ) -> CriticalChart:
         if visit.patient in self.failing:
             raise RuntimeError("the register is away")
         patient = self.must_open(who, visit)

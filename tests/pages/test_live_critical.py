@@ -238,8 +238,10 @@ def test_where_no_choice_may_be_told_a_page_offers_the_same_whatever_she_has_shu
     with tab(platform, "gp") as it:
         for persona in ("ward", "restricted", "opted-out"):
             root = opened(it, persona)
-            pages = [it.get(f"{root}/critical{at}") for at in ("", "/new", "/new?kind=implant")]
-            assert [one.status_code for one in pages] == [200, 200, 200]
+            pages = [
+                it.get(f"{root}{at}") for at in ("/critical", "/critical/new", "/critical/new?kind=implant", "/abroad")
+            ]
+            assert [one.status_code for one in pages] == [200] * 4
             heard.append([re.search(r"<main.*</main>", one.text, re.DOTALL)[0].replace(root, "") for one in pages])  # type: ignore[index]
             done = it.post(pages[2], f"{root}/critical/new", **ALLERGY | {"code": "X1", "name": word()})
             sent.append((done.status_code, SAYS in text(done)))

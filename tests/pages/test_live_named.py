@@ -13,6 +13,7 @@ from pages.test_live import Tab, tab
 from pages.test_live_critical import ALLERGY, act, opened, register
 from platform_fixture import Standing
 from services.critical.records import ask
+from services.test_standards import create, observation
 from words import fresh as word
 
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -85,21 +86,46 @@ def test_alike_entries_are_named_when_they_are_shown(platform: Standing) -> None
         assert (answer.status_code, versions) == (409, {(id_, 1)})
 
 
-def test_the_page_of_one_report_names_it_and_its_results_beside_the_reports_that_it_lists(platform: Standing) -> None:
+def test_entries_that_differ_from_an_alike_one_are_named_with_it_and_not_on_a_form(platform: Standing) -> None:
+    with tab(platform, "gp") as it:
+        root, name = opened(it, "guardian"), word()
+        first = register(it, root, name)
+        register(it, root, name, criticality="low")
+        (second,) = {one["id"] for one in every(platform, "guardian") if name in str(one)} - {first}
+        form = it.get(f"{root}/critical/new?kind=drug-reaction")
+        sent = ALLERGY | {"code": f"X{name[:6].upper()}", "name": name}
+        _, versions = rows_of(platform, "critical-information", lambda: it.post(form, f"{root}/critical/new", **sent))
+        assert {id_ for id_, _ in versions} == {first, second}
+        assert {id_ for id_, _ in named(it, f"{root}/critical/AllergyIntolerance/{first}")[1]} == {first, second}
+        assert named(it, f"{root}/critical/AllergyIntolerance/{first}/change")[1] == {(first, 1)}
+
+
+def test_results_of_a_group_without_a_report_are_named_on_her_own_page_too(platform: Standing) -> None:
+    parts = [filed(platform, valueString=f"Svar {word()} som er langt nok til å leses") for _ in range(2)]
+    group = filed(platform, hasMember=[{"reference": f"Observation/{one}"} for one in parts])
+    with tab(platform, "gp") as it, tab(platform, "renumbered", "me") as hers:
+        for page, own in (
+            named(it, f"{opened(it, 'renumbered')}/report/{group}", "results"),
+            named(hers, f"/me/report/{group}", "results"),
+        ):
+            assert page.status_code == 200 and {group, *parts} <= {id_ for id_, _ in own}
+
+
+def filed(platform: Standing, **more: Any) -> str:
+    plain = {key: value for key, value in observation(**more).items() if key != "valueQuantity"}
+    return str(create(platform, plain).tree["id"])
+
+
+def test_pages_of_results_name_what_they_show(platform: Standing) -> None:
     with tab(platform, "gp") as it:
         root = opened(it, "citizen")
         chart, whole = named(it, root, "results")
         report = re.findall(rf"{root}/report/([\w-]+)", chart.text)[0]
-        page, own = named(it, f"{root}/report/{report}", "results")
-        listed = set(re.findall(rf"{root}/report/([\w-]+)", page.text))
-        observations = set(ids_of(platform, own, "Observation"))
-        tree = platform.get(f"DiagnosticReport/{report}").tree
-        assert {one["reference"].rpartition("/")[2] for one in tree["result"]} <= observations
-        assert set(ids_of(platform, own, "DiagnosticReport")) >= listed | {report}
-        assert observations < set(ids_of(platform, whole, "Observation"))
+        # Beside it stands a list that tells what every report is about, and how much of it is outside.
+        assert named(it, f"{root}/report/{report}", "results")[1] == whole
         assert named(it, f"{root}/report/{NOBODYS}", "results")[1] == set()
         trend = re.findall(rf'{root}/trend/([^"#?]+)', chart.text)[0]
-        page, own = named(it, f"{root}/trend/{trend}", "results")
+        _, own = named(it, f"{root}/trend/{trend}", "results")
         assert 0 < len(ids_of(platform, own, "Observation")) < len(ids_of(platform, whole, "Observation"))
         assert not ids_of(platform, own, "DiagnosticReport")
         assert named(it, f"{root}/trend/none", "results")[1] == set()

@@ -104,3 +104,18 @@ async def test_facts_that_have_changed_are_found_by_both_looks_and_no_row_is_lef
         assert await rows(desk, patient) == []
         await summarising.write_down(conn, [(fresh, named), (fresh, [])])
     assert sorted(await rows(desk, patient)) == [[], [id_]]
+
+
+@pytest.mark.parametrize("became", ["another version", "nothing"])
+async def test_what_has_another_version_by_now_is_not_written_down_as_seen(desk: Desk, became: str) -> None:
+    """Who corrects a record tells those whose rows stand: a row that comes after would never be told."""
+    patient = await desk.person()
+    (id_,) = await file(desk, patient, observation("NPU1", 1))
+    grant = await desk.grant(patient, "search")
+    (record,) = (await gather(desk, grant, {OBSERVATION: 5})).records
+    statement = "UPDATE record SET version = version + 1" if became == "another version" else "DELETE FROM record"
+    await desk.store.pool.execute(f"{statement} WHERE id = $1", id_)
+    async with desk.store.pool.acquire() as conn:
+        with pytest.raises(Stale):
+            await summarising.write_down(conn, [(grant, [(record.type, record.id, record.version)])])
+    assert await rows(desk, patient) == []

@@ -10,6 +10,7 @@ from uuid import UUID
 from kjerne.services.critical.abroad.settling import Deed, Opened
 from kjerne.services.critical.drafts import Draft
 from kjerne.store.abroad import Held
+from kjerne.store.transfers import Origin
 
 if TYPE_CHECKING:
     from kjerne.pages.house import Identity, Patient, Visit
@@ -41,6 +42,8 @@ class AbroadChart:
     opened: Opened
     names: Mapping[str, str] = field(default_factory=dict)
     may: frozenset[str] = frozenset()
+    origins: Mapping[tuple[str, int], Origin] = field(default_factory=dict)
+    """Where a version of what is registered was sent from, by id and version."""
 
 
 class AbroadHouse(Protocol):

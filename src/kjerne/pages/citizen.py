@@ -45,7 +45,7 @@ async def home(page: Page) -> Response:
     return page.render(
         "me/home.html",
         title=page.say("me.home"),
-        shelf=await critical.shelf(page, in_force),
+        shelf=await critical.shelf(page, in_force, alone=True),
         reading=reading,
         person=person,
         people=await page.house.represented(page.who),

@@ -71,10 +71,10 @@ class Form:
     typed: Mapping[str, str] = field(default_factory=dict)
 
 
-async def shelf(page: Page, shows: Shows = all_of_it) -> Shelf:
+async def shelf(page: Page, shows: Shows = all_of_it, *, alone: bool = False) -> Shelf:
     """Critical information for a page that shows other things too: its failure is told, and is never nothing registered."""
     try:
-        return Shelf(await patiently(page.house.critical(page.who, page.visit, shows)))
+        return Shelf(await patiently(page.house.critical(page.who, page.visit, shows, alone=alone)))
     except Denied as no:
         reason = says(no.denial.rule, rule_language(page)) or no.denial.says
         return Shelf(state=cast("State", no.denial.outcome or "refused"), reason=reason)
@@ -270,7 +270,7 @@ async def _entry(page: Page, *, history: bool = True, saw: int = 0) -> tuple[Cri
     """One entry, of which the page shows its history, or what it is now beside what she saw."""
     named = page.request.path_params
     shows = one_of_them(named["type"], named["id"], history=history, saw=saw)
-    chart = await page.house.critical(page.who, page.visit, shows)
+    chart = await page.house.critical(page.who, page.visit, shows, alone=not history)
     found = next((one for one in chart.entries if (one.type, one.id) == (named["type"], named["id"])), None)
     if found is None:
         raise Refusal(404, "There is no such entry.", where="critical")

@@ -35,11 +35,6 @@ def none_of_it(_: Sequence[Entry]) -> tuple[tuple[Entry, Version], ...]:
     return ()
 
 
-def as_they_stand(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
-    """Each as it is now, whether it holds or not."""
-    return ((one, one.now) for one in entries)
-
-
 def in_force(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Version]]:
     """Those that hold, as they are now."""
     return ((one, one.now) for one in entries if one.now.standing == "active")
@@ -112,8 +107,11 @@ class EntryChanged:
 class CriticalHouse(Protocol):
     """The doors to critical information."""
 
-    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
-        """All of it under the law, with a row in the log of what the page shows. `Denied` by its outcome."""
+    async def critical(
+        self, who: Identity, visit: Visit, shows: Shows = all_of_it, *, alone: bool = False
+    ) -> CriticalChart:  # fmt: skip
+        """All of it under the law, with a row in the log of what the page shows: those, and unless `alone` what others have
+        registered about the same. `Denied` by its outcome."""
         ...
 
     async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:

@@ -54,6 +54,6 @@ def written_by(by: Author, names: Mapping[str, str], language: Language) -> str:
     if not any(by):
         return words.say(language, "critical.unknown_author")
     role = words.say(language, f"role.{by.role}") if words.knows(f"role.{by.role}") else by.role
-    known = by.name or names.get(f"{HPR}{by.hpr}", "")
+    known = names.get(f"{HPR}{by.hpr}", "") or by.name
     parts = (known or words.say(language, "critical.nameless"), role, names.get(by.organisation, by.organisation))
     return ", ".join(part for part in parts if part)

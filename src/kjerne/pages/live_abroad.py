@@ -72,11 +72,16 @@ class AbroadPages(LivePages):
         opened, patient = await self.under(who, visit, "search", use, service=SERVICE)
         if opened is None:
             raise _absent()
-        beside = [each.record.entry for one in opened.entries for each in one.beside]
-        places = {author.organisation for one in beside for author in (one.recorder, *(v.by for v in one.versions))}
+        records = [each.record for one in opened.entries for each in one.beside]
+        places = {
+            author.organisation
+            for one in (each.entry for each in records)
+            for author in (one.recorder, *(v.by for v in one.versions))
+        }
         return AbroadChart(
-            patient, opened, await self._names({opened.held.organisation, *places}), await self._rights(who, visit)
-        )
+            patient, opened, await self._names({opened.held.organisation, *places}), await self._rights(who, visit),
+            {(one.entry.id, version): origin for one in records for version, origin in one.origins.items()},
+        )  # fmt: skip
 
     async def abroad_content(self, who: Identity, visit: Visit, number: UUID) -> tuple[Held, bytes]:
         """One audited look."""
@@ -129,11 +134,11 @@ class AbroadPages(LivePages):
         )
 
     async def _rights(self, who: Identity, visit: Visit) -> frozenset[str]:
-        """What the law would let her register about this patient now; asked without a trace, since nothing is done by it."""
+        """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""
         if who.kind != "practitioner":
             return frozenset()
         caller, ref = await self.caller(who, visit, SERVICE), PatientRef(key=visit.patient)
-        answer = await self.door.would(
+        answer = await self.door.would_offer(
             caller, ref, SERVICE, "correct", basis=self.basis_of(visit), purpose=visit.purpose, what=ANY_KIND
         )
         return (answer.registers or frozenset()) if isinstance(answer, Grant) else frozenset()

@@ -20,7 +20,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.systems import canonical
 from kjerne.pages import critical_words
-from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it, as_they_stand
+from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
 from kjerne.registries import recorders
@@ -73,7 +73,9 @@ class CriticalPages(LivePages):
     def book(self) -> Book:
         return Book(self.store.ids, self.reader, self.store.records, sorted(TYPES), self._identify)
 
-    async def critical(self, who: Identity, visit: Visit, shows: Shows = all_of_it) -> CriticalChart:
+    async def critical(
+        self, who: Identity, visit: Visit, shows: Shows = all_of_it, *, alone: bool = False
+    ) -> CriticalChart:  # fmt: skip
         """Everything with its history in one read, whose row names what the page shows."""
 
         async def use(grant: Grant) -> tuple[list[Group], Patient]:
@@ -82,8 +84,8 @@ class CriticalPages(LivePages):
                 if who.kind == "practitioner":
                     person = replace(person, number=await self.store.people.number(conn, grant))
                 groups = await self._groups(conn, grant)
-                shown = shows(_of(groups))
-                await write_down(conn, [(grant, _named(_with_others(shown, beside(groups))))])
+                shown = _with_others(shows(_of(groups)), {} if alone else beside(groups))
+                await write_down(conn, [(grant, _named(shown))])
             return groups, person
 
         now = self.clock.now()
@@ -101,12 +103,12 @@ class CriticalPages(LivePages):
         return await Related(self.book, self.meanings).of(conn, grant, await self.book.look(conn, grant))
 
     async def _writers_and_places(self, entered: Sequence[Entered]) -> dict[str, str]:
-        """Of the places that entries name, and of whom they name by HPR number alone, as a journal's system does."""
+        """Of the places that entries name, and of whom they name by HPR number: the registers' names, whatever a sender says."""
         authors = [by for one in entered for by in (one.entry.recorder, *(each.by for each in one.entry.versions))]
         places = {by.organisation for by in authors} | {one.organisation for one in entered}
         named = await registers.organisation_names(self.store.pool, sorted(one for one in places if one.isdigit()))
-        unnamed = {by.hpr for by in authors if by.hpr and not by.name}
-        people = await registers.practitioner_names(self.store.pool, sorted(unnamed)) if unnamed else {}
+        numbers = {by.hpr for by in authors if by.hpr}
+        people = await registers.practitioner_names(self.store.pool, sorted(numbers)) if numbers else {}
         return named | {f"{critical_words.HPR}{hpr}": name for hpr, name in people.items()}
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
@@ -122,8 +124,9 @@ class CriticalPages(LivePages):
 
         async def use(grant: Grant) -> tuple[Entry, ...]:
             async with self.store.pool.acquire() as conn:
-                found = await self._alike(conn, draft, _of(await self._groups(conn, grant)))
-                await write_down(conn, [(grant, _named(as_they_stand(found)))])
+                groups = await self._groups(conn, grant)
+                found = await self._alike(conn, draft, _of(groups))
+                await write_down(conn, [(grant, _named(_with_others(all_of_it(found), beside(groups))))])
             return found
 
         return await self.under(who, visit, "search", use, service=CRITICAL)

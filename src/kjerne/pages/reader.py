@@ -42,15 +42,20 @@ async def reading_of(page: Page, ids: Callable[[Reading], Collection[str]]) -> R
 
 
 async def report_of(page: Page, number: str, *, beside_others: bool) -> Reading:
-    """The reading of one report's page, `beside_others` where it lists them all; of one that is not there it shows nothing."""
+    """The reading of one report's page; of one that is not there it shows nothing. `beside_others` where all are listed with what
+    each is about and how much of it is outside: then something of every result stands there."""
 
     def ids(reading: Reading) -> Collection[str]:
+        chart = reading.chart
         if number not in {one.id for one in reading.answers}:
             return ()
-        listed = {one.id for one in reading.answers} if beside_others else {number}
-        reports = [one for one in reading.chart.reports if one.get("id") == number]
-        results = results_of(reports, reading.chart.observations).get(number, {})
-        return listed | {*results} | {point.id for _, point in reading.points_of(number)}
+        if beside_others:
+            return {str(one["id"]) for one in (*chart.reports, *chart.observations)}
+        # What no report names is read as one of its own (`answers.unreported`).
+        alone = {"id": number, "result": [{"reference": f"Observation/{number}"}]}
+        report = next((one for one in chart.reports if one.get("id") == number), alone)
+        results = results_of([report], chart.observations)[number]
+        return {number, *results, *(point.id for _, point in reading.points_of(number))}
 
     return await reading_of(page, ids)
 

@@ -56,12 +56,14 @@ def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
     return _noted(tree, here, at)
 
 
-def check_own(sent: Tree, caller: Caller) -> None:
-    """`Refusal` 422 where what a person registers names somebody else than her, or nobody by an HPR number, as its recorder or as
-    who changed it last. What a system sends in is others' word (law, K115)."""
+def check_own(sent: Tree, caller: Caller, at: datetime) -> None:
+    """`Refusal` 422 where what a person registers names somebody else than her, or nobody by an HPR number, or another place than
+    hers, as its recorder or as who changed it last, or a time ahead. What a system sends in is others' word (law, K115)."""
     if caller.kind != "practitioner":
         return
     name = sent["resourceType"]
+    if date := DATES.get(name):
+        _when(f"{name}.{date}", sent.get(date), at)
     said = [
         one["valueReference"]
         for one in sent.get("extension", ())
@@ -71,11 +73,18 @@ def check_own(sent: Tree, caller: Caller) -> None:
         (f"{name}.{RECORDERS[name]}", sent.get(RECORDERS[name])),
         *((f"{name}.extension", one) for one in said),
     ):
-        if told is not None and set(_numbers(sent, told)) != {caller.hpr}:
+        if told is not None and (set(_numbers(sent, told)) != {caller.hpr} or _is_elsewhere(sent, told, caller)):
             raise Refusal(
-                422, "the recorder is whoever registers, by the HPR number of the token", where=where,
+                422, "the recorder is whoever registers, by the HPR number and the organisation of the token", where=where,
                 todo="Name yourself so, or leave it out.", code="business-rule", rule="recorder-is-sender",
             )  # fmt: skip
+
+
+def _is_elsewhere(tree: Tree, reference: Tree, caller: Caller) -> bool:
+    """Whether the role that a reference leads to is in another organisation than the caller's, or in one without a number."""
+    places = [one["organization"] for one in _led_to(tree, reference) if one.get("organization")]
+    own = {caller.organisation, caller.point_of_care} - {""}
+    return any(place.get("identifier", {}).get("value") not in own for place in places)
 
 
 def put_back(sent: Tree, before: Tree, caller: Caller, at: datetime) -> Tree:
@@ -86,7 +95,7 @@ def put_back(sent: Tree, before: Tree, caller: Caller, at: datetime) -> Tree:
     name = sent["resourceType"]
     element, date = RECORDERS[name], DATES.get(name)
     if element in sent and element not in before:
-        check_own(sent, caller)
+        check_own(sent, caller, at)
     tells_updater = any(one.get("url") in (UPDATER, UPDATED) for one in said)
     tree = sent
     if tells_updater or (before.get(element) and _person(sent, element) != _person(before, element)):

@@ -313,7 +313,7 @@ def check_registering(made: Next, grant: Grant) -> None:
     (`Refusal` 422; law, K115)."""
     must_register(grant.registers, made.content)
     if grant.service in KEPT_TOGETHER:
-        check_own(made.tree, grant.caller)
+        check_own(made.tree, grant.caller, grant.at)
 
 
 def _kept(made: Next, was: Tree, grant: Grant) -> Next:

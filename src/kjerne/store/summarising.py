@@ -33,6 +33,9 @@ WITH {STAMPED}, m AS MATERIALIZED (
 ), r AS (SELECT * FROM m UNION ALL SELECT t.* FROM t WHERE NOT EXISTS (SELECT FROM m WHERE m.type = t.type AND m.id = t.id))
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
 _STANDS: Final = "SELECT coalesce(sum(stamp), 0) FROM person WHERE patient = ANY($1::bigint[])"
+_NEWEST: Final = """
+SELECT count(*) FROM unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n (type, id, version)
+JOIN record r ON r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND r.version = n.version"""
 _NONE: Final = 0
 """The number of no type."""
 
@@ -83,11 +86,18 @@ async def write_down(
     conn: Connection, leaves: Sequence[tuple[Grant, Named]], her: Grant | None = None, held: Sequence[Held] = ()
 ) -> None:
     """A row for each grant, with what leaves under it, and one of her Patient; all or none. Raises `Stale` where a fact changed
-    since one of the grants was made."""
+    since one of the grants was made, or where what leaves has another version by now: whoever corrects something tells those
+    whose rows stand, so what was read before must not get its row after."""
     async with conn.transaction():
-        for grant, _ in leaves:
-            stamp = await conn.fetchval(_STANDS, list(grant.subject.keys))
-            if stamp != grant.subject.stamp:
+        for grant, what in leaves:
+            keys = list(grant.subject.keys)
+            if await conn.fetchval(_STANDS, keys) != grant.subject.stamp:
+                raise Stale
+            newest: dict[tuple[int, UUID], int] = {}
+            for type_, id_, version in what:
+                newest[type_, id_] = max(version, newest.get((type_, id_), 0))
+            types, ids = [type_ for type_, _ in newest], [id_ for _, id_ in newest]
+            if newest and await conn.fetchval(_NEWEST, keys, types, ids, [*newest.values()]) != len(newest):
                 raise Stale
         if her is not None and held:
             await audit.insert(conn, audit.shown(her), named(held))

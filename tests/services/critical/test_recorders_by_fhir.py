@@ -9,12 +9,14 @@ import pytest
 
 from bundles import bundle, entry
 from kjerne.registries.recorders import UPDATER
+from pages.test_live import tab, text
 from platform_fixture import Answered, Standing, Tree
 from services.test_standards_registered import allergy, send, treatment
 from words import fresh
 
 SERVICE = "critical-information"
 HPR = "urn:oid:2.16.578.1.12.4.1.4.4"
+ENH = "urn:oid:2.16.578.1.12.4.1.4.101"
 
 
 def numbered(platform: Standing, persona: str) -> Tree:
@@ -35,6 +37,13 @@ def named(platform: Standing, way: str) -> Tree:
             "recorder": {"reference": "#r"} | numbered(platform, "gp"),
             "contained": contained(platform, "nurse")["contained"],
         },
+        "in another's place": {
+            "contained": [
+                contained(platform, "gp")["contained"][0]
+                | {"organization": {"identifier": {"system": ENH, "value": platform.persona("nurse").organisation}}}
+            ],
+            "recorder": {"reference": "#r"},
+        },
         "as who changed it": {
             "extension": [{"url": UPDATER, "valueReference": numbered(platform, "hospital-doctor")}],
             "recorder": numbered(platform, "gp"),
@@ -42,7 +51,7 @@ def named(platform: Standing, way: str) -> Tree:
     }[way]
 
 
-WAYS = ("by number", "contained", "by name alone", "her own number beside", "as who changed it")
+WAYS = ("by number", "contained", "by name alone", "her own number beside", "in another's place", "as who changed it")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -59,6 +68,20 @@ def test_a_record_in_anothers_name_is_refused_by_every_way_to_make_one(platform:
     assert [one.status for one in answers] == [422] * 4, [one.response.text for one in answers]
     assert all("the recorder is whoever registers" in one.issue["diagnostics"] for one in answers)
     assert word not in platform.get("AllergyIntolerance").response.text
+
+
+def test_nothing_was_registered_at_a_time_ahead(platform: Standing) -> None:
+    tree = allergy(platform, recordedDate="2031-01-01")
+    assert send(platform, "POST", "AllergyIntolerance", tree).status == 422
+
+
+def test_a_page_calls_her_what_the_register_does(platform: Standing) -> None:
+    word = fresh()
+    own = {"recorder": numbered(platform, "gp") | {"display": "Kong Olav"}}
+    assert send(platform, "POST", "AllergyIntolerance", allergy(platform, code={"text": word}, **own)).status == 201
+    with tab(platform, "gp") as it:
+        page = text(it.get(f"{it.type(platform.nin('citizen')).url.path}/critical"))
+    assert word in page and "Kong Olav" not in page
 
 
 def test_a_nurse_does_not_register_in_a_doctors_name(platform: Standing) -> None:

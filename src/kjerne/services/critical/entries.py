@@ -211,7 +211,7 @@ def _author(tree: Tree, reference: Any) -> Author:
     is_enh = str(number.get("system", "")) in ("", f"{OID_PERSON}101")
     where = str(number.get("value", "")) if is_enh else organisation.get("display", "")
     role = next((code for one in _objects(held.get("code")) for _, code, _ in _codings(one)), "")
-    hpr = _object(practitioner.get("identifier"))
+    hpr = _object(practitioner.get("identifier")) or _object(told.get("identifier"))
     return Author(
         practitioner.get("display", "") or told.get("display", ""), role, where or organisation.get("display", ""),
         str(hpr.get("value", "")) if str(hpr.get("system", "")) == f"{OID_PERSON}4" else "",
