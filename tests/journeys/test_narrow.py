@@ -73,7 +73,7 @@ def test_a_result_of_several_values_is_whole_on_a_phone_and_its_name_too(
     found["component"] = [{"code": {"text": "Ytterligere svar"}, "valueQuantity": r.quantity("110", "mmHg")}]
     report = r.report("rep-bp", "CLIN", "Biokjemi", at, ("bp",))
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=(found,), reports=(report,))
 
     monkeypatch.setattr(where.house, "chart", chart)
@@ -120,7 +120,7 @@ def test_a_former_mic_is_struck_out_with_its_letter(
     ampicillin["extension"][0]["extension"][-1]["valueCodeableConcept"]["text"] = "2 mg/L"
     report = r.report("rep-culture", "MBIO", "Mikrobiologi", at, ("g",))
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=(growth, ampicillin), reports=(report,))
 
     monkeypatch.setattr(where.house, "chart", chart)
@@ -151,7 +151,7 @@ def test_organisms_side_by_side_break_no_word_and_a_shadow_says_that_more_follow
     )
     drawn = where.house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=tuple(found), reports=(report,))
 
     monkeypatch.setattr(where.house, "chart", chart)

@@ -22,7 +22,7 @@ def drawn(where: Site, *found: r.Resource) -> None:
     """These results beside the others of the made-up house."""
     before = where.house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         made = await before(who, visit)
         return replace(made, observations=(*made.observations, *found))
 

@@ -158,7 +158,11 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     for route in here.house.routes():
         if route.needs == PUBLIC:
             continue
-        path = re.sub(r"\{type\}", "Observation", re.sub(r"\{(id|version|number|message|file|part)\}", "1", route.path))
+        path = re.sub(
+            r"\{type\}",
+            "Observation",
+            re.sub(r"\{(id|version|number|message|file|part|document|place)\}", "1", route.path),
+        )
         assert (await here.client.request(route.method, here.url + path)).status_code == 401, path
         scopeless = here.sent(path, route.method, token=staff(scope="openid"))
         assert (await here.send(scopeless, person_id=PATIENT)).status_code == 403, path

@@ -20,7 +20,7 @@ Lines = list[MutableMapping[str, Any]]
 def broken(house: FakeHouse, error: Exception) -> None:
     """From now on her results cannot be read."""
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         raise error
 
     house.chart = chart  # type: ignore[method-assign]

@@ -32,7 +32,7 @@ async def cut(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> int:
     """The made-up house has fifty older results that are not drawn, and with them all of one report."""
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         found = await drawn(who, visit)
         gone = {
             ref["reference"].rpartition("/")[2]
@@ -107,7 +107,7 @@ def alone(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
         | {"dataAbsentReason": {"text": "Røret var tomt"}},
     )
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         before = await drawn(who, visit)
         return replace(before, observations=(*before.observations, *found))
 
@@ -145,7 +145,7 @@ def flagged(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     report = r.report("rep-flagged", "MBIO", "Mikrobiologi", at, ("low", "found"))
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         before = await drawn(who, visit)
         unread = before.unread | {"rep-flagged"}
         return replace(
@@ -204,7 +204,7 @@ def newborns(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     report = r.report("rep-newborn", "CLIN", "Medisinsk biokjemi", at, ("hb", "bil"))
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         before = await drawn(who, visit)
         unread = before.unread | {"rep-newborn"}
         return replace(
@@ -242,7 +242,7 @@ def awaited(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = r.absent("waits", "P-Kreatinin", "", at, "temp-unknown", status="registered")
     report = r.report("rep-awaited", "CLIN", "Medisinsk biokjemi", at, ("waits",), status="registered")
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         before = await drawn(who, visit)
         return replace(
             before, observations=(*before.observations, waits), reports=(*before.reports, report),
@@ -354,7 +354,7 @@ def ranged(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> None:
             {"referenceRange": own[column]} if own[column] else {}
         )
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         found = await drawn(who, visit)
         return replace(found, observations=tuple(changed(one) for one in found.observations))
 

@@ -185,7 +185,7 @@ async def test_the_printed_sheet_tells_columns_of_one_day_apart_by_the_clock(
         for place, at in enumerate(taken)
     ]
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=tuple(found), reports=())
 
     monkeypatch.setattr(house, "chart", chart)
@@ -329,7 +329,7 @@ async def test_a_result_that_a_correction_left_out_is_marked_where_the_citizen_r
     report = r.report("rep-left", "CLIN", "Klinisk biokjemi", at, ("left",), status="amended")
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=(one,), reports=(report,))
 
     monkeypatch.setattr(house, "chart", chart)
@@ -350,7 +350,7 @@ async def test_a_preliminary_result_that_was_left_out_is_struck_and_not_told_as_
     one = r.absent("left", "P-Fosfat", "NPU03096", at, "not-performed", status="cancelled", extension=(left_out,))
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=(one,), reports=())
 
     monkeypatch.setattr(house, "chart", chart)
@@ -373,7 +373,7 @@ async def test_what_was_left_out_after_the_newest_that_stands_is_marked_beside_i
     waited = r.absent("left", "P-Fosfat", "NPU03096", "2026-11-20T08:00:00+01:00", "temp-unknown", status="cancelled")
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         found = await drawn(who, visit)
         return replace(found, observations=(stands, waited | {"extension": [left_out]}), reports=())
 
@@ -460,7 +460,7 @@ async def test_earlier_values_that_are_not_shown_say_how_many_are_outside_and_le
         for number in range(1, 6)
     )  # fmt: skip
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         found = await drawn(who, visit)
         return replace(found, observations=(*found.observations, *older))
 
@@ -519,7 +519,7 @@ async def test_a_line_that_was_emptied_does_not_read_as_if_the_growth_below_were
     told = [emptied, culture, growth, mic, *tested]
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=tuple(told), reports=(report,))
 
     monkeypatch.setattr(house, "chart", chart)
@@ -548,7 +548,7 @@ async def test_an_added_number_and_an_added_text_are_marked_on_every_page(
     )
     drawn = house.chart
 
-    async def chart(who: Identity, visit: Visit) -> Chart:
+    async def chart(who: Identity, visit: Visit, _: object = None) -> Chart:
         return replace(await drawn(who, visit), observations=(number, words), reports=reports)
 
     monkeypatch.setattr(house, "chart", chart)

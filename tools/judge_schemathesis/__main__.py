@@ -41,7 +41,7 @@ PERSONAS: Final = {
     "all-patients": "^/fhir/R4",
     "registry": "^/fhir/R4/([{]|CodeSystem|ValueSet|ConceptMap)",
     "hospital-lab": "^/(disclosures|pps/in)",
-    "citizen": "^/fhir/R4/(Consent|AuditEvent|Patient|[{])",
+    "citizen": "^/(shl/|fhir/R4/(Consent|AuditEvent|Patient|[{]))",
 }
 """Who asks, and of which addresses: of its own, and of some where it may nothing. The citizen last: what she chooses shuts."""
 PATIENT: Final = "citizen"

@@ -145,10 +145,13 @@ def test_no_known_allergy_is_no_reaction(platform: Standing) -> None:
 def test_an_implant_is_called_by_its_device_and_what_is_over_is_not_listed(platform: Standing) -> None:
     word, over = fresh(), fresh()
     kind = coded({"system": SNOMED, "code": "14106009", "display": word})
-    registered(platform, implant(platform, contained=[{"resourceType": "Device", "id": "device", "type": kind}]))
-    registered(platform, flag(platform, code={"text": over}, period={"start": "2019-01-01", "end": "2020-01-01"}))
-    assert [rule(one) for one in about(viewed(platform), word)] == ["registered"]
-    assert about(viewed(platform), over) == []
+    hers: dict[str, Any] = {"about": "ward", **NEED}
+    device = [{"resourceType": "Device", "id": "device", "type": kind}]
+    registered(platform, implant(platform, "ward", contained=device), **hers)
+    ended = {"start": "2019-01-01", "end": "2020-01-01"}
+    registered(platform, flag(platform, "ward", code={"text": over}, period=ended), **hers)
+    assert [rule(one) for one in about(viewed(platform, "ward"), word)] == ["registered"]
+    assert about(viewed(platform, "ward"), over) == []
 
 
 def test_of_many_entries_a_card_names_the_weighty_first_and_then_the_newest(platform: Standing) -> None:
@@ -180,7 +183,7 @@ def test_the_log_names_the_entries_that_a_card_names_and_none_that_it_only_count
 
 def test_a_draft_that_is_not_compared_is_told_with_the_entries(platform: Standing) -> None:
     word = fresh()
-    id_ = entry(platform, substance(substances.IBUPROFEN), text=word)
+    id_ = entry(platform, substance(substances.IBUPROFEN), text=word, criticality="high")
     meal = {
         "resourceType": "NutritionOrder",
         "id": "n",
