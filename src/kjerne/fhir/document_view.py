@@ -7,7 +7,7 @@ Words are the page's own business: a fact is named by the elements that lead to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import unescape
@@ -46,12 +46,16 @@ class Code(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One value. `path` are the elements that lead to it; `link` is the place of the entry that it leads to, -1 for none."""
+    """One value. `path` are the elements that lead to it; `link` is the place of the entry that it leads to, -1 for none.
+
+    `item` is which one it is of the first element's list, so that what belongs together can be told together.
+    """
 
     path: tuple[str, ...]
     text: str
     codes: tuple[Code, ...] = ()
     link: int = -1
+    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,9 @@ class Entry:
     heading: str
     facts: tuple[Fact, ...]
     is_cut: bool = False
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What a reference leads to is called, by the reference as its fact tells it: who registered it, where there is no more
+    than `#recorder` to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ def view(bundle: Tree) -> View:
 class _Walked:
     facts: list[Fact] = field(default_factory=list)
     is_cut: bool = False
+    item: int = 0
 
 
 class _Viewing:
@@ -132,6 +140,12 @@ class _Viewing:
             for one in (address, own, "/".join(address.split("/")[-2:]) if "/" in address else ""):
                 if one:
                     self._places.setdefault(one, place)
+        self._numbered = {
+            said(one.get("value")): said(resource.get("name"))
+            for resource in self._resources
+            if resource.get("resourceType") == "Organization"
+            for one in objects(resource.get("identifier"))
+        }
         self._shown: set[int] = set()
         self._left = ALL_FACTS
         self._date = said(bundle.get("timestamp")) if isinstance(bundle, Mapping) else ""
@@ -216,7 +230,32 @@ class _Viewing:
         walked = self._walked(resource)
         # What somebody reads it for comes first, its numbers and whom it is about last.
         facts = sorted(walked.facts, key=lambda one: _LATER.get(one.path[0], 0))
-        return Entry(place, said(resource.get("resourceType")), self._heading(resource), tuple(facts), walked.is_cut)
+        return Entry(
+            place, said(resource.get("resourceType")), self._heading(resource), tuple(facts), walked.is_cut,
+            self._called(resource, facts),
+        )  # fmt: skip
+
+    def _called(self, resource: Tree, facts: Iterable[Fact]) -> dict[str, str]:
+        held = {f"#{said(one.get('id'))}": one for one in objects(resource.get("contained"))}
+        led = {one.text: held.get(one.text) or (self._resources[one.link] if one.link >= 0 else {}) for one in facts}
+        return {text: called for text, one in led.items() if one and (called := self._party(one))}
+
+    def _party(self, resource: Tree) -> str:
+        """Who somebody is, and for whom: of a role the person and the organisation."""
+        parts = [
+            self._led(resource, one) for key in ("practitioner", "organization") for one in objects(resource.get(key))
+        ]
+        return ", ".join(one for one in parts if one) or self._heading(resource)
+
+    def _led(self, resource: Tree, reference: Tree) -> str:
+        """What a reference says that it leads to, else what is found there, by address or by number."""
+        if text := said(reference.get("display")):
+            return text
+        if held := self._held(resource, said(reference.get("reference"))):
+            return self._heading(held)
+        return next(
+            (self._numbered.get(said(one.get("value")), "") for one in objects(reference.get("identifier"))), ""
+        )
 
     def _heading(self, resource: Tree, depth: int = 0) -> str:
         for key in _NAMES:
@@ -247,6 +286,7 @@ class _Viewing:
                 for one in objects(value):
                     self._walk({name: one[name] for name in ("tag", "security") if name in one}, ("meta",), walked, 0)
             elif key not in _ASIDE:
+                walked.item = 0
                 self._walk(value, (key.removeprefix("_"),), walked, 0)
         return walked
 
@@ -254,7 +294,8 @@ class _Viewing:
         if depth > DEPTH or len(walked.facts) >= FACTS or self._left <= 0:
             walked.is_cut = True
         elif isinstance(value, list):
-            for one in value:
+            for n, one in enumerate(value):
+                walked.item = walked.item if depth else n
                 self._walk(one, path, walked, depth + 1)
         elif isinstance(value, Mapping):
             self._object(value, path, walked, depth)
@@ -281,7 +322,7 @@ class _Viewing:
                 self._walk(one, within, walked, depth + 1)
 
     def _add(self, walked: _Walked, fact: Fact) -> None:
-        walked.facts.append(fact)
+        walked.facts.append(fact._replace(item=walked.item))
         self._left -= 1
 
     def _reference(self, value: Tree, path: tuple[str, ...]) -> tuple[Fact, frozenset[str]] | None:

@@ -8,30 +8,70 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from kjerne.fhir.document_view import Code, Fact, view
+from kjerne.fhir.document_view import Code, Entry, Fact, view
 from kjerne.fhir.system_labels import label_of
 from kjerne.pages.desk import environment
+from kjerne.pages.summary_flow import LEFT, MATTERS, OF_DOCUMENT, OF_PATIENT, Part, Telling, dated, main_codes
 from kjerne.registries.summary_words import said, say
 
 TEMPLATE: Final = "summary_body.html"
+SHOWN: Final = 20
+"""Entries of a section that are seen at once; the others are folded."""
+MANY_SECTIONS: Final = 6
+"""Of more than these there is a table of contents."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def rendered(document: Mapping[str, Any], language: str) -> Markup:
-    """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it."""
+    """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it.
+
+    What matters of an entry is its one line (`summary_flow`), and all of it, with every code, is in its details.
+    """
+    telling = Telling(language)
     html = (
         environment()
         .get_template(TEMPLATE)
         .render(
             view=view(document),
             language=language,
-            word=lambda key: say(language, key),
-            label=lambda fact: label(fact, language),
-            told=lambda fact: told(fact, language),
+            shown=SHOWN,
+            many_sections=MANY_SECTIONS,
+            word=lambda key, **values: say(language, key, **values),
+            known=lambda key: said(language, key, ""),
+            label=telling.label,
+            told=telling.told,
+            flow=lambda entry: flow(entry, language),
+            about=lambda facts: telling.flow(facts, OF_DOCUMENT),
+            main=lambda entry: main_codes(entry.facts, entry.heading),
+            meaning=lambda empty: meaning(empty, language),
+            dated=lambda text: dated(text, language),
+            same=_same,
             coded=coded,
         )
     )
     return Markup(html)  # noqa: S704 - the template escapes every text of the document
+
+
+def flow(entry: Entry, language: str) -> list[Part]:
+    """What matters of an entry. Of the patient it is who she is, and her number."""
+    left = LEFT.get(entry.type, frozenset())
+    listed = OF_PATIENT if entry.type == "Patient" else tuple(one for one in MATTERS if one not in left)
+    return Telling(language, entry.called).flow(entry.facts, listed, entry.heading)
+
+
+def meaning(empty: Fact, language: str) -> str:
+    """Why a section has no entry: the document's own words, and what its code means where it says no more than the code.
+
+    >>> meaning(Fact(("emptyReason",), "", (Code("urn:a", "notasked", ""),)), "en")
+    'Nobody has asked about this.'
+    """
+    words = [word for one in empty.codes if (word := said(language, f"meaning.{one.code}", ""))]
+    names = {text.lower() for one in empty.codes for text in (one.code, one.display)}
+    return words[0] if words and (not empty.text or empty.text.lower() in names) else empty.text
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.split()) == " ".join(other.split())
 
 
 def label(fact: Fact, language: str) -> str:
