@@ -33,6 +33,11 @@ def quantity(value: float, unit: str = "mmol/L") -> Tree:
     return {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
 
 
+def found(node: html.HtmlElement, path: str) -> list[Any]:
+    result: Any = node.xpath(path)
+    return list(result)
+
+
 def bundle_of(count: int) -> Tree:
     """A document with one section of so many entries."""
     entries = [
@@ -123,25 +128,38 @@ def test_what_is_not_a_whole_date_is_told_as_it_came(text: str) -> None:
 def test_the_national_number_stands_with_who_she_is_and_in_no_other_line() -> None:
     number = "30876827200"
     page = html.fromstring(rendered(whole(1, number), "nb"))
-    told = [one.text_content() for one in page.xpath("//*[@class='flow']")]
+    told = [" ".join(one.text_content().split()) for one in found(page, "//*[@class='flow']")]
     assert [one for one in told if re.search(r"308768 ?27200", one)] == told[:1]
     assert "nummer 308768 27200" in told[0]
 
 
 def test_of_many_entries_the_first_are_seen_and_the_rest_are_folded_with_their_number() -> None:
     few, many = (html.fromstring(rendered(bundle_of(count), "nb")) for count in (SHOWN, SHOWN + 7))
-    assert few.xpath("//details[@class='rest']") == []
-    assert len(many.xpath("//article")) == SHOWN + 7
-    (rest,) = many.xpath("//details[@class='rest']")
-    assert (rest.xpath("./summary")[0].text, len(rest.xpath(".//article")), rest.get("open")) == ("Vis 7 til", 7, None)
+    assert found(few, "//details[@class='rest']") == []
+    assert len(found(many, "//article")) == SHOWN + 7
+    (rest,) = found(many, "//details[@class='rest']")
+    assert (found(rest, "./summary")[0].text, len(found(rest, ".//article")), rest.get("open")) == (
+        "Vis 7 til",
+        7,
+        None,
+    )
 
 
 def test_a_document_of_many_sections_has_a_table_of_contents_with_counts() -> None:
     page = html.fromstring(rendered(whole(1), "nb"))
-    links = page.xpath("//nav//a/@href")
+    links = found(page, "//nav//a/@href")
     assert len(links) > 6
-    assert all(page.xpath(f"//*[@id='{one[1:]}']") for one in links)
+    assert all(found(page, f"//*[@id='{one[1:]}']") for one in links)
     assert html.fromstring(rendered(bundle_of(2), "nb")).xpath("//nav") == []
+
+
+def test_a_section_that_lacks_something_says_so_before_it_is_opened() -> None:
+    bundle = bundle_of(1)
+    lacking = {"url": "http://kjerne.example/fhir/StructureDefinition/incomplete-section", "valueCode": "withheld"}
+    bundle["entry"][0]["resource"]["section"][0]["extension"] = [lacking]
+    page = html.fromstring(rendered(bundle, "nb"))
+    (told,) = found(page, "//section/p[@class='flow']")
+    assert " ".join(told.text_content().split()) == "ikke fullstendig holdt tilbake"
 
 
 def test_a_section_without_entries_says_what_that_means_once() -> None:
@@ -157,8 +175,8 @@ def test_every_value_of_every_example_stands_in_the_details_of_its_entry() -> No
     for bundle in [*examples(), whole(1), whole(2)]:
         page = html.fromstring(rendered(bundle, "nb"))
         for entry in view(bundle).entries():
-            (details,) = page.xpath(f"//article[@id='entry-{entry.place}']/details")
-            assert len(details.xpath(".//dl/div")) == len(entry.facts)
+            (details,) = found(page, f"//article[@id='entry-{entry.place}']/details")
+            assert len(found(details, ".//dl/div")) == len(entry.facts)
             assert details.get("open") is None
 
 

@@ -43,6 +43,7 @@ MATTERS: Final = (
 LEFT: Final[Mapping[str, frozenset[str]]] = dict.fromkeys(("Observation", "DiagnosticReport"), frozenset({"category"}))
 """What does not matter of a type: who performed it says what an analysis is of."""
 OF_PATIENT: Final = ("birthDate", "gender", "deceased[x]", "identifier")
+OF_SECTION: Final = ("modifierExtension", "extension.incomplete-section", "focus")
 OF_DOCUMENT: Final = ("status", "author", "custodian", "event.period")
 
 _HEADS: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
@@ -53,6 +54,7 @@ _BARE: Final = frozenset({"value[x]", "interpretation", "clinicalStatus", "verif
 _WORDED: Final = frozenset({
     "clinicalStatus", "verificationStatus", "status", "criticality", "severity", "category", "type", "intent", "gender", "use",
     "interpretation", "doNotPerform", "asNeeded[x]", "deceased[x]", "value[x]", "dataAbsentReason",
+    "incomplete-section",
 })  # fmt: skip
 _HL7: Final = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 _KINDS: Final = {"H": "high", "HH": "high", "HU": "high", "L": "low", "LL": "low", "LU": "low"} | dict.fromkeys(

@@ -11,7 +11,17 @@ from markupsafe import Markup
 from kjerne.fhir.document_view import Code, Entry, Fact, view
 from kjerne.fhir.system_labels import label_of
 from kjerne.pages.desk import environment
-from kjerne.pages.summary_flow import LEFT, MATTERS, OF_DOCUMENT, OF_PATIENT, Part, Telling, dated, main_codes
+from kjerne.pages.summary_flow import (
+    LEFT,
+    MATTERS,
+    OF_DOCUMENT,
+    OF_PATIENT,
+    OF_SECTION,
+    Part,
+    Telling,
+    dated,
+    main_codes,
+)
 from kjerne.registries.summary_words import said, say
 
 TEMPLATE: Final = "summary_body.html"
@@ -42,6 +52,7 @@ def rendered(document: Mapping[str, Any], language: str) -> Markup:
             told=telling.told,
             flow=lambda entry: flow(entry, language),
             about=lambda facts: telling.flow(facts, OF_DOCUMENT),
+            lacking=lambda section: telling.flow(section.facts, OF_SECTION),
             main=lambda entry: main_codes(entry.facts, entry.heading),
             meaning=lambda empty: meaning(empty, language),
             dated=lambda text: dated(text, language),
