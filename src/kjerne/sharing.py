@@ -14,6 +14,7 @@ from kjerne.policy.door import Door
 from kjerne.services.health_links.api import BODY_LIMIT_BYTES, HealthLinksApi
 from kjerne.settings import Settings
 from kjerne.store.house import Store
+from kjerne.store.reading import Reader
 from kjerne.store.summary_links import OPENER, Living
 from kjerne.wire import json as strict_json
 
@@ -37,5 +38,6 @@ def health_links(store: Store, clock: Clock, settings: Settings) -> list[Route]:
         return replace(answer, correlation=correlation) if isinstance(answer, Grant) else None
 
     parse = partial(strict_json.parse, depth=settings.json_depth, limit_bytes=BODY_LIMIT_BYTES)
+    reader = Reader(store.wrap, store.dictionaries)
     key = store.keys.derived("health-link-passcode")
-    return HealthLinksApi(store.pool, store.wrap, key, public_url(settings), parse, as_maker).routes()
+    return HealthLinksApi(store.pool, store.wrap, reader, key, public_url(settings), parse, as_maker).routes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,14 +16,16 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
-from kjerne.fhir.encode import decode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
+from kjerne.registries.homes import row_number
 from kjerne.store import summary_links as links
 from kjerne.store.erasing import Eraser
 from kjerne.store.house import open_store
 from kjerne.store.keys import Keys
+from kjerne.store.reading import Reader
 from kjerne.store.records import Change
-from kjerne.store.shares import Shares
+from kjerne.store.shares import NAME, Shares
 from kjerne.store.summary_links import Content, Kept, New, Opened, Try, Wrong
 
 from .conftest import NOW, Desk
@@ -33,6 +36,12 @@ SERVICES = ("other", "results")
 FILES = (Content("application/fhir+json", "a..b.c.d"),)
 RIGHT, WRONG = b"right", b"wrong"
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> Shares:
+    services = ["results", "other", "critical-information", "record"]
+    return Shares.made(tmp_path / NAME, Keys(b"w" * 32, b"p" * 32, b"s" * 32), services)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +72,13 @@ async def tried(
 ) -> Opened | Wrong | None:
     grant = await grant_of(desk, patient, at)
     async with desk.store.pool.acquire() as conn, conn.transaction():
-        return await links.open_link(conn, grant, desk.store.wrap, Try(one.id_digest, passcode, "Dr. Hansen"))
+        return await links.open_link(
+            conn, grant, desk.store.wrap, reader(desk), Try(one.id_digest, passcode, "Dr. Hansen")
+        )
+
+
+def reader(desk: Desk) -> Reader:
+    return Reader(desk.store.wrap, desk.store.dictionaries)
 
 
 async def listed(desk: Desk, patient: int, at: datetime = NOW) -> tuple[Kept, ...]:
@@ -77,6 +92,13 @@ async def record(desk: Desk, patient: int) -> UUID:
         grant = await desk.grant(patient, "file")
         await desk.store.records.put(conn, grant, [Change(OBSERVATION, id_, RAW, index(decode(RAW)))])
     return id_
+
+
+async def written(desk: Desk, patient: int, service: str, tree: dict[str, Any], id_: UUID, number: int) -> None:
+    raw = encode(tree)
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        grant = replace(await desk.grant(patient, "file"), service=service)
+        await desk.store.records.put(conn, grant, [Change(number, id_, raw, index(decode(raw)))])
 
 
 async def content_of(desk: Desk, one: New) -> tuple[bytes | None, str]:
@@ -170,6 +192,49 @@ async def test_what_was_taken_away_while_it_was_drawn_is_not_handed_out(desk: De
     assert isinstance(await tried(desk, patient, one), Opened)
 
 
+IN_ERROR: dict[str, Any] = {"coding": [{"code": "entered-in-error"}]}
+
+
+@pytest.mark.parametrize(
+    ("service", "type_", "later", "ends"),
+    [
+        ("results", "Observation", {"status": "entered-in-error"}, True),
+        ("results", "Observation", {"status": "cancelled"}, True),
+        ("results", "Observation", {"status": "corrected"}, False),
+        ("critical-information", "Flag", {"status": "entered-in-error"}, True),
+        ("critical-information", "AllergyIntolerance", {"verificationStatus": IN_ERROR}, True),
+        ("critical-information", "AllergyIntolerance", {"criticality": "high"}, False),
+        ("record", "Condition", {"verificationStatus": IN_ERROR}, True),
+        ("record", "Immunization", {"status": "entered-in-error"}, True),
+        ("record", "Immunization", {"status": "not-done"}, False),
+    ],
+)
+async def test_what_is_said_to_be_taken_back_ends_it_in_each_service_and_a_correction_does_not(
+    desk: Desk, service: str, type_: str, later: dict[str, Any], ends: bool
+) -> None:
+    patient, number = await desk.person(), row_number(type_, service)
+    id_ = desk.store.ids.make(patient, beside=number != type_number(type_))
+    tree: dict[str, Any] = {"resourceType": type_, "status": "final"}
+    await written(desk, patient, service, tree, id_, number)
+    one = await made(desk, patient, new(expected=frozenset({id_})))
+    await written(desk, patient, service, tree | later, id_, number)
+    async with desk.store.pool.acquire() as conn, conn.transaction():
+        grant = await grant_of(desk, patient)
+        file = await links.file_of(conn, grant, desk.store.wrap, reader(desk), one.id_digest, 0)
+    assert (file is None) == ends, "an address of a file that was given out before gives nothing either"
+    assert (await tried(desk, patient, one) is None) == ends
+    assert (await content_of(desk, one))[1] == ("changed" if ends else "")
+
+
+async def test_what_was_written_last_counts_and_what_was_taken_back_in_between_does_not(desk: Desk) -> None:
+    patient = await desk.person()
+    id_ = await record(desk, patient)
+    one = await made(desk, patient, new(expected=frozenset({id_})))
+    for status in ("entered-in-error", "final"):
+        await written(desk, patient, "results", {"resourceType": "Observation", "status": status}, id_, OBSERVATION)
+    assert isinstance(await tried(desk, patient, one), Opened)
+
+
 @pytest.mark.parametrize("kind", ["opt-out", "restriction", "block", "record"])
 @pytest.mark.parametrize("service", ["", "results", "other"])
 async def test_a_choice_that_shuts_something_later_ends_it_by_whichever_way_it_came(
@@ -255,5 +320,5 @@ async def test_a_file_is_given_once_and_in_time(desk: Desk) -> None:
     assert await links.spend(pool, b"late", NOW + links.FILE_LIFE) is None
     async with pool.acquire() as conn, conn.transaction():
         grant = await grant_of(desk, patient)
-        assert await links.file_of(conn, grant, desk.store.wrap, one.id_digest, 0) == FILES[0]
-        assert await links.file_of(conn, grant, desk.store.wrap, one.id_digest, 1) is None
+        assert await links.file_of(conn, grant, desk.store.wrap, reader(desk), one.id_digest, 0) == FILES[0]
+        assert await links.file_of(conn, grant, desk.store.wrap, reader(desk), one.id_digest, 1) is None

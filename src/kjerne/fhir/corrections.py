@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from kjerne.fhir import circumstances, spelling
 
-WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
+IN_ERROR: Final = "entered-in-error"
+WITHDRAWN: Final = frozenset({"cancelled", IN_ERROR})
 UNFINISHED: Final = frozenset({"registered", "partial", "preliminary"})
 RESULTS: Final = frozenset({"Observation", "DiagnosticReport", "Binary"})
 """The types that say what was found, in words or in a file."""
@@ -37,6 +38,19 @@ def corrects(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     if same_content(before, after) and _same_analysis(before, after):
         return bool(moved(before, after))
     return _says_something(before) or before.get("status") not in UNFINISHED
+
+
+def is_in_error(tree: Mapping[str, Any]) -> bool:
+    """Whether a record says that it was entered in error; it may have any shape yet."""
+    said = tree.get("verificationStatus")
+    codings = said.get("coding") if isinstance(said, dict) else None
+    codes = [one.get("code") for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
+    return IN_ERROR in (*codes, tree.get("status"))
+
+
+def is_taken_back(tree: Mapping[str, Any]) -> bool:
+    """Whether a record holds no more: it was entered in error, or is a result that was cancelled."""
+    return is_in_error(tree) or (tree.get("resourceType") in RESULTS and tree.get("status") in WITHDRAWN)
 
 
 _WRITTEN_BESIDE: Final = frozenset({"meta", "text", "contained", "recorder", "source", "author", "identifier"})

@@ -16,7 +16,7 @@ from kjerne.access import Grant, Label
 from kjerne.fhir.corrections import WITHDRAWN
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
-from kjerne.store import audit
+from kjerne.store import audit, summary_links
 from kjerne.store.places import KEPT
 from kjerne.store.pool import Connection, columns
 from kjerne.store.reading import OUTER, Reader, Record
@@ -86,7 +86,7 @@ async def any_marked(conn: Connection, grant: Grant, tree: Tree) -> bool:
 async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
     """Marks the patient's results whose every report was withdrawn, takes the mark off others; those that this changed.
 
-    Call after the write, in its transaction.
+    Call after the write, in its transaction. A copy that she handed out with such a result is over (law, K151).
     """
     opened = await _opened(conn, grant, reader, [REPORT, OBSERVATION])
     results = {one.id: (one, tree) for one, tree in opened if one.type == OBSERVATION}
@@ -96,6 +96,7 @@ async def settle(conn: Connection, grant: Grant, reader: Reader) -> list[Named]:
     if changed:
         keys, ids = list(grant.subject.keys), [one.id for one in changed]
         await conn.execute(_SETTLE, keys, ids, sorted(void))
+        await summary_links.void(conn, grant, [id_ for id_ in ids if id_ in void])
     return [(one.type, one.id, one.version) for one in changed]
 
 

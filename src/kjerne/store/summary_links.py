@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
@@ -20,10 +20,15 @@ from cryptography.exceptions import InvalidTag
 from kjerne.access import Caller, Choice, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Stale
+from kjerne.fhir.corrections import is_taken_back
+from kjerne.fhir.encode import decode
+from kjerne.registries.homes import KEPT as KEPT_TYPES
+from kjerne.registries.homes import row_number
 from kjerne.registries.identifiers import without_numbers
 from kjerne.store import audit
 from kjerne.store.codec import Wrap
 from kjerne.store.pool import Connection, Pool
+from kjerne.store.reading import OUTER, Reader, Unwrapped
 from kjerne.store.records import hold
 from kjerne.store.shares import Destroyed
 
@@ -235,10 +240,25 @@ _END: Final = """
 UPDATE summary_link SET ended_at = $2, ended_why = $3, content = NULL WHERE digest = $1 AND ended_at IS NULL"""
 _USED: Final = """
 UPDATE summary_link SET opened = opened + 1, hour_from = $2, hour_count = $3 WHERE digest = $1"""
-# What lies no more with her, or is hidden from her now: taken back, deleted, or of a person who was linked to her wrongly.
+# What lies no more with her, or is hidden from her now: deleted, or of a person who was linked to her wrongly.
 _CHANGED: Final = """
 SELECT EXISTS (SELECT FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id) WHERE NOT EXISTS (
   SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND r.labels & $4 = 0))"""
+_WRITTEN_SINCE: Final = f"""
+SELECT {OUTER} FROM record r JOIN unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n(type, id, version) USING (type, id)
+WHERE r.patient = ANY($1::bigint[]) AND r.version <> n.version"""
+_SERVICE_OF_ROW: Final = {row_number(name, service): service for name, service in KEPT_TYPES}
+"""The number of a type in rows -> the service whose key seals it."""
+_END_VOID: Final = """
+UPDATE summary_link SET ended_at = $3, ended_why = 'changed', content = NULL
+WHERE patient = ANY($1::bigint[]) AND ids && $2::uuid[] AND ended_at IS NULL"""
+
+
+async def void(conn: Connection, grant: Grant, results: Sequence[UUID]) -> None:
+    """Ends what was handed out with results that are taken back with their report, in the transaction that does that: they get
+    no version by it."""
+    if results:
+        await conn.execute(_END_VOID, list(grant.subject.keys), list(results), grant.at)
 
 
 async def living(pool: Pool, digest: bytes, now: datetime) -> Living | None:
@@ -262,7 +282,7 @@ class Try:
     recipient: str
 
 
-async def open_link(conn: Connection, grant: Grant, wrap: Wrap, one: Try) -> Opened | Wrong | None:
+async def open_link(conn: Connection, grant: Grant, wrap: Wrap, reader: Reader, one: Try) -> Opened | Wrong | None:
     """One try, in the caller's transaction, under a grant as of whoever made the link; its row stands in the patient's log.
 
     None where it cannot be opened any more. A missing passcode is no try, and is told how many are left. Raises `Stale`.
@@ -271,7 +291,7 @@ async def open_link(conn: Connection, grant: Grant, wrap: Wrap, one: Try) -> Ope
     row = await conn.fetchrow(_HELD, one.digest, grant.at)
     if row is None or row["patient"] not in grant.subject.keys:
         return None
-    if why := await _ended_by(conn, grant, row):
+    if why := await _ended_by(conn, grant, reader, row):
         await conn.execute(_END, one.digest, grant.at, why)
         return None
     left = WRONG_MOST - row["wrong"]
@@ -308,13 +328,33 @@ async def _right(conn: Connection, grant: Grant, wrap: Wrap, one: Try, row: Any)
     return Opened(files, row["made_at"])
 
 
-async def _ended_by(conn: Connection, grant: Grant, row: Any) -> Why:
+async def _ended_by(conn: Connection, grant: Grant, reader: Reader, row: Any) -> Why:
     """Why a link that nobody has ended is over all the same."""
     for one in grant.subject.choices:
         if one.kind in SHUTTING and one.made_at > row["made_at"] and one.service in ("", *row["services"]):
             return "choice"
     hidden = await conn.fetchval(_CHANGED, list(grant.subject.keys), row["types"], row["ids"], int(grant.hides))
-    return "changed" if hidden else ""
+    return "changed" if hidden or await _is_taken_back(conn, grant, reader, row) else ""
+
+
+async def _is_taken_back(conn: Connection, grant: Grant, reader: Reader, row: Any) -> bool:
+    """Whether a later version of a record in it says that it holds no more, by whichever way that was written.
+
+    What is read does not leave: the program alone looks at it.
+    """
+    keys = list(grant.subject.keys)
+    opened = dict[str, Unwrapped]()
+    for written in await conn.fetch(_WRITTEN_SINCE, keys, row["types"], row["ids"], row["versions"]):
+        service = _SERVICE_OF_ROW[written["type"]]
+        if service not in opened:
+            opened[service] = reader.unwrapped(replace(grant, service=service))
+        try:
+            record = reader.open_row(opened[service], tuple(written))
+        except (InvalidTag, Destroyed):
+            return True
+        if is_taken_back(decode(record.raw)):
+            return True
+    return False
 
 
 def _opened(grant: Grant, wrap: Wrap, row: Any, digest: bytes) -> tuple[Content, ...] | None:
@@ -328,7 +368,7 @@ def _opened(grant: Grant, wrap: Wrap, row: Any, digest: bytes) -> tuple[Content,
 _ADD_FILE: Final = "INSERT INTO summary_link_file (digest, link, place, until) VALUES ($1, $2, $3, $4)"
 _SPEND: Final = "DELETE FROM summary_link_file WHERE digest = $1 RETURNING link, place, until"
 _FILE: Final = """
-SELECT patient, services, types, ids, content, made_at FROM summary_link
+SELECT patient, services, types, ids, versions, content, made_at FROM summary_link
 WHERE digest = $1 AND ended_at IS NULL AND until > $2"""
 
 
@@ -343,11 +383,13 @@ async def spend(pool: Pool, file: bytes, now: datetime) -> tuple[bytes, int] | N
     return (row["link"], row["place"]) if row and row["until"] > now else None
 
 
-async def file_of(conn: Connection, grant: Grant, wrap: Wrap, digest: bytes, place: int) -> Content | None:
+async def file_of(
+    conn: Connection, grant: Grant, wrap: Wrap, reader: Reader, digest: bytes, place: int
+) -> Content | None:  # fmt: skip
     """A file of a link that still stands; its opening has its row. In the caller's transaction; raises `Stale`."""
     await hold(conn, grant)
     row = await conn.fetchrow(_FILE, digest, grant.at)
-    if row is None or row["patient"] not in grant.subject.keys or await _ended_by(conn, grant, row):
+    if row is None or row["patient"] not in grant.subject.keys or await _ended_by(conn, grant, reader, row):
         return None
     files = _opened(grant, wrap, row, digest) or ()
     return files[place] if place < len(files) else None

@@ -9,10 +9,11 @@ import pytest
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
+from kjerne.fhir.corrections import is_in_error
 from kjerne.fhir.encode import encode
 from kjerne.fhir.validate import check
 from kjerne.registries.recorders import changed, registered
-from kjerne.services.critical.keeping import is_in_error, settled, shown, withdrawn
+from kjerne.services.critical.keeping import settled, shown, withdrawn
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HPR = "urn:oid:2.16.578.1.12.4.1.4.4"

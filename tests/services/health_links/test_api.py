@@ -14,13 +14,21 @@ import pytest
 import shl_client
 from handing import forget, handed_out
 from kjerne.access import Label
+from kjerne.services.critical.keeping import VERIFIED
 from kjerne.store import summary_links
+from pages.test_live import tab
+from pages.test_live_critical import act, opened
 from platform_fixture import Standing, Tree
+from services.critical import records
+from services.critical.records import ask
 from services.results.test_intake_api import key_of
-from services.test_standards import label
-from services.test_standards_registered import allergy, choose, consent, registered
+from services.test_standards import label, observation
+from services.test_standards_registered import allergy, choose, consent, person, registered, send
+from words import fresh as word
 
 WHO = "Dr. Example, Lisboa"
+NAME = word()
+"""What an analysis is called here."""
 
 
 @pytest.fixture(autouse=True)
@@ -310,6 +318,108 @@ def test_a_copy_does_not_outlive_what_is_taken_back_or_hidden_from_her(
     (ended,) = platform.rows("SELECT content, ended_why FROM summary_link")
     assert (ended["content"], ended["ended_why"]) == (None, "changed")
     platform.rows("DELETE FROM record WHERE id = $1 RETURNING 1", UUID(id_))
+
+
+def deleted_at_the_national_address(platform: Standing, id_: str) -> int:
+    return ask(platform, "DELETE", f"AllergyIntolerance/{id_}", version=1).status
+
+
+def put_at_the_national_address(platform: Standing, id_: str) -> int:
+    return ask(platform, "PUT", f"AllergyIntolerance/{id_}", in_error(platform, id_), version=1).status
+
+
+def put_by_fhir(platform: Standing, id_: str) -> int:
+    return send(platform, "PUT", f"AllergyIntolerance/{id_}", in_error(platform, id_), version=1).status
+
+
+def retracted_on_a_page(platform: Standing, id_: str) -> int:
+    with tab(platform, "gp") as it:
+        return act(it, opened(it, "citizen"), id_, "retract", why="Registrert på feil pasient").status_code
+
+
+def in_error(platform: Standing, id_: str) -> Tree:
+    said = {"coding": [{"system": VERIFIED["AllergyIntolerance"], "code": "entered-in-error"}]}
+    tree = platform.get(f"AllergyIntolerance/{id_}").tree
+    return {key: one for key, one in tree.items() if key != "clinicalStatus"} | {"verificationStatus": said}
+
+
+@pytest.mark.parametrize(
+    "way", [deleted_at_the_national_address, put_at_the_national_address, put_by_fhir, retracted_on_a_page]
+)
+def test_a_copy_does_not_outlive_what_is_entered_in_error_by_whichever_way_it_is_said(
+    platform: Standing, http: httpx.Client, way: Callable[[Standing, str], int]
+) -> None:
+    name = word()
+    drug = {"coding": [{"system": "http://www.whocc.no/atc", "code": f"X{name[:6].upper()}", "display": name}]}
+    id_ = records.registered(platform, records.allergy(platform, code=drug))["id"]
+    with handed_out(platform) as it:
+        answer = shl_client.manifest(http, it.link, it.passcode)
+        assert name in json.dumps(shl_client.files(http, it.link, answer))
+        late = shl_client.manifest(http, it.link, it.passcode, embeddedLengthMax=10).json()["files"][0]["location"]
+        assert way(platform, id_) in (200, 204)
+        assert http.get(late).status_code == 404
+        assert shl_client.manifest(http, it.link, it.passcode).status_code == 404
+    (ended,) = platform.rows("SELECT content, ended_why FROM summary_link")
+    assert (ended["content"], ended["ended_why"]) == (None, "changed")
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_copy_does_not_outlive_a_result_that_is_taken_back(
+    platform: Standing, http: httpx.Client, status: str
+) -> None:
+    (made,) = observed(platform)
+    with handed_out(platform) as it:
+        assert UUID(made) in platform.rows("SELECT ids FROM summary_link")[0]["ids"]
+        assert (
+            send(
+                platform, "PUT", f"Observation/{made}", about(platform, id=made, status=status), as_="lab", version=1
+            ).status
+            == 200
+        )
+        assert shl_client.manifest(http, it.link, it.passcode).status_code == 404
+
+
+def test_a_copy_does_not_outlive_the_report_that_its_results_came_with(platform: Standing, http: httpx.Client) -> None:
+    """The results get no version by it; the report is not in the copy itself."""
+    made = observed(platform)
+    tree = about(
+        platform, resourceType="DiagnosticReport", result=[{"reference": f"Observation/{one}"} for one in made]
+    )
+    del tree["valueQuantity"]
+    id_ = registered(platform, tree, as_="lab")
+    with handed_out(platform) as it:
+        ids = platform.rows("SELECT ids FROM summary_link")[0]["ids"]
+        assert (UUID(made[0]) in ids, UUID(id_) in ids) == (True, False)
+        taken = send(
+            platform,
+            "PUT",
+            f"DiagnosticReport/{id_}",
+            tree | {"id": id_, "status": "entered-in-error"},
+            as_="lab",
+            version=1,
+        )
+        assert taken.status == 200, taken.response.text
+        assert shl_client.manifest(http, it.link, it.passcode).status_code == 404
+    assert platform.rows("SELECT content, ended_why FROM summary_link") == [{"content": None, "ended_why": "changed"}]
+
+
+def test_a_correction_ends_no_copy(platform: Standing, http: httpx.Client) -> None:
+    (made,) = observed(platform)
+    with handed_out(platform) as it:
+        corrected = about(platform, id=made, status="corrected", valueQuantity={"value": 3.1, "unit": "mmol/L"})
+        assert send(platform, "PUT", f"Observation/{made}", corrected, as_="lab", version=1).status == 200
+        assert shl_client.manifest(http, it.link, it.passcode).status_code == 200
+
+
+def about(platform: Standing, **more: Any) -> Tree:
+    """A result of now by a name of its own, so that it is among those that a summary has."""
+    now = platform.clock.now().isoformat(timespec="seconds")
+    return observation(subject=person(platform, "citizen"), effectiveDateTime=now, code={"text": NAME}) | more
+
+
+def observed(platform: Standing) -> list[str]:
+    """A result of the citizen's."""
+    return [registered(platform, about(platform), as_="lab")]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import PatientRef
+from kjerne.fhir.corrections import is_in_error
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.interaction import etag, http_date
 from kjerne.fhir.validate import FAULTS_LIMIT
@@ -93,7 +94,7 @@ class Book:
         def checked(before: Current) -> Next:
             check()
             check_current(expected, before)
-            if keeping.is_in_error(decode(before.raw)):
+            if is_in_error(decode(before.raw)):
                 raise Refusal(
                     410, "the record is entered in error", where="id", todo="Register what holds as a new one."
                 )

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from kjerne.fhir.corrections import is_in_error
 from kjerne.fhir.dates import period
 from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.kj_profiles import BASE
 from kjerne.registries.recorders import RECORDERS, UPDATER
-from kjerne.services.critical.keeping import is_in_error
 
 Tree = Mapping[str, Any]
 Standing = Literal["active", "over", "refuted", "in-error"]

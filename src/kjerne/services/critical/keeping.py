@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
+from kjerne.fhir.corrections import IN_ERROR, is_in_error
 from kjerne.fhir.dates import period
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.kj_profiles import BASE
@@ -23,7 +24,6 @@ VERIFIED: Final[Mapping[str, str]] = {
     "Condition": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
 }
 """The system of `verificationStatus`; the other types say in `status` that they are entered in error."""
-IN_ERROR: Final = "entered-in-error"
 
 
 def withdrawn(before: Tree, caller: Caller, at: datetime) -> Tree:
@@ -66,14 +66,6 @@ def settled(sent: Tree) -> Tree:
     if isinstance(name, str) and name in VERIFIED and "clinicalStatus" in sent and is_in_error(sent):
         return {key: value for key, value in sent.items() if key != "clinicalStatus"}
     return sent
-
-
-def is_in_error(tree: Tree) -> bool:
-    """Whether a record says that it was entered in error; it may have any shape yet."""
-    said = tree.get("verificationStatus")
-    codings = said.get("coding") if isinstance(said, dict) else None
-    codes = [one.get("code") for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
-    return IN_ERROR in (*codes, tree.get("status"))
 
 
 def profiled(tree: Tree, profile: str) -> Tree:

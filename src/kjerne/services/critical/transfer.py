@@ -30,6 +30,7 @@ from kjerne.exchange import (
     unsettled,
 )
 from kjerne.fhir import smart
+from kjerne.fhir.corrections import is_in_error
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.entries import response
 from kjerne.fhir.interaction import etag, http_date
@@ -75,7 +76,7 @@ class Ready(NamedTuple):
     @property
     def is_in_error(self) -> bool:
         """Whether it says that the record was entered in error."""
-        return self.item.is_taken_back or keeping.is_in_error(self.tree)
+        return self.item.is_taken_back or is_in_error(self.tree)
 
 
 class Lies(NamedTuple):

@@ -22,6 +22,7 @@ from kjerne.services.health_links.payload import PATH, is_secret, new_secret, pa
 from kjerne.store import summary_links
 from kjerne.store.codec import Wrap
 from kjerne.store.pool import Pool
+from kjerne.store.reading import Reader
 from kjerne.store.summary_links import Content, Living, Opened, Try, Wrong
 
 AT: Final = PATH + "/{id}"
@@ -57,6 +58,7 @@ class HealthLinksApi:
 
     pool: Pool
     wrap: Wrap
+    reader: Reader
     key: bytes
     public_url: str
     parse_json: Callable[[bytes], dict[str, Any]]
@@ -107,7 +109,7 @@ class HealthLinksApi:
                 return None
             try:
                 async with self.pool.acquire() as conn, conn.transaction():
-                    return await summary_links.open_link(conn, grant, self.wrap, one)
+                    return await summary_links.open_link(conn, grant, self.wrap, self.reader, one)
             except Stale:
                 continue
         raise unsettled()
@@ -150,7 +152,7 @@ class HealthLinksApi:
                 return _nothing()
             try:
                 async with self.pool.acquire() as conn, conn.transaction():
-                    found = await summary_links.file_of(conn, grant, self.wrap, *spent)
+                    found = await summary_links.file_of(conn, grant, self.wrap, self.reader, *spent)
             except Stale:
                 continue
             return Answer(200, found.jwe.encode(), JOSE, ANYWHERE) if found else _nothing()
