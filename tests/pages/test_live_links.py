@@ -201,18 +201,38 @@ def test_a_protected_address_is_handed_to_nobody() -> None:
     assert told["entry"][1] == {"resource": other_one}
 
 
+def of_a_child(it: Tab) -> str:
+    """Her pages about a child of hers that she may hand out for; what the child is called."""
+    children = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
+    assert children, "the parent has a child of less than 12 years"
+    for handle, name in children:
+        it.post(it.get("/me"), "/me/person", person=handle)
+        if it.get("/me/links/new").status_code == 200:
+            return unescape(name).strip()
+    pytest.fail("no child of hers is hers to hand out for")
+
+
 def test_a_parent_hands_out_what_a_young_child_has(platform: Standing, http: httpx.Client) -> None:
     with tab(platform, "parent", "me") as it:
-        children = re.findall(r'name="person" value="([^"]+)" class="pill">([^<]+)<', it.home.text)
-        assert children, "the parent has a child of less than 12 years"
-        for handle, _ in children:
-            it.post(it.get("/me"), "/me/person", person=handle)
-            if it.get("/me/links/new").status_code == 200:
-                break
-        else:
-            pytest.fail("no child of hers is hers to hand out for")
+        of_a_child(it)
         made = make(it)
     (document,) = shl_client.files(http, made.link, shl_client.manifest(http, made.link, made.passcode))
     (row,) = platform.rows("SELECT patient FROM summary_link")
     assert row["patient"] != key_of(platform, platform.nin("parent"))
     assert document["type"] == "document"
+
+
+def test_a_parent_is_told_when_a_copy_was_opened_and_on_no_page_what_the_opener_said_of_herself(
+    platform: Standing, http: httpx.Client
+) -> None:
+    with tab(platform, "parent", "me") as it:
+        name = of_a_child(it)
+        made = make(it)
+        for passcode in (made.passcode, "feil passord"):
+            http.post(made.link.url, json={"recipient": "Dr. Papadaki", "passcode": passcode})
+        listed, log = it.get("/me/links"), it.get("/me/log?show=all")
+    assert "Papadaki" not in listed.text + log.text
+    told = text(listed)
+    assert re.search(r"Åpnet én gang · Feil passord én gang Når den ble åpnet", told), told[:900]
+    assert f"Hva den som åpnet kalte seg, vises bare for {name}." in told
+    assert "Ingen har kontrollert dem." not in told

@@ -81,9 +81,11 @@ def reader(desk: Desk) -> Reader:
     return Reader(desk.store.wrap, desk.store.dictionaries)
 
 
-async def listed(desk: Desk, patient: int, at: datetime = NOW) -> tuple[Kept, ...]:
+async def listed(desk: Desk, patient: int, at: datetime = NOW, *, own: bool = True) -> tuple[Kept, ...]:
+    grant = await grant_of(desk, patient, at)
+    grant = replace(grant, subject=replace(grant.subject, caller_key=patient if own else None))
     async with desk.store.pool.acquire() as conn, conn.transaction():
-        return await links.listed(conn, await grant_of(desk, patient, at), desk.store.wrap)
+        return await links.listed(conn, grant, desk.store.wrap)
 
 
 async def record(desk: Desk, patient: int) -> UUID:
@@ -131,6 +133,8 @@ async def test_its_maker_sees_when_and_by_whom_it_was_opened_or_tried(desk: Desk
     (kept,) = await listed(desk, patient)
     assert (kept.label, kept.opened, kept.wrong, kept.state) == ("Ferie", 1, 1, "open")
     assert [(each.recipient, each.wrong) for each in kept.openings] == [("Dr. Hansen", False), ("Dr. Hansen", True)]
+    (others,) = await listed(desk, patient, own=False)
+    assert others.openings == tuple(each._replace(recipient="") for each in kept.openings), "not who stands in for her"
     assert (await listed(desk, patient, one.until))[0].state == "over"
     rules = await desk.store.pool.fetch("SELECT rule, outcome FROM audit WHERE patient = $1", patient)
     assert {(row["rule"], row["outcome"]) for row in rules} == {

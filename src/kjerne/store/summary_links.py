@@ -88,7 +88,8 @@ class New:
 
 
 class Opening(NamedTuple):
-    """One time that it was opened, or tried with a wrong passcode. `recipient` is what that one said, which nobody checked."""
+    """One time that it was opened, or tried with a wrong passcode. `recipient` is what that one said, which nobody checked;
+    empty for who stands in for the patient."""
 
     at: datetime
     recipient: str
@@ -177,14 +178,18 @@ ORDER BY at DESC, number LIMIT $4"""
 
 
 async def listed(conn: Connection, grant: Grant, wrap: Wrap) -> tuple[Kept, ...]:
-    """Her links, newest first, with who opened them; that it was seen is in her log. In the caller's transaction."""
+    """Her links, newest first, with when they were opened; that it was seen is in her log. In the caller's transaction.
+
+    What whoever opened one said of herself is told to the patient alone, as in the log (law, K152).
+    """
     keys = list(grant.subject.keys)
+    is_own = grant.subject.caller_key in keys
     rows = await conn.fetch(_LISTED, keys)
     abouts = [f"{ABOUT}/{row['number']}" for row in rows]
     told = await conn.fetch(_OPENINGS, keys, abouts, [OPENED, REFUSED], OPENINGS_TOLD * max(1, len(rows)))
     openings: dict[str, list[Opening]] = {about: [] for about in abouts}
     for one in audit.worded(grant, wrap, told):
-        who = without_numbers(one["reason"])
+        who = without_numbers(one["reason"]) if is_own else ""
         openings[one["about"]].append(Opening(one["at"], who, one["outcome"] != audit.GIVEN))
     row = audit.given(audit.told_otherwise(grant, LISTED, grant.law, LISTED_SAYS))
     await audit.insert_explained(conn, row, ABOUT, "")
