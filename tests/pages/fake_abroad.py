@@ -49,7 +49,9 @@ class FakeAbroad(FakeCritical):
         self.foreign[number] = Held(visit.patient, number, self.clock.now(), "100000016", b"", told, ()), raw
         return number
 
-    async def abroad_opened(self, who: Identity, visit: Visit, number: UUID) -> AbroadChart:
+    async def abroad_opened(
+        self, who: Identity, visit: Visit, number: UUID, *, tells_beside: bool = True
+    ) -> AbroadChart:  # fmt: skip
         held, raw = await self.abroad_content(who, visit, number)
         chart, document = await self.critical(who, visit), self._read(raw)
         here = [Entered(one, plain(one), {}) for one in chart.entries]

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from pages.test_live import Tab, tab, text
-from pages.test_live_critical import ALLERGY, opened
+from pages.test_live_critical import ALLERGY, logged, opened
 from platform_fixture import Standing, Tree
 from services.critical.foreign import FIRST, allergy, document, her, problem
 from services.critical.records import SNOMED, ask, registered
@@ -92,6 +92,23 @@ def test_a_file_is_brought_and_each_entry_shown_beside_the_record_and_settled_by
         assert at.rpartition("/")[2] in listed.text
         told = text(mine.get(f"/me/abroad/{at.rpartition('/')[2]}"))
         assert all(one in told for one in (same, new, other, "Ikke relevant her", "Tatt inn i registeret"))
+
+
+def test_a_page_names_in_her_log_what_it_shows_beside_the_document_and_a_form_nothing(platform: Standing) -> None:
+    same = fresh()
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        beside = registered(platform, own_allergy(platform, **coded(same)), **NEED)["id"]
+        unlike = registered(platform, own_allergy(platform, **coded(fresh())), **NEED)["id"]
+        page = brought(it, root, document(her(platform), allergy(same, SNOMED, same)))
+        at = path_of(page)
+        assert (len(logged(platform, beside, "search")), logged(platform, unlike, "search")) == (1, [])
+        assert it.get(f"{at}/{FIRST}").status_code == 200
+        assert (len(logged(platform, beside, "search")), logged(platform, unlike, "search")) == (1, [])
+    with tab(platform, "citizen", "me") as mine:
+        before = [logged(platform, one, "search") for one in (beside, unlike)]
+        assert same in text(mine.get(f"/me/abroad/{at.rpartition('/')[2]}"))
+    assert [logged(platform, one, "search") for one in (beside, unlike)] == before
 
 
 def test_who_the_document_is_about_is_asked_beside_the_form_and_another_is_refused(platform: Standing) -> None:

@@ -212,7 +212,7 @@ async def taken(page: Page) -> Response:
 
 
 async def _entry(page: Page) -> tuple[AbroadChart, Compared]:
-    chart = await page.house.abroad_opened(page.who, page.visit, _number(page))
+    chart = await page.house.abroad_opened(page.who, page.visit, _number(page), tells_beside=False)
     found = chart.opened.at(_place(page))
     if found is None or not found.may_be_taken or not chart.opened.held.is_open:
         raise Refusal(404, "There is no such entry to take in.", where="abroad")
@@ -253,7 +253,7 @@ async def mine(page: Page) -> Response:
 async def my_document(page: Page) -> Response:
     """One of them as it is, with what was decided about each entry."""
     number = _number(page)
-    chart = await page.house.abroad_opened(page.who, page.visit, number)
+    chart = await page.house.abroad_opened(page.who, page.visit, number, tells_beside=False)
     _, raw = await page.house.abroad_content(page.who, page.visit, number)
     return page.render(
         "me/abroad_document.html", title=page.say("abroad.my_title"), person=await person_of(page), chart=chart,

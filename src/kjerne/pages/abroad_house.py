@@ -59,8 +59,10 @@ class AbroadHouse(Protocol):
         """Keeps a document; its number. `Refusal` 409 with what must be confirmed, 422 where it is refused."""
         ...
 
-    async def abroad_opened(self, who: Identity, visit: Visit, number: UUID) -> AbroadChart:
-        """One of them with its entries. `Refusal` 404, 410."""
+    async def abroad_opened(
+        self, who: Identity, visit: Visit, number: UUID, *, tells_beside: bool = True
+    ) -> AbroadChart:  # fmt: skip
+        """One of them with its entries; `tells_beside` where the page shows what is here beside them. `Refusal` 404, 410."""
         ...
 
     async def abroad_content(self, who: Identity, visit: Visit, number: UUID) -> tuple[Held, bytes]:

@@ -61,12 +61,14 @@ class AbroadPages(LivePages):
 
         return await self._filing(who, visit, use)
 
-    async def abroad_opened(self, who: Identity, visit: Visit, number: UUID) -> AbroadChart:
-        """Two audited looks: at the document, and at what stands beside it."""
+    async def abroad_opened(
+        self, who: Identity, visit: Visit, number: UUID, *, tells_beside: bool = True
+    ) -> AbroadChart:  # fmt: skip
+        """Two audited looks: at the document, and at what is told of beside it."""
 
         async def use(grant: Grant) -> tuple[Opened | None, Patient]:
             async with self.store.pool.acquire() as conn:
-                opened = await self.foreign.opened(conn, grant, number)
+                opened = await self.foreign.opened(conn, grant, number, tells_beside=tells_beside)
                 return opened, await self._patient(conn, grant, who, visit)
 
         opened, patient = await self.under(who, visit, "search", use, service=SERVICE)

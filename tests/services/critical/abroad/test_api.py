@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from lxml import etree
@@ -260,6 +260,25 @@ def test_references_in_a_circle_end(platform: Standing) -> None:
     answer = bring(platform, tree)
     assert answer.status == 201
     assert [one["name"] for one in entries(read(platform, answer.tree["id"]))] == ["14106009"]
+
+
+def test_a_look_names_the_records_that_are_told_of_beside_the_entries_as_they_stand_and_no_others(
+    platform: Standing,
+) -> None:
+    code, display = fresh(), fresh()
+    tree = own_allergy(platform) | {"code": {"coding": [{"system": SNOMED, "code": code, "display": display}]}}
+    there = registered(platform, tree, **NEED)["id"]
+    other = registered(platform, own_allergy(platform), **NEED)["id"]
+    changed = tree | {"id": there, "criticality": "low"}
+    assert ask(platform, "PUT", f"AllergyIntolerance/{there}", changed, version=1, **NEED).status == 200
+    number = kept(platform, allergy(code, SNOMED))
+    found = read(platform, number)
+    (entry,) = entries(found)
+    assert entry["proposal"] in ("same-as", "conflicts-with")
+    (row,) = [row for row in platform.audited(found.response) if UUID(number) not in row["ids"]]
+    named = {(str(id_), version) for id_, version in zip(row["ids"], row["versions"], strict=True)}
+    assert named == {(there, 2)}
+    assert other in ask(platform, "GET", "$groups", **NEED).response.text, "it is there to be named"
 
 
 def test_the_citizen_sees_what_is_kept_and_decided_and_decides_nothing(platform: Standing) -> None:

@@ -8,7 +8,7 @@ same book and rules as a registration (law, K146 to K149; decision 76).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -40,6 +40,7 @@ from kjerne.store.patients import Patients
 from kjerne.store.people import People
 from kjerne.store.pool import Connection
 from kjerne.store.records import Written, hold
+from kjerne.store.summarising import write_down
 
 Tree = dict[str, Any]
 Parse = Callable[[bytes, Media], Tree]
@@ -177,19 +178,22 @@ class Abroad:
             await abroad.look(conn, grant, [held])
             return held, await abroad.body(conn, grant, self.wrap, held)
 
-    async def opened(self, conn: Connection, grant: Grant, number: UUID) -> Opened | None:
+    async def opened(
+        self, conn: Connection, grant: Grant, number: UUID, *, tells_beside: bool = True
+    ) -> Opened | None:  # fmt: skip
         """The document, each of its entries beside what is registered; None where she has no such document. Two rows in her log:
-        of the records, and of the document."""
+        of the document, and of the records that are told of beside its entries (none of them without `tells_beside`)."""
         found = await self.content(conn, grant, number)
         if found is None:
             return None
         held, raw = found
         document = await changing.read(raw, partial(self._read, raw, held.told.media, grant.at))
-        groups = await self.related.groups(conn, grant)
+        groups = await self.related.of(conn, grant, await self.related.book.look(conn, grant))
         here = [one for group in groups for one in group.entries]
         read_ = [one.entry for one in document.entries if one.entry is not None]
         meant = dict(zip((one.id for one in read_), await self.related.meanings(conn, read_), strict=True))
         entries = tuple(compared(one, meant.get(str(one.place)), here) for one in document.entries)
+        await write_down(conn, [(grant, _beside(entries) if tells_beside else [])])
         stands = {name: await abroad.standing(conn, grant, type_number(name)) for name in TYPES}
         tags = {one.place: _tag(held, one, stands[one.type]) for one in document.entries}
         return Opened(held, document, entries, tags, await self._before(conn, grant, held, document))
@@ -285,6 +289,12 @@ class Abroad:
             _check_there(held)
             await abroad.step(conn, grant, self.wrap, held, WHOLE, "withdrawn", _said(grant, reason))
         return held
+
+
+def _beside(entries: Iterable[Compared]) -> list[tuple[int, UUID, int]]:
+    """What is told of with the entries, as it stands, each once."""
+    here = (each for one in entries for each in (*(near.record for near in one.beside), *one.apart))
+    return list(dict.fromkeys((type_number(one.entry.type), UUID(one.entry.id), one.entry.now.number) for one in here))
 
 
 def check_reason(text: str) -> None:
