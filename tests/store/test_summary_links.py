@@ -230,6 +230,15 @@ async def test_what_is_said_to_be_taken_back_ends_it_in_each_service_and_a_corre
     assert (await content_of(desk, one))[1] == ("changed" if ends else "")
 
 
+async def test_what_is_taken_back_between_the_drawing_of_a_copy_and_its_making_ends_it_too(desk: Desk) -> None:
+    patient = await desk.person()
+    id_ = await record(desk, patient)
+    tree = {"resourceType": "Observation", "status": "entered-in-error"}
+    await written(desk, patient, "results", tree, id_, OBSERVATION)
+    one = await made(desk, patient, new(expected=frozenset({id_})))
+    assert await tried(desk, patient, one) is None
+
+
 async def test_what_was_written_last_counts_and_what_was_taken_back_in_between_does_not(desk: Desk) -> None:
     patient = await desk.person()
     id_ = await record(desk, patient)

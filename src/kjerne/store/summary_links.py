@@ -249,9 +249,10 @@ UPDATE summary_link SET opened = opened + 1, hour_from = $2, hour_count = $3 WHE
 _CHANGED: Final = """
 SELECT EXISTS (SELECT FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id) WHERE NOT EXISTS (
   SELECT FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id AND r.labels & $4 = 0))"""
+# Also what came between the drawing of the copy and its making: its grant is older than both.
 _WRITTEN_SINCE: Final = f"""
 SELECT {OUTER} FROM record r JOIN unnest($2::smallint[], $3::uuid[], $4::integer[]) AS n(type, id, version) USING (type, id)
-WHERE r.patient = ANY($1::bigint[]) AND r.version <> n.version"""
+WHERE r.patient = ANY($1::bigint[]) AND (r.version <> n.version OR r.at >= $5)"""
 _SERVICE_OF_ROW: Final = {row_number(name, service): service for name, service in KEPT_TYPES}
 """The number of a type in rows -> the service whose key seals it."""
 _END_VOID: Final = """
@@ -349,7 +350,8 @@ async def _is_taken_back(conn: Connection, grant: Grant, reader: Reader, row: An
     """
     keys = list(grant.subject.keys)
     opened = dict[str, Unwrapped]()
-    for written in await conn.fetch(_WRITTEN_SINCE, keys, row["types"], row["ids"], row["versions"]):
+    asked = keys, row["types"], row["ids"], row["versions"], row["made_at"]
+    for written in await conn.fetch(_WRITTEN_SINCE, *asked):
         service = _SERVICE_OF_ROW[written["type"]]
         if service not in opened:
             opened[service] = reader.unwrapped(replace(grant, service=service))
