@@ -288,3 +288,16 @@ def test_a_summary_is_given_as_json_and_as_xml_and_says_the_same(platform: Stand
     tree = read(xml.parse(as_xml.content, depth=100, limit_bytes=10_000_000)).tree
     assert [one["fullUrl"] for one in tree["entry"]] == [one["fullUrl"] for one in as_json.tree["entry"]]
     assert len(tree["entry"][0]["resource"]["section"]) == len(as_json.tree["entry"][0]["resource"]["section"])
+
+
+def test_a_result_that_was_taken_back_with_its_report_is_in_no_summary(platform: Standing) -> None:
+    about, mark = "renumbered", words.fresh()
+    result = create(platform, observation(code={"text": mark}), about=about).tree["id"]
+    report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Prøve"}}
+    named = report | {"result": [{"reference": f"Observation/{result}"}]}
+    filed = send(platform, "POST", "DiagnosticReport", named, as_="lab", about=about)
+    assert filed.status == 201, filed.response.text
+    assert mark in asked(platform, about=about, **(CITIZEN | {"as_": about})).response.text
+    at, back = f"DiagnosticReport/{filed.tree['id']}", named | {"id": filed.tree["id"], "status": "entered-in-error"}
+    assert send(platform, "PUT", at, back, as_="lab", about=about, version=1).status == 200
+    assert mark not in asked(platform, about=about, **(CITIZEN | {"as_": about})).response.text

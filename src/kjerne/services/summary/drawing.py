@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 from cryptography.exceptions import InvalidTag
 
-from kjerne.access import PORTAL, Caller, Grant
+from kjerne.access import PORTAL, Caller, Grant, Label
 from kjerne.exchange import Admit, Denied, Pairs, PatientRef
 from kjerne.fhir import smart
 from kjerne.fhir.cds_hooks import codings
@@ -158,6 +158,8 @@ class Drawing:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
         aside = dict[str, Tree]()
         async for record in in_turns(gathered.records):
+            if record.labels & Label.WITHDRAWN_WITH_REPORT:
+                continue  # its report was taken back: read by itself it would be a finding
             tree = decode(record.served)
             place = (type_name(record.type), str(record.id))
             records[place] = record
