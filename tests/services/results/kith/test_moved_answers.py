@@ -4,6 +4,7 @@ numbers, is so for that answer, whoever's report the tube was laid in."""
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,9 +65,6 @@ def test_an_answer_that_was_sent_again_for_the_first_goes_to_the_other_when_it_i
         new = anew(lab, random_)
         # A change with one answer alone may correct the material of what she has; or, where ids count, its analysis.
         whole = apart_by == "material" or lab.ids == "counted" or random_.random() < 0.5
-        if not new and random_.random() < 0.3:
-            [code] = beside[0].values
-            beside[0].values = {code: f"1{beside[0].values[code]}"}
         lab.send(OTHERS, "N" if new else "M", [*beside, wrong] if whole else beside, known=not new)
         (said, _), told = in_any_order(lab, random_)
         assert said == truth(tubes), f"{story}, {told}"
@@ -124,6 +122,49 @@ def test_two_samples_of_one_time_are_each_corrected_where_they_are(kith: Any) ->
         lab.send(OTHERS, "M", [wrong])
         (said, _), told = in_any_order(lab, random_)
         assert said == truth([hers, wrong]), f"{story}, {told}"
+
+
+OWN = {"a change": "M", "a new report": "N", "an addition": "A"}
+
+
+@pytest.mark.parametrize("rest", OWN)
+@pytest.mark.parametrize("moved", ["by a change", "sent anew, then taken back"])
+def test_what_is_the_firsts_own_after_a_tube_went_to_the_other_takes_nothing_from_that_one(
+    kith: Any, moved: str, rest: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}rerun{moved}{rest}{story}")
+        lab = a_laboratory(kith, random_)
+        if lab.request in ("none", "by nobody"):
+            lab.request = "both"  # what is sent anew says by its request that it is of the same
+        codes = CODES[: random_.choice([2, 3])]
+        tube = Tube(8, OTHERS, {code: f"1{place}" for place, code in enumerate(codes)})
+        own = Tube(8, HERS, {code: f"5{place}" for place, code in enumerate(codes)})
+        first, *others = own.values.items()
+        some = replace(own, values=dict([first]))
+        lab.send(HERS, "N", [tube], known=False)
+        lab.send(OTHERS, "M" if moved == "by a change" else "N", [tube])
+        if moved != "by a change":
+            lab.send(HERS, "C", [], (tube,))
+        lab.send(HERS, "N", [some], known=False)
+        kind = OWN[rest]
+        lab.send(HERS, kind, [replace(own, values=dict(others)) if kind == "A" else own])
+        (said, changes), told = in_any_order(lab, random_)
+        assert said == truth([tube, own]), f"{story}, {told}"
+        assert not changes["corrected"], f"{story}, {told}"
+
+
+@APART_BY
+def test_what_is_the_firsts_own_in_place_of_an_answer_that_went_to_the_other_takes_nothing_from_that_one(
+    kith: Any, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}own value{apart_by}{story}")
+        lab, tubes, wrong, beside = shared(kith, random_, "together", apart_by)
+        own = replace(wrong, person=HERS, values={code: f"1{value}" for code, value in wrong.values.items()})
+        lab.send(HERS, "M", [*beside, own])
+        (said, _), told = in_any_order(lab, random_)
+        assert said == truth([*tubes, own]), f"{story}, {told}"
 
 
 @APART_BY

@@ -43,13 +43,11 @@ def said(of: Trace) -> Answers:
 
 
 def claims(fresh: Trace, others: Answers, hers: Answers) -> bool:
-    """Whether a version says an answer of whom it names that is another's now, and that she has not. What she has already it
-    repeats or corrects for her, whatever the other has of the same time."""
+    """Whether a version says an answer of whom it names that is another's now, and that she has not, by its value. What she has
+    already it repeats or corrects for her, whatever the other has of the same time."""
     for key, values in said(fresh).items():
         theirs, own = others.get(key, Hashes()), hers.get(key, Hashes())
         if len(values) > len(own) and (values - own) & theirs:
-            return True
-        if values and theirs and not own and fresh.service == "M":  # corrected as it goes
             return True
     return False
 
