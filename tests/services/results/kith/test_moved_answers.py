@@ -167,6 +167,20 @@ def test_what_is_the_firsts_own_in_place_of_an_answer_that_went_to_the_other_tak
         assert said == truth([*tubes, own]), f"{story}, {told}"
 
 
+def test_what_equals_by_chance_an_answer_of_the_other_takes_none_of_those_that_she_has_of_her_own(kith: Any) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}chance{story}")
+        lab = a_laboratory(kith, random_)
+        tube = Tube(8, OTHERS, {CODES[0]: "14", CODES[1]: "5"})
+        own = Tube(8, HERS, {CODES[0]: "12", CODES[1]: "5"})
+        lab.send(HERS, "N", [tube], known=False)
+        lab.send(OTHERS, "M", [tube])
+        lab.send(HERS, "N", [replace(own, values={CODES[0]: "12"})], known=False)
+        lab.send(HERS, "M", [own])
+        (said, _), told = in_any_order(lab, random_)
+        assert said == truth([tube, own]), f"{story}, {told}"
+
+
 @APART_BY
 @pytest.mark.parametrize("remedy", ["hers changed by itself", "all of that time, the other's taken back"])
 def test_what_was_sent_again_as_a_change_corrects_nothing_of_another_time_when_all_is_sent_later(

@@ -44,7 +44,10 @@ def said(of: Trace) -> Answers:
 
 def claims(fresh: Trace, others: Answers, hers: Answers) -> bool:
     """Whether a version says an answer of whom it names that is another's now, and that she has not, by its value. What she has
-    already it repeats or corrects for her, whatever the other has of the same time."""
+    already it repeats or corrects for her, whatever the other has of the same time; so too where the other has another value of
+    what she has: all of that would be taken along."""
+    if any(theirs and hers.get(key) and theirs.isdisjoint(hers[key]) for key, theirs in others.items()):
+        return False
     for key, values in said(fresh).items():
         theirs, own = others.get(key, Hashes()), hers.get(key, Hashes())
         if len(values) > len(own) and (values - own) & theirs:
