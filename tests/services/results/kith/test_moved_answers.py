@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kjerne.services.results.kith import chain, mapping
+
 from .test_moved_parts import (
     CODES,
     HERS,
@@ -181,20 +183,6 @@ def test_what_equals_by_chance_an_answer_of_the_other_takes_none_of_those_that_s
         assert said == truth([tube, own]), f"{story}, {told}"
 
 
-@APART_BY
-@pytest.mark.parametrize("remedy", ["hers changed by itself", "all of that time, the other's taken back"])
-def test_what_was_sent_again_as_a_change_corrects_nothing_of_another_time_when_all_is_sent_later(
-    kith: Any, apart_by: str, remedy: str
-) -> None:
-    for story in range(STORIES):
-        random_ = random.Random(f"{SEED}later{apart_by}{remedy}{story}")
-        lab, tubes, wrong, _ = shared(kith, random_, "apart", apart_by, (remedy,))
-        lab.send(HERS, random_.choice("NM"), [one for one in tubes if one is not wrong])
-        (said, changes), told = in_any_order(lab, random_)
-        assert said == truth(tubes), f"{story}, {told}"
-        assert not changes["corrected"], f"{story}, {told}"
-
-
 @pytest.mark.parametrize("ids", ["lasting", "counted", "none"])
 def test_a_sample_time_that_a_change_corrects_is_so_when_all_is_sent_later(kith: Any, ids: str) -> None:
     for kind in "NM":
@@ -205,3 +193,42 @@ def test_a_sample_time_that_a_change_corrects_is_so_when_all_is_sent_later(kith:
         lab.send(HERS, "M", [first, last])
         lab.send(HERS, kind, [first, last])
         assert stands(lab.sent)[0] == truth([first, last])
+
+
+@pytest.mark.parametrize("ids", ["of the sample", "counted", "none"])
+@pytest.mark.parametrize("kind", ["N", "M"])
+def test_a_sample_taken_at_the_time_that_was_wrong_for_another_leaves_that_one_as_it_was_corrected(
+    kith: Any, ids: str, kind: str
+) -> None:
+    def sent(day: int, service: str, *told: tuple[int, str, str]) -> chain.Versioned:
+        items = "".join(
+            str(kith.item(CODES[0], kith.number(value), id_=id_of(place, value), service=says)).replace(
+                "</ResultItem>", f"<RefAnalysedSubject>{place}</RefAnalysedSubject></ResultItem>"
+            )
+            for place, (_, value, says) in enumerate(told, 1)
+        )
+        tubes = "".join(
+            str(kith.SAMPLE).replace(">P1<", f">{place}<").replace("T08:15", f"T{hour:02d}:00")
+            for place, (hour, _, _) in enumerate(told, 1)
+        )
+        raw = kith.message(
+            kith.report(items, service=service, subjects=tubes), id_=f"M-{day}", generated=f"2026-04-0{day}T12:00:00"
+        )
+        [version] = chain.versions(kith.understood(raw))
+        return version
+
+    def id_of(place: int, value: str) -> str:
+        return {"of the sample": f"L{value}", "counted": str(place)}.get(ids, "")
+
+    versions = [
+        sent(1, "N", (10, "5.1", "N")),
+        sent(2, "M", (8, "5.1", "M")),
+        sent(3, kind, (8, "5.1", "N" if kind == "N" else "H"), (10, "9.3", "N")),
+    ]
+    trees = mapping.resources(chain.fold(versions), lambda type_, key: f"{type_}:{key}")
+    found = {
+        (tree["effectiveDateTime"][11:13], str(tree["valueQuantity"]["value"])): "corrected" in str(tree)
+        for tree in trees
+        if tree["resourceType"] == "Observation"
+    }
+    assert found == {("08", "5.1"): True, ("10", "9.3"): False}

@@ -202,7 +202,6 @@ def fold(reports: Sequence[Versioned]) -> State:
     samples = Samples()
     files: tuple[Kept, ...] = ()
     told = set[str]()
-    beside = _beside_what_they_leave_out(laid)
     for version in every:
         if is_absent(version):
             told.update(version.samplings)
@@ -210,7 +209,7 @@ def fold(reports: Sequence[Versioned]) -> State:
         report = version.report
         told.update(version.elsewhere)
         notes.update(dict.fromkeys(report.notes))
-        entries.apply(report, version.generated, told | beside.get(version.name, sampled.NONE))
+        entries.apply(report, version.generated, told)
         sent = keyed(report.subjects)
         entries.place(place(entries.results(), entries.repeated(), sent, report.service, version.generated, samples))
         if len(laid) > 1:
@@ -248,24 +247,6 @@ def fold(reports: Sequence[Versioned]) -> State:
         named=samples.named,
         made_of=samples.made_of,
     )
-
-
-def _beside_what_they_leave_out(laid: Sequence[Versioned]) -> dict[tuple[str, str, int], sampled.Times]:
-    """The sample times of each change that correct no other one, though nobody told of them before: a later version tells of
-    them beside all that the change left out."""
-    found: dict[tuple[str, str, int], sampled.Times] = {}
-    if len(laid) < 3 or not any(one.report.service == "M" for one in laid[1:-1]):
-        return found
-    times = [sampled.of_report(one.report) for one in laid]
-    full = [index for index, one in enumerate(laid) if one.report.service in ("N", "M", "H")]
-    for at, one in enumerate(laid):
-        known = sampled.NONE.union(*times[:at])
-        if one.report.service != "M" or not known or not sampled.apart(times[at], known):
-            continue
-        later = [times[index] for index in full if index > at and known <= times[index]]
-        if fresh := times[at] & sampled.NONE.union(*later):
-            found[one.name] = fresh
-    return found
 
 
 def _completes(every: Sequence[Versioned], newest: Versioned, results: Sequence[Result]) -> bool:
