@@ -65,6 +65,35 @@ async def test_who_read_what_was_sent_again_is_told_when_it_too_is_anothers(
     assert await opened(record) == ["Lege Legesen"]
 
 
+async def test_an_answer_that_is_corrected_as_it_goes_stands_with_both_and_the_sender_is_told_what_to_do(
+    record: Record, kith: Kith
+) -> None:
+    right, of = fresh_number(), record.number
+    await record.ward.person(right)
+    await take(record, *seen_in_two_steps(kith, of, right))
+    corrected = version(kith, right, HB, (GLUCOSE, EIGHT, "6"), day=5, kind="M", item="H", of=of)
+    [receipt] = await take_in(record.ward, corrected)
+    [told] = receipt.idle
+    assert "stands with that one too" in told.says
+    assert of not in told.says
+    assert await stands(record.ward, of) == [("5", EIGHT)]
+    assert await stands(record.ward, right) == [("14", EIGHT), ("6", EIGHT)]
+    [receipt] = await take_in(record.ward, version(kith, of, SUGAR, day=6, kind="C"))
+    assert receipt.idle == ()
+    assert await stands(record.ward, of) == [("cancelled", EIGHT)]
+    assert await stands(record.ward, right) == [("14", EIGHT), ("6", EIGHT)]
+
+
+async def test_a_change_of_the_firsts_own_answers_is_told_nothing_of_the_others(record: Record, kith: Kith) -> None:
+    right, of = fresh_number(), record.number
+    await record.ward.person(right)
+    own = (BLOOD, EIGHT, "12")
+    await take(record, version(kith, of, HB, SUGAR), version(kith, right, HB, SUGAR, day=3, kind="M", of=of))
+    await take(record, version(kith, of, own, day=4))
+    [receipt] = await take_in(record.ward, version(kith, of, own, (GLUCOSE, EIGHT, "6"), day=5, kind="M"))
+    assert receipt.idle == ()
+
+
 async def test_the_second_step_may_come_in_any_order(ward: Ward, kith: Kith) -> None:
     for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1), (1, 3, 2, 0)):
         wrong, right = fresh_number(), fresh_number()

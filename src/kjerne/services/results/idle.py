@@ -43,6 +43,11 @@ _NAMES_NOT_ALL: Final = (
 )
 
 
+_STANDS_BESIDE: Final = (
+    "another patient has an answer of an analysis, sample time and material that this change gives, under the same number, and "
+    "it stands with that one too; if the two are one answer, corrected here, cancel it (C) for that one"
+)
+
 _TAKEN_ALONG: Final = (
     "this is not filed, and was taken from whom it was sent about before; {} other answers of the same time could not be told "
     "apart from it, and are shown with nobody now; send each again under the same number for whom it is of"
@@ -54,6 +59,8 @@ def told(filing: Filing, outcome: Outcome) -> list[Fault]:
     found = found_nothing(filing) if outcome.alone else []
     if outcome.unnamed and not filing.shut:
         found.append(_fault(filing, _NAMES_NOT_ALL.format(outcome.unnamed)))
+    if filing.plan.beside and not found and not filing.shut:
+        found.append(_fault(filing, _STANDS_BESIDE))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kjerne.services.results.kith import chain, mapping
+from kjerne.services.results.kith import chain, lineage, mapping
 
 from .test_moved_parts import (
     CODES,
@@ -45,6 +45,17 @@ def in_any_order(lab: Laboratory, random_: random.Random) -> tuple[Any, str]:
     return stands(order), told
 
 
+def told_beside(lab: Laboratory) -> list[bool]:
+    """Whether each message, as they come, is told that an answer of it stands with another too."""
+    known: list[Any] = []
+    found = []
+    for mark, _ in lab.sent:
+        plan = lineage.plan(b"number", known, mark)
+        found.append(plan.beside)
+        known = lineage.laid([*known, mark], plan)
+    return found
+
+
 def anew(lab: Laboratory, random_: random.Random) -> bool:
     """Whether what follows is sent as new, and not as a change: that moves only what its request says is the same."""
     return lab.request in ("both", "own", "asked") and random_.random() < 0.3
@@ -71,6 +82,24 @@ def test_an_answer_that_was_sent_again_for_the_first_goes_to_the_other_when_it_i
         (said, _), told = in_any_order(lab, random_)
         assert said == truth(tubes), f"{story}, {told}"
         assert told_unnamed(lab.sent)[-1] == 0, f"{story}, {told}"
+
+
+@BEGUN
+@APART_BY
+def test_an_answer_that_is_given_to_the_other_with_another_value_stands_with_both_and_is_told_of(
+    kith: Any, begun: str, apart_by: str
+) -> None:
+    for story in range(STORIES):
+        random_ = random.Random(f"{SEED}as it goes{begun}{apart_by}{story}")
+        lab, tubes, wrong, beside = shared(kith, random_, begun, apart_by)
+        goes = [
+            replace(one, person=OTHERS, values={code: f"1{value}" for code, value in one.values.items()})
+            for one in beside
+        ]
+        lab.send(OTHERS, "M", [*goes, wrong])
+        (said, _), told = in_any_order(lab, random_)
+        assert said == truth([*tubes, *goes]), f"{story}, {told}"
+        assert [place for place, one in enumerate(told_beside(lab), 1) if one] == [len(lab.sent)], f"{story}, {told}"
 
 
 @BEGUN
@@ -110,6 +139,7 @@ def test_what_the_other_is_sent_of_her_own_answer_takes_nothing_that_is_the_firs
         (said, changes), told = in_any_order(lab, random_)
         assert said == truth([*tubes, *added]), f"{story}, {told}"
         assert changes["corrected"] == corrected, f"{story}, {told}"
+        assert not any(told_beside(lab)), f"{story}, {told}"
 
 
 def test_two_samples_of_one_time_are_each_corrected_where_they_are(kith: Any) -> None:
@@ -154,6 +184,7 @@ def test_what_is_the_firsts_own_after_a_tube_went_to_the_other_takes_nothing_fro
         (said, changes), told = in_any_order(lab, random_)
         assert said == truth([tube, own]), f"{story}, {told}"
         assert not changes["corrected"], f"{story}, {told}"
+        assert not any(told_beside(lab)), f"{story}, {told}"
 
 
 @APART_BY

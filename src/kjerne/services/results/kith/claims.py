@@ -6,7 +6,7 @@ answers while another of them was sent again for somebody else: so each is asked
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from kjerne.services.results.kith.marks import Mark, naming, order
@@ -58,6 +58,16 @@ def claims(fresh: Trace, others: Answers, hers: Answers) -> bool:
 def meet(one: Answers, other: Answers) -> bool:
     """Whether both have an answer in common."""
     return any(values & other.get(key, Hashes()) for key, values in one.items())
+
+
+def sent_to(person: int, known: Iterable[Mark]) -> set[bytes]:
+    """The answers, of whatever value, that versions which name a person said."""
+    return {key for mark in known if mark.person == person for key in _given(mark)}
+
+
+def meet_anew(fresh: Trace, others: Answers, own: Collection[bytes]) -> bool:
+    """Whether a version says an answer, of whatever value, that another has, and that she was not sent before (`own`)."""
+    return any(values and key not in own and others.get(key) for key, values in said(fresh).items())
 
 
 def of_other_materials(fresh: Trace, others: Answers) -> bool:

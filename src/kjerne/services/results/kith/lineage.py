@@ -60,12 +60,14 @@ _Tag = tuple[datetime, str, int, tuple[int, ...]]
 class Plan:
     """What a new version changes among the reports under its number, by chain. Those it leaves alone are not in `before`
     and `after`; `chains` has every name under which a version may lie. `sent_again`: all that the version says went along with
-    what is another's (`claims.went_along`)."""
+    what is another's (`claims.went_along`). `beside`: it is a change that says an answer which she was not sent before, and which
+    another has with another value: both stand."""
 
     before: Mapping[bytes, Standing]
     after: Mapping[bytes, Standing]
     chains: frozenset[bytes] = frozenset()
     sent_again: bool = False
+    beside: bool = False
 
     @property
     def owners(self) -> set[int]:
@@ -97,7 +99,22 @@ def collides(known: Iterable[Mark], fresh: Mark) -> bool:
 def plan(number: bytes, known: Sequence[Mark], fresh: Mark) -> Plan:
     """What changes when `fresh` comes under `number` beside the versions that are `known`."""
     found = _changes(number, known, [*known, fresh])
-    return replace(found, sent_again=claims.went_along(fresh, known))
+    return replace(found, sent_again=claims.went_along(fresh, known), beside=_stands_beside(known, fresh, found))
+
+
+def _stands_beside(known: Sequence[Mark], fresh: Mark, made: Plan) -> bool:
+    """Whether a change says an answer, of which whom it names was sent none before, that another still has of this request."""
+    if fresh.trace.service != "M" or not any(mark.person != fresh.person for mark in known):
+        return False
+    others: dict[tuple[int, bytes], list[Mark]] = {}
+    for mark in laid(known, made):
+        for one in mark.pieces() if mark.laid else (mark,):
+            near = abs(fresh.made_at - one.made_at) <= CONTINUED_WITHIN
+            if near and one.person == one.owner != fresh.person and _tells(fresh.trace, [one.trace]):
+                others.setdefault((one.owner, one.chain), []).append(one)
+    theirs = (claims.standing(person, [marks]) for (person, _), marks in others.items())
+    own = claims.sent_to(fresh.person, known)
+    return any(claims.meet_anew(fresh.trace, one, own) for one in theirs)
 
 
 def renamed(number: bytes, known: Sequence[Mark], name: tuple[datetime, str, int], person: int) -> Plan:
