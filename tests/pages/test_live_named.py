@@ -122,7 +122,9 @@ def test_pages_of_results_name_what_they_show(platform: Standing) -> None:
         chart, whole = named(it, root, "results")
         report = re.findall(rf"{root}/report/([\w-]+)", chart.text)[0]
         # Beside it stands a list that tells what every report is about, and how much of it is outside.
-        assert named(it, f"{root}/report/{report}", "results")[1] == whole
+        own = named(it, f"{root}/report/{report}", "results")[1]
+        for kind in ("DiagnosticReport", "Observation"):
+            assert set(ids_of(platform, own, kind)) == set(ids_of(platform, whole, kind))
         assert named(it, f"{root}/report/{NOBODYS}", "results")[1] == set()
         trend = re.findall(rf'{root}/trend/([^"#?]+)', chart.text)[0]
         _, own = named(it, f"{root}/trend/{trend}", "results")
