@@ -81,17 +81,14 @@ def tab(platform: Standing, persona: str, to: str = "clinician") -> Iterator[Tab
 
 
 @contextmanager
-def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
-    """While the patient blocks this persona by name."""
+def chosen(platform: Standing, patient: str, choice: Choice) -> Iterator[None]:
+    """While a choice of the patient's holds."""
     store = platform.application._edge.store
-    hpr = platform.persona(persona).hpr
 
     async def begin() -> tuple[int, int]:
         async with store.pool.acquire() as conn:
             key = await store.people.key_of(conn, digest(store.keys.derived("identifier"), platform.nin(patient)))
-            return key, await store.people.add_choice(
-                conn, key, Choice("block", "", hpr, "", platform.clock.now(), None)
-            )
+            return key, await store.people.add_choice(conn, key, choice)
 
     async def end(key: int, number: int) -> None:
         async with store.pool.acquire() as conn:
@@ -102,6 +99,14 @@ def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
         yield
     finally:
         platform.run(end(key, number))
+
+
+@contextmanager
+def blocked(platform: Standing, patient: str, persona: str) -> Iterator[None]:
+    """While the patient blocks this persona by name."""
+    block = Choice("block", "", platform.persona(persona).hpr, "", platform.clock.now(), None)
+    with chosen(platform, patient, block):
+        yield
 
 
 def a_report(

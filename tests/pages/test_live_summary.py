@@ -10,9 +10,8 @@ import pytest
 
 from kjerne.access import Choice
 from kjerne.pages.live import BESIDE, SERVICE
-from kjerne.registries.identifiers import digest
 from kjerne.registries.kj_profiles import ATC
-from pages.test_live import blocked, key_of, tab, text
+from pages.test_live import blocked, chosen, key_of, tab, text
 from pages.test_live_critical import opened
 from pages.test_live_representing import name
 from pages.test_live_representing import opened as as_another
@@ -47,23 +46,8 @@ def by_service(found: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 @contextmanager
 def shut(platform: Standing, persona: str, service: str) -> Iterator[None]:
     """While she restricts a whole service."""
-    store = platform.application._edge.store
-
-    async def begin() -> tuple[int, int]:
-        async with store.pool.acquire() as conn:
-            key = await store.people.key_of(conn, digest(store.keys.derived("identifier"), platform.nin(persona)))
-            choice = Choice("restriction", service, "", "", platform.clock.now(), None)
-            return key, await store.people.add_choice(conn, key, choice)
-
-    async def end(key: int, number: int) -> None:
-        async with store.pool.acquire() as conn:
-            await store.people.end_choice(conn, key, number, platform.clock.now())
-
-    key, number = platform.run(begin())
-    try:
+    with chosen(platform, persona, Choice("restriction", service, "", "", platform.clock.now(), None)):
         yield
-    finally:
-        platform.run(end(key, number))
 
 
 def test_it_is_a_look_at_each_of_three_services_whose_rows_name_what_is_shown(platform: Standing) -> None:
