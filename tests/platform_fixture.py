@@ -35,6 +35,7 @@ from kjerne.settings import Settings
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.keys import Keys
 from kjerne.wire import journal
+from settling import settled
 
 PEOPLE: Final = 15
 SEED: Final = 20261123
@@ -118,11 +119,22 @@ class Standing:
         """What a statement finds in the platform's database."""
 
         async def fetched() -> list[Mapping[str, Any]]:
-            if not self._queries:
-                self._queries.append(await asyncpg.connect(self.dsn))
-            return [dict(row) for row in await self._queries[0].fetch(statement, *values)]
+            return [dict(row) for row in await (await self._connection()).fetch(statement, *values)]
 
         return self.run(fetched())
+
+    async def _connection(self) -> asyncpg.Connection:
+        if not self._queries:
+            self._queries.append(await asyncpg.connect(self.dsn))
+        return self._queries[0]
+
+    def settled(self) -> None:
+        """Waits until what reads in the order of transactions reads all that was written."""
+
+        async def settle() -> None:
+            await settled(await self._connection())
+
+        self.run(settle())
 
     def audited(self, answer: httpx.Response) -> list[Mapping[str, Any]]:
         """The audit rows of one request, found by its correlation id."""

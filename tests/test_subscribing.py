@@ -85,6 +85,7 @@ class World:
         return str(self.call("GET", f"/{id_}", **more).tree["status"])
 
     def work(self) -> None:
+        self.platform.settled()
         self.platform.run(self.deliverer.run_due())
 
     def told(self) -> list[Tree]:

@@ -50,6 +50,7 @@ from services.critical import records as critical
 from services.results.conftest import LAB, NOW, Ward
 from services.test_standards_record import bodies as kept
 from services.test_standards_settlement import money
+from settling import settled
 
 from .services_oracle import answer
 from .situation import Membership, Situation, Will
@@ -577,6 +578,8 @@ async def telling(room: Room, world: World, chance: Random, wrong: list[str]) ->
             await _choose(world, world.patients[name], replace(will, service=room.service))
     inbox.told.clear()
     await filled(room, world, *(world.patients[name] for name in later))
+    async with deliverer.pool.acquire() as conn:
+        await settled(conn)
     await deliverer.run_due()
     for url, actor, name, asked in held:
         shut = later[name]

@@ -29,6 +29,7 @@ from kjerne.store.shares import NAME, Shares
 from kjerne.subscribing import Deliverer, ready
 from services.results.conftest import LAB, NOW, THIRD_LAB, Ward
 from services.results.kith.conftest import OID, SAMPLE, item, message, person, report, text
+from settling import settled
 
 from .oracle import answer
 from .situation import Situation, Will
@@ -211,6 +212,8 @@ class Telling:
         assert await self.hub._bound(line, f"bind-with-token {token}"), ear.code
 
     async def work(self) -> None:
+        async with self.hooks.pool.acquire() as conn:
+            await settled(conn)
         await self.hooks.run_due()
         await self.hub.run_due()
 

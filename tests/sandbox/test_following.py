@@ -24,6 +24,7 @@ def onward(answer: Answered) -> str:
 
 
 def get(platform: Standing, path: str) -> Answered:
+    platform.settled()
     answer = call(platform, "GET", path)
     assert answer.status == 200, answer.response.text
     return answer

@@ -30,6 +30,7 @@ PATH: Final = "$changes"
 
 
 def follow(platform: Standing, path: str = PATH, **more: Any) -> Answered:
+    platform.settled()
     answer = platform.get(path, **{"about": WHO, **more})
     assert answer.status == 200, answer.response.text
     return answer

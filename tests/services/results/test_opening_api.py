@@ -253,7 +253,8 @@ def moved(platform: Standing, wrong: str, right: str) -> str:
         raw = Kith.message(report, id_=f"{mark}-{id_}", generated=f"{generated}T12:00:05")
         assert platform.send(raw).status_code == 200
         if who == wrong:
-            platform.search("Observation", [("_count", "1000")], about=wrong)
+            newest = [("code", "NPU01944"), ("_sort", "-_lastUpdated"), ("_count", "1")]
+            assert len(platform.search("Observation", newest, about=wrong).ids()) == 1
             with tab(platform, wrong, "me") as it:
                 it.get("/me/results")
     answer = platform.client.call("GET", "/pps/in/withdrawn", as_="lab")
