@@ -28,7 +28,8 @@ from kjerne.store import sockets
 from kjerne.wire import sockets as wire_sockets
 from platform_fixture import Answered, Tree, _served
 from receiving import status_of
-from test_subscribing import WHO, World, choose, result, wish, world  # noqa: F401 - a fixture
+from subscribers import WHO, World, result, wish, world  # noqa: F401 - a fixture
+from test_subscribing import choose
 
 WAIT_SECONDS = 30
 DUE = "SELECT 1 FROM subscription WHERE bound IS NOT NULL AND (work_at <= $1 OR leased_until IS NOT NULL)"

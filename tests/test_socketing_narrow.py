@@ -11,8 +11,8 @@ import pytest
 from kjerne.store import subscriptions
 from receiving import status_of
 from services.test_standards_record import chosen
+from subscribers import WHO, World, result, world
 from test_socketing import TOKEN, Client, client, open_socket, said, subscribe
-from test_subscribing import WHO, World, result, world
 from test_subscribing_opened import PART
 from test_subscribing_versions import amended, deleted, events
 

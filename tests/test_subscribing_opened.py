@@ -10,7 +10,7 @@ import pytest
 
 from services.test_standards import FHIR, observation
 from services.test_standards_record import chosen
-from test_subscribing import WHO, World, result, world
+from subscribers import WHO, World, result, world
 
 __all__ = ["world"]
 PART = {"coding": [{"system": "http://kjerne.example/fhir/CodeSystem/content-kind", "code": "laboratory"}]}

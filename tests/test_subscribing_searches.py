@@ -18,7 +18,8 @@ from services.test_standards import FHIR, create, observation
 from services.test_standards_both import critical, ordinary
 from services.test_standards_record import sent_in
 from services.test_standards_registered import registered
-from test_subscribing import WHO, World, choose, result, wish, world  # noqa: F401
+from subscribers import WHO, World, result, wish, world  # noqa: F401
+from test_subscribing import choose
 
 
 def plain(url: str, criteria: str, **channel: Any) -> Tree:

@@ -17,7 +17,7 @@ from platform_fixture import Answered, Tree
 from receiving import status_of
 from services.test_standards import FHIR, observation
 from services.test_standards_record import chosen, sent_in
-from test_subscribing import WHO, World, result, world
+from subscribers import WHO, World, result, world
 from test_subscribing_opened import PART
 from test_subscribing_searches import plain
 

@@ -35,7 +35,7 @@ from services.test_standards_both import critical
 from services.test_standards_record import bodies, sent_in
 from services.test_standards_registered import NEED, allergy, person, registered, treatment
 from services.test_standards_settlement import money
-from test_subscribing import wish
+from subscribers import wish
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "kjerne"
 BLOOD: Final = {
