@@ -39,6 +39,7 @@ from services.results.conftest import HOSPITAL, LAB, NOW, TAKERS, Worker, fresh_
 HPR: Final = "9144889"
 ANOTHERS_HPR: Final = "9144900"
 NPU: Final = "urn:oid:2.16.578.1.12.4.1.1.7280"
+FNR: Final = "urn:oid:2.16.578.1.12.4.1.4.1"
 READ: Final = "nhn:pps/provesvar-read"
 SHARE: Final = 20
 """Cells in each jurisdiction, where not all are asked."""
@@ -201,6 +202,9 @@ def observation(value: float, **more: Any) -> dict[str, Any]:
 
 
 async def filed(worker: Worker, tree: dict[str, Any], about: str) -> str:
+    """What names another says whose it is."""
+    if "focus" in tree:
+        tree |= {"subject": {"type": "Patient", "identifier": {"system": FNR, "value": about}}}
     async with worker.client(LAB) as lab:
         answer = await lab.post(
             "/fhir/R4/Observation", content=json.dumps(tree),

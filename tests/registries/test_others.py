@@ -10,7 +10,8 @@ import pytest
 from kjerne.fhir.definitions import TYPES
 from kjerne.registries.homes import KEPT
 from kjerne.registries.identifiers import control_digits
-from kjerne.registries.others import NAMED_LIMIT, NOBODY, RELATIVE, open_paths, others_in
+from kjerne.registries.naming import subject_element
+from kjerne.registries.others import NAMED_LIMIT, NOBODY, RELATIVE, open_paths, others_in, telling
 
 CHILD = f"Patient/{uuid4()}"
 NUMBER = next(nine + ends for nine in (f"128175{n}" for n in range(100, 200)) if (ends := control_digits(nine)))
@@ -19,6 +20,11 @@ FNR = "urn:oid:2.16.578.1.12.4.1.4.1"
 
 def to(address: str) -> dict[str, Any]:
     return {"reference": address}
+
+
+def whose(name: str) -> dict[str, Any]:
+    """The element by which a type says whose it is, with another's address."""
+    return {subject_element(name): to(f"Patient/{uuid4()}")}
 
 
 NAMING: list[tuple[str, dict[str, Any]]] = [
@@ -50,25 +56,41 @@ NOT_NAMING: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "fields"), NAMING)
 def test_what_a_record_is_about_names_a_patient(name: str, fields: dict[str, Any]) -> None:
-    found = others_in({"resourceType": name, **fields})
+    found = others_in({"resourceType": name, **whose(name), **fields})
     assert [one.partition("/_history")[0][-len(CHILD) :] for one in found.addresses] == [CHILD]
     assert not found.numbers
 
 
 @pytest.mark.parametrize(("name", "fields"), NOT_NAMING)
 def test_its_subject_and_who_did_something_in_it_do_not(name: str, fields: dict[str, Any]) -> None:
-    assert others_in({"resourceType": name, **fields}) == NOBODY
+    tree = {"resourceType": name, **whose(name), **fields}
+    assert (others_in(tree), telling(tree)) == (NOBODY, frozenset())
+
+
+@pytest.mark.parametrize("subject", [{}, {"subject": {"display": "Kari"}}, {"subject": to("#p")}])
+def test_what_does_not_say_whose_it_is_names_nobody(subject: dict[str, Any]) -> None:
+    """In another's record it would be read as hers."""
+    assert others_in({"resourceType": "Observation", "focus": [to(CHILD)], **subject}) == NOBODY
+
+
+def test_no_part_of_what_names_another_goes_without_whose_it_is_and_whom_it_names() -> None:
+    assert telling({"resourceType": "Observation", "focus": [to(CHILD)], **whose("Observation")}) == {
+        "subject",
+        "focus",
+    }
+    relative = {"resourceType": "FamilyMemberHistory", "extension": [{"url": RELATIVE, "valueReference": to(CHILD)}]}
+    assert {"patient", "extension"} <= telling(relative | whose("FamilyMemberHistory"))
 
 
 def test_a_number_names_where_it_is_said_to_be_a_patients() -> None:
     focus = [{"type": "Patient", "identifier": {"system": FNR, "value": NUMBER}}]
-    assert others_in({"resourceType": "Observation", "focus": focus}).numbers == {NUMBER}
+    assert others_in({"resourceType": "Observation", "focus": focus, **whose("Observation")}).numbers == {NUMBER}
 
 
 def test_a_list_of_a_wards_patients_is_nobodys() -> None:
     def named(count: int) -> int:
         entries = [{"item": to(f"Patient/{uuid4()}")} for _ in range(count)]
-        return len(others_in({"resourceType": "List", "entry": entries}).addresses)
+        return len(others_in({"resourceType": "List", "entry": entries, **whose("List")}).addresses)
 
     assert (named(NAMED_LIMIT), named(NAMED_LIMIT + 1)) == (NAMED_LIMIT, 0)
 

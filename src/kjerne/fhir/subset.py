@@ -5,6 +5,7 @@ The answer is new bytes, and says so by the tag SUBSETTED, so that nobody writes
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -16,8 +17,14 @@ ALWAYS: Final = frozenset({"resourceType", "id", "meta"})
 SUBSETTED: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
-def shown(served: bytes, search: Search) -> bytes:
-    """The bytes that a search's answer holds for a resource: whole ones unchanged."""
+def _nothing(tree: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG001 - of any resource
+    return frozenset()
+
+
+def shown(
+    served: bytes, search: Search, never_without: Callable[[Mapping[str, Any]], frozenset[str]] = _nothing
+) -> bytes:
+    """The bytes that a search's answer holds for a resource: whole ones unchanged, a part with what it is `never_without`."""
     if not search.elements and search.summary in ("", "false", "count"):
         return served
     tree = decode(served)
@@ -30,6 +37,7 @@ def shown(served: bytes, search: Search) -> bytes:
         kept = {key: value for key, value in tree.items() if key not in ("text", "_text")}
     else:
         kept = _summarised(tree, name)
+    kept |= {name: tree[name] for name in never_without(tree) if name in tree}
     meta = tree.get("meta", {})
     return encode(kept | {"meta": meta | {"tag": [*meta.get("tag", ()), SUBSETTED]}})
 

@@ -3,7 +3,8 @@
 Those are the references that R4 leaves open to any resource (`Observation.focus`, `Communication.about`, `List.entry.item`), and
 R4's own extension by which a FamilyMemberHistory says whose record the relative has. Who did something in it (performer,
 asserter, sender) has done it for another, and it is not about her: R4's compartment of a patient has those references, and
-they lead nowhere here (law, K103).
+they lead nowhere here (law, K103). A resource that does not say whose it is names nobody: in another's record it would be read
+as that one's own (law, K143).
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ NOBODY: Final = Others(frozenset(), frozenset())
 @cache
 def open_paths(name: str) -> tuple[Path, ...]:
     """The elements of a type whose references may lead to any resource, by their names in JSON; its subject's is none."""
-    own = subject_element(name).partition(".")[0]
-    return tuple(path for path in _open(name, (), frozenset({name})) if path[0] != own)
+    return tuple(path for path in _open(name, (), frozenset({name})) if path[0] != _own(name)[0])
 
 
 def _open(type_: str, above: Path, met: frozenset[str]) -> Iterator[Path]:
@@ -55,12 +55,14 @@ def _open(type_: str, above: Path, met: frozenset[str]) -> Iterator[Path]:
 
 
 def others_in(tree: Mapping[str, Any]) -> Others:
-    """Whom a resource names: by an address that may be a Patient's here, or by a national number where the reference says that
-    it is of a Patient."""
+    """Whom a resource names that says whose it is itself: by an address that may be a Patient's here, or by a national number
+    where the reference says that it is of a Patient."""
     found = [one for path in open_paths(str(tree["resourceType"])) if path[0] in tree for one in _at(tree, path)]
     if tree["resourceType"] == "FamilyMemberHistory":
         found += [one.get("valueReference") for one in tree.get("extension", ()) if one.get("url") == RELATIVE]
     if not found:
+        return NOBODY
+    if not _says_whose(tree):
         return NOBODY
     references = [one for one in found if isinstance(one, dict)]
     addresses = {text for one in references if _ADDRESS.search(text := str(one.get("reference", "")))}
@@ -68,6 +70,24 @@ def others_in(tree: Mapping[str, Any]) -> Others:
     if len(addresses) + len(numbers) > NAMED_LIMIT:
         return NOBODY
     return Others(frozenset(addresses), frozenset(numbers))
+
+
+def telling(tree: Mapping[str, Any]) -> frozenset[str]:
+    """The elements that no part of a resource goes without where it names another: whose it is, and by which it names her."""
+    if others_in(tree) == NOBODY:
+        return frozenset()
+    name = str(tree["resourceType"])
+    also = ("extension",) if name == "FamilyMemberHistory" else ()
+    return frozenset({_own(name)[0], *also, *(path[0] for path in open_paths(name))})
+
+
+def _own(name: str) -> Path:
+    return tuple(subject_element(name).split("."))
+
+
+def _says_whose(tree: Mapping[str, Any]) -> bool:
+    own = [one for one in _at(tree, _own(str(tree["resourceType"]))) if isinstance(one, dict)]
+    return any(one.get("identifier") or not str(one.get("reference", "#")).startswith("#") for one in own)
 
 
 def _at(value: Any, path: Path) -> Iterator[Any]:

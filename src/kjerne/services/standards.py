@@ -46,6 +46,7 @@ from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_served, row_number, types_of
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
+from kjerne.registries.others import telling
 from kjerne.store import audit, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, alone, not_alone, token_in
@@ -552,7 +553,7 @@ def found(
     about nobody that an include brings, each told once, `outcomes` what is said beside the records."""
     base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
     entries = [
-        (f"{base}/{_named(record)}", shown(record.served, search), mode)
+        (f"{base}/{_named(record)}", shown(record.served, search, telling), mode)
         for mode, records in (("match", page.records), ("include", page.included))
         for record in records
     ]
@@ -579,7 +580,7 @@ def _leads_to_her(search: Search, page: Page) -> bool:
 
 def _as_asked(record: Record, asked: Search | None) -> Answer:
     """A resource, or as much of it as was asked for."""
-    body = record.served if asked is None else shown(record.served, asked)
+    body = record.served if asked is None else shown(record.served, asked, telling)
     return Answer(200, body, headers=version_headers(record.version, record.at))
 
 
@@ -587,7 +588,7 @@ def _told(call: Call, found: History, search: Search) -> list[Version]:
     return [
         Version(
             f"{call.base_url}{BASE}/{_named(one)}", type_name(one.type), str(one.id), one.version, one.at,
-            shown(one.served, search),
+            shown(one.served, search, telling),
         )
         for one in found.versions
     ]  # fmt: skip

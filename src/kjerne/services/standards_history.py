@@ -36,6 +36,7 @@ from kjerne.fhir.subset import shown
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, row_number
 from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import in_address, patient_of_history
+from kjerne.registries.others import telling
 from kjerne.store import audit, following, past
 from kjerne.store.cursors import Cursors, alone, token_in
 from kjerne.store.following import PACKED_BYTES, WITNESS_BYTES, Place, Position, Stretch, Told, Witness
@@ -253,7 +254,7 @@ class HistoryApi:
     def version(self, call: Call, event: Event, record: Record | None, shape: Search) -> Version:
         """An entry of a history."""
         name = type_name(event.type)
-        resource = shown(record.served, shape) if record is not None else b""
+        resource = shown(record.served, shape, telling) if record is not None else b""
         url = f"{call.base_url}{BASE}/{name}/{event.id}"
         return Version(url, name, str(event.id), event.version, event.at, resource)
 

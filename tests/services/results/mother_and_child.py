@@ -51,7 +51,13 @@ class Two:
             )
         return answer.status_code, decode(answer.content) if answer.content else {}
 
+    def of(self, number: str) -> Tree:
+        """What a record says that is somebody's and names another."""
+        return {"subject": {"reference": self.address(number)}}
+
     async def file(self, tree: Tree, about: str) -> str:
+        if "focus" in tree and about:
+            tree = self.of(about) | tree
         status, made = await self.ask("POST", tree["resourceType"], LAB, about, tree)
         assert status == 201, made
         return str(made["id"])

@@ -38,6 +38,27 @@ async def test_a_record_of_the_mothers_that_names_the_child_is_found_and_read_in
     )
 
 
+async def test_what_does_not_say_whose_it_is_is_read_as_nobody_elses(two: Two) -> None:
+    """In the child's record nothing would tell that it is the mother's."""
+    status, made = await two.ask("POST", "Observation", LAB, two.mother, two.naming(two.child))
+    assert status == 201
+    assert await two.sees(made["id"], two.child) == (False, 404)
+    assert await two.sees(made["id"], two.mother) == (True, 200)
+
+
+@pytest.mark.parametrize("part", ["_elements=code,value", "_summary=text", "_summary=true"])
+async def test_a_part_of_it_says_whose_it_is_and_whom_it_names(two: Two, part: str) -> None:
+    id_ = await two.file(two.naming(two.child), two.mother)
+    doctor = two.ward.doctor(two.child)
+    for path in (f"Observation?{part}", f"Observation/{id_}?{part}", f"Observation/$lastn?code=NPU03230&{part}"):
+        status, tree = await two.ask("GET", path, doctor, two.child)
+        assert status == 200, tree
+        (resource,) = [one["resource"] for one in tree["entry"]] if "entry" in tree else [tree]
+        assert (resource["subject"], resource["focus"]) == (
+            {"reference": two.address(two.mother)}, [{"reference": two.address(two.child)}],
+        )  # fmt: skip
+
+
 async def test_a_record_that_names_nobody_else_is_not_seen_in_anybodys(two: Two) -> None:
     id_ = await two.file(two.naming(two.mother), two.mother)
     assert await two.sees(id_, two.child) == (False, 404)
@@ -114,10 +135,10 @@ async def test_who_names_the_subject_or_asks_by_a_chain_finds_hers_alone(two: Tw
 
 async def test_a_later_version_that_names_her_no_more_and_a_deletion_take_it_out_of_her_record(two: Two) -> None:
     id_ = await two.file(two.naming(two.child), two.mother)
-    changed = two.naming("") | {"id": id_}
+    changed = two.naming("") | two.of(two.mother) | {"id": id_}
     assert (await two.ask("PUT", f"Observation/{id_}", LAB, tree=changed, if_match='W/"1"'))[0] == 200
     assert await two.sees(id_, two.child) == (False, 404)
-    again = two.naming(two.child) | {"id": id_}
+    again = two.naming(two.child) | two.of(two.mother) | {"id": id_}
     assert (await two.ask("PUT", f"Observation/{id_}", LAB, tree=again, if_match='W/"2"'))[0] == 200
     assert await two.sees(id_, two.child) == (True, 200)
     assert (await two.ask("DELETE", f"Observation/{id_}", LAB))[0] == 204
@@ -155,7 +176,7 @@ async def test_what_a_transaction_files_and_patches_is_found_as_what_a_request_d
 
 
 async def test_what_a_condition_files_is_found_too(two: Two) -> None:
-    tree = two.naming(two.child, identifier=[{"system": "urn:x", "value": "k1"}])
+    tree = two.naming(two.child, identifier=[{"system": "urn:x", "value": "k1"}], **two.of(two.mother))
     criteria = {"if_none_exist": "identifier=urn:x|k1"}
     assert (await two.ask("POST", "Observation", LAB, two.mother, tree, **criteria))[0] == 201
     assert len(await two.found(two.child)) == 1
@@ -307,7 +328,7 @@ async def test_an_opt_out_of_either_takes_the_row_along_when_what_lies_there_is_
 
 async def test_each_of_two_may_be_named_by_the_other_at_the_same_time(two: Two) -> None:
     async def file(home: str, named: str) -> int:
-        return (await two.ask("POST", "Observation", LAB, home, two.naming(named)))[0]
+        return (await two.ask("POST", "Observation", LAB, home, two.naming(named, **two.of(home))))[0]
 
     pairs = [(two.mother, two.child), (two.child, two.mother)] * 4
     answers = await asyncio.gather(*(file(*pair) for pair in pairs))

@@ -125,8 +125,9 @@ async def test_type_since_and_days_of_care_narrow_what_lies_with_others_too(two:
 
 
 async def changed(two: Two, id_: str, tree: dict[str, Any], version: int) -> None:
-    """A later version by the laboratory; `version` is the one before."""
-    answer = await two.ask("PUT", f"Observation/{id_}", LAB, tree=tree | {"id": id_}, if_match=f'W/"{version}"')
+    """A later version of a record of the mother's by the laboratory; `version` is the one before."""
+    tree = two.of(two.mother) | tree | {"id": id_}
+    answer = await two.ask("PUT", f"Observation/{id_}", LAB, tree=tree, if_match=f'W/"{version}"')
     assert answer[0] == 200, answer
 
 
