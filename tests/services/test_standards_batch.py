@@ -228,6 +228,23 @@ def test_a_conditional_reference_leads_to_what_its_sender_filed(platform: Standi
     assert named == {"met-and-not-written": [there], "filed": [reported.split("/")[1]]}, "what was found has its line"
 
 
+@pytest.mark.parametrize("by", ["the address of its subject", "the id of what it changes"])
+def test_a_conditional_reference_is_of_whom_its_record_is(platform: Standing, number: str, by: str) -> None:
+    there = str(create(platform, numbered(number), about=WHO).tree["id"])
+    tree = report(f"Observation?identifier={number}")
+    if by == "the address of its subject":
+        (known,) = platform.get("Patient", about=WHO).ids()
+        sent = entry("POST", "DiagnosticReport", tree | {"subject": {"reference": f"Patient/{known}"}})
+    else:
+        (reported,) = places(
+            send(platform, bundle("transaction", entry("POST", "DiagnosticReport", report("Observation/1"))), about=WHO)
+        )
+        sent = entry("PUT", reported, tree | {"id": reported.partition("/")[2]}, ifMatch='W/"1"')
+    answer = send(platform, bundle("transaction", sent))
+    assert statuses(answer)[0] in (200, 201), answer.response.text
+    assert [one["resource"]["result"] for one in answer.tree["entry"]] == [[{"reference": f"Observation/{there}"}]]
+
+
 def test_what_another_filed_answers_no_conditional_reference_and_absent_is_the_same(
     platform: Standing, number: str
 ) -> None:

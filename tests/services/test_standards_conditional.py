@@ -142,6 +142,19 @@ def test_criteria_that_are_none_are_refused(platform: Standing, criteria: str, s
     assert ask(platform, "POST", AT, observation(), if_none_exist=criteria).status == status
 
 
+def test_whom_a_deletion_is_about_its_criteria_say_by_her_address(platform: Standing, number: str) -> None:
+    create(platform, number)
+    (whose,), (others,) = (platform.get("Patient", about=about).ids() for about in (WHO, "pregnant"))
+    by = f"{AT}?identifier={number}&"
+    for criteria in (f"patient=Patient/{whose}&patient.name=x", f"patient=Patient/{whose}&patient=Patient/{others}"):
+        assert ask(platform, "DELETE", by + criteria, about="").status == 400
+    assert ask(platform, "DELETE", f"{AT}?patient=Patient/{whose}", about="").status == 400, "it says of none which"
+    assert ask(platform, "DELETE", f"{by}patient=Patient/{others}", about="").status == 204
+    assert len(held(platform, number)) == 1, "another's is another"
+    assert ask(platform, "DELETE", f"{by}patient=Patient/{whose}", about="").status == 204
+    assert held(platform, number) == []
+
+
 def test_what_another_source_filed_answers_no_condition(platform: Standing, number: str) -> None:
     """Its status, its answer and its time tell nothing: each source has a record of its own."""
     own = create(platform, number)

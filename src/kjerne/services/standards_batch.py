@@ -166,7 +166,7 @@ class BatchApi:
     refusal: Callable[[Exception, str, str], Refusal]
     answer: Callable[[Refusal], Answer]
     identify: Callable[[str], PatientRef]
-    named: Callable[[Call, str, str], Awaitable[str]]
+    named: Callable[[Call, str, str, int], Awaitable[str]]
     named_shared: Callable[[Call, str], Awaitable[str]]
     still: Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -317,6 +317,11 @@ class BatchApi:
             return step
         return step._replace(number=number, links=links, patient=patient, beside=beside)
 
+    def _whose(self, step: Step) -> int:
+        """The key of whom an entry names by an address, or by the id of the record that it changes; 0 for neither."""
+        id_ = self.ids.parse(step.parameters["id"]) if not step.patient and "id" in step.parameters else None
+        return self.ids.patient(id_) if id_ is not None else step.patient
+
     def _is_number(self, system: str, value: str) -> bool:
         return is_national(system) and self._digest(value) is not None
 
@@ -430,7 +435,7 @@ class BatchApi:
             if text.partition("?")[0] in SHARED_TYPES:
                 found[text] = await self.named_shared(_request(call, step, b""), text)
             elif not step.is_shared:
-                found[text] = await self.named(_request(call, step, b""), text, step.number)
+                found[text] = await self.named(_request(call, step, b""), text, step.number, self._whose(step))
             # Else it is left as it is, and so refused by its handler: a record about nobody leads to no patient's.
         tree = links.followed(addresses, found)
         if tree is step.entry.tree:

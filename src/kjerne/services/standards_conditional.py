@@ -60,7 +60,7 @@ from kjerne.store.changing import Changer, Next, check_registering, checked, not
 from kjerne.store.finding import Finder
 from kjerne.store.kept import Kept
 from kjerne.store.matching import Match, at_key, check_apart, the_one
-from kjerne.store.patient_ids import check_reference, named_in
+from kjerne.store.patient_ids import about_whom, check_reference, named_in, ref
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.proofs import note
 from kjerne.store.reading import Reader
@@ -189,7 +189,9 @@ class ConditionalApi:
         self.type_of(name)
         check_accepted(call)
         pairs, service = in_address(call), self.kept.by_criteria(call.caller, name)
-        search, expected = self._criteria(name, pairs, "query"), sent_version(call.headers)
+        whom = about_whom(self.ids, () if call.headers.get("person-id") else pairs)
+        criteria = pairs if whom.key is None or whom.of_her else whom.rest
+        search, expected = self._criteria(name, criteria, "query"), sent_version(call.headers)
 
         async def use(grant: Grant) -> Written | None:
             async with call.connection(self.pool) as conn, conn.transaction():
@@ -202,7 +204,7 @@ class ConditionalApi:
                 changer, named = self._changer(grant, call.joined), (type_, found.id)
                 return await changer.take_away(conn, at_key(grant, found.patient), named, expected)
 
-        patient, gone = self._patient(call, ""), None
+        patient, gone = self._patient(call, "", whom.key or 0), None
         try:
             gone = await self._asked(call, service, patient, "correct", "d", use, pairs, ANY_KIND)
             if gone is None:
@@ -235,12 +237,12 @@ class ConditionalApi:
                 await audit.insert(conn, audit.met(grant), [(type_, id_, current.version)])
                 return True
 
-        ref, law = PatientRef(key=patient), partial(hidden_as_absent, call)
-        return bool(await law(ref, service, "correct", "u", use, basis=basis_of(call), what=ANY_KIND))
+        law = partial(hidden_as_absent, call)
+        return bool(await law(ref(patient), service, "correct", "u", use, basis=basis_of(call), what=ANY_KIND))
 
-    async def named(self, call: Call, text: str, number: str) -> str:
+    async def named(self, call: Call, text: str, number: str, key: int) -> str:
         """`Type/id` of the record that a conditional reference (`Specimen?identifier=...`) means, of those that the caller's
-        organisation filed about who is meant by header or `number`; `Refusal` 412 where it is not one."""
+        organisation filed about who is meant by header, `number` or key; `Refusal` 412 where it is not one."""
         name, _, criteria = text.partition("?")
         self.type_of(name)
         pairs, service = criteria_in(criteria, "reference"), self.kept.by_criteria(call.caller, name)
@@ -256,7 +258,7 @@ class ConditionalApi:
                     await audit.insert(conn, audit.met(grant), [(row_number(name, service), found.id, found.version)])
                 return found
 
-        patient, found = self._patient(call, number), None
+        patient, found = self._patient(call, number, key), None
         law = partial(granted, call.admit, patient, service, "correct", use, basis=basis_of(call), proven=True)
         try:
             found = await law(piece=f"{name}.s", asked=asked, what=ANY_KIND)
@@ -371,9 +373,11 @@ class ConditionalApi:
             )
         return search
 
-    def _patient(self, call: Call, number: str) -> PatientRef:
-        """Whom the header names, or else the body (`number`), which is held to the header's person later."""
-        return patient_of(call, self.identify, "" if call.headers.get("person-id") else number)
+    def _patient(self, call: Call, number: str, key: int) -> PatientRef:
+        """Whom the header names, or else a body or an address (by number or key), which is held to the header's person later."""
+        if call.headers.get("person-id"):
+            return patient_of(call, self.identify)
+        return ref(key) if key and not number else patient_of(call, self.identify, number)
 
 
 def _check_new(name: str, tree: Tree, expected: int | None) -> None:
