@@ -144,6 +144,21 @@ def test_scopes_of_smart_narrow_it_and_a_type_that_they_leave_nothing_of_is_refu
     assert (refused.status, [row["outcome"] for row in platform.audited(refused.response)]) == (403, [1])
 
 
+@pytest.mark.parametrize("narrow", ["user/Observation.r", "patient/AllergyIntolerance.rs"])
+def test_a_token_whose_smart_scopes_leave_nothing_is_refused_with_a_row(platform: Standing, narrow: str) -> None:
+    refused = asked(platform, narrower=narrow)
+    assert (refused.status, [row["outcome"] for row in platform.audited(refused.response)]) == (403, [1])
+
+
+def test_a_token_whose_smart_scopes_leave_her_patient_alone_gets_that(platform: Standing) -> None:
+    answer = asked(platform, narrower="patient/Patient.rs")
+    assert answer.ids() == [of_patient(platform)]
+    assert any("of results:" in one["issue"][0]["diagnostics"] for one in answer.resources("outcome"))
+    rows = platform.audited(answer.response)
+    assert [str(one) for row in rows for one in row["ids"]] == answer.ids()
+    assert {row["outcome"] for row in rows} == {0}
+
+
 def test_who_is_given_nothing_hears_what_a_search_would_say(platform: Standing) -> None:
     for as_ in ("outsider", "blocked-doctor"):
         answer = asked(platform, as_=as_)

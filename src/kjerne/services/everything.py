@@ -156,6 +156,9 @@ class EverythingApi:
         since, start, end = (_moment(asked, name) for name in ("_since", "start", "end"))
         alone, of_her, types = types == {TYPE}, not types or TYPE in types, types - {TYPE}
         services, unasked = self._by_service(call, types)
+        if not services:
+            # The token reaches nothing but her Patient, or not even that (`_held_to_scopes`): asked for in one of its services.
+            services = {next(one for _, one in KEPT if self._has_scope(call, one)): []}
         if alone:
             services, unasked = {one: [] for _, one in KEPT if self._has_scope(call, one)}, []
         span = Asked(())
@@ -193,9 +196,11 @@ class EverythingApi:
         return not _caller(call).scopes.isdisjoint((*self.reads[service].split(), PORTAL))
 
     async def _held_to_scopes(self, call: Call, patient: PatientRef, wanted: Wanted) -> None:
-        """`Refusal` 403 where a type is asked for by name that the token does not reach; of its SMART scopes with a row."""
+        """`Refusal` 403 where a type is asked for by name that the token does not reach, or it reaches none; of its SMART scopes
+        with a row."""
         caller, is_named = _caller(call), any(name == "_type" for name, _ in wanted.pairs)
-        if is_named and wanted.of_her and smart.left(caller, TYPE, "s") == ():
+        is_all = is_named or not any(asked.types for asked in wanted.services.values())
+        if is_all and wanted.of_her and smart.left(caller, TYPE, "s") == ():
             await noted(call.admit, patient, next(iter(wanted.services)), "search", f"{TYPE}.s")
             smart.demand(caller, TYPE, "s")
         for service, asked in wanted.services.items():
@@ -287,9 +292,12 @@ class _Walk:
 
         further = self._further or self._after != START
         line = search_line("Patient/$everything", FURTHER if further else self._wanted.pairs)
+        # Her Patient is of no service: where nothing else is asked for, it is what the token must leave.
+        piece = "" if self._wanted.services[service].types else f"{TYPE}.s"
         found: tuple[Grant, Step] = await granted(
-            self._call.admit, self._patient, service, "search", use, basis=basis_of(self._call), proven=True, asked=line
-        )
+            self._call.admit, self._patient, service, "search", use, basis=basis_of(self._call), proven=True, piece=piece,
+            asked=line,
+        )  # fmt: skip
         self._begun = True
         return found
 
