@@ -32,6 +32,15 @@ def judged(faults: Sequence[Fault], advice: Sequence[Fault], says: Sequence[str]
     return {"resourceType": "OperationOutcome", "issue": [*wrong, *map(advised, advice), *told]}
 
 
+def not_listed(number: int) -> list[bytes]:
+    """What a page says beside its records where records of others that name the patient answer too and are not on it."""
+    if not number:
+        return []
+    says = f"{number} records of others that name the patient answer too and are not listed: hers are too many to lay them among"
+    issue = _issue(says, "incomplete", "", "Narrow the search with a code or a date, or read Patient/$everything.")
+    return [encode({"resourceType": "OperationOutcome", "issue": [issue | {"severity": "warning"}]})]
+
+
 def advised(fault: Fault) -> dict[str, Any]:
     """An issue that keeps nothing out."""
     return _issue(fault.says, fault.code or "invalid", fault.where, "") | _more(fault) | {"severity": "warning"}

@@ -38,6 +38,7 @@ from kjerne.fhir.interaction import (
 )
 from kjerne.fhir.latest import check_last, most_of_a_kind
 from kjerne.fhir.negotiation import check_accepted, check_sent
+from kjerne.fhir.outcome import not_listed
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.searchparams import SUBJECT_CODES
@@ -560,7 +561,7 @@ def found(
     once = {f"{base}/{TYPE if isinstance(one, Held) else type_name(one.type)}/{one.id}": one for one in brought}
     entries += [(url, shown(one.served, search), "include") for url, one in once.items()]
     # What is said lies nowhere: it has an address of its own, as R4 demands of every entry.
-    entries += [(f"urn:uuid:{uuid4()}", one, "outcome") for one in outcomes]
+    entries += [(f"urn:uuid:{uuid4()}", one, "outcome") for one in (*outcomes, *not_listed(page.left_out))]
     return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,13 +18,13 @@ from kjerne.exchange import Stale
 from kjerne.fhir.criteria import Asked, is_linked
 from kjerne.fhir.effort import foresee, is_crowded, spend
 from kjerne.fhir.latest import kinds, latest
-from kjerne.fhir.search import Order, Plan, Search, counted, ordered, plan
+from kjerne.fhir.search import Order, Plan, Search, counted, plan
 from kjerne.store import audit, including, joining, meant
-from kjerne.store.codec import bound, parted
+from kjerne.store.candidates import NEWEST_FIRST, Row, beyond, in_order, key_of, place_of, resumed, sorting, values_of
 from kjerne.store.conditions import Conditions
 from kjerne.store.in_anothers import Beside, Ring
 from kjerne.store.including import OPENING_STEPS, tree_of
-from kjerne.store.pool import Connection, moment
+from kjerne.store.pool import Connection
 from kjerne.store.proofs import note
 from kjerne.store.reading import (
     OUTER,
@@ -55,7 +54,6 @@ PAGE_LIMIT_BYTES: Final = 20_000_000
 COUNTED: Final = frozenset({"estimate", "accurate"})
 """Values of `_total` by which all that matches is counted."""
 _COUNT: Final = f"WITH {STAMPED} SELECT count(*) FROM record r, s WHERE s.ok AND %s"
-NEWEST_FIRST: Final = Order("date_from", descending=True)
 BY_KIND: Final = Order("", descending=False, tree_key=kinds)
 LATEST_LIMIT: Final = 5_000
 """Observations in one answer of `$lastn`."""
@@ -63,29 +61,14 @@ LATEST_LIMIT: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: matches in order, what they include, how many match in all (None: not counted), where the next begins."""
+    """One page: matches in order, what they include, how many match in all (None: not counted), where the next begins, and how
+    many of others' were not laid among hers."""
 
     records: list[Record]
     included: list[Record]
     total: int | None
     after: list[Any] | None
-
-
-class Row(NamedTuple):
-    """A candidate: the columns of `OUTER`, its main date, its index values, and a key for each order of the search.
-
-    As fetched, `values` are sealed, and empty where they lie under the body's seal, as they do since migration 0005.
-    """
-
-    outer: tuple[Any, ...]
-    date_from: datetime | None
-    date_to: datetime | None
-    values: bytes
-    keys: tuple[Any, ...] = ()
-
-    @property
-    def id(self) -> UUID:
-        return self.outer[2]  # type: ignore[no-any-return]
+    left_out: int = 0
 
 
 class Keyed(NamedTuple):
@@ -132,15 +115,18 @@ class Finder:
         simple = found.exact_in_sql and len(found.order) <= 1 and not (search.includes or search.revincludes or skip)
         # A place that is a number was made by `_in_steps` (after a skip), which alone can go on from it.
         at_once = simple and not only_counted and not (after is not None and isinstance(after[1], int))
-        if beside and await self._of_others(conn, search, beside):
+        if beside and (theirs := await self._of_others(conn, search, beside)):
             # What a page of before left to go on from may have no number. Where nothing of theirs answers, all is as without.
             place = after if after is None or isinstance(after[1], int) else [after[1], 0]
             try:
                 return await self._in_steps(conn, grant, search, found, place, skip, beside)
             except Refusal as refusal:
-                # Too many of her own to lay theirs among: she is found as if nobody else named her.
                 if not (at_once or in_sql) or refusal.code != "too-costly":
                     raise
+            page = await (
+                self._number(conn, grant, found) if in_sql else self._at_once(conn, grant, search, found, after)
+            )
+            return await self._beside_many(conn, grant, theirs, page, listed=not in_sql)
         if in_sql:
             return await self._number(conn, grant, found)
         if at_once:
@@ -166,18 +152,18 @@ class Finder:
             while len(kept) < most:
                 where = Conditions(grant, found, keys)
                 if after is not None:
-                    where.texts.append(_beyond(where, NEWEST_FIRST, after))
+                    where.texts.append(beyond(where, NEWEST_FIRST, after))
                 limit = where.add(LOOKED_AT_ONCE)
                 rows = await conn.fetch(
                     f"WITH {STAMPED} SELECT {OUTER}, r.date_from FROM record r, s WHERE s.ok AND {where.text} "
-                    f"ORDER BY {_sorting(NEWEST_FIRST)} LIMIT {limit}",
+                    f"ORDER BY {sorting(NEWEST_FIRST)} LIMIT {limit}",
                     *where.values,
                 )
                 opened = [self._reader.open_row(keys, tuple(row)[:-1]) for row in rows]
                 kept += [record for record in opened if keep(record)][: most - len(kept)]
                 if len(rows) < LOOKED_AT_ONCE:
                     break
-                after = _place(NEWEST_FIRST, opened[-1], rows[-1][-1])
+                after = place_of(NEWEST_FIRST, opened[-1], rows[-1][-1])
             await self._stand(conn, grant)
             await audit.insert(conn, audit.given(grant), [(one.type, one.id, one.version) for one in shown(kept)])
         return kept
@@ -226,7 +212,7 @@ class Finder:
                 theirs = await self._of_others(conn, search, beside, (NEWEST_FIRST, BY_KIND))
                 chosen, keys = list[Row](), _ring(grant, keys, theirs)
                 for each in (rows, *(one.rows for one in theirs)):
-                    newest_first = _sorted(each, replace(found, order=(NEWEST_FIRST,)))
+                    newest_first = in_order(each, replace(found, order=(NEWEST_FIRST,)))
                     chosen += latest([(row.keys[0], row.keys[1], row) for row in newest_first], most)
                 if len(chosen) > LATEST_LIMIT:
                     says = f"more than {LATEST_LIMIT} would be given"
@@ -316,12 +302,12 @@ class Finder:
                 await self._weigh(conn, where)
         number = f"(SELECT count(*) FROM record r WHERE {where.text})" if search.total in COUNTED else "NULL::bigint"
         if after is not None:
-            where.texts.append(_beyond(where, order, after))
+            where.texts.append(beyond(where, order, after))
         limit = where.add(search.count)
-        sorting = _sorting(order)
+        by = sorting(order)
         rest = f"""m AS MATERIALIZED (
-  SELECT {OUTER}, r.date_from, row_number() OVER (ORDER BY {sorting}) AS n FROM record r, s
-  WHERE s.ok AND {where.text} ORDER BY {sorting} LIMIT {limit}::bigint + 1
+  SELECT {OUTER}, r.date_from, row_number() OVER (ORDER BY {by}) AS n FROM record r, s
+  WHERE s.ok AND {where.text} ORDER BY {by} LIMIT {limit}::bigint + 1
 ), r AS MATERIALIZED (
   SELECT r.* FROM (SELECT m.*, sum(octet_length(m.body)) OVER (ORDER BY m.n) AS long FROM m) r
   WHERE r.n <= {limit} AND (r.n = 1 OR r.long <= {PAGE_LIMIT_BYTES})
@@ -340,7 +326,7 @@ class Finder:
         more = rows[0][1] > len(records)
         last = rows[max(len(records), 1) - 1]
         total = rows[0][2] if search.total in COUNTED else None if more or after is not None else len(records)
-        return Page(records, [], total, _place(order, records[-1], last[-1]) if more and records else None)
+        return Page(records, [], total, place_of(order, records[-1], last[-1]) if more and records else None)
 
     async def _number(self, conn: Connection, grant: Grant, found: Plan) -> Page:
         """How many match, where SQL decides that alone: however many they are, since none of them is looked at here. What the
@@ -382,6 +368,19 @@ class Finder:
                     found.append(Theirs(one.grant, keys, rows))
         return found
 
+    async def _beside_many(
+        self, conn: Connection, grant: Grant, theirs: Sequence[Theirs], page: Page, *, listed: bool
+    ) -> Page:
+        """A page of too many of her own to lay theirs among: theirs are counted, and what is listed says how many it lacks."""
+        async with conn.transaction():
+            for one in theirs:
+                await self._stand(conn, one.grant)
+                await audit.insert(conn, audit.given(one.grant))
+            await audit.insert(conn, audit.elsewhere(grant))
+        number = sum(len(one.rows) for one in theirs)
+        total = None if page.total is None else page.total + number
+        return replace(page, total=total, left_out=number if listed else 0)
+
     async def _tell(
         self, conn: Connection, grant: Grant, beside: Sequence[Beside], theirs: Sequence[Theirs], page: Page
     ) -> None:
@@ -407,8 +406,8 @@ class Finder:
                 found = _planned(grant, await self._joined(conn, grant, search, keys))
             rows = [*await self._matching(conn, grant, found, keys), *(row for one in theirs for row in one.rows)]
             keys = _ring(grant, keys, theirs)
-            rows = _sorted(rows, found)
-            start = skip if after is None else _resumed(rows, after)
+            rows = in_order(rows, found)
+            start = skip if after is None else resumed(rows, after)
             page = [] if search.summary == "count" else rows[start : start + search.count]
             records = self._of_a_page(keys, (row.outer for row in page))
             included = await including.included(conn, grant, self._reader, search, records, self._limit, beside)
@@ -479,7 +478,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
         values = b""
         if found.looks_at_values:
             spend(VALUES_STEPS)
-            values = _values(keys, row)
+            values = values_of(keys, row)
             if found.match is not None and not found.match(values):
                 return None
         tree: dict[str, Any] = {}
@@ -488,7 +487,7 @@ WHERE s.ok AND {where.text} ORDER BY r.id LIMIT {limit}"""
             if found.match_tree is not None and not found.match_tree(tree):
                 return None
         order = found.order or (NEWEST_FIRST,)
-        return row._replace(keys=tuple(_key(row, one, values, tree) for one in order))
+        return row._replace(keys=tuple(key_of(row, one, values, tree) for one in order))
 
     def _tree(self, row: Row, keys: Unwrapped) -> dict[str, Any]:
         spend(OPENING_STEPS)
@@ -542,56 +541,3 @@ def _planned(grant: Grant, search: Search) -> Plan:
             code="not-supported",
         )
     return found
-
-
-def _sorting(order: Order) -> str:
-    direction = "DESC" if order.descending else "ASC"
-    return f"r.id {direction}" if order.column == "id" else f"r.{order.column} {direction} NULLS LAST, r.id"
-
-
-def _place(order: Order, last: Record, date_from: datetime | None) -> list[Any]:
-    key = {"date_from": moment(date_from), "at": last.at}.get(order.column)
-    return [key.isoformat() if key else None, str(last.id)]
-
-
-def _beyond(where: Conditions, order: Order, after: list[Any]) -> str:
-    """The rows behind the last one of an earlier page, in the same order (keyset paging)."""
-    text, id_ = after
-    sign = "<" if order.descending else ">"
-    last = where.add(UUID(id_))
-    if order.column == "id":
-        return f"r.id {sign} {last}"
-    if text is None:
-        return f"(r.{order.column} IS NULL AND r.id > {last})"
-    reached = where.add(moment(datetime.fromisoformat(text)))
-    column = f"r.{order.column}"
-    return f"({column} {sign} {reached} OR ({column} = {reached} AND r.id > {last}) OR {column} IS NULL)"
-
-
-def _resumed(rows: list[Row], after: list[Any]) -> int:
-    """Where a page begins after an earlier one: behind its last record, or where that stood if it is gone."""
-    id_, reached = after
-    for place, row in enumerate(rows):
-        if str(row.id) == id_:
-            return place + 1
-    return int(reached)
-
-
-def _sorted(rows: list[Row], found: Plan) -> list[Row]:
-    return ordered([(row.keys, row) for row in rows], found.order or (NEWEST_FIRST,))
-
-
-def _key(row: Row, order: Order, values: bytes, tree: dict[str, Any]) -> Any:
-    if order.key is not None:
-        return order.key(values)
-    if order.tree_key is not None:
-        return order.tree_key(tree)
-    return {"date_from": moment(row.date_from), "at": row.outer[6], "id": row.id}[order.column]
-
-
-def _values(keys: Unwrapped, row: Row) -> bytes:
-    patient, type_, id_, *_, dictionary, _, _, body = row.outer
-    place = bound(patient, type_, id_)
-    if row.values:
-        return keys[patient].open(row.values, place)
-    return parted(dictionary, keys[patient].open(body, place))[0]

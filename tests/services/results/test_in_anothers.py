@@ -59,6 +59,32 @@ async def test_a_part_of_it_says_whose_it_is_and_whom_it_names(two: Two, part: s
         )  # fmt: skip
 
 
+async def test_where_hers_are_too_many_to_lay_theirs_among_a_page_says_how_many_it_lacks_and_all_are_counted(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [await two.file(two.naming("", value), two.child) for value in (1.5, 2.5, 3.5)]
+    id_ = await two.file(two.naming(two.child), two.mother)
+    monkeypatch.setattr(two.ward.house.finder, "_limit", 2)
+    doctor = two.ward.doctor(two.child)
+    status, page = await two.ask("GET", "Observation?_total=accurate&_count=2", doctor, two.child)
+    assert (status, page["total"]) == (200, 4)
+    found, told = [], []
+    while page:
+        modes = [(one["search"]["mode"], one["resource"]) for one in page["entry"]]
+        found += [one["id"] for mode, one in modes if mode == "match"]
+        told += [one["issue"][0] for mode, one in modes if mode == "outcome"]
+        further = next((one["url"] for one in page["link"] if one["relation"] == "next"), "")
+        page = (await two.ask("GET", further.partition("/fhir/R4/")[2], doctor, two.child))[1] if further else {}
+    assert sorted(found) == sorted(own)
+    assert [(one["severity"], one["code"], one["diagnostics"][:2]) for one in told] == [
+        ("warning", "incomplete", "1 ")
+    ] * 2
+    assert (await two.ask("GET", "Observation?_summary=count", doctor, two.child))[1]["total"] == 4
+    assert [(row["rule"], row["ids"]) for row in await two.log(two.mother)] == [("named", [])] * 3
+    assert {row["rule"] for row in await two.log(two.child)} == {"care", audit.ELSEWHERE}
+    assert await two.found(two.child, f"?_id={id_}") == [id_]
+
+
 async def test_a_record_that_names_nobody_else_is_not_seen_in_anybodys(two: Two) -> None:
     id_ = await two.file(two.naming(two.mother), two.mother)
     assert await two.sees(id_, two.child) == (False, 404)
