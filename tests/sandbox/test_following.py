@@ -14,6 +14,8 @@ from kjerne.sandbox import following
 from kjerne.wire.json import parse
 from platform_fixture import Answered, Standing, Tree
 from sandbox.test_everybody import call, observation, person
+from services.test_standards import create
+from services.test_standards import observation as plain
 from services.test_standards_history import entries, told
 
 PATH: Final = "$changes"
@@ -77,6 +79,31 @@ def test_what_is_written_of_anybody_is_told_in_order_on_pages_of_any_size(
     assert [told(one) for answer in every for one in entries(answer)] == expected
     assert check(parse(every[0].response.content), "Bundle") == []
     assert entries(get(platform, onward(every[-1]))) == []
+
+
+@pytest.mark.parametrize(
+    "inside", [{}, {"contained": [{"resourceType": "Specimen", "id": "s", "subject": {"display": "x"}}]}]
+)
+def test_among_several_peoples_each_record_says_whose_it_is(platform: Standing, inside: Tree) -> None:
+    """Also one that was filed by the number of the header alone, and so says it nowhere."""
+    here, word = begun(platform, "&_type=Observation"), words.fresh()
+    refers = {"specimen": {"reference": "#s"}} if inside else {}
+    tree = plain(code={"coding": [{"system": "urn:x", "code": word}]}, **inside, **refers)
+    filed = {about: create(platform, tree, about=about).tree["id"] for about in ("renumbered", "pregnant")}
+    whose = {
+        id_: {"reference": f"Patient/{platform.get('Patient', about=about).ids()[0]}"} for about, id_ in filed.items()
+    }
+    answers = [
+        get(platform, f"Observation?code=urn:x|{word}"), get(platform, f"Observation?code=urn:x|{word}&_sort=date"),
+        get(platform, here), get(platform, "Observation/_history?_count=2"),
+    ]  # fmt: skip
+    for answer in answers:
+        assert {one["resource"]["id"]: one["resource"]["subject"] for one in answer.tree["entry"]} == whose
+        assert check(answer.tree, "Bundle") == []
+    for about, id_ in filed.items():
+        assert "subject" not in platform.get(f"Observation/{id_}", about=about).tree, (
+            "alone it is served as it was received"
+        )
 
 
 def test_each_person_has_her_row_and_it_names_what_left_of_her(platform: Standing, written: Any) -> None:

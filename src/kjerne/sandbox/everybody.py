@@ -30,6 +30,7 @@ from kjerne.store.house import Store
 from kjerne.store.in_order import Finding, InOrder, Laid, is_in_order, resumed
 from kjerne.store.patient_ids import AboutWhom, about_whom, ref
 from kjerne.store.patients import TYPE, Held, Patients, answers, check_alone, is_left, keys_of
+from kjerne.store.saying_whose import of_somebody
 from kjerne.store.shared import Shared
 
 SERVICE: Final = "results"
@@ -135,7 +136,8 @@ class Everybody:
         self, call: Call, name: str, search: Search, pairs: Pairs, had: Gathered, unasked: Sequence[bytes]
     ) -> Answer:  # fmt: skip
         links = [("next", f"{call.base_url}{BASE}/{name}?_cursor={self._onward(call, name, pairs, had)}")]
-        page = Page(had.matches, had.included, had.total, None)
+        matches, included = ([of_somebody(self.store.ids, one) for one in each] for each in (had.matches, had.included))
+        page = Page(matches, included, had.total, None)
         return found(call, search, pairs, page, had.brought, links if had.after else [], unasked)
 
     async def of_people(self, call: Call, pairs: Pairs, token: str | None) -> tuple[Search, Gathered, str]:

@@ -46,6 +46,8 @@ from kjerne.store.cursors import Cursors, Unbound, alone
 from kjerne.store.following import FIRST, Place, Position, Stretch, Told, Written
 from kjerne.store.patient_ids import ref
 from kjerne.store.reading import Record
+from kjerne.store.saying_whose import of_somebody
+from kjerne.store.sealed_id import SealedIds
 
 NOBODY: Final = mark_of(())
 PEOPLE_LIMIT: Final = 1_000
@@ -56,7 +58,7 @@ LOOKED_BEYOND: Final = 200
 
 def following(house: Any) -> OfEverybody:
     """What the test client may ask of a house."""
-    everybodys = EverybodysHistory(house.cursors)
+    everybodys = EverybodysHistory(house.cursors, house.store.ids)
     return OfEverybody(everybodys.history, everybodys.changes)
 
 
@@ -65,6 +67,7 @@ class EverybodysHistory:
     """Handlers. `cursors` make the page links of histories, which grow old."""
 
     cursors: Cursors
+    ids: SealedIds
 
     async def changes(self, call: Call, asked: Asked, api: HistoryApi) -> Answer:
         """What was written behind a position, in order (`services.standards_history.FollowsAll`)."""
@@ -83,7 +86,7 @@ class EverybodysHistory:
             if look.found or reached != end or asked.begins or not await api.waits(None, position, until):
                 break
         cursor = api.cursor(call, position, NOBODY, asked)
-        return Answer(200, history(look.versions(), onward(call, asked, cursor, more=reached != end), None))
+        return Answer(200, history(look.versions(self.ids), onward(call, asked, cursor, more=reached != end), None))
 
     async def history(self, call: Call, name: str, api: HistoryApi) -> Answer:
         """Versions of everybody's records, newest first (`services.standards_history.OfAll`): by the order in which they were
@@ -114,7 +117,7 @@ class EverybodysHistory:
         if reached is not None:
             place = [reached.xid, reached.patient, reached.type, str(reached.id), reached.version]
             links.append(("next", f"{call.base_url}{at}?_cursor={self.cursors.make(holder, at, pairs, place)}"))
-        return Answer(200, history(look.versions(backward=True), links, None))
+        return Answer(200, history(look.versions(self.ids, backward=True), links, None))
 
 
 @dataclass
@@ -205,11 +208,11 @@ class _Look:
         opened = {(one.type, one.id, one.version): one for one in records}
         self.found |= {one: opened.get(one.event[1:4]) for one in told if one.gone or one.event[1:4] in opened}
 
-    def versions(self, *, backward: bool = False) -> list[Version]:
+    def versions(self, ids: SealedIds, *, backward: bool = False) -> list[Version]:
         """The entries of the page."""
         shape = self.asked.shape
         return [
-            self.api.version(self.call, one.event, self.found[one], shape)
+            self.api.version(self.call, one.event, (record := self.found[one]) and of_somebody(ids, record), shape)
             for one in sorted(self.found, key=lambda told: told.place, reverse=backward)
         ]
 

@@ -17,15 +17,15 @@ from uuid import UUID
 from kjerne.access import Grant, Label
 from kjerne.exchange import Stale
 from kjerne.fhir.dates import EARLIEST
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_name
 from kjerne.fhir.effort import turn
 from kjerne.fhir.splice import instant, line
 from kjerne.store import audit, limits
 from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import DataKey, bound
-from kjerne.store.patient_ids import id_of
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, ALLOWED_TILL_WITHDRAWN, Reader
+from kjerne.store.saying_whose import names_nobody, subject_of
 from kjerne.store.sealed_id import SealedIds
 
 AT_ONCE: Final = 200
@@ -33,8 +33,6 @@ AT_ONCE: Final = 200
 them is one thread's alone."""
 MEMORY: Final = "SET LOCAL work_mem = '64MB'"
 """The rows are looked at twice, to be named and to be given; with less they would go over the disk in between."""
-_WITH_SUBJECT: Final = frozenset(map(type_number, ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen")))
-"""What messages file about somebody, and say so by their head alone."""
 _NAMES: Final = audit.COLUMNS.split(", ")
 _OWN: Final = ("patient", "at", "number", "written")
 """Columns of a row of the log that are one person's; the others are the same for everybody whom one caller asks about."""
@@ -165,7 +163,7 @@ async def sealed(conn: Connection, reader: Reader, ids: SealedIds, grants: Seque
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
         found.rows.extend(rows)
         found.keys.update({patient: of_whom[patient][patient] for patient in {row[0] for row in rows}})
-        found.hers.update({key: _named(ids, one.subject.patient) for one in some for key in one.subject.keys})
+        found.hers.update({key: subject_of(ids, one.subject.patient) for one in some for key in one.subject.keys})
         found.after.update(after)
     return found
 
@@ -248,11 +246,6 @@ async def _fetched(
     return rows
 
 
-def _named(ids: SealedIds, patient: int) -> bytes:
-    """What names her in a resource that names nobody, in the place of its last brace."""
-    return b',"subject":{"reference":"Patient/%b"}}\n' % str(id_of(ids, patient)).encode()
-
-
 def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, bytes], rows: Sequence[Any]) -> list[bytes]:
     found, moments = [], dict[datetime, bytes]()
     for patient, type_, id_, version, dictionary, at, body in rows:
@@ -261,7 +254,7 @@ def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, byte
             updated = moments[at] = instant(at)
         kept = reader.kept(keys[patient], bound(patient, type_, id_), dictionary, body)
         one = line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated)
-        if type_ in _WITH_SUBJECT and one.find(b'"subject"') < 0:
-            one = one.rstrip()[:-1] + hers[patient]
+        if names_nobody(type_, one):
+            one = one.rstrip()[:-1] + hers[patient] + b"\n"
         found.append(one)
     return found
