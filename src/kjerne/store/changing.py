@@ -214,9 +214,8 @@ class Changer:
             return
         gone = await self.records.is_taken_away(conn, grant, *named)
         if gone and await self.reader.present_id(conn, grant, *named) is None:
-            raise Refusal(
-                412, "the record was deleted meanwhile", where="If-Match", todo="Read its history.", code="conflict"
-            )
+            says = "the record was deleted meanwhile"
+            raise Refusal(412, says, where="If-Match", todo="Create it anew if it stands after all.", code="conflict")
 
     async def _changed(
         self, conn: Connection, grant: Grant, named: tuple[int, UUID], marks: Marks, before: Current, made: Next

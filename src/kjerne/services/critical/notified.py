@@ -62,7 +62,8 @@ class NotifiedApi:
             says = "the file of the journals cannot be read now"
             raise Refusal(503, says, where="journal", todo="Tell it again later.", code="transient")
         if not is_known or journal is None:
-            raise Refusal(401, "no journal is known by this", where="authorization")
+            says = "no journal is known by this"
+            raise Refusal(401, says, where="authorization", headers=(("www-authenticate", "Bearer"),))
         kind, told = _named(self.parse(call.body)) if call.body.strip() else ("", [])
         addresses = {journal.address(one) for one in told}
         if "" in addresses:

@@ -45,7 +45,8 @@ _NAMES_NOT_ALL: Final = (
 
 _STANDS_BESIDE: Final = (
     "another patient has an answer of an analysis, sample time and material that this change gives, under the same number, and "
-    "it stands with that one too; if the two are one answer, corrected here, cancel it (C) for that one"
+    "it stands with that one too; if the two are one answer, corrected here, take it back there by a change (M) that gives it as "
+    "cancelled (C) and repeats all else that is that one's own (H)"
 )
 
 _TAKEN_ALONG: Final = (
