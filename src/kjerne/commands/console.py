@@ -37,6 +37,7 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
                             "clinician": f"{told.url}/clinician",
                             "citizen": f"{told.url}/me",
                             "operator": f"{told.url}/operations",
+                            "integrator": f"{told.url}/sandbox",
                         },
                         "people": told.people,
                         "seconds": round(told.seconds, 1),
@@ -54,6 +55,7 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
             f"  clinician   {told.url}/clinician\n"
             f"  citizen     {told.url}/me\n"
             f"  operator    {told.url}/operations\n"
+            f"  integrator  {told.url}/sandbox\n"
             f"  interface   {told.url}/fhir/R4/metadata\n\n"
             f"  try         {_first_call(told)}\n"
             f"              {_at(told)}{_command()} personas\n\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,6 @@ from typing import Final
 import httpx
 import msgspec
 from joserfc.jwk import ECKey
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from kjerne import app
 from kjerne.app import House, OfTests
@@ -24,6 +20,8 @@ from kjerne.lifespan import Lifespan
 from kjerne.registries import identifiers
 from kjerne.sandbox.everybody import Everybody
 from kjerne.sandbox.following import following
+from kjerne.sandbox.front.app import Front, Sandbox
+from kjerne.sandbox.front.look import PATH as SANDBOX
 from kjerne.sandbox.newcomers import Newcomers, TestClient
 from kjerne.sandbox.personas import personas
 from kjerne.sandbox.seeding import Made
@@ -97,11 +95,12 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
     pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
+    front = Front(Sandbox(public_url, people, known.population(), document, clock))
     system = SmartSystem(people, mint, _staff(clients), clock, public_url, partial(_address, house))
     mounts = [
         Mount("/sts", provider),
         Mount(SMART, system.app()),
-        Mount("/sandbox", Starlette(routes=[Route("/sandbox/personas.json", _published(document))])),
+        Mount(SANDBOX, front.app()),
         *app.pages(house, verifier, issuer, sts_clients.PAGES_CLIENT, pages_key, http),
     ]
     platform = app.edge(house, verifier, mounts, app.assertions_of(house, trusted(asserted.metadata())))
@@ -122,10 +121,3 @@ async def _address(house: House, number: str) -> str | None:
     async with house.store.pool.acquire() as conn:
         key = await house.store.people.key_of(conn, digest)
     return str(patient_ids.id_of(house.store.ids, key)) if key else None
-
-
-def _published(document: bytes) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(_: Request) -> Response:
-        return Response(document, media_type="application/json", headers={"cache-control": "no-store"})
-
-    return answer

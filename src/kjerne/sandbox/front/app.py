@@ -1,0 +1,120 @@
+"""The integrator's pages as one Starlette application under `/sandbox`.
+
+Made by `kjerne up` alone: production imports nothing of the sandbox. No person number stands in an address here: a patient is
+named in one by a part of the sandbox's stories or by the running number of the synthetic population.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from kjerne import __version__
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.pages import paging
+from kjerne.sandbox.front import calls_to_copy, finder, look
+from kjerne.sandbox.front.addresses import DOCUMENTS, areas
+from kjerne.sandbox.front.finder import Finder, Wanted
+from kjerne.sandbox.front.look import PATH, page
+from kjerne.sandbox.front.wire import Wire
+from kjerne.sandbox.people import Population
+from kjerne.sandbox.personas import Persona
+
+KINDS: Final = ("practitioner", "citizen", "system")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What the pages are about: the platform at `url`, its people, and the document of its personas and clients."""
+
+    url: str
+    personas: Sequence[Persona]
+    population: Population
+    published: bytes = field(repr=False)
+    clock: Clock
+
+
+class Front:
+    """The pages over one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._wire = Wire(sandbox.url, sandbox.clock)
+        self._finder = Finder(sandbox.population, sandbox.personas, self._wire)
+
+    def app(self) -> Starlette:
+        """What answers under `/sandbox`."""
+        routes = [
+            Route(PATH, self.start),
+            Route(f"{PATH}/", self.start),
+            Route(f"{PATH}/personas.json", self.published),
+            Route(f"{PATH}/personas", self.personas),
+            Route(f"{PATH}/patients", self.patients),
+            Mount(look.STATIC, look.static_files()),
+        ]
+        return Starlette(routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray})
+
+    async def published(self, _: Request) -> Response:
+        """Whom one can be, and with which client and key (`kjerne.client` reads it)."""
+        return Response(
+            self._sandbox.published, media_type="application/json", headers={"cache-control": "no-store"}
+        )  # fmt: skip
+
+    async def start(self, request: Request) -> Response:
+        """What this is, and where everything is."""
+        document = await asyncio.to_thread(self._wire.described)
+        return page(
+            request, "start.html", "start.title", url=self._sandbox.url, areas=areas(document), documents=DOCUMENTS,
+            people=self._sandbox.population.residents, personas=len(self._sandbox.personas), version=__version__,
+            first=calls_to_copy.about(self._sandbox.url, "gp", "citizen"),
+        )  # fmt: skip
+
+    async def personas(self, request: Request) -> Response:
+        """Whom one can be, and a call to begin with."""
+        kind = request.query_params.get("kind", "")
+        chosen = [one for one in self._sandbox.personas if kind in ("", one.kind)]
+        units = {one.number: one.name for one in self._sandbox.population.organisations}
+        calls = {one.name: calls_to_copy.first(self._sandbox.url, one) for one in chosen}
+        return page(
+            request, "personas.html", "personas.title", chosen=chosen, kind=kind, kinds=KINDS, units=units, calls=calls
+        )  # fmt: skip
+
+    async def patients(self, request: Request) -> Response:
+        """Test patients by what they are and have."""
+        query = request.query_params
+        fault, rows, wanted = None, list[finder.Row](), Wanted()
+        try:
+            wanted = Wanted.of(query)
+            today = self._sandbox.clock.now().date()
+            rows = list(await asyncio.to_thread(self._finder.find, wanted, today))
+        except Refusal as refusal:
+            fault = refusal
+        part = paging.part(len(rows), query.get("part", ""), finder.ROWS)
+        kept = urlencode([(name, value) for name, value in query.items() if name != "part" and value])
+        return page(
+            request, "patients.html", "patients.title", status=fault.status if fault else 200, rows=paging.cut(rows, part),
+            wanted=wanted, typed=query, fault=fault, part=part, kept=f"?{kept}&" if kept else "?",
+            askers=self._sandbox.personas, places=self._finder.places, traits=finder.TRAITS, relations=finder.RELATIONS,
+            has=finder.HAS, call=lambda row: calls_to_copy.about(self._sandbox.url, wanted.as_, self._said_as(row)),
+        )  # fmt: skip
+
+    def _said_as(self, row: finder.Row) -> str:
+        """A patient as the client for tests takes her: by a persona's name where she has one."""
+        return next((one.name for one in self._sandbox.personas if one.nin == row.number), row.number)
+
+
+async def _astray(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return look.refused(
+        request, Refusal(error.status_code, "there is no such page in the sandbox", todo=f"Begin at {PATH}.")
+    )

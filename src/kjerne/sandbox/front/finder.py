@@ -1,0 +1,219 @@
+"""Whom to ask about: test patients by what they are, what they have chosen, who treats them, and what they have.
+
+The first three stand in the synthetic population as it was made (a choice that was made or ended since then is not seen here).
+What they have is asked of the platform, by the test client over HTTP, as an integrator's own program may ask it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from kjerne.access import Tie
+from kjerne.errors import Refusal
+from kjerne.registries.identifiers import numbers_in
+from kjerne.sandbox.front.wire import Wire
+from kjerne.sandbox.people import Person, Population
+from kjerne.sandbox.personas import Persona
+
+ROWS: Final = 20
+PAGES_LIMIT: Final = 50
+"""Pages of an answer that are followed, of 200 records each."""
+SEARCH_CHARACTERS: Final = 300
+TEST_CLIENT: Final = "all-patients"
+_SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+(\?[^\s#]*)?")
+CHILD_UNTIL, YOUTH_UNTIL, ADULT_FROM = 12, 16, 18
+TRAITS: Final = (
+    "child", "youth", "young", "adult", "opted-out", "restricted", "blocks", "protected", "d-number", "parent", "represents",
+    "represented",
+)  # fmt: skip
+RELATIONS: Final = ("treats", "none", "blocked", "family")
+HAS: Final[Mapping[str, str]] = {
+    "hba1c": "Observation?code=NPU27300",
+    "high-hba1c": "Observation?code=NPU27300&value-quantity=gt53",
+    "creatinine": "Observation?code=NPU18016",
+    "pathology": "DiagnosticReport?category=PAT",
+    "radiology": "DiagnosticReport?category=BLD",
+    "corrected": "DiagnosticReport?status=amended",
+    "allergy": "AllergyIntolerance?_lastUpdated=gt2000",
+    "implant": "DeviceUseStatement?_lastUpdated=gt2000",
+}
+"""What somebody may have, as a FHIR search of the test client's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for, as it stands in the page's address; an empty part asks for nothing."""
+
+    as_: str = "gp"
+    relation: str = ""
+    trait: str = ""
+    sex: str = ""
+    oldest: str = ""
+    youngest: str = ""
+    place: str = ""
+    has: str = ""
+    search: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Wanted:
+        """From an address. `Refusal` 400 where a part of it is none of those there are."""
+        said = {name: query.get(name, "").strip() for name in cls.__slots__ if name != "as_"}
+        wanted = cls(as_=query.get("as", "") or "gp", **said)
+        for name, known in (("relation", RELATIONS), ("trait", TRAITS), ("sex", ("female", "male")), ("has", HAS)):
+            if (value := said[name]) and value not in known:
+                raise Refusal(400, f"{name} is one of: {', '.join(known)}", where=name)
+        for name in ("oldest", "youngest"):
+            if said[name] and not (said[name].isascii() and said[name].isdigit() and len(said[name]) < 4):
+                raise Refusal(400, "an age is a whole number of years", where=name)
+        _check_search(wanted.search)
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Somebody who was found. `part` is the part played in the sandbox's stories, `relation` to whom one asks as."""
+
+    key: int
+    part: str
+    name: str
+    number: str = field(repr=False)
+    age: int
+    sex: str
+    place: str
+    traits: tuple[str, ...]
+    relation: str
+
+
+class Finder:
+    """Looks through the population, and asks the platform for what its people have."""
+
+    def __init__(self, population: Population, personas: Sequence[Persona], wire: Wire) -> None:
+        self._population = population
+        self._personas = {one.name: one for one in personas}
+        self._wire = wire
+        self._parts = {key: part for part, key in population.cast.items()}
+        self._residents = population.people[: population.residents]
+        self._keys = {number.value: one.key for one in population.people for number in one.numbers}
+        self._acting = {
+            tie.key for ties in population.ties.values() for tie in ties if tie.kind in ("proxy", "guardian")
+        }
+        self._parents = {tie.key for ties in population.ties.values() for tie in ties if tie.kind == "parent"}
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where people live."""
+        return sorted({one.address.city for one in self._residents})
+
+    def find(self, wanted: Wanted, today: date) -> Sequence[Row]:
+        """Everybody who fits. For a thread, since the platform may be asked. `Refusal` where it refuses the search."""
+        asker = self._personas.get(wanted.as_)
+        if asker is None:
+            raise Refusal(
+                404, "no persona has this name", where="as", todo=f"Choose one of: {', '.join(self._personas)}."
+            )
+        rows = [row for row in self._rows(asker, today) if _fits(row, wanted)]
+        for search in filter(None, (HAS.get(wanted.has, ""), wanted.search)):
+            having = self._having(search)
+            rows = [row for row in rows if row.key in having]
+        return rows
+
+    def _rows(self, asker: Persona, today: date) -> Iterator[Row]:
+        for one in self._residents:
+            traits = tuple(self._traits(one, today))
+            yield Row(
+                one.key, self._parts.get(one.key, ""), one.name, one.nin, one.age(today), one.sex, one.address.city, traits,
+                self._relation(one, asker, today),
+            )  # fmt: skip
+
+    def _traits(self, one: Person, today: date) -> Iterator[str]:
+        age = one.age(today)
+        yield (
+            "child" if age < CHILD_UNTIL else "youth" if age < YOUTH_UNTIL else "young" if age < ADULT_FROM else "adult"
+        )
+        yield from sorted({_CHOSEN[choice.kind] for choice in self._choices(one) if choice.kind in _CHOSEN})
+        if one.protection != "ugradert":
+            yield "protected"
+        if len(one.numbers) > 1 or one.numbers[-1].kind == "DNR":
+            yield "d-number"
+        if one.key in self._parents:
+            yield "parent"
+        if one.key in self._acting:
+            yield "represents"
+        if any(tie.kind in ("proxy", "guardian") for tie in self._ties(one, today)):
+            yield "represented"
+
+    def _relation(self, one: Person, asker: Persona, today: date) -> str:
+        if any(choice.kind == "block" and asker.hpr and choice.hpr == asker.hpr for choice in self._choices(one)):
+            return "blocked"
+        ties = self._ties(one, today)
+        if asker.kind == "citizen":
+            own = self._keys.get(asker.nin, 0)
+            return "family" if one.key == own or any(tie.key == own for tie in ties) else "none"
+        units = {asker.organisation, asker.point_of_care} - {""}
+        treats = any(
+            (tie.kind == "practice-list" and asker.hpr and tie.hpr == asker.hpr)
+            or (tie.kind == "care" and tie.organisation in units)
+            for tie in ties
+        )
+        return "treats" if treats else "none"
+
+    def _ties(self, one: Person, today: date) -> Sequence[Tie]:
+        return [tie for tie in self._population.ties.get(one.key, ()) if tie.until is None or today < tie.until]
+
+    def _choices(self, one: Person) -> Sequence[Any]:
+        return [choice for choice in self._population.choices.get(one.key, ()) if choice.ended_at is None]
+
+    def _having(self, search: str) -> set[int]:
+        """Whom the records that a search finds are about."""
+        name, _, criteria = search.partition("?")
+        asked = [criteria, f"_include={name}:patient", "_elements=identifier", "_count=200"]
+        path = f"/fhir/R4/{name}?" + "&".join(filter(None, asked))
+        found: set[int] = set()
+        with self._wire.recorded() as (http, _):
+            client = self._wire.client(http)
+            for _page in range(PAGES_LIMIT):
+                answer = client.call("GET", path, as_=TEST_CLIENT)
+                if answer.is_error:
+                    raise Refusal(400, _said(answer.json()), where="search", todo="Write it as Type?parameter=value.")
+                bundle = answer.json()
+                for entry in bundle.get("entry", ()):
+                    found |= {self._keys.get(one["value"], 0) for one in entry["resource"].get("identifier", ())}
+                onward = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), "")
+                if not onward:
+                    return found
+                path = onward[onward.index("/fhir/R4/") :]
+        raise Refusal(400, "too many records are found", where="search", todo="Narrow the search.")
+
+
+_CHOSEN: Final = {"opt-out": "opted-out", "restriction": "restricted", "block": "blocks"}
+
+
+def _fits(row: Row, wanted: Wanted) -> bool:
+    return (
+        (not wanted.relation or row.relation == wanted.relation)
+        and (not wanted.trait or wanted.trait in row.traits)
+        and (not wanted.sex or row.sex == wanted.sex)
+        and (not wanted.youngest or row.age >= int(wanted.youngest))
+        and (not wanted.oldest or row.age <= int(wanted.oldest))
+        and (not wanted.place or row.place == wanted.place)
+    )
+
+
+def _check_search(search: str) -> None:
+    if not search:
+        return
+    if len(search) > SEARCH_CHARACTERS or not _SEARCH.fullmatch(search):
+        todo = f"For instance {HAS['high-hba1c']}."
+        raise Refusal(400, "a search is a type and its parameters, without spaces", where="search", todo=todo)
+    if numbers_in(quote(search, safe="")):
+        raise Refusal(400, "a person number stands in no address", where="search")
+
+
+def _said(outcome: Mapping[str, Any]) -> str:
+    """The first thing that a refused search was told."""
+    return str(outcome.get("issue", [{}])[0].get("diagnostics", "the platform refused the search"))

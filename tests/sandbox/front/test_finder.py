@@ -1,0 +1,91 @@
+"""Test patients by what they are, have chosen, and have."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.sandbox.front.finder import HAS, Finder, Row, Wanted
+from kjerne.sandbox.front.wire import Wire
+from kjerne.sandbox.personas import personas
+from platform_fixture import Standing
+
+
+def found(platform: Standing, **asked: str) -> dict[str, Row]:
+    """Who is found, by the part played."""
+    people = personas(platform.population)
+    finder = Finder(platform.population, people, Wire(platform.url, platform.clock))
+    return {row.part: row for row in finder.find(Wanted.of(asked), platform.clock.now().date())}
+
+
+def test_patients_are_found_by_what_they_are_and_have_chosen(platform: Standing) -> None:
+    assert set(found(platform)) == set(platform.population.cast)
+    assert set(found(platform, trait="youth")) == {"youth"}
+    assert set(found(platform, trait="opted-out")) == {"opted-out"}
+    assert set(found(platform, trait="protected")) == {"protected"}
+    assert set(found(platform, trait="restricted")) == {"restricted"}
+    assert set(found(platform, trait="d-number")) == {"renumbered"}
+    assert set(found(platform, sex="male", youngest="60")) == {"ward"}
+
+
+def test_a_relation_is_to_the_one_who_asks(platform: Standing) -> None:
+    assert set(found(platform, relation="treats")) == set(platform.population.cast)
+    assert not found(platform, relation="treats", **{"as": "outsider"})
+    assert set(found(platform, relation="blocked", **{"as": "blocked-doctor"})) == {"citizen"}
+    assert set(found(platform, relation="family", **{"as": "parent"})) == {"parent", "child", "twin", "youth"}
+    assert "restricted" in found(platform, relation="treats", **{"as": "hospital-doctor"})
+
+
+def test_what_they_have_is_asked_of_the_platform(platform: Standing) -> None:
+    assert "citizen" in found(platform, has="hba1c")
+    assert set(found(platform, search="Observation?code=NPU27300")) == set(found(platform, has="hba1c"))
+    assert not found(platform, search="Observation?code=no-such-code")
+
+
+def test_every_kind_that_is_offered_is_a_search_that_the_platform_takes(platform: Standing) -> None:
+    for has in HAS:
+        found(platform, has=has)
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [
+        ({"trait": "tall"}, "trait"),
+        ({"oldest": "-1"}, "oldest"),
+        ({"as": "nobody"}, "as"),
+        ({"search": "Observation?x y"}, "search"),
+        ({"search": "Observation?nonsense=1"}, "search"),
+        ({"search": "Patient?identifier=30876827200"}, "search"),
+    ],
+)
+def test_what_cannot_be_looked_for_is_said_with_its_field(
+    platform: Standing, asked: dict[str, str], where: str
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        found(platform, **asked)
+    assert caught.value.where == where
+    assert "30876827200" not in caught.value.says + caught.value.todo
+
+
+def test_a_platform_that_does_not_answer_at_its_own_address_is_told(platform: Standing) -> None:
+    people = personas(platform.population)
+    finder = Finder(platform.population, people, Wire("http://127.0.0.1:9", platform.clock))
+    with pytest.raises(Refusal) as caught:
+        finder.find(Wanted(has="hba1c"), platform.clock.now().date())
+    assert caught.value.status == 503
+
+
+def test_the_page_shows_whom_it_found_with_a_call_and_no_number_in_its_address(platform: Standing) -> None:
+    answer = platform.http.get(f"{platform.url}/sandbox/patients?trait=youth", headers={"accept-language": "en"})
+    assert answer.status_code == 200
+    number = platform.nin("youth")
+    assert number in answer.text
+    assert "--patient youth --as gp" in answer.text
+    assert not [link for link in answer.text.split('href="')[1:] if number in link.partition('"')[0]]
+
+
+def test_a_search_that_is_refused_is_shown_at_the_form(platform: Standing) -> None:
+    answer: httpx.Response = platform.http.get(f"{platform.url}/sandbox/patients?oldest=old")
+    assert answer.status_code == 400
+    assert 'aria-invalid="true" aria-describedby="fault' in answer.text
