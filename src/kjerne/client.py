@@ -131,6 +131,7 @@ class Client:
         portal: bool = False,
         policy: str = "",
         service: str = "",
+        narrower: str = "",
     ) -> Held:
         """A token as the persona `as_`, for a practitioner with an attestation about `patient` (a person number).
 
@@ -139,9 +140,11 @@ class Client:
         `scope` names others. A token is used again while it lives; another patient needs another. `portal` is for a citizen: the
         sandbox's citizen portal exchanges her login for a token about `patient`, herself unless it is somebody else. `policy` is
         the last number of the access policy (ACP) that the portal then signs: 3 as a guardian, else read off the purpose.
+        `narrower` are SMART scopes beside the others.
         """
         need = _Need(patient, purpose, reason, self_selected, decision, portal, policy)
-        wanted = (as_, need, scope or self._scopes(self._portal().name if portal else as_, path, service))
+        own = scope or self._scopes(self._portal().name if portal else as_, path, service)
+        wanted = (as_, need, f"{own} {narrower}".strip())
         held = self._tokens.get(wanted)
         if held is None or held.expires_at - EARLY_SECONDS < self._clock.now().timestamp():
             held = self._tokens[wanted] = self._fetched(self._persona(as_), *wanted[1:])

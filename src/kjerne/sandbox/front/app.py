@@ -7,7 +7,8 @@ named in one by a part of the sandbox's stories or by the running number of the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
@@ -22,10 +23,11 @@ from kjerne import __version__
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages import paging
-from kjerne.sandbox.front import calls_to_copy, finder, look
+from kjerne.sandbox.front import calls_to_copy, finder, look, tokens
 from kjerne.sandbox.front.addresses import DOCUMENTS, areas
 from kjerne.sandbox.front.finder import Finder, Wanted
 from kjerne.sandbox.front.look import PATH, page
+from kjerne.sandbox.front.visits import Visits, posted
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Population
 from kjerne.sandbox.personas import Persona
@@ -51,6 +53,8 @@ class Front:
         self._sandbox = sandbox
         self._wire = Wire(sandbox.url, sandbox.clock)
         self._finder = Finder(sandbox.population, sandbox.personas, self._wire)
+        self._visits = Visits(sandbox.clock)
+        self._secure = sandbox.url.startswith("https:")
 
     def app(self) -> Starlette:
         """What answers under `/sandbox`."""
@@ -60,6 +64,9 @@ class Front:
             Route(f"{PATH}/personas.json", self.published),
             Route(f"{PATH}/personas", self.personas),
             Route(f"{PATH}/patients", self.patients),
+            Route(f"{PATH}/token", self.token),
+            Route(f"{PATH}/token", self.build, methods=["POST"]),
+            Route(f"{PATH}/token/{{id}}", self.built),
             Mount(look.STATIC, look.static_files()),
         ]
         return Starlette(routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray})
@@ -106,6 +113,43 @@ class Front:
             wanted=wanted, typed=query, fault=fault, part=part, kept=f"?{kept}&" if kept else "?",
             askers=self._sandbox.personas, places=self._finder.places, traits=finder.TRAITS, relations=finder.RELATIONS,
             has=finder.HAS, call=lambda row: calls_to_copy.about(self._sandbox.url, wanted.as_, self._said_as(row)),
+        )  # fmt: skip
+
+    async def token(self, request: Request) -> Response:
+        """What a token is to be for; what stands in the address is put into the form."""
+        return self._token_form(request, request.query_params)
+
+    def _token_form(self, request: Request, typed: Mapping[str, str], fault: Refusal | None = None) -> Response:
+        visit = self._visits.of(request)
+        return page(
+            request, "token.html", "token.title", status=fault.status if fault else 200, typed=typed, fault=fault,
+            askers=self._sandbox.personas, purposes=tokens.PURPOSES, services=tokens.SERVICES,
+            made=[(name, one, self._finder.named(one.asked.patient)) for name, one in reversed(visit.tokens.items())],
+        )  # fmt: skip
+
+    async def build(self, request: Request) -> Response:
+        """Gets a token, and leads to it."""
+        form = await posted(request)
+        try:
+            patient = self._finder.number_of(form["patient"]) if form.get("patient", "").strip() else ""
+            asked = tokens.Asked.of(form, patient)
+            made = await asyncio.to_thread(tokens.build, self._wire, asked, self._sandbox.personas)
+        except Refusal as refusal:
+            return self._token_form(request, form, refusal)
+        visit = self._visits.of(request)
+        return self._visits.gone_to(visit, f"{PATH}/token/{visit.keep_token(made)}", secure=self._secure)
+
+    async def built(self, request: Request) -> Response:
+        """A token with every step on the way to it, or why there is none."""
+        found = self._visits.of(request).tokens.get(request.path_params["id"])
+        if found is None:
+            raise Refusal(404, "this browser has no such token here", todo="Make one anew.")
+        header, said = tokens.claims(found.held.token) if found.held else ({}, ())
+        return page(
+            request, "built.html", "built.title" if found.held else "built.refused", built=found, header=header, claims=said,
+            details=tokens.details(found.held.token) if found.held else (), steps=[tokens.shown(one) for one in found.steps],
+            named=self._finder.named(found.asked.patient), now=self._sandbox.clock.now().timestamp(),
+            key=json.dumps(found.held.key.private_jwk()) if found.held else "",
         )  # fmt: skip
 
     def _said_as(self, row: finder.Row) -> str:

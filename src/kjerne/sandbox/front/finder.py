@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from kjerne.access import Tie
 from kjerne.errors import Refusal
+from kjerne.registries import identifiers
 from kjerne.registries.identifiers import numbers_in
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Person, Population
@@ -24,6 +25,7 @@ ROWS: Final = 20
 PAGES_LIMIT: Final = 50
 """Pages of an answer that are followed, of 200 records each."""
 SEARCH_CHARACTERS: Final = 300
+NUMBER_DIGITS: Final = 11
 TEST_CLIENT: Final = "all-patients"
 _SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+(\?[^\s#]*)?")
 CHILD_UNTIL, YOUTH_UNTIL, ADULT_FROM = 12, 16, 18
@@ -96,7 +98,8 @@ class Finder:
         self._population = population
         self._personas = {one.name: one for one in personas}
         self._wire = wire
-        self._parts = {key: part for part, key in population.cast.items()}
+        self._played: dict[str, int] = {str(part): key for part, key in population.cast.items()}
+        self._parts = {key: part for part, key in self._played.items()}
         self._residents = population.people[: population.residents]
         self._keys = {number.value: one.key for one in population.people for number in one.numbers}
         self._acting = {
@@ -188,6 +191,30 @@ class Finder:
                     return found
                 path = onward[onward.index("/fhir/R4/") :]
         raise Refusal(400, "too many records are found", where="search", todo="Narrow the search.")
+
+    def number_of(self, said: str) -> str:
+        """The person number of a persona, a part or a running number of this population, or the one that was said.
+
+        A running number names somebody in an address, where a person number may not stand. `Refusal` 400 for anything else.
+        """
+        said = said.replace(" ", "")
+        persona = self._personas.get(said)
+        if persona is not None and persona.nin:
+            return persona.nin
+        plain = said.isascii() and said.isdigit()
+        key = int(said) if plain and len(said) < NUMBER_DIGITS else self._played.get(said, 0)
+        person = self._population.by_key.get(key)
+        if person is not None:
+            return person.nin
+        if plain and len(said) == NUMBER_DIGITS:
+            return identifiers.parse(said, strict=False).value
+        todo = "Write eleven digits, or a name such as citizen."
+        raise Refusal(400, "the patient is neither a person number nor anybody's name here", where="patient", todo=todo)
+
+    def named(self, number: str) -> str:
+        """Who has a number; empty where it is nobody of the population's."""
+        person = self._population.by_key.get(self._keys.get(number, 0))
+        return person.name if person else ""
 
 
 _CHOSEN: Final = {"opt-out": "opted-out", "restriction": "restricted", "block": "blocks"}

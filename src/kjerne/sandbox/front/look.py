@@ -24,7 +24,7 @@ from kjerne.sandbox.front import words
 
 PATH: Final = "/sandbox"
 STATIC: Final = f"{PATH}/static"
-TABS: Final = (("", "start"), ("/personas", "personas"), ("/patients", "patients"))
+TABS: Final = (("", "start"), ("/personas", "personas"), ("/patients", "patients"), ("/token", "token"))
 FOLDER: Final = files("kjerne.sandbox.front")
 
 
