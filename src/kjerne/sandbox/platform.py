@@ -20,6 +20,7 @@ from kjerne.lifespan import Lifespan
 from kjerne.registries import identifiers
 from kjerne.sandbox.everybody import Everybody
 from kjerne.sandbox.following import following
+from kjerne.sandbox.front import trail
 from kjerne.sandbox.front.app import Front, Sandbox
 from kjerne.sandbox.front.look import PATH as SANDBOX
 from kjerne.sandbox.newcomers import Newcomers, TestClient
@@ -95,7 +96,7 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
     pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
-    front = Front(Sandbox(public_url, people, known.population(), document, clock))
+    front = Front(Sandbox(public_url, people, known.population(), document, clock, partial(trail.of, house.store.pool)))
     system = SmartSystem(people, mint, _staff(clients), clock, public_url, partial(_address, house))
     mounts = [
         Mount("/sts", provider),

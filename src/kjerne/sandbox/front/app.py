@@ -25,6 +25,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import paging
 from kjerne.sandbox.front import calls_to_copy, finder, look, tokens
 from kjerne.sandbox.front.addresses import DOCUMENTS, areas
+from kjerne.sandbox.front.console import Console, Trail
 from kjerne.sandbox.front.finder import Finder, Wanted
 from kjerne.sandbox.front.look import PATH, page
 from kjerne.sandbox.front.visits import Visits, posted
@@ -44,6 +45,7 @@ class Sandbox:
     population: Population
     published: bytes = field(repr=False)
     clock: Clock
+    trail: Trail
 
 
 class Front:
@@ -55,6 +57,9 @@ class Front:
         self._finder = Finder(sandbox.population, sandbox.personas, self._wire)
         self._visits = Visits(sandbox.clock)
         self._secure = sandbox.url.startswith("https:")
+        self._console = Console(
+            self._wire, self._finder, self._visits, sandbox.personas, sandbox.trail, secure=self._secure
+        )
 
     def app(self) -> Starlette:
         """What answers under `/sandbox`."""
@@ -67,6 +72,7 @@ class Front:
             Route(f"{PATH}/token", self.token),
             Route(f"{PATH}/token", self.build, methods=["POST"]),
             Route(f"{PATH}/token/{{id}}", self.built),
+            *self._console.routes(),
             Mount(look.STATIC, look.static_files()),
         ]
         return Starlette(routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray})
@@ -146,7 +152,8 @@ class Front:
             raise Refusal(404, "this browser has no such token here", todo="Make one anew.")
         header, said = tokens.claims(found.held.token) if found.held else ({}, ())
         return page(
-            request, "built.html", "built.title" if found.held else "built.refused", built=found, header=header, claims=said,
+            request, "built.html", "built.title" if found.held else "built.refused", id=request.path_params["id"],
+            built=found, header=header, claims=said,
             details=tokens.details(found.held.token) if found.held else (), steps=[tokens.shown(one) for one in found.steps],
             named=self._finder.named(found.asked.patient), now=self._sandbox.clock.now().timestamp(),
             key=json.dumps(found.held.key.private_jwk()) if found.held else "",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import jinja2
 from markupsafe import Markup
@@ -20,11 +20,12 @@ from kjerne.errors import Refusal, sentences
 from kjerne.pages import desk, formats
 from kjerne.pages import words as pages_words
 from kjerne.pages.words import Language
+from kjerne.registries.identifiers import numbers_in
 from kjerne.sandbox.front import words
 
 PATH: Final = "/sandbox"
 STATIC: Final = f"{PATH}/static"
-TABS: Final = (("", "start"), ("/personas", "personas"), ("/patients", "patients"), ("/token", "token"))
+TABS: Final = ("", "/personas", "/patients", "/token", "/console", "/calls")
 FOLDER: Final = files("kjerne.sandbox.front")
 
 
@@ -72,7 +73,7 @@ def environment() -> jinja2.Environment:
 
 def _looks(request: Request, language: Language) -> Mapping[str, Any]:
     reads_as = pages_words.reads_as(language)
-    query = request.url.query
+    query = "" if numbers_in(unquote(request.url.query)) else request.url.query
     return {
         "t": partial(words.say, language),
         "knows": words.knows,
@@ -84,7 +85,7 @@ def _looks(request: Request, language: Language) -> Mapping[str, Any]:
         "here": quote(request.url.path + (f"?{query}" if query else ""), safe=""),
         "static": desk.static_url,
         "own": own_url,
-        "tabs": [(PATH + where, key) for where, key in TABS],
+        "tabs": [(PATH + where, where[1:] or "start") for where in TABS],
         "clock": lambda at: formats.clock(at, reads_as),
         "day": lambda at: formats.day(at, reads_as),
         "pairs": lambda names: [(name, name) for name in names],

@@ -43,6 +43,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "cnf": "key",
 }
 """Where a claim comes from, by which word of the catalogues it is told."""
+TOKEN_SHOWN: Final = 40
 _MOMENTS: Final = ("iat", "nbf", "exp", "auth_time")
 
 
@@ -155,7 +156,7 @@ def shown(step: Step) -> Shown:
     if came.get("error") == "use_dpop_nonce":
         key = "nonce"
     if key == "personas":
-        came = {"…": f"{len(step.answer)} bytes"}
+        came = {"…": f"{step.length_bytes} bytes"}
     sent = list(_sent(step))
     told = [(name, _told(value)) for name, value in came.items()]
     told += [(name, step.header(name)) for name in ("dpop-nonce", "location") if step.header(name)]
@@ -168,6 +169,17 @@ def _sent(step: Step) -> Iterator[tuple[str, str]]:
         yield "DPoP", _read(proof)
     for name, value in parse_qsl(step.body.decode("utf-8", "replace"), keep_blank_values=True):
         yield name, _told(value)
+
+
+def headers(step: Step) -> Sequence[tuple[str, str]]:
+    """The headers of a request for a page: its proof read, and of its token only how it begins."""
+    return [(name, _header(name.lower(), value)) for name, value in step.sent]
+
+
+def _header(name: str, value: str) -> str:
+    if name == "dpop":
+        return _read(value)
+    return f"{value[:TOKEN_SHOWN]}… ({len(value)})" if name == "authorization" else value
 
 
 def _told(value: Any) -> str:

@@ -17,11 +17,13 @@ from starlette.responses import RedirectResponse, Response
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.sandbox.front.calling import Made
 from kjerne.sandbox.front.tokens import Built
 
 COOKIE: Final = "kjerne_sandbox"
 VISITS_LIMIT: Final = 200
 TOKENS_LIMIT: Final = 20
+CALLS_LIMIT: Final = 30
 IDLE: Final = timedelta(hours=8)
 FORM_LIMIT_BYTES: Final = 200_000
 FIELDS_LIMIT: Final = 100
@@ -35,10 +37,15 @@ class Visit:
     id: str
     seen_at: datetime
     tokens: dict[str, Built] = field(default_factory=dict, repr=False)
+    calls: dict[str, Made] = field(default_factory=dict, repr=False)
 
     def keep_token(self, built: Built) -> str:
         """Its id here."""
         return _kept(self.tokens, built, TOKENS_LIMIT)
+
+    def keep_call(self, made: Made) -> str:
+        """Its id here."""
+        return _kept(self.calls, made, CALLS_LIMIT)
 
 
 class Visits:

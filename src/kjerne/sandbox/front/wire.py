@@ -19,6 +19,8 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 
 SECONDS: Final = 30
+ANSWER_LIMIT_BYTES: Final = 200_000
+"""Of an answer, what is kept to be shown."""
 AS_IT_IS: Final = {"accept-encoding": "identity", "user-agent": "kjerne-sandbox"}
 """So that the answer that is shown is the answer that came."""
 
@@ -35,6 +37,8 @@ class Step:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     answer: bytes = field(repr=False)
     milliseconds: float
+    length_bytes: int
+    """Of the whole answer, of which `answer` may be the beginning."""
 
     def header(self, name: str) -> str:
         """A header of the answer; empty where there is none."""
@@ -61,8 +65,9 @@ class _Recording(httpx.BaseTransport):
             body,
             answer.status_code,
             tuple(answer.headers.multi_items()),
-            content,
+            content[:ANSWER_LIMIT_BYTES],
             took,
+            len(content),
         )
         self.steps.append(step)
         return answer
