@@ -132,6 +132,18 @@ def work(
     say({"done": done}, as_json=json_, text=f"{done} jobs done")
 
 
+@kjerne.command()
+def source(
+    port: Port = None,
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Run a document source (IHE XDS.b and XCA) on its own folder and PostgreSQL, until Ctrl-C; `source.toml` says who it is."""
+    from kjerne.commands.sourcing import run
+
+    run(settings_of(mode="production", port=port, data=data), as_json=json_)
+
+
 @load.command("kith")
 def load_kith(
     paths: Annotated[list[Path], typer.Argument(help="Svarrapport files, or folders with *.xml in them.")],

@@ -76,6 +76,19 @@ async def serve(application: Any, listener: socket.socket, started: Started | No
     await server.serve(sockets=[listener])
 
 
+async def while_it_stands(database: Coroutine[Any, Any, None], serving: Coroutine[Any, Any, None]) -> None:
+    """Serves until told to stop. Refusal 503 where the database ends first: nothing can be answered without it."""
+    served, watched = asyncio.create_task(serving), asyncio.create_task(database)
+    await asyncio.wait((served, watched), return_when=asyncio.FIRST_COMPLETED)
+    if served.done():
+        watched.cancel()
+        await served
+        return
+    signal.raise_signal(signal.SIGTERM)  # `serve` ends as it does when it is told to
+    await asyncio.gather(served, return_exceptions=True)
+    raise Refusal(503, "PostgreSQL has ended", todo="Start again; nothing that was answered is lost.")
+
+
 def configuration(application: Any, **more: Any) -> uvicorn.Config:
     """How uvicorn is run everywhere. Its own access log is off: `wire.edge` writes one line for each answer."""
     return uvicorn.Config(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,7 +22,7 @@ from kjerne.errors import Refusal
 from kjerne.registries.guides import Guides
 from kjerne.sandbox import dangers, platform, seeding
 from kjerne.sandbox.seeding import Made, Progress
-from kjerne.server import listening, serve
+from kjerne.server import listening, serve, while_it_stands
 from kjerne.settings import Settings
 from kjerne.store import key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, made_key
@@ -65,20 +64,7 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
                 standing(Standing(url, people, seconds, patient, other_number(settings, people)))
 
             async with _at_work(connected):
-                await _while_it_stands(server, serve(platform.build(connected), listener, tell))
-
-
-async def _while_it_stands(server: Embedded, serving: Coroutine[Any, Any, None]) -> None:
-    """Serves until told to stop. Refusal 503 where the database ends first: nothing can be answered without it."""
-    served, watched = asyncio.create_task(serving), asyncio.create_task(server.ended())
-    await asyncio.wait((served, watched), return_when=asyncio.FIRST_COMPLETED)
-    if served.done():
-        watched.cancel()
-        await served
-        return
-    signal.raise_signal(signal.SIGTERM)  # `serve` ends as it does when it is told to
-    await asyncio.gather(served, return_exceptions=True)
-    raise Refusal(503, "PostgreSQL has ended", todo="Start again; nothing that was answered is lost.")
+                await while_it_stands(server.ended(), serve(platform.build(connected), listener, tell))
 
 
 @contextlib.asynccontextmanager

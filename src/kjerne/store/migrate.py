@@ -29,19 +29,21 @@ VERSION_TABLE: Final = "schema_version"
 LOCK: Final = 0x6B6A65726E65  # "kjerne"; any number no other program takes
 
 
-def head() -> str:
+def head(folder: Path | None = None) -> str:
     """The number of the newest file: what a database must say to be served by this program."""
-    return _files()[-1].name[:4]
+    return _files(folder)[-1].name[:4]
 
 
-async def upgrade(owner_dsn: str) -> str:
-    """Run what is missing, as the owner role; the number reached. Refusal 503 if a newer kjerne made the tables."""
+async def upgrade(owner_dsn: str, folder: Path | None = None) -> str:
+    """Run what is missing, as the owner role; the number reached. Refusal 503 if a newer kjerne made the tables.
+
+    `folder` is another house's layout (the document source's) in a database of its own."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(owner_dsn), poolclass=NullPool
     )
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, folder)
     except (ResolutionError, CommandError) as error:
         raise Refusal(
             503, "the database was made by a newer kjerne than this one", todo="Start that version, or upgrade kjerne."
@@ -50,7 +52,7 @@ async def upgrade(owner_dsn: str) -> str:
         raise Refusal(409, str(error), where="KJERNE_OWNER_DSN") from error
     finally:
         await engine.dispose()
-    return head()
+    return head(folder)
 
 
 async def current(dsn: str) -> str:
@@ -64,8 +66,8 @@ async def current(dsn: str) -> str:
         await connection.close()
 
 
-def _upgrade(connection: Connection) -> None:
-    scripts = _scripts(connection)
+def _upgrade(connection: Connection, folder: Path | None) -> None:
+    scripts = _scripts(connection, folder)
 
     def missing(revision: str, _: MigrationContext) -> list[object]:
         return list(scripts._upgrade_revs("head", revision))  # noqa: SLF001 - as alembic.command.upgrade does
@@ -76,11 +78,11 @@ def _upgrade(connection: Connection) -> None:
         context.run_migrations()
 
 
-def _scripts(connection: Connection) -> ScriptDirectory:
+def _scripts(connection: Connection, folder: Path | None) -> ScriptDirectory:
     """alembic's view of the SQL files: each a revision that follows the one before."""
-    scripts = ScriptDirectory(str(FOLDER))
+    scripts = ScriptDirectory(str(folder or FOLDER))
     revisions: list[Script] = []
-    for path in _files():
+    for path in _files(folder):
         module = ModuleType(path.stem)
         follows = revisions[-1].revision if revisions else None
         module.__dict__.update(down_revision=follows, upgrade=partial(_run, connection, path))
@@ -95,5 +97,5 @@ def _run(connection: Connection, path: Path) -> None:
     await_only(driver.execute(path.read_text(encoding="utf-8")))
 
 
-def _files() -> list[Path]:
-    return sorted(FOLDER.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+def _files(folder: Path | None) -> list[Path]:
+    return sorted((folder or FOLDER).glob("[0-9][0-9][0-9][0-9]_*.sql"))

@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -245,7 +245,7 @@ def content_type(boundary: str) -> str:
     return f'{TYPE}; type="{XOP_TYPE}"; start="<envelope>"; start-info="{soap.TYPE}"; boundary="{boundary}"'
 
 
-def packed(boundary: str, envelope: bytes, files: Sequence[tuple[str, str, int]]) -> Iterator[bytes]:
+def packed(boundary: str, envelope: bytes, files: Sequence[tuple[str, str, int]]) -> Generator[bytes]:
     """The package, piece by piece. `files` are open files as (name of the part, media type, descriptor), from their beginning;
     each is closed when it has been sent, or when the sending ends early."""
     left = [descriptor for _, _, descriptor in files]

@@ -107,7 +107,7 @@ class Assertions:
             raise refused("invalid_request", "Send exactly one Authorization header, and one DPoP at most.", status=400)
         text = found[0].partition(b" ")[2].strip()
         try:
-            signed, issuer = self._verified(text)
+            signed, issuer = self._verified(_decoded(text))
             issued = self._in_time(signed)
             confirmed = self._confirmed(signed, url)
             claims = xua.claims_of(signed, issuer, until=_instant(_only(signed, "Conditions"), "NotOnOrAfter"))
@@ -127,9 +127,27 @@ class Assertions:
         name = f"saml\n{issuer}\n{claims.jti}"
         return Presented(claims, sha256(name.encode()).digest()[:16], int(issued.timestamp()))
 
-    def _verified(self, text: bytes) -> tuple[etree._Element, str]:
+    def carried(self, assertion: etree._Element, url: str) -> Claims:
+        """The claims of a bearer assertion that a SOAP header carries; `Refusal` 401 otherwise.
+
+        It is good for every request until it ends, at most as long as the setting says: a gateway asks for a list and then for
+        documents with one (decision 79).
+        """
+        try:
+            signed, issuer = self._verified(etree.tostring(assertion, with_tail=False))
+            issued = self._in_time(signed)
+            if self._confirmed(signed, url):
+                raise NotGenuine("it names a key, which nothing in an envelope proves")
+            claims = xua.claims_of(signed, issuer, until=_instant(_only(signed, "Conditions"), "NotOnOrAfter"))
+        except NotGenuine as finding:
+            raise refused("invalid_token", f"The assertion does not hold: {finding}.") from None
+        if self._clock.now() - issued > timedelta(seconds=self._seconds):
+            raise refused("invalid_token", "The assertion was issued too long ago.", "Fetch a new one.")
+        return claims
+
+    def _verified(self, raw: bytes) -> tuple[etree._Element, str]:
         """The assertion as it was signed, and who signed it."""
-        root = _opened(text)
+        root = _parsed(raw)
         _hold_shape(root)
         issuer = _text(_only(root, "Issuer"))
         certificates = self._trusted.get(issuer)
@@ -211,10 +229,15 @@ def used_before() -> Refusal:
     )
 
 
-def _opened(text: bytes) -> etree._Element:
+def _decoded(text: bytes) -> bytes:
     if not text or len(text) > SAML_LIMIT_BYTES:
         raise NotGenuine("there is none, or it is too long")
-    raw = jws.decoded(text)
+    return jws.decoded(text)
+
+
+def _parsed(raw: bytes) -> etree._Element:
+    if len(raw) > SAML_LIMIT_BYTES:
+        raise NotGenuine("it is too long")
     # `<!` and `<?` begin comments, CDATA, document types and instructions, and nothing else that XML has.
     if b"<!" in raw or b"<?" in raw or b"\0" in raw:
         raise NotGenuine("it holds a comment, CDATA, an instruction or a document type")

@@ -1,0 +1,92 @@
+"""What an operator says of a source, in `source.toml` of its data directory: who it is, whom it believes, who may send.
+
+The first start writes the file with an identity of its own, with nobody believed and nobody let in.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import tomllib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from kjerne.errors import Refusal
+from kjerne.wire.saml_trust import Trusted, trusted
+
+NAME: Final = "source.toml"
+_OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_FIRST: Final = """\
+# Who this source is: its home community and its repository. Put in the OIDs that were given to you before it is used.
+home = "urn:oid:{oid}"
+repository = "{oid}.1"
+
+# Whose assertions are believed: a file of SAML metadata, and the audiences that they are made for.
+saml_metadata = ""
+audiences = []
+
+# Who may send documents: a name, and the SHA-256 (hex) of a key of at least 32 characters, sent as `Authorization: Bearer KEY`.
+[submitters]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The file as it was read."""
+
+    home: str
+    repository: str
+    audiences: tuple[str, ...]
+    issuers: Trusted
+    submitters: Mapping[str, str]
+
+    def submitter(self, key: str) -> str:
+        """Whose key it is; empty where it is nobody's."""
+        digest = sha256(key.encode()).hexdigest()
+        found = [name for name, known in self.submitters.items() if hmac.compare_digest(known, digest)]
+        return found[0] if found else ""
+
+
+def configured(folder: Path) -> Configured:
+    """What stands in a folder's file, which is made where there is none. `Refusal` 422 names what cannot be used."""
+    path = folder / NAME
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(_FIRST.format(oid=f"2.25.{uuid.uuid4().int}"), encoding="utf-8")
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise _wrong("the file cannot be read") from error
+    if unknown := set(said) - {"home", "repository", "saml_metadata", "audiences", "submitters"}:
+        raise _wrong(f"{min(unknown)} is not known")
+    home, repository = str(said.get("home", "")), str(said.get("repository", ""))
+    if not home.startswith("urn:oid:") or not _OID.fullmatch(home[8:]) or not _OID.fullmatch(repository):
+        raise _wrong("home is an OID behind urn:oid:, and repository an OID")
+    submitters = said.get("submitters", {})
+    if not isinstance(submitters, dict) or not all(_DIGEST.fullmatch(str(one)) for one in submitters.values()):
+        raise _wrong("a submitter is a name and a SHA-256 in small hexadecimal digits")
+    audiences = said.get("audiences", [])
+    if not isinstance(audiences, list) or not all(isinstance(one, str) and one for one in audiences):
+        raise _wrong("audiences is a list of names")
+    return Configured(home, repository, tuple(audiences), _issuers(folder, said), dict(submitters))
+
+
+def _issuers(folder: Path, said: Mapping[str, Any]) -> Trusted:
+    name = said.get("saml_metadata", "")
+    if not name:
+        return {}
+    try:
+        return trusted((folder / str(name)).read_bytes())
+    except OSError as error:
+        raise _wrong("the file of saml_metadata cannot be read") from error
+    except ValueError as error:
+        raise _wrong(f"the file of saml_metadata cannot be used: {error}") from error
+
+
+def _wrong(says: str) -> Refusal:
+    return Refusal(422, f"{NAME}: {says}", where=NAME, todo="Correct the file and start again.")

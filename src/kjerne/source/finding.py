@@ -1,0 +1,197 @@
+"""The stored queries answered from what a source has of one patient, as far as a `Sight` opens it.
+
+A document that stays shut is as if it were not there: no query names it, no association leads to it, and a set that holds
+nothing else is not told of either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kjerne.source.law import Sight
+from kjerne.source.rows import Held
+from kjerne.xds import names
+from kjerne.xds.errors import RegistryError, Rejected
+from kjerne.xds.forms import interval, written_xcn
+from kjerne.xds.messages import Response
+from kjerne.xds.queries import REFERENCES, Query
+from kjerne.xds.values import Association, Code, DocumentEntry, RegistryObject, SubmissionSet, bare
+
+FOUND_LIMIT: Final = 2_000
+"""Objects told in full in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What of a patient's may be told."""
+
+    documents: tuple[DocumentEntry, ...]
+    sets: tuple[SubmissionSet, ...]
+    associations: tuple[Association, ...]
+
+    @classmethod
+    def of(cls, held: Held, sight: Sight) -> Seen:
+        documents = tuple(one.entry for one in held.documents if sight.opens(one.entry))
+        shown = {one.id for one in documents}
+        members = {one.source for one in held.associations if one.kind == names.HAS_MEMBER and one.target in shown}
+        sets = tuple(one for one in held.sets if one.id in members)
+        ends = shown | members
+        associations = tuple(one for one in held.associations if {one.source, one.target} <= ends)
+        return cls(documents, sets, associations)
+
+
+def answered(query: Query, seen: Seen, home: str) -> tuple[Response, tuple[str, ...]]:
+    """The answer to a query, and the uniqueIds of the documents that it tells of."""
+    objects = [replace(one, home=home) for one in _found(query, seen)]
+    told = tuple(one.unique_id for one in objects if isinstance(one, DocumentEntry))
+    if query.returns == REFERENCES:
+        return Response(names.SUCCESS, references=tuple((one.id, one.home) for one in objects)), told
+    if len(objects) > FOUND_LIMIT:
+        says = f"More than {FOUND_LIMIT} objects were found. Ask for references, or for less."
+        raise Rejected(RegistryError("XDSTooManyResults", says))
+    return Response(names.SUCCESS, objects=tuple(objects)), told
+
+
+def _found(query: Query, seen: Seen) -> list[RegistryObject]:
+    find = _BY_KIND.get(query.kind)
+    return find(query, seen) if find else []  # a query about folders, of which there are none
+
+
+def _documents(query: Query, seen: Seen) -> list[RegistryObject]:
+    return [one for one in seen.documents if _fits(query, one)]
+
+
+def _sets(query: Query, seen: Seen) -> list[RegistryObject]:
+    return [one for one in seen.sets if _fits_set(query, one)]
+
+
+def _named(query: Query, seen: Seen) -> list[RegistryObject]:
+    asked = set(query.identifiers)
+    return [one for one in seen.documents if one.id in asked or one.unique_id in asked]
+
+
+def _associations(query: Query, seen: Seen) -> list[RegistryObject]:
+    return [*_touching(seen, query.identifiers)]
+
+
+def _named_and_associations(query: Query, seen: Seen) -> list[RegistryObject]:
+    documents = _named(query, seen)
+    return [*documents, *_touching(seen, [one.id for one in documents])]
+
+
+def _sets_of(query: Query, seen: Seen) -> list[RegistryObject]:
+    """The sets in which documents came, with what says so."""
+    members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.target in query.identifiers]
+    ids = {one.source for one in members}
+    return [*(one for one in seen.sets if one.id in ids), *members]
+
+
+def _all(query: Query, seen: Seen) -> list[RegistryObject]:
+    documents = [one for one in seen.documents if _fits(query, one)]
+    sets = [one for one in seen.sets if one.status in query.set_statuses]
+    ends = {one.id for one in documents} | {one.id for one in sets}
+    return [*documents, *sets, *(one for one in seen.associations if {one.source, one.target} <= ends)]
+
+
+def _contents(query: Query, seen: Seen) -> list[RegistryObject]:
+    asked = query.identifiers
+    sets = [one for one in seen.sets if one.id in asked or one.unique_id in asked]
+    ids = {one.id for one in sets}
+    members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.source in ids]
+    targets = {one.target for one in members}
+    documents = [one for one in seen.documents if one.id in targets and _has_codes(query, one)]
+    shown = {one.id for one in documents}
+    return [*sets, *documents, *(one for one in members if one.target in shown)]
+
+
+def _related(query: Query, seen: Seen) -> list[RegistryObject]:
+    """What documents are to the one asked for; nothing where they are nothing to it (ITI TF-2, 3.18.4.1.2.3.7.13)."""
+    ids = [one.id for one in _named(query, seen)]
+    between = [one for one in _touching(seen, ids) if one.kind in query.association_types - {names.HAS_MEMBER}]
+    if not between:
+        return []
+    ends = {end for one in between for end in (one.source, one.target)}
+    return [*(one for one in seen.documents if one.id in ends), *between]
+
+
+def _touching(seen: Seen, ids: Collection[str]) -> list[Association]:
+    return [one for one in seen.associations if one.source in ids or one.target in ids]
+
+
+_BY_KIND: Final[Mapping[str, Callable[[Query, Seen], list[RegistryObject]]]] = {
+    names.FIND_DOCUMENTS: _documents,
+    names.FIND_BY_REFERENCE: _documents,
+    names.FIND_SUBMISSION_SETS: _sets,
+    names.GET_ALL: _all,
+    names.GET_DOCUMENTS: _named,
+    names.GET_ASSOCIATIONS: _associations,
+    names.GET_DOCUMENTS_AND_ASSOCIATIONS: _named_and_associations,
+    names.GET_SUBMISSION_SETS: _sets_of,
+    names.GET_SUBMISSION_SET_AND_CONTENTS: _contents,
+    names.GET_RELATED_DOCUMENTS: _related,
+}
+
+
+def _fits(query: Query, entry: DocumentEntry) -> bool:
+    kinds = query.values("$XDSDocumentEntryType")
+    references = query.values("$XDSDocumentEntryReferenceIdList")
+    return (
+        entry.status in query.document_statuses
+        and (not kinds or entry.object_type in kinds)
+        and (not references or bool(set(references) & set(entry.reference_ids)))
+        and _has_codes(query, entry)
+        and _is_in_time(query, entry)
+        and _is_by(query, entry)
+    )
+
+
+def _fits_set(query: Query, one: SubmissionSet) -> bool:
+    sources = query.values("$XDSSubmissionSetSourceId")
+    return (
+        one.status in query.set_statuses
+        and (not sources or one.source_id in sources)
+        and _has_codes(query, one)
+        and _is_in_time(query, one)
+        and _is_by(query, one)
+    )
+
+
+def _has_codes(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
+    """Of each parameter one of its codes is there, wherever the attribute is one that the object has."""
+    for attribute, wanted in query.codes():
+        if not hasattr(one, attribute):
+            continue
+        said: Code | tuple[Code, ...] | None = getattr(one, attribute)
+        codes = said if isinstance(said, tuple) else (said,) if said else ()
+        known = {(code, bare(system)) for code, system in wanted}
+        if known.isdisjoint((code.code, bare(code.system)) for code in codes):
+            return False
+    return True
+
+
+def _is_in_time(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
+    for attribute, first, last in query.times():
+        text: str = getattr(one, attribute, "")
+        if not text:
+            return False
+        at = interval(text, attribute)[0]
+        if (first is not None and at < first) or (last is not None and at >= last):
+            return False
+    return True
+
+
+def _is_by(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
+    wanted = query.authors()
+    if not wanted:
+        return True
+    people = [written_xcn(author.person) for author in one.authors if author.person]
+    forms = [re.compile(_as_pattern(text), re.IGNORECASE) for text in wanted]
+    return any(form.fullmatch(person) for form in forms for person in people)
+
+
+def _as_pattern(text: str) -> str:
+    """A pattern of SQL's LIKE as a regular expression; a run of `%` is one, so that none can be made slow."""
+    return re.sub(r"(?:\.\*)+", ".*", "".join({"%": ".*", "_": "."}.get(sign, re.escape(sign)) for sign in text))

@@ -1,0 +1,239 @@
+"""What a source does with each request: asks its law, reads or keeps, and puts a row in the log before anything leaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import asyncpg
+from lxml import etree
+
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.policy.claims import Claims
+from kjerne.policy.people import norwegian_day
+from kjerne.source import law, rows, submitting
+from kjerne.source.configured import Configured
+from kjerne.source.files import Damaged, Files
+from kjerne.source.finding import Seen, answered
+from kjerne.source.law import Denied, Sight
+from kjerne.source.rows import Held, Noted
+from kjerne.store.pool import Connection, Pool
+from kjerne.wire import mtom, soap
+from kjerne.wire.mtom import Part
+from kjerne.wire.saml import Assertions
+from kjerne.wire.soap import Message
+from kjerne.xds import messages, names, queries
+from kjerne.xds.errors import RegistryError, Rejected
+from kjerne.xds.forms import CX
+from kjerne.xds.messages import Given, Response, Wanted
+from kjerne.xds.values import bare
+
+CROSS = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer: its body, and the open files that go with it as (name of the part, media type, descriptor)."""
+
+    body: etree._Element
+    files: tuple[tuple[str, str, int], ...] = ()
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The parts of a source, put together."""
+
+    configured: Configured
+    files: Files
+    pool: Pool
+    assertions: Assertions
+    clock: Clock
+
+    async def query(self, message: Message, url: str) -> Outcome:
+        """ITI-18 and ITI-38."""
+        claims = await self._claims(message, url)
+        try:
+            asked = queries.query(message.body)
+            self._hold_community(message.action, asked)
+            async with self.pool.acquire() as conn, conn.transaction():
+                patient, sight = await self._sight(conn, claims, asked.patient)
+                seen = Seen.of(await rows.held(conn, patient), sight)
+                response, told = answered(asked, seen, self.configured.home)
+                await rows.note(conn, self._row(message, claims, patient, sight.rule, told))
+        except Denied as denied:
+            return Outcome(messages.written_found(await self._refused(message, claims, denied)))
+        except Rejected as rejected:
+            return Outcome(messages.written_found(messages.failure(rejected)))
+        return Outcome(messages.written_found(response))
+
+    async def retrieve(self, message: Message, url: str) -> Outcome:
+        """ITI-43 and ITI-39."""
+        claims = await self._claims(message, url)
+        try:
+            asked = messages.wanted(message.body)
+            async with self.pool.acquire() as conn:
+                async with conn.transaction():
+                    patient, sight = await self._sight(conn, claims, None)
+                    held = await rows.held(conn, patient)
+                given, errors = await self._opened(message.action, asked, held, sight)
+                told = tuple(wanted.document for wanted, _, _ in given)
+                try:
+                    async with conn.transaction():
+                        await rows.note(conn, self._row(message, claims, patient, sight.rule, told))
+                except BaseException:
+                    for _, _, descriptor in given:
+                        os.close(descriptor)
+                    raise
+        except Denied as denied:
+            return Outcome(messages.written_documents(await self._refused(message, claims, denied), ()), packed=True)
+        except Rejected as rejected:
+            return Outcome(messages.written_documents(messages.failure(rejected), ()), packed=True)
+        return _documents(given, errors)
+
+    async def submit(self, message: Message, parts: Mapping[str, Part], key: str) -> Outcome:
+        """ITI-41 and ITI-42."""
+        submitter = self.configured.submitter(key)
+        if not submitter:
+            await self._note(message, "submitter", {})
+            raise soap.unauthenticated("Who sends documents is not known by its key.")
+        try:
+            mtom.hold_named(message.body, parts)
+            sent = messages.submission(message.body)
+            given = messages.documents(message.body) if message.action == names.PROVIDE else None
+            contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}
+            await self._keep(message, submitting.checked(sent, contents, self.configured.repository), submitter)
+        except Rejected as rejected:
+            return Outcome(messages.written_response(messages.failure(rejected)))
+        return Outcome(messages.written_response(Response(names.SUCCESS)))
+
+    async def _keep(self, message: Message, ready: submitting.Ready, submitter: str) -> None:
+        """All of a submission in one transaction; its documents are on the disk before it commits."""
+        sent, now = ready.sent, self.clock.now()
+        try:
+            async with self.pool.acquire() as conn, conn.transaction():
+                key = await rows.key_of(conn, sent.sent.patient, ready.born)
+                await _hold_new(conn, ready)
+                documents, over = submitting.joined(ready, await rows.held(conn, sent.sent.patient))
+                await rows.add_set(conn, key, sent.sent, submitter, now)
+                for one in documents:
+                    await rows.add_document(conn, key, sent.sent.id, one)
+                for association in sent.associations:
+                    await rows.add_association(conn, key, association)
+                await rows.deprecate(conn, over)
+                for content in ready.contents:
+                    await self.files.put(content)
+                told = tuple(one.unique_id for one in sent.entries)
+                row = Noted(now, message.action, message.message_id, "submitter", True, sent.sent.patient, told)
+                await rows.note(conn, rows.by(row, submitter))
+        except asyncpg.UniqueViolationError:
+            raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.")) from None
+
+    async def _claims(self, message: Message, url: str) -> Claims:
+        """Whose assertion the message carries; a fault where there is none that holds."""
+        if message.assertion is None:
+            await self._note(message, "no-assertion", {})
+            raise soap.unauthenticated("The message carries no SAML assertion.", subcode="InvalidSecurity")
+        try:
+            return self.assertions.carried(message.assertion, url)
+        except Refusal as refusal:
+            await self._note(message, "assertion", {})
+            raise soap.unauthenticated(refusal.says) from refusal
+
+    async def _sight(self, conn: Connection, claims: Claims, asked: CX | None) -> tuple[CX, Sight]:
+        """What the claims open of the patient who is asked about; where only objects are named, of the assertion's own."""
+        patient = asked or law.patient_of(claims)
+        known, today = await rows.born(conn, patient), norwegian_day(self.clock.now())
+        return patient, law.decide(claims, patient, known, today)
+
+    async def _opened(
+        self, action: str, asked: tuple[Wanted, ...], held: Held, sight: Sight
+    ) -> tuple[list[tuple[Wanted, str, int]], list[RegistryError]]:
+        """The documents that are given, as (which, media type, descriptor), and what is wrong with the others."""
+        here = {one.entry.unique_id: one for one in held.documents if sight.opens(one.entry)}
+        given: list[tuple[Wanted, str, int]] = []
+        errors: list[RegistryError] = []
+        for one in asked:
+            stored = here.get(one.document)
+            if wrong := self._misplaced(action, one):
+                errors.append(wrong)
+            elif stored is None or not stored.sha256 or one.document in {wanted.document for wanted, _, _ in given}:
+                errors.append(
+                    RegistryError("XDSDocumentUniqueIdError", "There is no such document to give.", one.document)
+                )
+            else:
+                try:
+                    descriptor = await self.files.opened(stored.sha256, stored.size_bytes)
+                except Damaged:
+                    errors.append(RegistryError("XDSRepositoryError", "The document cannot be given.", one.document))
+                else:
+                    wanted = Wanted(one.document, self.configured.repository, self.configured.home)
+                    given.append((wanted, stored.entry.mime_type, descriptor))
+        return given, errors
+
+    def _misplaced(self, action: str, one: Wanted) -> RegistryError | None:
+        if action in CROSS and not one.home:
+            return RegistryError("XDSMissingHomeCommunityId", "The community of the document is missing.", one.document)
+        if one.home and bare(one.home) != bare(self.configured.home):
+            return RegistryError("XDSUnknownCommunity", "The document is of another community.", one.document)
+        if one.repository != self.configured.repository:
+            return RegistryError("XDSUnknownRepositoryId", "The document is in another repository.", one.document)
+        return None
+
+    def _hold_community(self, action: str, asked: queries.Query) -> None:
+        home = asked.home or next(iter(asked.values("$homeCommunityId")), "")
+        if action in CROSS and asked.patient is None and not home:
+            raise Rejected(
+                RegistryError("XDSMissingHomeCommunityId", "A query that names objects names their community.")
+            )
+        if home and bare(home) != bare(self.configured.home):
+            raise Rejected(RegistryError("XDSUnknownCommunity", "The query is for another community."))
+
+    async def _refused(self, message: Message, claims: Claims, denied: Denied) -> Response:
+        """A no, noted before it is told."""
+        await self._note(message, denied.rule, law.told_of(claims), _about(message, claims))
+        return Response(names.FAILURE, (RegistryError("AuthorizationException", denied.says, denied.rule),))
+
+    async def _note(self, message: Message, rule: str, asked: Mapping[str, str], patient: CX | None = None) -> None:
+        row = Noted(self.clock.now(), message.action, message.message_id, rule, False, patient, (), asked)
+        async with self.pool.acquire() as conn, conn.transaction():
+            await rows.note(conn, row)
+
+    def _row(self, message: Message, claims: Claims, patient: CX, rule: str, told: tuple[str, ...]) -> Noted:
+        asked = law.told_of(claims)
+        return Noted(self.clock.now(), message.action, message.message_id, rule, True, patient, told, asked)
+
+
+def _about(message: Message, claims: Claims) -> CX | None:
+    """Whom a refused request was about: whom it names, else whom its assertion names."""
+    try:
+        asked = queries.query(message.body).patient if message.body.tag.startswith(names.QUERY) else None
+        return asked or law.patient_of(claims)
+    except (Rejected, Denied):
+        return None
+
+
+async def _hold_new(conn: Connection, ready: submitting.Ready) -> None:
+    """`Rejected` where the set or a document came before."""
+    hashes = {one.entry.unique_id: one.entry.hash for one in ready.documents}
+    for unique, known in (await rows.taken(conn, [ready.sent.sent.unique_id], list(hashes))).items():
+        if known and known != hashes.get(unique):
+            says = "Another document has this uniqueId."
+            raise Rejected(RegistryError("XDSNonIdenticalHash", says, unique))
+        raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "It is here already.", unique))
+
+
+def _documents(given: list[tuple[Wanted, str, int]], errors: list[RegistryError]) -> Outcome:
+    status = names.SUCCESS if not errors else names.PARTIAL if given else names.FAILURE
+    files: list[tuple[str, str, int]] = []
+    told: list[Given] = []
+    for place, (wanted, media_type, descriptor) in enumerate(given, 1):
+        name = f"{place}@source"
+        files.append((name, media_type, descriptor))
+        put: Any = partial(mtom.included, name=name)
+        told.append(Given(wanted, media_type, put))
+    return Outcome(messages.written_documents(Response(status, tuple(errors)), told), tuple(files), packed=True)

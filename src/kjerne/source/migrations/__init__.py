@@ -1,0 +1,1 @@
+"""The layout of a source's database, as `store.migrate` runs it."""

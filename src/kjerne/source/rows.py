@@ -1,0 +1,161 @@
+"""The source's rows: patients, sets, documents, associations, and the log that only grows.
+
+Everything is found by patient. What is said of a document is kept as JSON of its entry; beside it stands what SQL must see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from kjerne.store.pool import Connection
+from kjerne.xds import names
+from kjerne.xds.forms import CX, written_cx
+from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
+
+PREFIX: Final = "urn:uuid:"
+_ASKED: Final = (
+    "asker", "name", "hpr", "role", "organisation", "unit", "client", "purpose", "policy", "decision", "assertion",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as it is kept. `sha256` is empty where its bytes are in another repository."""
+
+    entry: DocumentEntry
+    sha256: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that a source has of one patient."""
+
+    documents: tuple[Stored, ...] = ()
+    sets: tuple[SubmissionSet, ...] = ()
+    associations: tuple[Association, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A row of the log: what was done or refused, by which rule, about whom, with which documents, and who asked."""
+
+    at: datetime
+    action: str
+    message: str
+    rule: str
+    allowed: bool
+    patient: CX | None = None
+    documents: tuple[str, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+
+async def note(conn: Connection, row: Noted) -> None:
+    """Puts a row into the log; it holds from the commit on."""
+    await conn.execute(
+        "INSERT INTO audit (at, action, message, rule, allowed, patient, documents, asker, name, hpr, role, organisation, unit, "
+        "client, purpose, policy, decision, assertion) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        row.at, row.action, row.message, row.rule, row.allowed, written_cx(row.patient) if row.patient else "",
+        list(row.documents), *(row.asked.get(name, "") for name in _ASKED),
+    )  # fmt: skip
+
+
+def by(row: Noted, submitter: str) -> Noted:
+    """The row, with the system that sent documents as who asked."""
+    return replace(row, asked={"client": submitter})
+
+
+async def born(conn: Connection, patient: CX) -> date | None:
+    """The date of birth that came with her documents."""
+    found: date | None = await conn.fetchval(
+        "SELECT born FROM patient WHERE authority = $1 AND number = $2", patient.authority, patient.number
+    )
+    return found
+
+
+async def key_of(conn: Connection, patient: CX, born_on: date | None) -> int:
+    """Her key, made if need be, and held until the transaction ends: submissions about one patient come one after another."""
+    key: int = await conn.fetchval(
+        "INSERT INTO patient (authority, number, born) VALUES ($1, $2, $3) "
+        "ON CONFLICT (authority, number) DO UPDATE SET born = coalesce($3, patient.born) RETURNING patient",
+        patient.authority, patient.number, born_on,
+    )  # fmt: skip
+    return key
+
+
+async def held(conn: Connection, patient: CX) -> Held:
+    """What there is of her, in the order in which it came."""
+    key = await conn.fetchval(
+        "SELECT patient FROM patient WHERE authority = $1 AND number = $2", patient.authority, patient.number
+    )
+    if key is None:
+        return Held()
+    documents = await conn.fetch(
+        "SELECT d.said, d.deprecated, d.sha256, d.size_bytes FROM document d JOIN submission_set s ON s.id = d.sent_in "
+        "WHERE d.patient = $1 ORDER BY s.at, d.id",
+        key,
+    )
+    sets = await conn.fetch("SELECT said FROM submission_set WHERE patient = $1 ORDER BY at, id", key)
+    associations = await conn.fetch("SELECT said FROM association WHERE patient = $1 ORDER BY id", key)
+    return Held(
+        tuple(_stored(*row) for row in documents),
+        tuple(msgspec.json.decode(row[0], type=SubmissionSet) for row in sets),
+        tuple(msgspec.json.decode(row[0], type=Association) for row in associations),
+    )
+
+
+def _stored(said: bytes, deprecated: bool, sha256: bytes | None, size_bytes: int) -> Stored:
+    entry = msgspec.json.decode(said, type=DocumentEntry)
+    status = names.DEPRECATED if deprecated else names.APPROVED
+    return Stored(replace(entry, status=status), sha256 or b"", size_bytes)
+
+
+async def taken(conn: Connection, sets: Sequence[str], documents: Sequence[str]) -> Mapping[str, str]:
+    """Which uniqueIds there are already -> the SHA-1 of the document; empty for a set."""
+    found = await conn.fetch(
+        "SELECT unique_id, NULL::bytea FROM submission_set WHERE unique_id = ANY($1) "
+        "UNION ALL SELECT unique_id, said FROM document WHERE unique_id = ANY($2)",
+        list(sets), list(documents),
+    )  # fmt: skip
+    return {row[0]: msgspec.json.decode(row[1], type=DocumentEntry).hash if row[1] else "" for row in found}
+
+
+async def add_set(conn: Connection, key: int, sent: SubmissionSet, submitter: str, at: datetime) -> None:
+    await conn.execute(
+        "INSERT INTO submission_set (id, unique_id, patient, submitter, at, said) VALUES ($1, $2, $3, $4, $5, $6)",
+        uuid_of(sent.id), sent.unique_id, key, submitter, at, msgspec.json.encode(sent),
+    )  # fmt: skip
+
+
+async def add_document(conn: Connection, key: int, sent_in: str, one: Stored) -> None:
+    await conn.execute(
+        "INSERT INTO document (id, unique_id, patient, sent_in, sha256, size_bytes, said) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        uuid_of(one.entry.id), one.entry.unique_id, key, uuid_of(sent_in), one.sha256 or None, one.size_bytes,
+        msgspec.json.encode(one.entry),
+    )  # fmt: skip
+
+
+async def add_association(conn: Connection, key: int, one: Association) -> None:
+    await conn.execute(
+        "INSERT INTO association (id, patient, said) VALUES ($1, $2, $3)",
+        uuid_of(one.id),
+        key,
+        msgspec.json.encode(one),
+    )
+
+
+async def deprecate(conn: Connection, documents: Sequence[str]) -> None:
+    """What was replaced is shown to nobody who asks for what holds."""
+    await conn.execute("UPDATE document SET deprecated = true WHERE id = ANY($1)", [uuid_of(one) for one in documents])
+
+
+def uuid_of(identifier: str) -> UUID:
+    """The number in `urn:uuid:…`."""
+    return UUID(identifier.removeprefix(PREFIX))

@@ -1,0 +1,226 @@
+"""A submission held against the rules of a registry (ITI-41, ITI-42), and made ready to be kept.
+
+Everything that can be said of it by itself is said at once, so that a sender mends it in one go. What it is to documents
+that are here already is asked in the transaction that keeps it (`joined`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from kjerne.errors import Refusal
+from kjerne.registries import identifiers
+from kjerne.source import law, media
+from kjerne.source.files import Content, beginning, told, whole
+from kjerne.source.rows import PREFIX, Held, Stored
+from kjerne.xds import names
+from kjerne.xds.errors import RegistryError, Rejected
+from kjerne.xds.forms import CX, interval
+from kjerne.xds.messages import Submission
+from kjerne.xds.values import Association, DocumentEntry, bare
+
+CATEGORIES: Final = "2.16.578.1.12.4.1.1.9602"
+_NEEDED: Final[Mapping[str, str]] = {
+    "class_code": "classCode",
+    "type_code": "typeCode",
+    "format_code": "formatCode",
+    "facility_type": "healthcareFacilityTypeCode",
+    "practice_setting": "practiceSettingCode",
+    "confidentiality": "confidentialityCode",
+    "language": "languageCode",
+    "created": "creationTime",
+    "mime_type": "mimeType",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A submission with ids of its own, each document with what is known of its bytes."""
+
+    sent: Submission
+    documents: tuple[Stored, ...]
+    contents: tuple[Content, ...]
+    born: date | None
+
+
+def checked(sent: Submission, contents: Mapping[str, Content] | None, repository: str) -> Ready:
+    """The submission, ready to be kept; `Rejected` with all that is wrong. `contents` are documents by their entry's id, None
+    where only metadata come (ITI-42)."""
+    if wrong := [*_form(sent), *_together(sent, contents)]:
+        raise Rejected(*wrong)
+    documents = []
+    for entry in sent.entries:
+        if contents is None:
+            documents.append(_elsewhere(entry, repository))
+        else:
+            documents.append(_here(entry, contents[entry.id], repository))
+    named = {one: _own_id(one) for one in (sent.sent.id, *(entry.id for entry in sent.entries))}
+    set_ = replace(sent.sent, id=named[sent.sent.id], status=names.APPROVED, home="")
+    entries = [
+        replace(one, entry=replace(one.entry, id=named[one.entry.id], logical_id=named[one.entry.id], version="1"))
+        for one in documents
+    ]
+    associations = tuple(
+        replace(
+            one, id=_own_id(one.id), source=named.get(one.source, one.source), target=named.get(one.target, one.target),
+            status=names.APPROVED, home="",
+        )
+        for one in sent.associations
+    )  # fmt: skip
+    ready = Submission(set_, tuple(one.entry for one in entries), associations)
+    kept = tuple(contents[one.id] for one in sent.entries) if contents is not None else ()
+    return Ready(ready, tuple(entries), kept, _born(sent.entries))
+
+
+def joined(ready: Ready, held: Held) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
+    """The documents as new versions of those that they replace, and the ids of what holds no longer. `Rejected` where an
+    association leads nowhere, or to what does not hold any more."""
+    here = {one.entry.id: one.entry for one in held.documents}
+    new = {one.entry.id: one for one in ready.documents}
+    replaced: set[str] = set()
+    for one in ready.sent.associations:
+        if one.kind == names.HAS_MEMBER:
+            if one.target not in new and one.target not in here:
+                raise _unresolved()
+            continue
+        if one.source not in new or one.target not in here:
+            raise _unresolved()
+        if here[one.target].status != names.APPROVED or one.target in replaced:
+            raise _one("XDSRegistryDeprecatedDocumentError", "The document was replaced before.", "targetObject")
+        if one.kind in names.REPLACING:
+            before, now = here[one.target], new[one.source]
+            version = str(int(before.version or "1") + 1)
+            entry = replace(now.entry, logical_id=before.logical_id, version=version)
+            new[one.source] = replace(now, entry=entry)
+            replaced.add(one.target)
+    return tuple(new.values()), tuple(replaced | set(_depending(replaced, held.associations)))
+
+
+def _depending(replaced: set[str], associations: Sequence[Association]) -> Iterator[str]:
+    """Appendices and transformations of what was replaced go with it (ITI TF-2, 3.42.4.1.3.5)."""
+    reached = set(replaced)
+    left = [one for one in associations if one.kind in (names.APPENDS, names.TRANSFORMS)]
+    while found := {one.source for one in left if one.target in reached} - reached:
+        yield from found
+        reached |= found
+
+
+def _form(sent: Submission) -> Iterator[RegistryError]:
+    """What is wrong with it by itself."""
+    if not _is_person(sent.sent.patient):
+        yield RegistryError("XDSUnknownPatientId", "The patient has no valid national number.", "patientId")
+    ids = [sent.sent.id, *(one.id for one in sent.entries), *(one.id for one in sent.associations)]
+    uniques = [sent.sent.unique_id, *(one.unique_id for one in sent.entries)]
+    if len(set(ids)) < len(ids) or len(set(uniques)) < len(uniques):
+        yield RegistryError("XDSRegistryDuplicateUniqueIdInMessage", "An id stands in the submission twice.", "id")
+    if sent.sent.content_type is None:
+        yield _metadata("It is missing.", "contentTypeCode")
+    for entry in sent.entries:
+        if entry.patient != sent.sent.patient:
+            yield RegistryError(
+                "XDSPatientIdDoesNotMatch", "A document is about another patient than its set.", entry.id
+            )
+        yield from _entry(entry)
+
+
+def _entry(entry: DocumentEntry) -> Iterator[RegistryError]:
+    for attribute, name in _NEEDED.items():
+        if not getattr(entry, attribute):
+            yield _metadata("It is missing.", f"{entry.id} {name}")
+    if entry.object_type != names.STABLE:
+        yield _metadata("Documents on demand are not kept here.", f"{entry.id} objectType")
+    for code, name in ((entry.class_code, "classCode"), (entry.type_code, "typeCode")):
+        if code is not None and bare(code.system) != CATEGORIES:
+            yield _metadata(f"The code must be of {CATEGORIES}.", f"{entry.id} {name}")
+    if entry.confidentiality and not law.marks(entry.confidentiality)[0]:
+        says = "One of N, R and V, and beside it none but marks of 9603."
+        yield _metadata(says, f"{entry.id} confidentialityCode")
+
+
+def _together(sent: Submission, contents: Mapping[str, Content] | None) -> Iterator[RegistryError]:
+    """Each document has its metadata and is a member of the set."""
+    members = [one.target for one in sent.associations if one.kind == names.HAS_MEMBER and one.source == sent.sent.id]
+    for entry in sent.entries:
+        if members.count(entry.id) != 1:
+            yield _metadata("A document is a member of its set by one association.", entry.id)
+        if contents is not None and entry.id not in contents:
+            yield RegistryError("XDSMissingDocument", "The document did not come with its metadata.", entry.id)
+    for one in sent.associations:
+        if one.kind == names.HAS_MEMBER and one.source != sent.sent.id:
+            yield _metadata("Only the set itself has members.", one.id)
+    if contents is not None and set(contents) - {one.id for one in sent.entries}:
+        yield RegistryError("XDSMissingDocumentMetadata", "A document came without metadata.", "Document")
+
+
+def _here(entry: DocumentEntry, content: Content, repository: str) -> Stored:
+    """An entry whose document came with it."""
+    if entry.repository not in ("", repository):
+        raise _one("XDSUnknownRepositoryId", "The document is sent to another repository.", entry.id)
+    size_bytes, sha256, sha1 = told(content)
+    media.hold(entry.mime_type, beginning(content), entry.id)
+    if entry.mime_type in media.XML_TYPES:
+        media.hold_patient(whole(content), entry.patient, entry.id)
+    if entry.size_bytes not in (None, size_bytes):
+        raise _one("XDSRepositoryMetadataError", "The size in the metadata is not the document's.", entry.id)
+    if entry.hash not in ("", sha1.hex()):
+        raise _one("XDSRepositoryMetadataError", "The hash in the metadata is not the document's.", entry.id)
+    filled = replace(entry, repository=repository, hash=sha1.hex(), size_bytes=size_bytes)
+    return Stored(replace(filled, status=names.APPROVED, home=""), sha256, size_bytes)
+
+
+def _elsewhere(entry: DocumentEntry, repository: str) -> Stored:
+    """An entry whose document stays in a repository of its own."""
+    if entry.repository in ("", repository):
+        says = "A document of this repository is sent with its metadata (ITI-41); of another, that one is named."
+        raise _one("XDSRegistryMetadataError", says, entry.id)
+    if entry.size_bytes is None or not entry.hash:
+        raise _one("XDSRegistryMetadataError", "Size and hash are missing.", entry.id)
+    if entry.mime_type not in media.TAKEN:
+        raise _one("XDSRegistryMetadataError", "The type of the document is not one that is taken.", entry.id)
+    return Stored(replace(entry, status=names.APPROVED, home=""), b"", entry.size_bytes)
+
+
+def _is_person(patient: CX) -> bool:
+    try:
+        number = identifiers.parse(patient.number)
+    except Refusal:
+        return False
+    return bare(number.system) == patient.authority
+
+
+def _born(entries: Sequence[DocumentEntry]) -> date | None:
+    """The date of birth in sourcePatientInfo (PID-7), where a whole day is said."""
+    for entry in entries:
+        for one in entry.source_patient_info:
+            name, _, text = one.partition("|")
+            if name == "PID-7" and len(text) >= len("YYYYMMDD"):
+                return interval(text[:8], "sourcePatientInfo")[0].date()
+    return None
+
+
+def _own_id(given: str) -> str:
+    """The sender's id where it is a UUID, else a new one: other ids name things in the message alone."""
+    try:
+        return PREFIX + str(uuid.UUID(given.removeprefix(PREFIX))) if given.startswith(PREFIX) else _new_id()
+    except ValueError:
+        return _new_id()
+
+
+def _new_id() -> str:
+    return PREFIX + str(uuid.uuid4())
+
+
+def _metadata(says: str, where: str) -> RegistryError:
+    return RegistryError("XDSRegistryMetadataError", says, where)
+
+
+def _unresolved() -> Rejected:
+    return _one("UnresolvedReferenceException", "An association names a document that is not here.", "Association")
+
+
+def _one(code: str, says: str, where: str) -> Rejected:
+    return Rejected(RegistryError(code, says, where))

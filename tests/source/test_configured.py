@@ -1,0 +1,52 @@
+"""What an operator says of a source: a first file that lets nobody in, and sentences about one that cannot be used."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from assertions import ISSUER, METADATA
+from kjerne.errors import Refusal
+from kjerne.source.configured import NAME, configured
+
+WHO = 'home = "urn:oid:1.2"\nrepository = "1.2.3"\n'
+
+
+def test_the_first_start_writes_a_file_with_an_identity_of_its_own_and_nobody_believed(tmp_path: Path) -> None:
+    made = configured(tmp_path / "new")
+    assert configured(tmp_path / "new") == made
+    assert made.home.startswith("urn:oid:2.25.")
+    assert (made.issuers, made.audiences, made.submitter("")) == ({}, (), "")
+
+
+def test_issuers_and_submitters_are_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "saml.xml").write_bytes(METADATA)
+    digest = sha256(b"key").hexdigest()
+    said = f'{WHO}saml_metadata = "saml.xml"\naudiences = ["a"]\n[submitters]\njournal = "{digest}"\n'
+    (tmp_path / NAME).write_text(said)
+    read = configured(tmp_path)
+    assert ISSUER in read.issuers
+    assert (read.audiences, read.submitter("key"), read.submitter("other")) == (("a",), "journal", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "home =",
+        WHO + "house = 1",
+        'home = "1.2"\nrepository = "1.2"',
+        'home = "urn:oid:1.2"',
+        WHO + 'audiences = "a"',
+        WHO + '[submitters]\na = "key"',
+        WHO + "submitters = 1",
+        WHO + 'saml_metadata = "missing.xml"',
+        WHO + f'saml_metadata = "{NAME}"',
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(Refusal) as caught:
+        configured(tmp_path)
+    assert (caught.value.status, caught.value.where) == (422, NAME)
