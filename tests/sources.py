@@ -99,7 +99,9 @@ class Standing:
     clock: FixedClock
     files: Files
 
-    async def post(self, path: str, content: bytes, kind: str = soap.TYPE, **headers: str) -> httpx.Response:
+    async def post(
+        self, path: str, content: bytes | AsyncIterator[bytes], kind: str = soap.TYPE, **headers: str
+    ) -> httpx.Response:
         transport = httpx.ASGITransport(self.application)
         async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
             return await client.post(path, content=content, headers={"content-type": kind, **headers})

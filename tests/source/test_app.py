@@ -14,6 +14,7 @@ import pytest
 from assertions import ce
 from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, submission, valid
 from kjerne.commands.sourcing import LAYOUT
+from kjerne.source import app
 from kjerne.source.files import Damaged
 from kjerne.store import migrate
 from kjerne.store.embedded import OWNER, PROGRAM
@@ -260,6 +261,8 @@ async def test_a_submission_that_is_wrong_is_refused_and_nothing_of_it_is_kept(
     assert source.kept() == []
     assert await source.pool.fetchval("SELECT count(*) FROM document") == 0
     assert PATIENT.number not in str(response)
+    (row,) = await source.log()
+    assert (row["rule"], row["allowed"], row["client"], row["documents"]) == (code, False, "journal", [])
 
 
 async def test_a_patient_without_a_valid_number_is_unknown(source: Standing) -> None:
@@ -277,9 +280,11 @@ async def test_an_xml_document_about_another_patient_is_refused(source: Standing
         ).encode()
 
     kith = f'<m><Patient><Ident><Id>{OTHER}</Id><TypeId V="FNR"/></Ident></Patient></m>'.encode()
+    older = f'<m><Patient><OffId>{OTHER}</OffId><TypeOffId V="FNR"/></Patient></m>'.encode()
     bomb = b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     for raw, answered in (
-        (cda(OTHER), "XDSPatientIdDoesNotMatch"), (kith, "XDSPatientIdDoesNotMatch"), (bomb, "XDSRepositoryMetadataError"),
+        (cda(OTHER), "XDSPatientIdDoesNotMatch"), (kith, "XDSPatientIdDoesNotMatch"),
+        (older, "XDSPatientIdDoesNotMatch"), (bomb, "XDSRepositoryMetadataError"),
     ):  # fmt: skip
         assert codes(await source.provide(one(mime_type="text/xml"), raw)) == [answered]
     assert codes(await source.provide(one(mime_type="text/xml"), cda(PATIENT.number))) == []
@@ -449,8 +454,10 @@ async def test_what_is_no_request_of_this_address_is_answered_with_its_fault(sou
         assert await fault(source, enveloped(names.CROSS_QUERY, find, said)) == (400, "wsse:FailedAuthentication")
     package = packaged(whole, source.folder, (TEXT,))
     assert await fault(source, package[:-9], kind=mtom.content_type("b-1")) == (400, "env:Sender")
+    unknown = Query("urn:uuid:other", said=documents_of().said)
+    assert codes(await source.ask(unknown)) == ["XDSUnknownStoredQuery"]
     refused = [(row["rule"], row["allowed"]) for row in await source.log()]
-    assert refused == [("no-assertion", False), *[("assertion", False)] * 4]
+    assert refused == [("no-assertion", False), *[("assertion", False)] * 4, ("XDSUnknownStoredQuery", False)]
 
 
 async def test_who_sends_documents_is_known_by_its_key_or_refused(source: Standing) -> None:
@@ -466,6 +473,19 @@ async def test_a_stranger_cannot_fill_the_disk(source: Standing) -> None:
     kind = mtom.content_type("b-1")
     assert await fault(source, raw, PATHS[names.PROVIDE], kind, "another key") == (400, "wsse:FailedAuthentication")
     assert source.kept() == []
+
+
+async def test_who_falls_silent_in_a_message_is_not_waited_for(
+    source: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"<"
+        await asyncio.sleep(30)
+
+    for limit in ("PAUSE_SECONDS", "MESSAGE_SECONDS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(app, limit, 0.01)
+            assert (await source.post(GATEWAY, silent())).status_code == 408
 
 
 async def test_other_addresses_methods_and_types_are_told_plainly(source: Standing) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ STRANGERS_LIMIT_BYTES: Final = 10_000
 """The largest part of a package by whom no key makes known: enough for a client that packs its questions, not to fill a disk."""
 PAUSE_SECONDS: Final = 30
 """How long a sender may be silent within a message."""
+MESSAGE_SECONDS: Final = 600
+"""How long a whole message may take to come: the largest one over a line of 15 Mbit/s."""
 
 REGISTRY, REPOSITORY, GATEWAY = (
     "/registry/services/registryservice", "/repository/services/repositoryservice",
@@ -155,11 +158,11 @@ def _request(scope: http.Scope, path: str) -> _Request:
 
 async def _read(receive: http.Receive, unpacker: Unpacker | None) -> tuple[bytes, Mapping[str, Part]]:
     """The envelope, and the documents beside it."""
-    held, size = bytearray(), 0
+    held, size, until = bytearray(), 0, time.monotonic() + MESSAGE_SECONDS
     limit = xml.LIMIT_BYTES if unpacker is None else PACKAGE_LIMIT_BYTES
     while True:
         try:
-            came = await asyncio.wait_for(receive(), PAUSE_SECONDS)
+            came = await asyncio.wait_for(receive(), min(PAUSE_SECONDS, until - time.monotonic()))
         except TimeoutError:
             raise Failed("Sender", "The message stopped coming.", status=408) from None
         if came["type"] == "http.disconnect":

@@ -68,7 +68,7 @@ class Source:
         except Denied as denied:
             return Outcome(messages.written_found(await self._refused(message, claims, denied)))
         except Rejected as rejected:
-            return Outcome(messages.written_found(messages.failure(rejected)))
+            return Outcome(messages.written_found(await self._rejected(message, claims, rejected)))
         return Outcome(messages.written_found(response))
 
     async def retrieve(self, message: Message, url: str) -> Outcome:
@@ -92,7 +92,7 @@ class Source:
         except Denied as denied:
             return Outcome(messages.written_documents(await self._refused(message, claims, denied), ()), packed=True)
         except Rejected as rejected:
-            return Outcome(messages.written_documents(messages.failure(rejected), ()), packed=True)
+            return Outcome(messages.written_documents(await self._rejected(message, claims, rejected), ()), packed=True)
         return _documents(given, errors)
 
     async def submit(self, message: Message, parts: Mapping[str, Part], key: str) -> Outcome:
@@ -108,6 +108,7 @@ class Source:
             contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}
             await self._keep(message, submitting.checked(sent, contents, self.configured.repository), submitter)
         except Rejected as rejected:
+            await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
             return Outcome(messages.written_response(messages.failure(rejected)))
         return Outcome(messages.written_response(Response(names.SUCCESS)))
 
@@ -198,6 +199,11 @@ class Source:
         await self._note(message, denied.rule, law.told_of(claims), _about(message, claims))
         return Response(names.FAILURE, (RegistryError("AuthorizationException", denied.says, denied.rule),))
 
+    async def _rejected(self, message: Message, claims: Claims, rejected: Rejected) -> Response:
+        """A request that cannot be answered, noted before it is told."""
+        await self._note(message, rejected.errors[0].code, law.told_of(claims), _about(message, claims))
+        return messages.failure(rejected)
+
     async def _note(self, message: Message, rule: str, asked: Mapping[str, str], patient: CX | None = None) -> None:
         row = Noted(self.clock.now(), message.action, message.message_id, rule, False, patient, (), asked)
         async with self.pool.acquire() as conn, conn.transaction():
@@ -214,6 +220,14 @@ def _about(message: Message, claims: Claims) -> CX | None:
         asked = queries.query(message.body).patient if message.body.tag.startswith(names.QUERY) else None
         return asked or law.patient_of(claims)
     except (Rejected, Denied):
+        return None
+
+
+def _sent_about(message: Message) -> CX | None:
+    """Whom a refused submission was about, where it says so."""
+    try:
+        return messages.submission(message.body).sent.patient
+    except Rejected:
         return None
 
 

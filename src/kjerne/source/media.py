@@ -80,10 +80,10 @@ def _named(root: etree._Element) -> Iterator[CX]:
         if one.get("root") in _PERSONS and one.get("extension"):
             yield CX(one.get("extension", "").strip(), one.get("root", ""))
     for patient in root.iter("{*}Patient"):
-        for ident in patient.iterfind("{*}Ident"):
-            kind = ident.find("{*}TypeId")
-            number = (ident.findtext("{*}Id") or "").strip()
-            if kind is not None and number and kind.get("V") in _KINDS:
+        places = [(patient, "OffId", "TypeOffId"), *((one, "Id", "TypeId") for one in patient.iterfind("{*}Ident"))]
+        for place, name, type_name in places:
+            number, kind = (place.findtext(f"{{*}}{name}") or "").strip(), place.find(f"{{*}}{type_name}")
+            if number and kind is not None and kind.get("V") in _KINDS:
                 yield CX(number, _KINDS[kind.get("V", "")])
 
 

@@ -126,11 +126,11 @@ def interval(text: str, where: str) -> tuple[datetime, datetime]:
 
 
 def _authority(text: str, where: str) -> str:
-    """The OID of `&oid&ISO`; empty where none is said."""
+    """The OID of `&oid&ISO`, which some write with `urn:oid:` before it; empty where none is said."""
     if not text:
         return ""
     name, _, rest = text.partition("&")
-    oid, _, kind = rest.partition("&")
+    oid, _, kind = rest.removeprefix("urn:oid:").partition("&")
     if name or kind != "ISO" or not _OID.fullmatch(oid):
         raise unreadable("An authority has the form &oid&ISO.", where)
     return oid
