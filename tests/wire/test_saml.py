@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,7 @@ from kjerne.clock import FixedClock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.sandbox.sts.assertion import AssertionMint
+from kjerne.wire import soap
 from kjerne.wire.dpop import token_hash
 from kjerne.wire.jws import SigningKey
 from kjerne.wire.saml import Assertions
@@ -186,3 +188,47 @@ def test_the_sandboxs_own_assertions_are_verified_by_the_same_code() -> None:
     mint = AssertionMint.of("https://sts.example", SigningKey.generate(), FixedClock(NOW))
     assert list(trusted(mint.metadata())) == ["https://sts.example"]
     assert held("another")[1] != mint.certificate
+
+
+NOT_READ_OF_AN_ENVELOPE = frozenset(
+    {"a comment in the person's number", "a comment signed along", "CDATA", "an instruction"}
+    | {"padded base64", "base64 of the other alphabet", "no XML"}
+)
+"""What the door of XML takes away before anything is looked at, and what only a header can have."""
+
+
+def enveloped(said: Said) -> bytes:
+    security, addressing = soap.SECURITY[1:-1], soap.ADDRESSING[1:-1]
+    header = f"<a:Action>urn:a</a:Action><a:MessageID>urn:b:c</a:MessageID><s:Security xmlns:s='{security}'>".encode()
+    begin = f"<e:Envelope xmlns:e='{soap.ENVELOPE[1:-1]}' xmlns:a='{addressing}'><e:Header>".encode()
+    return begin + header + said.document() + b"</s:Security></e:Header><e:Body><x/></e:Body></e:Envelope>"
+
+
+def carried(said: Said, **changes: Any) -> Claims:
+    found = soap.opened(enveloped(said)).assertion
+    if found is None:
+        raise Refusal(401, "none")
+    return verifier(**changes).carried(found, URL)
+
+
+@pytest.mark.parametrize("name", [name for name, one in FORGERIES.items() if one.status == 401])
+def test_in_an_envelope_no_forgery_says_anything_that_the_issuer_did_not(name: str) -> None:
+    try:
+        read = carried(FORGERIES[name].make(NOW))
+    except (Refusal, soap.Failed):
+        assert name not in NOT_READ_OF_AN_ENVELOPE
+    else:
+        assert name in NOT_READ_OF_AN_ENVELOPE
+        assert replace(read, jti="") == replace(carried(of_staff(NOW)), jti="")
+
+
+def test_in_an_envelope_an_assertion_is_good_as_long_as_the_setting_says_and_needs_no_proof_of_a_key() -> None:
+    hour = timedelta(seconds=3_600)
+    said = of_staff(NOW, life=2 * hour)
+    assert carried(said, now=NOW + hour, seconds=3_600) == carried(said)
+    with pytest.raises(Refusal, match="too long ago"):
+        carried(said, now=NOW + hour + timedelta(seconds=1), seconds=3_600)
+    with pytest.raises(Refusal, match="expired"):
+        carried(said, now=NOW + 3 * hour, seconds=99_999)
+    with pytest.raises(Refusal, match="names a key"):
+        carried(confirmed(HOLDER, HOLDERS)(NOW))
