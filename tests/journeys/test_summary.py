@@ -57,13 +57,13 @@ def test_a_summary_from_elsewhere_is_read_by_keyboard_and_said_to_be_from_elsewh
     with tab(opened, where, width, java_script_enabled=script) as it:
         holds = it.holds if script else lambda: None
         start(it)
-        it.page.get_by_role("link", name="Vis et sammendrag fra et annet sted").click()
+        it.page.get_by_role("link", name="Vis et dokument fra et annet sted").click()
         holds()
         document = {"name": "ips.json", "mimeType": "application/json"}
-        field = it.page.get_by_label("Fil med sammendraget")
+        field = it.page.get_by_label("Fil med dokumentet")
         field.set_input_files([document | {"buffer": b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>"}])  # type: ignore[list-item]
         it.page.get_by_role("button", name="Vis", exact=True).press("Enter")
-        expect(it.page.get_by_role("alert")).to_contain_text("Filen er ikke et FHIR-dokument")
+        expect(it.page.get_by_role("alert")).to_contain_text("Filen er ikke et dokument som kan vises her")
         holds()
         for sent, title in ((json.dumps(whole()).encode(), "Internasjonalt"), (in_xml(), "Patientensammendrag")):
             it.goto("/clinician/document")

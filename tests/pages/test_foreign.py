@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
 import httpx
 import pytest
 
-from kjerne.pages.foreign_document import LIMIT_BYTES
+from kjerne.reading.opening import LIMIT_BYTES
 from pages.browser import Browser, text, token
 from pages.documents import in_xml, whole
 from pages.fake import FakeHouse
+from reading.papers import PDF, picture, rtf
 
 AT = "/clinician/document"
 NUMBER = "15887099918"
 
 
-async def upload(browser: Browser, raw: bytes, page: httpx.Response | None = None, **headers: str) -> httpx.Response:
+async def upload(
+    browser: Browser,
+    raw: bytes,
+    page: httpx.Response | None = None,
+    name: str = "ips.json",
+    made: str = "page",
+    **headers: str,
+) -> httpx.Response:
     form = page or await browser.get(AT)
     return await browser.client.post(
-        AT, data={"token": token(form)}, files={"document": ("ips.json", raw)},
+        AT, data={"token": token(form), "as": made}, files={"document": (name, raw)},
         headers={"origin": "http://kjerne.test", "sec-fetch-site": "same-origin"} | headers,
     )  # fmt: skip
 
@@ -63,7 +72,7 @@ async def test_whom_it_names_by_number_is_asked_for_in_the_log_before_it_is_show
         (b"", 400, "Velg en fil"),
         (b"x" * (LIMIT_BYTES + 1), 413, "Filen er for stor"),
         (b"[]", 422, "kunne ikke leses"),
-        (b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>", 422, "ikke et FHIR-dokument"),
+        (b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>", 422, "ikke et dokument som kan vises"),
     ],
 )
 async def test_what_is_no_document_is_told_beside_the_form(
@@ -100,3 +109,47 @@ async def test_a_file_is_taken_on_no_other_page(desk: Browser) -> None:
 async def test_a_citizen_has_no_such_page(browser: Browser) -> None:
     await browser.citizen()
     assert "/login" in str((await browser.get(AT)).url)
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "says"),
+    [
+        ("a.txt", f"Brev {HOSTILE}".encode(), f"Brev {HOSTILE}"),
+        ("a.rtf", rtf(f"Brev {HOSTILE} {{\\b fet}}"), f"Brev {HOSTILE} fet"),
+        ("a.pdf", PDF, "PDF-dokument"),
+        ("a.tif", picture("TIFF"), "Skannet bilde"),
+        ("a.jpg", picture("JPEG"), "Bilde"),
+    ],
+)
+async def test_any_kind_of_file_is_shown_in_our_letters_with_its_original(
+    desk: Browser, name: str, raw: bytes, says: str
+) -> None:
+    shown = await upload(desk, raw, name=name)
+    assert (shown.status_code, says in text(shown), HOSTILE in shown.text) == (200, True, False)
+    assert "Avsenderen kaller dette" not in text(shown)
+    kept = base64.b64encode(raw).decode()
+    assert f'href="data:application/octet-stream;base64,{kept}" download="dokument.{name[2:]}"' in shown.text
+
+
+async def test_a_frame_is_let_in_for_a_pdf_alone(desk: Browser) -> None:
+    for raw, frames in ((PDF, True), (picture("PNG"), False)):
+        shown = await upload(desk, raw)
+        policy = shown.headers["content-security-policy"]
+        assert ("<iframe" in shown.text, "frame-src data:" in policy, "unsafe" in policy) == (frames, frames, False)
+
+
+async def test_a_file_under_a_false_name_is_shown_as_what_it_is_and_told(desk: Browser) -> None:
+    assert "Avsenderen kaller dette PDF, men det er TXT" in text(await upload(desk, b"Hei", name="a.pdf"))
+
+
+async def test_what_is_broken_is_told_with_what_is_wrong(desk: Browser) -> None:
+    answer = await upload(desk, picture("PNG")[:50])
+    assert (answer.status_code, "Bildet er ødelagt eller ikke fullstendig." in text(answer)) == (422, True)
+
+
+async def test_only_a_summary_is_made_a_pdf(desk: Browser) -> None:
+    answer = await upload(desk, b"Hei", made="pdf")
+    assert (answer.status_code, "Bare et pasientsammendrag kan lages som PDF" in text(answer)) == (422, True)

@@ -15,12 +15,14 @@ def test_what_another_client_sends_is_read_field_by_field_to_the_byte() -> None:
     file = b"\x00\r\n--not the boundary\r\n\r\n{}"
     sent = httpx.Request("POST", "http://here/", data={"token": "t", "empty": ""}, files={"document": ("å.json", file)})
     sent.read()
-    assert parts(sent.headers["content-type"], sent.content) == {"token": b"t", "empty": b"", "document": file}
+    assert parts(sent.headers["content-type"], sent.content) == {
+        "token": (b"t", ""), "empty": (b"", ""), "document": (file, "application/json"),
+    }  # fmt: skip
 
 
 def test_a_boundary_may_be_quoted_and_followed_by_more() -> None:
     body = b'--a b\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n--a b--\r\n'
-    assert parts('multipart/form-data; boundary="a b"; charset=utf-8', body) == {"n": b"1"}
+    assert parts('multipart/form-data; boundary="a b"; charset=utf-8', body) == {"n": (b"1", "")}
 
 
 @pytest.mark.parametrize(

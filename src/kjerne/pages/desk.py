@@ -36,6 +36,7 @@ from kjerne.pages.words import Language
 from kjerne.policy import words as rule_words
 from kjerne.policy.rules import NO_RELATION
 from kjerne.policy.taking_part import ROLE_BY_RULE, Absence, absence
+from kjerne.reading import opening
 from kjerne.registries.identifiers import numbers_in
 from kjerne.services.results import panels
 from kjerne.services.results.answers import Organism
@@ -44,9 +45,10 @@ from kjerne.wire import http, journal, multipart
 FORM_LIMIT_BYTES: Final = 32_000
 """No form here is longer than a reason in words."""
 FORM_FIELD_LIMIT: Final = 40
-UPLOADS: Final[Mapping[str, int]] = dict.fromkeys(
-    ("/clinician/document", "/clinician/v/{visit}/abroad"), foreign_document.LIMIT_BYTES + FORM_LIMIT_BYTES
-)
+UPLOADS: Final[Mapping[str, int]] = {
+    "/clinician/document": opening.LIMIT_BYTES + FORM_LIMIT_BYTES,
+    "/clinician/v/{visit}/abroad": foreign_document.LIMIT_BYTES + FORM_LIMIT_BYTES,
+}
 """The pages that take a file, and how long their forms may be in bytes."""
 FILE: Final = "document"
 """What the file's field is called in each of them."""
@@ -103,7 +105,7 @@ class Desk:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One request. `session` is None on the open pages alone; `route` is empty where the table has no line for it. `file` is what
-    was sent with a form that takes one."""
+    was sent with a form that takes one, and `file_type` what the browser calls it."""
 
     request: Request
     desk: Desk
@@ -114,6 +116,7 @@ class Page:
     form: Mapping[str, str] = field(default_factory=dict)
     session: Session | None = None
     file: bytes = field(default=b"", repr=False)
+    file_type: str = ""
 
     @property
     def house(self) -> PagesHouse:
@@ -395,10 +398,11 @@ async def _filled(page: Page) -> Page:
     sent = page.request.headers.get("content-type", "")
     if page.route in UPLOADS and sent.lower().startswith(multipart.TYPE):
         fields = dict(multipart.parts(sent, await _body(page.request, UPLOADS[page.route], where="document_size")))
-        file = fields.pop(FILE, b"")
-        if sum(map(len, fields.values())) > FORM_LIMIT_BYTES:
+        file = fields.pop(FILE, multipart.Part(b"", ""))
+        if sum(len(one.content) for one in fields.values()) > FORM_LIMIT_BYTES:
             raise Refusal(413, "The form is too long.", where="form")
-        return replace(page, form={name: _text(one).strip() for name, one in fields.items()}, file=file)
+        form = {name: _text(one.content).strip() for name, one in fields.items()}
+        return replace(page, form=form, file=file.content, file_type=file.type)
     if not sent.startswith("application/x-www-form-urlencoded"):
         raise Refusal(415, "A form is sent as application/x-www-form-urlencoded.", where="form")
     return replace(page, form=_fields(await _body(page.request, FORM_LIMIT_BYTES)))

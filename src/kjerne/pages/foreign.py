@@ -1,4 +1,4 @@
-"""Any patient summary that a clinician has at hand: read from a file, shown, and kept nowhere.
+"""Any document that a clinician has at hand, a patient summary or another: read from a file, shown, and kept nowhere.
 
 It is no part of the national record, opens nothing of it and says so. Whom it names by a number that is registered here has a
 row in her log; the reader hears nothing of that (law, K145).
@@ -7,16 +7,19 @@ row in her log; the reader hears nothing of that (law, K145).
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import foreign_document, summary_pdf
+from kjerne.pages import document_page, foreign_document, summary_page, summary_pdf
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.foreign_document import Tree
-from kjerne.pages.summary_page import rendered
+from kjerne.pages.words import Language
+from kjerne.reading import kinds, opening
+from kjerne.reading.words import said
 
 FAULTS: Final = "document"
 
@@ -28,11 +31,14 @@ async def form(page: Page) -> Response:
 
 
 def _form(page: Page, fault: Refusal | None = None) -> Response:
-    said = page.say(f"document.fault_{fault.where.partition('_')[2] or 'none'}") if fault else ""
+    told, detail = "", ""
+    if fault:
+        told = page.say(f"document.fault_{fault.where.partition('_')[2] or 'none'}")
+        told = " ".join(filter(None, (told, said(page.reads_as, f"broken.{fault.says}", ""))))
+        detail = fault.says if fault.where == "document_unread" else ""
     return page.render(
-        "clinician/document.html", status=fault.status if fault else 200, title=page.say("document.title"), fault=said,
-        detail=fault.says if fault and fault.where == "document_unread" else "",
-        limit=foreign_document.LIMIT_BYTES // 1_000_000,
+        "clinician/document.html", status=fault.status if fault else 200, title=page.say("document.title"), fault=told,
+        detail=detail, limit=opening.LIMIT_BYTES // 1_000_000,
     )  # fmt: skip
 
 
@@ -45,21 +51,38 @@ async def show(page: Page) -> Response:
     as_pdf = page.form.get("as") == "pdf"
     try:
         async with page.desk.laying_out:
-            document, numbers, body = await asyncio.to_thread(_read, page.file, "" if as_pdf else page.reads_as)
+            shown = await asyncio.to_thread(_read, page.file, page.file_type, page.reads_as, as_pdf=as_pdf)
     except Refusal as fault:
         if fault.where.partition("_")[0] != FAULTS:
             raise
         return _form(page, fault)
-    await page.house.brought(page.who, numbers)
+    await page.house.brought(page.who, shown.numbers)
     if as_pdf:
         return await summary_pdf.answer(
-            page, document, (page.say("document.not_ours"), page.say("document.not_ours_text"))
+            page, shown.document, (page.say("document.not_ours"), page.say("document.not_ours_text"))
         )
-    return page.render("clinician/document_shown.html", title=page.say("document.shown"), body=body)
+    answer = page.render("clinician/document_shown.html", title=page.say("document.shown"), body=shown.body)
+    answer.headers.update(shown.headers)
+    return answer
 
 
-def _read(raw: bytes, language: str) -> tuple[Tree, tuple[str, ...], Markup]:
-    """The document, whom it names, and the page's body of it in a language if one is given."""
-    document = foreign_document.read(raw)
-    body = rendered(document, language) if language else Markup()
-    return document, foreign_document.numbers_of(document), body
+class _Shown(NamedTuple):
+    """Whom a document names, the page's body of it, what its answer carries, and the document where a PDF can be made of it."""
+
+    numbers: tuple[str, ...]
+    body: Markup
+    headers: Mapping[str, str]
+    document: Tree
+
+
+def _read(raw: bytes, declared: str, language: Language, *, as_pdf: bool) -> _Shown:
+    """A patient summary by FHIR's own view, any other document by `kjerne.reading`."""
+    if kinds.kind_of(raw) in (kinds.JSON, kinds.XML):
+        document = foreign_document.read(raw)
+        body = Markup() if as_pdf else summary_page.rendered(document, language)
+        return _Shown(foreign_document.numbers_of(document), body, {}, document)
+    view = opening.read(raw, declared)
+    if as_pdf:
+        raise Refusal(422, "A PDF is made of a patient summary alone.", where="document_nopdf")
+    body = document_page.rendered(view, language, document_page.at_hand)
+    return _Shown(view.numbers, body, document_page.headers(view), {})

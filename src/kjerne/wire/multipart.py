@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from kjerne.errors import Refusal
 
@@ -13,21 +13,29 @@ PARTS_LIMIT: Final = 40
 HEAD_LIMIT_BYTES: Final = 2_000
 """The head of one part: its name, and what the file was called."""
 _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";]{1,70}))\s*(?:;|$)', re.IGNORECASE | re.ASCII)
+_TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 _NAME: Final = re.compile(
     rb'^content-disposition:\s*form-data\s*;.*?\bname="([^"\r\n]{1,64})"', re.IGNORECASE | re.MULTILINE
 )
 
 
-def parts(content_type: str, body: bytes) -> Mapping[str, bytes]:
-    """The fields by name, a file's as its bytes. `Refusal` 400 where it is no such form, or a name comes twice.
+class Part(NamedTuple):
+    """A field's bytes, and what the browser calls them, from the name of the file: a media type, or nothing."""
+
+    content: bytes
+    type: str
+
+
+def parts(content_type: str, body: bytes) -> Mapping[str, Part]:
+    """The fields by name. `Refusal` 400 where it is no such form, or a name comes twice.
 
     >>> parts('multipart/form-data; boundary=x', b'--x\\r\\nContent-Disposition: form-data; name="a"\\r\\n\\r\\n1\\r\\n--x--')
-    {'a': b'1'}
+    {'a': Part(content=b'1', type='')}
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
         raise _unread()
-    found: dict[str, bytes] = {}
+    found: dict[str, Part] = {}
     for head, content in _cut(body, (boundary[1] or boundary[2]).encode()):
         name = _NAME.search(head)
         if name is None or len(head) > HEAD_LIMIT_BYTES or len(found) >= PARTS_LIMIT:
@@ -35,7 +43,8 @@ def parts(content_type: str, body: bytes) -> Mapping[str, bytes]:
         key = name[1].decode("utf-8", "replace")
         if key in found:
             raise _unread()
-        found[key] = content
+        type_ = _TYPE.search(head)
+        found[key] = Part(content, type_[1].decode("ascii", "replace").strip() if type_ else "")
     return found
 
 

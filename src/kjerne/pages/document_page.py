@@ -1,0 +1,98 @@
+"""Any document from elsewhere on a page: our own rendering of what `kjerne.reading` says it holds."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from kjerne.fhir.system_labels import label_of
+from kjerne.pages import desk, formats
+from kjerne.pages.summary_flow import dated
+from kjerne.pages.words import Language
+from kjerne.reading import kinds
+from kjerne.reading.view import Attached, Block, Cell, File, Key, View
+from kjerne.reading.words import said, say
+
+TEMPLATE: Final = "document_body.html"
+Addressing = Callable[[File, bool], str]
+"""A file's address, to be shown (True) or to be kept."""
+_TAGS: Final = {
+    "strong": "strong", "emphasis": "em", "under": "u", "struck": "del", "added": "ins", "sub": "sub", "sup": "sup",
+    "code": "code",
+}  # fmt: skip
+_ENDINGS: Final = {
+    kinds.PDF: "pdf", kinds.PNG: "png", kinds.JPEG: "jpg", kinds.GIF: "gif", kinds.TIFF: "tif", kinds.RTF: "rtf",
+    kinds.XML: "xml", kinds.TEXT: "txt", kinds.JSON: "json",
+}  # fmt: skip
+_HUMP: Final = re.compile(r"(?<=[a-zæøå])(?=[A-ZÆØÅ])")
+_FRAMES: Final = "; frame-src data:"
+
+
+def rendered(view: View, language: Language, address: Addressing) -> Markup:
+    """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it."""
+    html = (
+        desk.environment()
+        .get_template(TEMPLATE)
+        .render(
+            view=view,
+            language=language,
+            word=lambda key, **values: say(language, f"page.{key}", **values),
+            kind=said(language, f"kind.{view.kind}", view.kind),
+            label=lambda path: " · ".join(dict.fromkeys(filter(None, (_called(language, one) for one in path)))),
+            note=lambda one: say(language, one.key, **dict(one.values)),
+            type_of=lambda one: type(one).__name__,
+            tags=_TAGS,
+            is_empty=_is_empty,
+            dated=lambda text: " – ".join(dated(one, language) for one in text.split(" – ")),
+            coded=lambda code: f"{label_of(code.system)} {code.code}".strip(),
+            size=lambda number: formats.size(number, language),
+            called=kinds.called,
+            address=address,
+            name_of=lambda file: f"dokument.{_ENDINGS.get(file.type, 'bin')}",  # a title may name the patient
+        )
+    )
+    return Markup(html)  # noqa: S704 - the template escapes every text of the document
+
+
+def at_hand(file: File, shown: bool) -> str:
+    """The file itself, for a page of a document that is kept nowhere. What is to be kept is of no type that a browser opens.
+
+    A frame with such an address has an origin of its own: nothing in it reaches the page (decision 81).
+    """
+    type_ = file.type if shown else kinds.UNKNOWN
+    return f"data:{type_};base64,{base64.b64encode(file.data).decode()}"
+
+
+def headers(view: View) -> dict[str, str]:
+    """The policy of its page: as every page's, and a frame for a PDF that the page holds itself."""
+    framed = any(isinstance(one, Attached) and one.framed for one in every(view.blocks))
+    return {"content-security-policy": desk.policy() + _FRAMES} if framed else {}
+
+
+def every(blocks: tuple[Block, ...]) -> list[Block]:
+    """All blocks, however deep."""
+    found, waiting = list[Block](), list[Any](blocks)
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting += getattr(one, "blocks", ())
+        for inner in getattr(one, "items", ()) if type(one).__name__ == "Items" else ():
+            waiting += inner
+        if type(one).__name__ == "Fields":
+            waiting += [block for row in one.rows for block in row.blocks]
+    return found
+
+
+def _called(language: str, name: str) -> str:
+    """What something is called; an element without a word by its own name, parted where it has humps."""
+    if not isinstance(name, Key):
+        return name
+    return said(language, name, _HUMP.sub(" ", name.rpartition(".")[2]).lower())
+
+
+def _is_empty(cell: Cell) -> bool:
+    return not cell.blocks
