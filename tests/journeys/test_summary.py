@@ -61,7 +61,7 @@ def test_a_summary_from_elsewhere_is_read_by_keyboard_and_said_to_be_from_elsewh
         holds()
         document = {"name": "ips.json", "mimeType": "application/json"}
         field = it.page.get_by_label("Fil med dokumentet")
-        field.set_input_files([document | {"buffer": b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>"}])  # type: ignore[list-item]
+        field.set_input_files([document | {"buffer": b"<Other xmlns='urn:hl7-org:v3'/>"}])  # type: ignore[list-item]
         it.page.get_by_role("button", name="Vis", exact=True).press("Enter")
         expect(it.page.get_by_role("alert")).to_contain_text("Filen er ikke et dokument som kan vises her")
         holds()

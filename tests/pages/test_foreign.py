@@ -13,6 +13,7 @@ from kjerne.reading.opening import LIMIT_BYTES
 from pages.browser import Browser, text, token
 from pages.documents import in_xml, whole
 from pages.fake import FakeHouse
+from reading.cda_papers import cda, section
 from reading.papers import PDF, picture, rtf
 
 AT = "/clinician/document"
@@ -72,7 +73,7 @@ async def test_whom_it_names_by_number_is_asked_for_in_the_log_before_it_is_show
         (b"", 400, "Velg en fil"),
         (b"x" * (LIMIT_BYTES + 1), 413, "Filen er for stor"),
         (b"[]", 422, "kunne ikke leses"),
-        (b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>", 422, "ikke et dokument som kan vises"),
+        (b"<Other xmlns='urn:hl7-org:v3'/>", 422, "ikke et dokument som kan vises"),
     ],
 )
 async def test_what_is_no_document_is_told_beside_the_form(
@@ -153,3 +154,13 @@ async def test_what_is_broken_is_told_with_what_is_wrong(desk: Browser) -> None:
 async def test_only_a_summary_is_made_a_pdf(desk: Browser) -> None:
     answer = await upload(desk, b"Hei", made="pdf")
     assert (answer.status_code, "Bare et pasientsammendrag kan lages som PDF" in text(answer)) == (422, True)
+
+
+async def test_a_cda_document_is_shown_and_whom_it_names_is_asked_for_in_the_log(
+    desk: Browser, house: FakeHouse
+) -> None:
+    told = '<linkHtml href="javascript:alert(1)">les</linkHtml><content onclick="x()">Feber</content>'
+    shown = await upload(desk, cda(section(told), number=NUMBER), name="a.xml")
+    assert (shown.status_code, house.read_about) == (200, [NUMBER])
+    assert "Poliklinisk notat" in text(shown) and "les (javascript:alert(1))" in text(shown)
+    assert not re.search(r"onclick|<[^>]*javascript:", shown.text)

@@ -9,7 +9,8 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.fhir.document_view import view
 from kjerne.pages import foreign_document
-from kjerne.pages.foreign_document import LIMIT_BYTES, NUMBERS_LIMIT, numbers_of, read
+from kjerne.pages.foreign_document import LIMIT_BYTES, numbers_of, read
+from kjerne.reading.about import NUMBERS_LIMIT
 from pages.documents import in_xml, whole
 
 NUMBER = "15887099918"

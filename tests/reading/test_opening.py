@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 
 from kjerne.catalogues import catalogue
 from kjerne.errors import Refusal
-from kjerne.reading import content, kinds
-from kjerne.reading.opening import LIMIT_BYTES, read
-from kjerne.reading.view import Attached, Note, Paragraph, Picture, Span
+from kjerne.reading import content, kinds, opening
+from kjerne.reading.opening import LIMIT_BYTES
+from kjerne.reading.view import Attached, Note, Paragraph, Picture, Span, View
 from kjerne.reading.words import LANGUAGES, said
+from kjerne.wire import xml
 from reading.papers import PDF, picture, rtf
+
+
+def read(raw: bytes, declared: str = "") -> View:
+    return opening.read(raw, xml.parse, declared)
 
 
 def test_a_pdf_is_a_file_in_a_frame() -> None:

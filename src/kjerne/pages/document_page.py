@@ -29,6 +29,7 @@ _ENDINGS: Final = {
     kinds.XML: "xml", kinds.TEXT: "txt", kinds.JSON: "json",
 }  # fmt: skip
 _HUMP: Final = re.compile(r"(?<=[a-zæøå])(?=[A-ZÆØÅ])")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:+-]+)?", re.ASCII)
 _FRAMES: Final = "; frame-src data:"
 
 
@@ -47,8 +48,8 @@ def rendered(view: View, language: Language, address: Addressing) -> Markup:
             type_of=lambda one: type(one).__name__,
             tags=_TAGS,
             is_empty=_is_empty,
-            dated=lambda text: " – ".join(dated(one, language) for one in text.split(" – ")),
-            coded=lambda code: f"{label_of(code.system)} {code.code}".strip(),
+            dated=lambda text: _DATE.sub(lambda found: dated(found[0], language), text),
+            coded=lambda code: f"{code.name or label_of(code.system)} {code.code}".strip(),
             size=lambda number: formats.size(number, language),
             called=kinds.called,
             address=address,

@@ -18,8 +18,9 @@ from kjerne.pages import document_page, foreign_document, summary_page, summary_
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.foreign_document import Tree
 from kjerne.pages.words import Language
-from kjerne.reading import kinds, opening
+from kjerne.reading import opening
 from kjerne.reading.words import said
+from kjerne.wire import xml
 
 FAULTS: Final = "document"
 
@@ -77,11 +78,11 @@ class _Shown(NamedTuple):
 
 def _read(raw: bytes, declared: str, language: Language, *, as_pdf: bool) -> _Shown:
     """A patient summary by FHIR's own view, any other document by `kjerne.reading`."""
-    if kinds.kind_of(raw) in (kinds.JSON, kinds.XML):
+    if foreign_document.is_fhir(raw):
         document = foreign_document.read(raw)
         body = Markup() if as_pdf else summary_page.rendered(document, language)
         return _Shown(foreign_document.numbers_of(document), body, {}, document)
-    view = opening.read(raw, declared)
+    view = opening.read(raw, xml.parse, declared)
     if as_pdf:
         raise Refusal(422, "A PDF is made of a patient summary alone.", where="document_nopdf")
     body = document_page.rendered(view, language, document_page.at_hand)

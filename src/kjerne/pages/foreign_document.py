@@ -14,16 +14,13 @@ from lxml import etree
 from kjerne.errors import Refusal
 from kjerne.fhir import from_xml
 from kjerne.fhir.cds_hooks import objects, said
-from kjerne.registries.identifiers import numbers_in
-from kjerne.registries.naming import is_national
+from kjerne.reading import about, kinds
 from kjerne.wire import json as strict_json
 from kjerne.wire import xml
 
 LIMIT_BYTES: Final = 5_000_000
 """A summary with some scanned papers in it. What makes the page heavy is limited by itself (`fhir.document_view`)."""
 DEPTH: Final = 64
-NUMBERS_LIMIT: Final = 20
-"""Of how many people a document may name the national numbers: one whom it is about has two or three."""
 _FHIR: Final = "{http://hl7.org/fhir}"
 _MARK: Final = b"\xef\xbb\xbf"
 _MANY: Final = frozenset("coding entry section identifier name given contained extension".split())
@@ -50,15 +47,21 @@ def read(raw: bytes) -> Tree:
     return tree if tree["resourceType"] == "Bundle" else {"resourceType": "Bundle", "entry": [{"resource": tree}]}
 
 
+def is_fhir(raw: bytes) -> bool:
+    """Whether it is to be read as a resource: JSON, and XML whose first element is of FHIR."""
+    kind = kinds.kind_of(raw)
+    if kind != kinds.XML:
+        return kind == kinds.JSON
+    try:
+        root = xml.parse(raw, depth=DEPTH)
+    except Refusal:
+        return False
+    return isinstance(root.tag, str) and root.tag.startswith(_FHIR)
+
+
 def numbers_of(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Everything that has the form of a national number among the identifiers of those whom it says that it is about."""
-    found = dict[str, None]()
-    for one in _identifiers(document):
-        if is_national(one.get("system", "")):
-            found |= dict.fromkeys(sorted(numbers_in(said(one.get("value")))))
-    if len(found) > NUMBERS_LIMIT:
-        raise Refusal(422, "The document names too many people.", where="document_people")
-    return tuple(found)
+    return about.national((one.get("system", ""), said(one.get("value"))) for one in _identifiers(document))
 
 
 def _identifiers(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

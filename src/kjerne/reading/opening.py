@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from lxml import etree
+
 from kjerne.errors import Refusal
-from kjerne.reading import content, kinds
-from kjerne.reading.view import File, Unreadable, View
+from kjerne.reading import cda, content, kinds
+from kjerne.reading.room import Room
+from kjerne.reading.view import File, Note, Unreadable, View
 
 LIMIT_BYTES: Final = 10_000_000
 """A letter with some scanned sheets. The page holds it a second time, in letters, for whoever wants the file."""
+Parse = Callable[[bytes], etree._Element]  # noqa: SLF001 - what lxml calls the type
+"""The program's one door for XML (`wire.xml.parse`), which lies above: `Refusal` for what may not pass."""
 
 
-def read(raw: bytes, declared: str = "") -> View:
+def read(raw: bytes, parse: Parse, declared: str = "") -> View:
     """What is shown of a document that its sender calls `declared` (a media type; empty where it says nothing).
 
-    `Refusal` 400 where there is nothing, 413 where it is too large, 422 where it is broken (`document_broken`) or of no kind that
-    is shown (`document_other`); `says` is a key of the catalogue under `broken.` and never a word of the document.
+    `Refusal` 400 where there is nothing, 413 where it is too large, 422 where it is broken (`document_broken`), no XML that may
+    pass (`document_unread`) or of no kind that is shown (`document_other`). `says` of what is unread is a sentence, of the
+    two others a key of the catalogue under `broken.`; neither is a word of the document.
     """
     if not raw.strip(b" \t\r\n\0"):
         raise Refusal(400, "There is no document.", where="document")
     if len(raw) > LIMIT_BYTES:
         raise Refusal(413, f"The document is larger than {LIMIT_BYTES} bytes.", where="document_size")
     type_ = kinds.kind_of(raw)
+    notes = content.told_of(raw, declared)
+    if type_ == kinds.XML:
+        return _of_xml(raw, parse, notes)
     shelf = content.Shelf()
     try:
         blocks = content.blocks_of(raw, declared, shelf)
     except Unreadable as why:
         where = "document_other" if why.key == "kind" else "document_broken"
         raise Refusal(422, why.key, where=where) from why
-    notes = content.told_of(raw, declared)
     return View(type_, File(raw, type_), blocks, notes=notes, files=shelf.files)
+
+
+def _of_xml(raw: bytes, parse: Parse, notes: tuple[Note, ...]) -> View:
+    try:
+        root = parse(raw)
+    except Refusal as refusal:
+        # Which line, and what is wrong there: never what it says.
+        at = f" ({refusal.where})" if refusal.where else ""
+        raise Refusal(422, f"{refusal.says}{at}", where="document_unread") from refusal
+    if root.tag != cda.ROOT:
+        raise Refusal(422, "kind", where="document_other")
+    room = Room()
+    document = cda.Read(root, room)
+    blocks, about, rest = document.body(), document.about(), document.rest()
+    notes = (*notes, *document.notes(), *((Note("note.cut"),) if room.is_cut else ()))
+    return View(
+        "cda", File(raw, kinds.XML), blocks, document.title(), document.date(), document.lead(), about, rest, notes,
+        room.shelf.files, document.numbers(),
+    )  # fmt: skip

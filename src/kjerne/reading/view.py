@@ -23,11 +23,12 @@ class Key(str):
 
 
 class Code(NamedTuple):
-    """A code, its system as the document names it, and what the document calls it."""
+    """A code, its system as the document names it, what the document calls it, and what it calls the system."""
 
     system: str
     code: str
     display: str
+    name: str = ""
 
 
 class Span(NamedTuple):

@@ -1,0 +1,49 @@
+"""Every text of the public samples of documents is on the page."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kjerne.pages import document_page
+from kjerne.reading.opening import read
+from kjerne.reading.view import View
+from kjerne.wire import xml
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+CDA = [*sorted(DATA.glob("cda/*/*.xml")), *sorted(DATA.glob("xca/CDA*.xml"))]
+WRAPPED = "eu-TransactionDemo.xml"
+"""A log of a transaction with a document in it."""
+PASSED = ("templateId", "typeId", "realmCode")
+FILE_CHARACTERS = 10_000
+"""A longer text is a file in base64."""
+
+
+def bare(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
+
+
+def shown(view: View) -> str:
+    page = document_page.rendered(view, "nb", document_page.at_hand)
+    return bare(html.unescape(re.sub(r"<[^>]*>", "", re.sub(r'data:[^"]*', "", page))))
+
+
+def texts(raw: bytes) -> Iterator[str]:
+    """Of every element its text, and of a value what it is called and its number."""
+    for one in xml.parse(raw).iter():
+        said = [one.text, one.tail]
+        if one.tag.rpartition("}")[2] not in PASSED:
+            said += [one.get("displayName"), one.get("extension"), one.get("DN")]
+        yield from (text for text in said if text and len(text) < FILE_CHARACTERS)
+
+
+@pytest.mark.skipif(not CDA, reason="needs the samples in ../shared")
+@pytest.mark.parametrize("path", [one for one in CDA if one.name != WRAPPED], ids=lambda one: one.stem)
+def test_every_text_of_a_cda_document_is_on_the_page(path: Path) -> None:
+    raw = path.read_bytes()
+    page = shown(read(raw, xml.parse))
+    assert [text for text in texts(raw) if bare(text) not in page] == []
