@@ -86,6 +86,14 @@ def test_numbers_are_those_of_the_patient_and_of_whoever_is_the_subject_alone() 
     assert set(numbers_of(tree)) == {NUMBER, "15887099827"}
 
 
+def test_whom_any_reference_to_a_patient_names_is_found() -> None:
+    named = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "158870-99918"}}
+    for resource in ({"resourceType": "Coverage", "beneficiary": named},
+                     {"resourceType": "Task", "for": named},
+                     {"resourceType": "Condition", "asserter": named | {"type": "Patient"}}):  # fmt: skip
+        assert numbers_of({"entry": [{"resource": resource}]}) == (NUMBER,)
+
+
 def test_a_document_about_too_many_is_none_of_one() -> None:
     people = [
         {"resource": {"resourceType": "Patient", "identifier": [{"value": f"{15887000000 + n}"}]}}

@@ -8,7 +8,9 @@ from html import unescape
 from typing import Any
 
 import httpx
+import pytest
 
+from kjerne.services.critical.abroad import identity
 from pages.test_live import Tab, tab, text
 from pages.test_live_critical import ALLERGY, logged, opened
 from platform_fixture import Standing, Tree
@@ -173,6 +175,37 @@ def test_a_problem_asks_for_its_kind_first_and_a_nurse_takes_in_none(platform: S
         page = it.get(f"{root}/abroad/{at.rpartition('/')[2]}")
         assert f'/{FIRST}"' not in page.text.replace(f'/{FIRST}" ', "") or "Ta inn" not in text(page)
         assert it.get(f"{root}/abroad/{at.rpartition('/')[2]}/{FIRST}?kind=infection").status_code == 403
+
+
+def test_of_a_document_that_names_somebody_else_the_pages_show_nothing_and_offer_to_take_it_back(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, others = fresh(), {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("parent")}
+    tree = document(her(platform), allergy(code, SNOMED, code, patient={"identifier": others}))
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        refused = brought(it, root, tree)
+        assert refused.status_code == 422 and platform.nin("parent") not in refused.text
+        with monkeypatch.context() as before:
+            before.setattr(identity, "check_named", lambda *_: None)
+            at = path_of(brought(it, root, tree))
+        page = it.get(at)
+        with tab(platform, "citizen", "me") as mine:
+            own = mine.get(f"/me/abroad/{at.rpartition('/')[2]}")
+        for one in (page, own):
+            assert one.status_code == 200 and "Dokumentet har fødselsnummeret til en annen." in text(one)
+            assert code not in one.text and platform.nin("parent") not in one.text
+        assert it.get(f"{at}/whole").status_code == 409
+        assert "Dokumentet er trukket tilbake." in text(it.post(page, f"{at}/take-back", why="Gjelder en annen"))
+
+
+def test_an_entry_that_leads_to_nobody_says_so_and_is_not_offered(platform: Standing) -> None:
+    tree = document(her(platform), allergy(fresh(), SNOMED, patient={"reference": "Patient/elsewhere"}))
+    with tab(platform, "gp") as it:
+        page = brought(it, opened(it, "citizen"), tree)
+        at = path_of(page)
+        assert "Den viser ikke til pasienten som dokumentet handler om." in text(page)
+        assert f'href="{at}/{FIRST}"' not in page.text and it.get(f"{at}/{FIRST}").status_code == 404
 
 
 def test_the_whole_document_is_shown_without_its_markup_and_one_taken_back_opens_no_more(platform: Standing) -> None:

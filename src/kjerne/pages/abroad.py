@@ -254,10 +254,13 @@ async def my_document(page: Page) -> Response:
     """One of them as it is, with what was decided about each entry."""
     number = _number(page)
     chart = await page.house.abroad_opened(page.who, page.visit, number, tells_beside=False)
-    _, raw = await page.house.abroad_content(page.who, page.visit, number)
+    body = Markup()
+    if not chart.opened.is_anothers:
+        _, raw = await page.house.abroad_content(page.who, page.visit, number)
+        body = await _laid_out(page, raw)
     return page.render(
         "me/abroad_document.html", title=page.say("abroad.my_title"), person=await person_of(page), chart=chart,
-        opened=chart.opened, held=chart.opened.held, body=await _laid_out(page, raw),
+        opened=chart.opened, held=chart.opened.held, body=body,
     )  # fmt: skip
 
 

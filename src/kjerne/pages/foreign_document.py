@@ -6,15 +6,16 @@ nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lxml import etree
 
 from kjerne.errors import Refusal
 from kjerne.fhir import from_xml
-from kjerne.fhir.cds_hooks import objects, said
-from kjerne.reading import about, kinds
+from kjerne.reading import kinds
+from kjerne.reading.about import NUMBERS_LIMIT
+from kjerne.registries.named import named_in
 from kjerne.wire import json as strict_json
 from kjerne.wire import xml
 
@@ -60,24 +61,11 @@ def is_fhir(raw: bytes) -> bool:
 
 
 def numbers_of(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Everything that has the form of a national number among the identifiers of those whom it says that it is about."""
-    return about.national((one.get("system", ""), said(one.get("value"))) for one in _identifiers(document))
-
-
-def _identifiers(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Of every Patient wherever it stands, and of every subject that is named by identifier alone."""
-    waiting: list[Any] = [document]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, list):
-            waiting += one
-        elif isinstance(one, Mapping):
-            waiting += one.values()
-            if one.get("resourceType") == "Patient":
-                yield from objects(one.get("identifier"))
-            for name in ("subject", "patient"):
-                for reference in objects(one.get(name)):
-                    yield from objects(reference.get("identifier"))
+    """Everything that has the form of a national number, of every Patient and in every reference to one, wherever it stands."""
+    found = dict.fromkeys(number for _, number in named_in(document, strict=False))
+    if len(found) > NUMBERS_LIMIT:
+        raise Refusal(422, "The document names too many people.", where="document_people")
+    return tuple(found)
 
 
 def _of_json(raw: bytes) -> Tree:

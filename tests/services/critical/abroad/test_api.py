@@ -12,6 +12,7 @@ from lxml import etree
 
 from kjerne.fhir.validate import check
 from kjerne.fhir.xml_format import to_xml
+from kjerne.services.critical.abroad import identity
 from platform_fixture import Answered, Standing, Tree
 from services.critical.foreign import (
     ABSENT,
@@ -236,6 +237,70 @@ def test_a_document_about_nobody_about_two_or_that_is_none_is_refused_with_every
     assert faults(bring(platform, many)) == {"Bundle.entry": "too-many"}
     assert bring(platform, b"{", media="text/plain").status == 415
     assert bring(platform, b"<Bundle", media="application/fhir+xml").status == 400
+
+
+def numbered(platform: Standing, whose: str) -> Tree:
+    return {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin(whose)}}
+
+
+def test_a_national_number_of_somebody_else_anywhere_refuses_the_whole_and_her_own_stands(platform: Standing) -> None:
+    others, own = numbered(platform, "parent"), numbered(platform, "citizen")
+    inside = {"resourceType": "Patient", "id": "inside", "identifier": [others["identifier"]]}
+    asserted = {"asserter": others | {"type": "Patient"}}
+    cases: list[tuple[Tree, str]] = [
+        (allergy(fresh(), SNOMED, patient=others), "patient.identifier"),
+        (allergy(fresh(), SNOMED, patient=about(**others)), "patient.identifier"),
+        (problem(subject=about(**others)), "subject.identifier"),
+        (allergy(fresh(), SNOMED, contained=[inside]), "contained[0].identifier"),
+        (allergy(fresh(), SNOMED, **asserted), "asserter.identifier"),
+        ({"resourceType": "Coverage", "status": "active", "beneficiary": others}, "beneficiary.identifier"),
+        ({"resourceType": "Immunization", "status": "completed", "patient": others}, "patient.identifier"),
+    ]
+    for resource, where in cases:
+        refused = bring(platform, document(her(platform), allergy(fresh(), SNOMED), resource), query="?confirm=name")
+        assert refused.status == 422, where
+        assert faults(refused) == {f"Bundle.entry[{FIRST + 1}].resource.{where}": "other-number"}
+        assert platform.nin("parent") not in refused.response.text
+    tree = document(her(platform), allergy(fresh(), SNOMED))
+    tree["entry"][0]["resource"]["subject"] |= others
+    assert faults(bring(platform, tree)) == {"Bundle.entry[0].resource.subject.identifier": "other-number"}
+    hers = bring(platform, document(her(platform), allergy(fresh(), SNOMED, patient=own)))
+    assert hers.status == 201 and "proposed" in at(platform, hers.tree["id"])
+
+
+def test_of_a_document_that_is_kept_and_names_somebody_else_nothing_is_told_and_it_can_be_taken_back(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = fresh()
+    with monkeypatch.context() as before:
+        before.setattr(identity, "check_named", lambda *_: None)
+        number = kept(platform, allergy(code, SNOMED, code, patient=about(**numbered(platform, "parent"))))
+    found = read(platform, number)
+    assert entries(found) == [] and code not in found.response.text
+    assert platform.nin("parent") not in found.response.text and "other-number" in found.response.text
+    for who in ({**NEED}, {"as_": "citizen", "portal": True}):
+        content = ask(platform, "GET", f"abroad/{number}/content", **who)
+        assert (content.status, rule(content)) == (409, "other-number")
+        assert platform.nin("parent") not in content.response.text
+    refused = decide(platform, number, decision("take-in", resource=own_allergy(platform)), version="0-0")
+    assert (refused.status, rule(refused)) == (409, "other-number")
+    why = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "Gjelder en annen"}]}
+    assert ask(platform, "POST", f"abroad/{number}/$take-back", why, **NEED).status == 200
+
+
+def test_an_entry_that_leads_to_nobody_is_shown_and_nothing_comes_of_it(platform: Standing) -> None:
+    code = fresh()
+    coded = {"coding": [{"system": SNOMED, "code": code, "display": code}]}
+    here = registered(platform, own_allergy(platform, code=coded), **NEED)
+    number = kept(platform, allergy(code, SNOMED, patient={"reference": "Patient/somebody-else"}))
+    found = at(platform, number)
+    assert (found["proposal"], found["why"]) == ("cannot-be-compared", "no-subject")
+    assert not {"proposed", "beside"} & set(found)
+    same = {"record": {"reference": f"AllergyIntolerance/{here['id']}"}}
+    for deed, more in (("take-in", {}), ("take-in", {"resource": own_allergy(platform)}), ("same-as", same)):
+        refused = decide(platform, number, decision(deed, **more))
+        assert (refused.status, rule(refused)) == (422, "no-subject")
+    assert decide(platform, number, decision("leave-out", reason="Det er ikke henne")).status == 204
 
 
 def test_references_in_a_circle_end(platform: Standing) -> None:

@@ -110,6 +110,57 @@ def test_entries_about_another_are_all_told_and_one_about_nobody_is_an_entrys_ow
     assert [one.rule for one in found.faults] == ["no-subject"]
 
 
+SWEDISH = {"system": "urn:oid:1.2.752.129.2.1.3.1", "value": "8001011234"}
+OURS = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "15887099918"}
+TO_HER = {"reference": PATIENT}
+
+
+@pytest.mark.parametrize(
+    ("patient", "bar"),
+    [
+        (TO_HER, ""),
+        (TO_HER | {"type": "Patient", "identifier": SWEDISH}, ""),
+        (TO_HER | {"identifier": {"system": "https://abroad.example/case", "value": "1"}}, ""),
+        ({"identifier": SWEDISH}, ""),
+        ({"identifier": OURS}, ""),
+        ({"reference": "Patient/elsewhere"}, "no-subject"),
+        ({"reference": "https://abroad.example/fhir/Patient/1"}, "no-subject"),
+        ({"reference": "Patient/elsewhere", "identifier": SWEDISH}, "no-subject"),
+        ({"reference": "#nowhere"}, "no-subject"),
+        (TO_HER | {"type": "Group"}, "no-subject"),
+        (TO_HER | {"identifier": SWEDISH | {"value": "9002022345"}}, "no-subject"),
+        ({"identifier": SWEDISH | {"value": "9002022345"}}, "no-subject"),
+        ({"identifier": {"system": "https://abroad.example/case", "value": "1"}}, "no-subject"),
+        ({"display": "she"}, "no-subject"),
+        ({}, "no-subject"),
+        ([TO_HER, {"reference": "Patient/elsewhere"}], "no-subject"),
+    ],
+)
+def test_an_entry_is_hers_where_its_reference_leads_to_her_or_names_her(patient: Any, bar: str) -> None:
+    tree = document(HER | {"identifier": [SWEDISH]}, allergy(patient=patient))
+    (found,) = read(tree, NOW).entries
+    assert (found.bar, "no-subject" in {one.rule for one in found.faults}) == (bar, bar != "")
+
+
+def test_whose_a_device_is_counts_for_its_use() -> None:
+    use = {
+        "resourceType": "DeviceUseStatement", "status": "active", "subject": TO_HER, "device": {"reference": "Device/d"},
+    }  # fmt: skip
+    for patient, bar in (({"patient": TO_HER}, ""), ({}, ""), ({"patient": {"reference": "Patient/x"}}, "no-subject")):
+        device = {"resourceType": "Device", "id": "d", "type": {"text": "Pacemaker"}} | patient
+        (found,) = of(device, use).entries
+        assert found.bar == bar
+
+
+def test_every_national_number_by_which_a_document_names_a_patient_is_told_with_its_place() -> None:
+    tree = document(HER | {"identifier": [OURS]}, allergy(patient={"identifier": OURS}))
+    tree["entry"][0]["resource"]["subject"] |= {"identifier": OURS}
+    assert [where for where, _ in read(tree, NOW).named] == [
+        "Bundle.entry[0].resource.subject.identifier", "Bundle.entry[1].resource.identifier",
+        f"Bundle.entry[{FIRST}].resource.patient.identifier",
+    ]  # fmt: skip
+
+
 def test_an_entry_that_is_no_valid_resource_is_told_by_path_and_stands_beside_the_others() -> None:
     wrong, right = of(allergy(criticality="very", code={}), allergy()).entries
     assert wrong.entry is None and {one.where for one in wrong.faults} == {

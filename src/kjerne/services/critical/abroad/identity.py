@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import PatientRef
 from kjerne.fhir.cds_hooks import objects, said
-from kjerne.registries.identifiers import is_number
-from kjerne.registries.naming import is_national
+from kjerne.fhir.validate import FAULTS_LIMIT
+from kjerne.registries.named import numbers_of
 from kjerne.services.critical.abroad.refusing import refused
 
 Tree = Mapping[str, Any]
@@ -30,6 +30,7 @@ _LETTERS: Final = str.maketrans(
     {"æ": "ae", "ø": "o", "å": "a", "ö": "o", "ä": "a", "ü": "u", "đ": "d", "ß": "ss", "-": " "}
 )
 _ENOUGH: Final = 2
+_ELSEWHERE: Final = "Nothing of it was kept. Open the patient whom it is about."
 _TODO: Final = "Look at who it is. If it is she, send it again with confirm={}."
 
 
@@ -67,6 +68,29 @@ def check(verdicts: Mapping[Part, Verdict], confirmed: Collection[str], place: i
         )
 
 
+def others(
+    named: Collection[tuple[str, str]], digests: Collection[bytes], identify: Callable[[str], PatientRef]
+) -> list[str]:  # fmt: skip
+    """Where a document names somebody else as a patient by a national number; `named` as of `registries.named.named_in`."""
+    are_hers = {number: identify(number).digest in digests for _, number in named}
+    return [where for where, number in named if not are_hers[number]]
+
+
+def check_named(
+    named: Collection[tuple[str, str]], digests: Collection[bytes], identify: Callable[[str], PatientRef]
+) -> None:
+    """`Refusal` 422 with every place where a document names somebody else as a patient by a national number, and never with the
+    number."""
+    found = others(named, digests, identify)
+    if found:
+        says = "the document has a national number of somebody else"
+        faults = tuple(Fault(says, where, "business-rule", "other-number") for where in dict.fromkeys(found))
+        raise Refusal(
+            422, says, where=faults[0].where, todo=_ELSEWHERE, code="business-rule", rule="other-number", fault=faults[0],
+            faults=faults[1:FAULTS_LIMIT],
+        )  # fmt: skip
+
+
 def to_confirm(verdicts: Mapping[Part, Verdict]) -> tuple[Part, ...]:
     """What differs; and where no number says that it is she, what the document leaves open."""
     by_number = verdicts["number"] == "same"
@@ -84,8 +108,7 @@ def _fault(part: Part, verdict: Verdict, place: int) -> Fault:
 
 
 def _another(says: str, place: int, part: Part, rule: str) -> Refusal:
-    todo = "Nothing of it was kept. Open the patient whom it is about."
-    return refused(422, says, _where(place, part), rule, todo=todo, code="business-rule")
+    return refused(422, says, _where(place, part), rule, todo=_ELSEWHERE, code="business-rule")
 
 
 def _where(place: int, part: Part) -> str:
@@ -94,11 +117,8 @@ def _where(place: int, part: Part) -> str:
 
 def _number(abroad: Tree, digests: Collection[bytes], identify: Callable[[str], PatientRef]) -> Verdict:
     """By the national numbers that it has; what is under another country's system, or is no number, says nothing."""
-    found = [
-        identify(value).digest in digests
-        for one in objects(abroad.get("identifier"))
-        if is_national(said(one.get("system"))) and is_number(value := said(one.get("value")).replace(" ", ""))
-    ]
+    numbers = {number for one in objects(abroad.get("identifier")) for number in numbers_of(one)}
+    found = [identify(number).digest in digests for number in numbers]
     return "unknown" if not found else "same" if all(found) else "other"
 
 

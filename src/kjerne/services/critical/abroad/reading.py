@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import interval
 from kjerne.fhir.encode import encode
 from kjerne.fhir.validate import FAULTS_LIMIT, check
+from kjerne.registries.named import named_in, numbers_of
 from kjerne.services.critical.abroad.refusing import refused
 from kjerne.services.critical.drafts import TYPE_BY_KIND
 from kjerne.services.critical.entries import Entry, entry
@@ -32,11 +33,15 @@ SETTLED_LIMIT: Final = 500
 TEXT_LONGEST: Final = 200
 _TODO: Final = "Nothing of it was kept. Ask who made it for the document as it should be."
 _ABOUT: Final = {"AllergyIntolerance": "patient"}
+_PATIENT: Final = ("", "Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
+Bar = Literal["", "no-subject"]
+"""Why an entry is shown and nothing of it may become a record: it does not say that it is about whom the document is about."""
 
 
 class Foreign(NamedTuple):
     """An entry that critical information has a place for: `place` in `Bundle.entry`, what it says as the program reads it (None
-    where it is no valid resource), and what is wrong with it. `digest` tells it from another with other content."""
+    where it is no valid resource), and what is wrong with it. `digest` tells it from another with other content; where there is
+    a `bar` it is never more than shown."""
 
     place: int
     type: str
@@ -44,6 +49,7 @@ class Foreign(NamedTuple):
     entry: Entry | None
     faults: tuple[Fault, ...]
     digest: bytes
+    bar: Bar = ""
 
     @property
     def name(self) -> str:
@@ -66,12 +72,14 @@ class Head(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document about one patient. `person` is the Patient that it has, `place` where that stands."""
+    """A document about one patient. `person` is the Patient that it has, `place` where that stands. `named` are the national
+    numbers by which it names patients, each by where it stands: all of them must be hers (`identity.check_named`)."""
 
     head: Head
     person: Tree
     place: int
     entries: tuple[Foreign, ...]
+    named: tuple[tuple[str, str], ...] = ()
 
 
 def read(tree: Tree, now: datetime) -> Document:
@@ -85,7 +93,8 @@ def read(tree: Tree, now: datetime) -> Document:
     if len(about) > SETTLED_LIMIT:
         raise _refused(f"more than {SETTLED_LIMIT} entries are to be settled", "Bundle.entry", "too-many", "too-costly")
     entries = tuple(_foreign(one, fault, around, now) for one, (fault, _) in about)
-    return Document(_head(tree, composition, around), resources[place].resource, place, entries)
+    named = tuple(dict.fromkeys(named_in(tree, "Bundle")))
+    return Document(_head(tree, composition, around), resources[place].resource, place, entries, named)
 
 
 class _Held(NamedTuple):
@@ -162,21 +171,44 @@ def _person(composition: Tree, around: _Around) -> int:
 
 
 def _subject(one: _Held, person: int, around: _Around) -> tuple[Fault | None, bool]:
-    """What is wrong with whom an entry is about, and whether it is somebody else in the document."""
+    """What is wrong with whom an entry is about, and whether it is somebody else in the document. Whom the Device of a use is of
+    counts as well."""
     element = _ABOUT.get(one.type, "subject")
-    here = f"Bundle.entry[{one.place}].resource.{element}"
-    reference = next(objects(one.resource.get(element)), {})
+    found = _led(one.resource, element, f"Bundle.entry[{one.place}].resource.{element}", person, around)
+    device = around.led_to(one.resource, one.resource.get("device")) if one.type == "DeviceUseStatement" else {}
+    if found[0] is None and device.get("patient") is not None:
+        return _led(device, "patient", f"Bundle.entry[{one.place}].resource.device", person, around)
+    return found
+
+
+def _led(holder: Tree, element: str, here: str, person: int, around: _Around) -> tuple[Fault | None, bool]:
+    several = list(objects(holder.get(element)))
+    reference: Tree = several[0] if len(several) == 1 else {}
     address = said(reference.get("reference"))
     places = around.places(address) if address else []
-    if person in places:
-        several = len(places) > 1
-        return (
-            Fault("two resources have this address", here, "business-rule", "two-subjects") if several else None,
-            several,
-        )
-    if places or address[:1] == "#":
+    if person in places and len(places) > 1:
+        return Fault("two resources have this address", here, "business-rule", "two-subjects"), True
+    if (places and person not in places) or (address[:1] == "#" and around.led_to(holder, reference)):
         return Fault("the entry is about another than the document", here, "business-rule", "two-subjects"), True
+    is_her = person in places or not address
+    if is_her and _may_be(reference, around.resources[person].resource, is_led=bool(places)):
+        return None, False
     return Fault("the entry does not lead to whom the document is about", here, "business-rule", "no-subject"), False
+
+
+def _may_be(reference: Tree, patient: Tree, *, is_led: bool) -> bool:
+    """Whether what a reference says beside its address agrees with a Patient. A national number is held against her everywhere
+    (`Document.named`); another identifier is one of hers, and where she has none of its system the address alone is enough."""
+    if said(reference.get("type")) not in _PATIENT:
+        return False
+    identifier = next(objects(reference.get("identifier")), {})
+    if numbers_of(identifier):
+        return True
+    if not identifier:
+        return is_led
+    pair = said(identifier.get("system")), said(identifier.get("value"))
+    hers = [(said(one.get("system")), said(one.get("value"))) for one in objects(patient.get("identifier"))]
+    return pair[1] != "" and (pair in hers or (is_led and pair[0] not in {system for system, _ in hers}))
 
 
 def _check_one_person(about: list[tuple[_Held, tuple[Fault | None, bool]]]) -> None:
@@ -191,7 +223,8 @@ def _foreign(one: _Held, fault: Fault | None, around: _Around, now: datetime) ->
     ]
     faults = (*((fault,) if fault else ()), *found)[:FAULTS_LIMIT]
     digest = blake2b(encode({"type": one.type, "said": tree}), digest_size=16).digest()
-    return Foreign(one.place, one.type, tree, None if found else _read(one, tree, now), faults, digest)
+    read_ = None if found else _read(one, tree, now)
+    return Foreign(one.place, one.type, tree, read_, faults, digest, "no-subject" if fault else "")
 
 
 def _read(one: _Held, tree: dict[str, Any], now: datetime) -> Entry:

@@ -14,9 +14,9 @@ from kjerne.services.critical.entries import NO_CODE, Coded, Version
 from kjerne.services.critical.groups import About, Entered, Means, Relation, differing, meant
 
 Proposal = Literal["same-as", "new", "conflicts-with", "cannot-be-compared", "negative"]
-Why = Literal["", "invalid", "uncoded", "unknown-system", "other-system"]
-"""Why an entry cannot be compared: it is no valid resource, has no code, has none of a system that is known here, or something
-registered has codes of other systems alone."""
+Why = Literal["", "invalid", "uncoded", "unknown-system", "other-system", "no-subject"]
+"""Why an entry cannot be compared: there is a bar (`reading.Bar`), it is no valid resource, has no code, has none of a system
+that is known here, or something registered has codes of other systems alone."""
 PROPOSALS: Final[tuple[Proposal, ...]] = ("same-as", "new", "conflicts-with", "cannot-be-compared", "negative")
 
 
@@ -40,13 +40,19 @@ class Compared(NamedTuple):
 
     @property
     def may_be_taken(self) -> bool:
-        """Whether it can become a record here: it says that something holds."""
+        """Whether it can become a record here: it says of her that something holds."""
         read_ = self.foreign.entry
-        return self.proposal != "negative" and (read_ is None or read_.now.standing in ("active", "over"))
+        return (
+            not self.foreign.bar
+            and self.proposal != "negative"
+            and (read_ is None or read_.now.standing in ("active", "over"))
+        )
 
 
 def compared(foreign: Foreign, means: Means | None, held: Iterable[Entered]) -> Compared:
     """`means` is what the entry is about, None where it was not read; `held` is what is registered here."""
+    if foreign.bar:
+        return Compared(foreign, "cannot-be-compared", foreign.bar)
     if foreign.entry is None or means is None:
         return Compared(foreign, "cannot-be-compared", "invalid")
     now = foreign.entry.now

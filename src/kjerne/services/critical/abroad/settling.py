@@ -25,6 +25,7 @@ from kjerne.registries import recorders
 from kjerne.registries.contents import what_of
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import holds_a_number, parse
+from kjerne.registries.named import named_in
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.abroad import identity, reading
 from kjerne.services.critical.abroad.reading import Document, Foreign
@@ -49,6 +50,7 @@ DEEDS: Final[tuple[Deed, ...]] = ("take-in", "same-as", "leave-out")
 REASON_SHORTEST: Final = 8
 REASON_LONGEST: Final = 1_000
 SOURCE: Final = "urn:uuid:"
+_BARS: Final[Mapping[str, str]] = {"no-subject": "does not lead to whom the document is about"}
 
 
 class Brought(NamedTuple):
@@ -82,6 +84,8 @@ class Opened:
     entries: tuple[Compared, ...]
     tags: Mapping[int, str]
     before: Mapping[int, Step] = field(default_factory=dict)
+    is_anothers: bool = False
+    """Whether it names somebody else by a national number. Then nothing of it is told, and it can be taken back alone."""
 
     def at(self, place: int) -> Compared | None:
         return next((one for one in self.entries if one.foreign.place == place), None)
@@ -149,6 +153,7 @@ class Abroad:
     async def _check_person(self, conn: Connection, grant: Grant, brought: Brought, document: Document) -> None:
         here = await self.patients.versions(conn, grant)
         tree = decode(here[0].raw) if here and here[0].raw else {}
+        identity.check_named(document.named, grant.subject.digests, self.identify)
         verdicts = identity.compared(document.person, tree, grant.subject.digests, self.identify)
         identity.check(verdicts, brought.confirmed, document.place)
 
@@ -169,7 +174,17 @@ class Abroad:
         return held
 
     async def content(self, conn: Connection, grant: Grant, number: UUID) -> tuple[Held, bytes] | None:
-        """The bytes as they came; None where she has no such document. 410 where it was taken back."""
+        """The bytes as they came; None where she has no such document. 410 where it was taken back, 409 where it names somebody
+        else by a national number."""
+        found = await self._content(conn, grant, number)
+        if found is not None:
+            held, raw = found
+            named = await changing.read(raw, lambda: tuple(named_in(self.parse(raw, held.told.media))))
+            if self._others(grant, named):
+                raise _anothers()
+        return found
+
+    async def _content(self, conn: Connection, grant: Grant, number: UUID) -> tuple[Held, bytes] | None:
         async with conn.transaction():
             held = next(iter(await abroad.listed(conn, grant, self.wrap, number)), None)
             if held is None:
@@ -178,16 +193,22 @@ class Abroad:
             await abroad.look(conn, grant, [held])
             return held, await abroad.body(conn, grant, self.wrap, held)
 
+    def _others(self, grant: Grant, named: Collection[tuple[str, str]]) -> list[str]:
+        """Held against her numbers as they are now: a document outlives the day on which it was brought."""
+        return identity.others(named, grant.subject.digests, self.identify)
+
     async def opened(
         self, conn: Connection, grant: Grant, number: UUID, *, tells_beside: bool = True
     ) -> Opened | None:  # fmt: skip
         """The document, each of its entries beside what is registered; None where she has no such document. Two rows in her log:
         of the document, and of the records that are told of beside its entries (none of them without `tells_beside`)."""
-        found = await self.content(conn, grant, number)
+        found = await self._content(conn, grant, number)
         if found is None:
             return None
         held, raw = found
         document = await changing.read(raw, partial(self._read, raw, held.told.media, grant.at))
+        if self._others(grant, document.named):
+            return Opened(held, document._replace(person={}, entries=()), (), {}, is_anothers=True)
         groups = await self.related.of(conn, grant, await self.related.book.look(conn, grant))
         here = [one for group in groups for one in group.entries]
         read_ = [one.entry for one in document.entries if one.entry is not None]
@@ -220,9 +241,13 @@ class Abroad:
         _check_there(found)
         raw = await abroad.body(conn, grant, self.wrap, found)
         document = await changing.read(raw, partial(self._read, raw, found.told.media, grant.at))
+        if self._others(grant, document.named):
+            raise _anothers()
         foreign = next((one for one in document.entries if one.place == place), None)
         if foreign is None:
             raise _absent()
+        if foreign.bar and decision.deed != "leave-out":
+            raise refused(422, f"the entry {_BARS[foreign.bar]}", "decision", foreign.bar, code="business-rule")
         tree = await self._resource(conn, grant, found, foreign, decision) if decision.deed == "take-in" else None
         async with conn.transaction():
             await hold(conn, grant)
@@ -368,6 +393,11 @@ def _said(grant: Grant, reason: str = "", content: bytes = b"") -> Said:
 def _meta(sent: Mapping[str, Any]) -> Mapping[str, Any]:
     found = sent.get("meta")
     return found if isinstance(found, dict) else {}
+
+
+def _anothers() -> Refusal:
+    says, todo = "the document has a national number of somebody else", "Take it back."
+    return refused(409, says, "document", "other-number", todo=todo)
 
 
 def _absent() -> Refusal:

@@ -44,7 +44,12 @@ _SAYS: Final[Mapping[str, str]] = {
     "cannot-be-compared": "It could not be compared with what is registered here.",
     "negative": "It says that there is nothing, or that nothing is known. That is shown, and never taken in.",
 }
+_ANOTHERS: Final = Fault(
+    "The document has a national number of somebody else. Nothing of it is told; take it back", "Bundle", "business-rule",
+    "other-number",
+)  # fmt: skip
 _WHY: Final[Mapping[str, str]] = {
+    "no-subject": "it does not lead to whom the document is about",
     "invalid": "it is no valid resource of R4", "uncoded": "it has no code",
     "unknown-system": "its codes are of no system known here",
     "other-system": "something that is registered has codes of other systems alone",
@@ -117,8 +122,10 @@ def listed(documents: list[Held], base: str) -> bytes:
 
 def told(opened: Opened, base: str) -> bytes:
     """A document with its entries, each beside what is registered, with its proposal and what was decided."""
-    entries = [{"name": "entry", "part": list(_entry(opened, one))} for one in opened.entries]
+    entries: list[Tree] = [{"name": "entry", "part": list(_entry(opened, one))} for one in opened.entries]
     document = {"name": "document", "resource": reference(opened.held, base)}
+    if opened.is_anothers:
+        entries.append({"name": "outcome", "resource": judged((_ANOTHERS,), (), ())})
     return encode({"resourceType": "Parameters", "parameter": [document, *entries]})
 
 
