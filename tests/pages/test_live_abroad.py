@@ -199,13 +199,27 @@ def test_of_a_document_that_names_somebody_else_the_pages_show_nothing_and_offer
         assert "Dokumentet er trukket tilbake." in text(it.post(page, f"{at}/take-back", why="Gjelder en annen"))
 
 
-def test_an_entry_that_leads_to_nobody_says_so_and_is_not_offered(platform: Standing) -> None:
-    tree = document(her(platform), allergy(fresh(), SNOMED, patient={"reference": "Patient/elsewhere"}))
+TURNED = {"modifierExtension": [{"url": "https://abroad.example/negated", "valueBoolean": True}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"patient": {"reference": "Patient/elsewhere"}}, "Den viser ikke til pasienten som dokumentet handler om."),
+        (TURNED, "Et tillegg eller en regel som ikke er kjent her, kan endre hva den betyr."),
+    ],
+)
+def test_an_entry_of_which_nothing_may_come_says_why_and_is_not_offered(
+    platform: Standing, change: Tree, words: str
+) -> None:
+    tree = document(her(platform), allergy(fresh(), SNOMED, **change))
     with tab(platform, "gp") as it:
         page = brought(it, opened(it, "citizen"), tree)
         at = path_of(page)
-        assert "Den viser ikke til pasienten som dokumentet handler om." in text(page)
+        assert words in text(page) and "Det samme er registrert her" not in text(page)
         assert f'href="{at}/{FIRST}"' not in page.text and it.get(f"{at}/{FIRST}").status_code == 404
+    with tab(platform, "citizen", "me") as mine:
+        assert words in text(mine.get(f"/me/abroad/{at.rpartition('/')[2]}"))
 
 
 def test_the_whole_document_is_shown_without_its_markup_and_one_taken_back_opens_no_more(platform: Standing) -> None:

@@ -37,6 +37,26 @@ def not_understood(raw: bytes, tree: Mapping[str, Any]) -> list[Fault]:
     return found
 
 
+def turned(tree: Any, where: str) -> list[Fault]:
+    """What may turn the meaning of a foreign resource of any shape, at any depth: an element of `modifierExtension`, and rules
+    that a reader must know (R4 resource.html#implicitRules). `where` is what the resource is called."""
+    found = list[Fault]()
+    waiting: list[tuple[str, Any]] = [(where, tree)]
+    while waiting:
+        at, value = waiting.pop()
+        if isinstance(value, list):
+            waiting += [(f"{at}[{place}]", one) for place, one in enumerate(value)]
+        elif isinstance(value, dict):
+            if value.get("modifierExtension"):
+                says = "an extension that is not known here may change what it means"
+                found.append(Fault(says, f"{at}.modifierExtension", "extension", "modifier-extension"))
+            if value.get("implicitRules"):
+                says = "it follows rules that are not known here and may change what it means"
+                found.append(Fault(says, f"{at}.implicitRules", "not-supported", "implicit-rules"))
+            waiting += [(f"{at}.{name}", one) for name, one in value.items() if isinstance(one, (dict, list))]
+    return found
+
+
 def _modifiers(tree: Mapping[str, Any]) -> Iterator[str]:
     """The path of every modifier extension. Iterative: depth is the sender's."""
     waiting: list[tuple[str, Any]] = [(str(tree["resourceType"]), tree)]

@@ -303,6 +303,25 @@ def test_an_entry_that_leads_to_nobody_is_shown_and_nothing_comes_of_it(platform
     assert decide(platform, number, decision("leave-out", reason="Det er ikke henne")).status == 204
 
 
+def test_what_may_be_turned_by_something_unknown_is_not_compared_and_nothing_comes_of_it(platform: Standing) -> None:
+    code = fresh()
+    coded = {"coding": [{"system": SNOMED, "code": code, "display": code}]}
+    here = registered(platform, own_allergy(platform, code=coded), **NEED)
+    turned = {"modifierExtension": [{"url": "https://abroad.example/negated", "valueBoolean": True}]}
+    number = kept(
+        platform, allergy(code, SNOMED, **turned), allergy("no-known-allergies", ABSENT, implicitRules="urn:x")
+    )
+    for one in entries(read(platform, number)):
+        assert (one["proposal"], one["why"]) == ("cannot-be-compared", "modified")
+        assert not {"proposed", "beside", "apart"} & set(one)
+        assert one["outcome"]["issue"][0]["severity"] == "error"
+    same = {"record": {"reference": f"AllergyIntolerance/{here['id']}"}}
+    for deed, more in (("take-in", {}), ("take-in", {"resource": own_allergy(platform)}), ("same-as", same)):
+        refused = decide(platform, number, decision(deed, **more))
+        assert (refused.status, rule(refused)) == (422, "modified")
+    assert decide(platform, number, decision("leave-out", reason="Vi vet ikke hva det betyr")).status == 204
+
+
 def test_references_in_a_circle_end(platform: Standing) -> None:
     loop = {"resourceType": "Organization", "id": "a", "name": "A", "partOf": {"reference": "Organization/a"}}
     device = {

@@ -142,6 +142,50 @@ def test_an_entry_is_hers_where_its_reference_leads_to_her_or_names_her(patient:
     assert (found.bar, "no-subject" in {one.rule for one in found.faults}) == (bar, bar != "")
 
 
+TURNS: dict[str, Any] = {"modifierExtension": [{"url": "https://abroad.example/negated", "valueBoolean": True}]}
+RULES: dict[str, Any] = {"implicitRules": "https://abroad.example/rules"}
+
+
+@pytest.mark.parametrize("turns", [TURNS, RULES])
+@pytest.mark.parametrize(
+    "place", ["Bundle", "row", "Composition", "section", "Patient", "entry", "within", "contained"]
+)
+def test_what_may_turn_the_meaning_of_an_entry_bars_it_and_is_told_by_path(turns: dict[str, Any], place: str) -> None:
+    one = allergy() | (turns if place == "entry" else {})
+    one |= {"reaction": [one["reaction"][0] | turns]} if place == "within" else {}
+    one |= {"contained": [{"resourceType": "Practitioner", "id": "x"} | turns]} if place == "contained" else {}
+    tree = document(HER | (turns if place == "Patient" else {}), one, problem()) | (turns if place == "Bundle" else {})
+    tree["entry"][FIRST] |= turns if place == "row" else {}
+    head = tree["entry"][0]["resource"]
+    head |= turns if place == "Composition" else {}
+    head["section"] = [{"title": "x"} | (turns if place == "section" else {})]
+    found, beside = read(tree, NOW).entries
+    rules = {"modifier-extension", "implicit-rules"}
+    assert found.bar == "modified" and len(rules & {one.rule for one in found.faults}) == 1
+    whole = place in ("Bundle", "Composition", "section", "Patient")
+    assert beside.bar == ("modified" if whole else "")
+
+
+def test_what_may_turn_the_meaning_of_a_device_turns_that_of_its_use_and_is_other_content() -> None:
+    use = {
+        "resourceType": "DeviceUseStatement",
+        "status": "active",
+        "subject": TO_HER,
+        "device": {"reference": "Device/d"},
+    }
+    device = {"resourceType": "Device", "id": "d", "type": {"text": "Pacemaker"}}
+    (plain,), (turned,) = of(device, use).entries, of(device | TURNS, use).entries
+    assert (plain.bar, turned.bar) == ("", "modified") and plain.digest != turned.digest
+    (first,), (second,) = of(allergy(id="a")).entries, of(allergy(id="a") | RULES).entries
+    assert first.digest != second.digest
+
+
+def test_what_was_not_done_never_becomes_a_record() -> None:
+    done = {"resourceType": "Procedure", "status": "completed", "subject": TO_HER, "code": {"text": "Transplantasjon"}}
+    first, second = of(done, done | {"status": "not-done"}).entries
+    assert (first.bar, second.bar) == ("", "not-done")
+
+
 def test_whose_a_device_is_counts_for_its_use() -> None:
     use = {
         "resourceType": "DeviceUseStatement", "status": "active", "subject": TO_HER, "device": {"reference": "Device/d"},

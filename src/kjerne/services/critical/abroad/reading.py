@@ -7,7 +7,7 @@ so documents that lead in a circle end. Sources: R4 documents.html and bundle.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
@@ -17,6 +17,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import interval
 from kjerne.fhir.encode import encode
+from kjerne.fhir.understood import turned
 from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.registries.named import named_in, numbers_of
 from kjerne.services.critical.abroad.refusing import refused
@@ -32,10 +33,12 @@ SETTLED_LIMIT: Final = 500
 """Entries of one document that a clinician is asked about."""
 TEXT_LONGEST: Final = 200
 _TODO: Final = "Nothing of it was kept. Ask who made it for the document as it should be."
+_OF_DEVICE: Final = ("implicitRules", "modifierExtension", "type", "udiCarrier", "deviceName")
 _ABOUT: Final = {"AllergyIntolerance": "patient"}
 _PATIENT: Final = ("", "Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
-Bar = Literal["", "no-subject"]
-"""Why an entry is shown and nothing of it may become a record: it does not say that it is about whom the document is about."""
+Bar = Literal["", "no-subject", "modified", "not-done"]
+"""Why an entry is shown and nothing of it may become a record: it does not say that it is about whom the document is about,
+what is not known here may change what it means, or it says that something was not done."""
 
 
 class Foreign(NamedTuple):
@@ -92,7 +95,11 @@ def read(tree: Tree, now: datetime) -> Document:
     _check_one_person(about)
     if len(about) > SETTLED_LIMIT:
         raise _refused(f"more than {SETTLED_LIMIT} entries are to be settled", "Bundle.entry", "too-many", "too-costly")
-    entries = tuple(_foreign(one, fault, around, now) for one, (fault, _) in about)
+    turns = _turned_whole(tree, resources[place])
+    entries = tuple(
+        _foreign(one, fault, (*turns, *_turned(one, tree["entry"][one.place], around)), around, now)
+        for one, (fault, _) in about
+    )
     named = tuple(dict.fromkeys(named_in(tree, "Bundle")))
     return Document(_head(tree, composition, around), resources[place].resource, place, entries, named)
 
@@ -215,16 +222,35 @@ def _check_one_person(about: list[tuple[_Held, tuple[Fault | None, bool]]]) -> N
     _check([fault for _, (fault, is_another) in about if fault and is_another])
 
 
-def _foreign(one: _Held, fault: Fault | None, around: _Around, now: datetime) -> Foreign:
+def _turned_whole(tree: Tree, person: _Held) -> list[Fault]:
+    """What may turn the meaning of everything in a document: what stands at the Bundle, its Composition and whom it is about."""
+    parts = (
+        ({key: value for key, value in tree.items() if key != "entry"}, "Bundle"),
+        (tree["entry"][0], "Bundle.entry[0]"),
+        (tree["entry"][person.place], f"Bundle.entry[{person.place}]"),
+    )
+    return [fault for part, where in parts for fault in turned(part, where)]
+
+
+def _turned(one: _Held, row: Tree, around: _Around) -> list[Fault]:
+    """And what may turn that of one entry: what stands at it, and at the Device that it uses."""
+    here = f"Bundle.entry[{one.place}]"
+    device = around.led_to(one.resource, one.resource.get("device")) if one.type == "DeviceUseStatement" else {}
+    return [*turned(row, here), *turned(device, f"{here}.resource.device")]
+
+
+def _foreign(one: _Held, fault: Fault | None, turns: Sequence[Fault], around: _Around, now: datetime) -> Foreign:
     tree = _with_device(one, around)
     here = f"Bundle.entry[{one.place}].resource"
     found = [
         replace(each, where=here + each.where.removeprefix(one.type)) for each in check(dict(one.resource), one.type)
     ]
-    faults = (*((fault,) if fault else ()), *found)[:FAULTS_LIMIT]
+    faults = (*((fault,) if fault else ()), *turns, *found)[:FAULTS_LIMIT]
     digest = blake2b(encode({"type": one.type, "said": tree}), digest_size=16).digest()
     read_ = None if found else _read(one, tree, now)
-    return Foreign(one.place, one.type, tree, read_, faults, digest, "no-subject" if fault else "")
+    undone = one.type == "Procedure" and tree.get("status") == "not-done"
+    bar: Bar = "no-subject" if fault else "modified" if turns else "not-done" if undone else ""
+    return Foreign(one.place, one.type, tree, read_, faults, digest, bar)
 
 
 def _read(one: _Held, tree: dict[str, Any], now: datetime) -> Entry:
@@ -237,11 +263,11 @@ def _read(one: _Held, tree: dict[str, Any], now: datetime) -> Entry:
 def _with_device(one: _Held, around: _Around) -> dict[str, Any]:
     """The resource without its narrative and its id in the document; of a DeviceUseStatement with its Device inside, as the
     national profile has it."""
-    tree = {key: value for key, value in one.resource.items() if key not in ("text", "id", "implicitRules")}
+    tree = {key: value for key, value in one.resource.items() if key not in ("text", "id")}
     if one.type == "DeviceUseStatement":
         device = around.led_to(one.resource, one.resource.get("device"))
         if device.get("resourceType") == "Device":
-            kind = {key: device[key] for key in ("type", "udiCarrier", "deviceName") if key in device}
+            kind = {key: device[key] for key in _OF_DEVICE if key in device}
             others = [each for each in objects(tree.get("contained")) if each.get("resourceType") != "Device"]
             tree["contained"] = [*others, {"resourceType": "Device", "id": "device", **kind}]
             tree["device"] = {"reference": "#device"}

@@ -14,7 +14,7 @@ from kjerne.services.critical.entries import NO_CODE, Coded, Version
 from kjerne.services.critical.groups import About, Entered, Means, Relation, differing, meant
 
 Proposal = Literal["same-as", "new", "conflicts-with", "cannot-be-compared", "negative"]
-Why = Literal["", "invalid", "uncoded", "unknown-system", "other-system", "no-subject"]
+Why = Literal["", "invalid", "uncoded", "unknown-system", "other-system", "no-subject", "modified", "not-done"]
 """Why an entry cannot be compared: there is a bar (`reading.Bar`), it is no valid resource, has no code, has none of a system
 that is known here, or something registered has codes of other systems alone."""
 PROPOSALS: Final[tuple[Proposal, ...]] = ("same-as", "new", "conflicts-with", "cannot-be-compared", "negative")

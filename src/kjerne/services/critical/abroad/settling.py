@@ -50,7 +50,11 @@ DEEDS: Final[tuple[Deed, ...]] = ("take-in", "same-as", "leave-out")
 REASON_SHORTEST: Final = 8
 REASON_LONGEST: Final = 1_000
 SOURCE: Final = "urn:uuid:"
-_BARS: Final[Mapping[str, str]] = {"no-subject": "does not lead to whom the document is about"}
+_BARS: Final[Mapping[str, str]] = {
+    "no-subject": "does not lead to whom the document is about",
+    "modified": "has something that is not known here and may change what it means",
+    "not-done": "says that it was not done",
+}
 
 
 class Brought(NamedTuple):
