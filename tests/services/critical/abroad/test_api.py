@@ -322,6 +322,27 @@ def test_what_may_be_turned_by_something_unknown_is_not_compared_and_nothing_com
     assert decide(platform, number, decision("leave-out", reason="Vi vet ikke hva det betyr")).status == 204
 
 
+def test_what_is_restricted_against_the_reader_is_new_to_her_and_she_is_told_that_something_may_be_hidden(
+    platform: Standing,
+) -> None:
+    code, about = fresh(), "new-mother"
+    coded = {"coding": [{"system": SNOMED, "code": code, "display": code}]}
+    here = registered(platform, own_allergy(platform, about, code=coded), about=about, **NEED)
+    number = kept(platform, allergy(code, SNOMED), about=about)
+    assert at(platform, number, about=about)["proposal"] == "same-as"
+    instance = {"meaning": "instance", "reference": {"reference": f"AllergyIntolerance/{here['id']}"}}
+    choice = chosen(platform, about, consent("record", data=[instance]))
+    try:
+        answer = read(platform, number, about=about)
+        (found,) = entries(answer)
+        said = found["outcome"]["issue"][-1]["diagnostics"]
+        assert found["proposal"] in ("new", "cannot-be-compared")
+        assert "registered here is about" not in said and here["id"] not in answer.response.text
+        assert found["proposal"] != "new" or "something may be hidden" in said
+    finally:
+        chosen(platform, about, choice.tree | {"status": "inactive"})
+
+
 def test_references_in_a_circle_end(platform: Standing) -> None:
     loop = {"resourceType": "Organization", "id": "a", "name": "A", "partOf": {"reference": "Organization/a"}}
     device = {

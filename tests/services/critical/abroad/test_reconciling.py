@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from kjerne.pages.words import say
 from kjerne.services.critical.abroad.reading import Foreign, read
 from kjerne.services.critical.abroad.reconciling import Compared, compared, drafted, kinds_of, proposed
+from kjerne.services.critical.abroad.telling import outcome
 from kjerne.services.critical.entries import entry
 from kjerne.services.critical.groups import Entered, Means, plain
 from services.critical.foreign import ABSENT, allergy, document, problem
@@ -70,6 +72,12 @@ BY_ICD = problem(code={"coding": [{"system": ICD, "code": "D84"}]})
 def test_proposals(story: str, tree: dict[str, Any], held: tuple[Entered, ...], proposal: str, why: str) -> None:
     found = beside(tree, *held)
     assert (found.proposal, found.why) == (proposal, why), story
+
+
+def test_new_is_said_of_what_the_reader_may_see_alone() -> None:
+    said = outcome(beside(allergy()))["issue"][0]["diagnostics"]
+    assert "you may see" in said and "something may be hidden" in said
+    assert "Noe kan være skjult for deg" in say("nb", "abroad.proposal_new_text")
 
 
 def test_a_kind_of_what_is_registered_is_new_and_shown_beside_it() -> None:

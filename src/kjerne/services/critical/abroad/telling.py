@@ -39,7 +39,7 @@ _STATUS: Final = {"withdrawn": "entered-in-error", "replaced": "superseded"}
 _DEEDS: Final = {"taken": "take-in", "same": "same-as", "left": "leave-out"}
 _SAYS: Final[Mapping[str, str]] = {
     "same-as": "It says what is registered here. Look, and say which record it is.",
-    "new": "Nothing that is registered here is about this. It is taken in by nobody but you.",
+    "new": "Nothing that you may see here is about this; something may be hidden from you. It is taken in by nobody but you.",
     "conflicts-with": "It says something else than what is registered here.",
     "cannot-be-compared": "It could not be compared with what is registered here.",
     "negative": "It says that there is nothing, or that nothing is known. That is shown, and never taken in.",
