@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from typing import Any
+
 from hypothesis import strategies as st
 
 NAMES = (
@@ -45,3 +49,23 @@ ANYTHING = st.recursive(
     max_leaves=14,
 )
 """Whatever JSON can say."""
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, tree: dict[str, Any]) -> dict[str, Any]:
+    """A document of which some places have become anything."""
+    made: dict[str, Any] = copy.deepcopy(tree)
+    for _ in range(draw(st.integers(1, 3))):
+        places = list(_places(made))
+        holder, key = places[draw(st.integers(0, len(places) - 1))]
+        holder[key] = draw(ANYTHING)
+    return made
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of a tree but that of its type."""
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if key != "resourceType":
+            yield value, key
+        if isinstance(one, (dict, list)):
+            yield from _places(one)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import unescape
+from itertools import islice
 from re import compile as pattern
 from typing import Any, Final, NamedTuple
 
@@ -130,9 +131,9 @@ class _Walked:
 
 class _Viewing:
     def __init__(self, bundle: Tree) -> None:
-        rows = list(objects(bundle.get("entry") if isinstance(bundle, Mapping) else None))
-        self._whole = len(rows) <= ENTRIES
-        pairs = [(said(row.get("fullUrl")), next(objects(row.get("resource")), {})) for row in rows[:ENTRIES]]
+        pairs = list(islice(_rows(bundle.get("entry") if isinstance(bundle, Mapping) else None), ENTRIES + 1))
+        self._whole = len(pairs) <= ENTRIES
+        pairs = pairs[:ENTRIES]
         self._resources = [resource for _, resource in pairs]
         self._places: dict[str, int] = {}
         for place, (address, resource) in enumerate(pairs):
@@ -334,6 +335,32 @@ class _Viewing:
         if not text:
             text = self._heading(self._resources[place]) if place >= 0 else reference
         return Fact(path, text or reference, (), place), frozenset({"reference", "display", "type"})
+
+
+def _rows(entry: Any) -> Iterator[tuple[str, Tree]]:
+    """Address and resource of each entry. What is of another shape is a resource of its own: nothing of it is lost."""
+    if isinstance(entry, list):
+        for one in entry:
+            yield from _rows(one)
+    elif isinstance(entry, Mapping) and "resource" in entry and "resourceType" not in entry:
+        resource = entry["resource"]
+        for one in resource if isinstance(resource, list) else [resource]:
+            yield said(entry.get("fullUrl")), one if isinstance(one, Mapping) else _strange("resource", one)
+    elif isinstance(entry, Mapping) and "resourceType" not in entry and "fullUrl" not in entry:
+        beside = {key: one for key, one in entry.items() if not isinstance(one, (Mapping, list))}
+        if beside:
+            yield "", beside
+        for one in entry.values():
+            if isinstance(one, (Mapping, list)):
+                yield from _rows(one)
+    elif isinstance(entry, Mapping):
+        yield said(entry.get("fullUrl")), entry
+    elif entry is not None:
+        yield "", _strange("entry", entry)
+
+
+def _strange(name: str, value: Any) -> Tree:
+    return {} if value is None else {name: value}
 
 
 Shaped = tuple[Fact, frozenset[str]] | None

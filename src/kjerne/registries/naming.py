@@ -23,10 +23,12 @@ NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
 
 def is_national(system: object) -> bool:
     """Whether a number under this system may be a national one: under none, or the national OIDs however a sender spells them
-    (a URN's scheme and namespace are the same in any case, RFC 8141; some write the bare OID)."""
+    (a URN's scheme and namespace are the same in any case, RFC 8141; some write the bare OID). What is no text is no system."""
+    if not isinstance(system, str):
+        return False
     if system in NATIONAL_SYSTEMS:
         return True
-    text = str(system).strip().lower()
+    text = system.strip().lower()
     return (text if text.startswith("urn:oid:") else f"urn:oid:{text}") in NATIONAL_SYSTEMS
 
 

@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from ips_packages import EPS, IPS, examples, needed
 from kjerne.errors import Refusal
 from kjerne.services.critical.abroad.reading import Document, read
+from kjerne.services.critical.abroad.reconciling import compared, proposed
+from kjerne.services.critical.groups import plain
 from kjerne.services.critical.kinds import TYPES
 from services.critical.foreign import FIRST, PATIENT, allergy, document, problem
 from services.critical.records import SNOMED
+from shapes import spoiled
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HER: dict[str, Any] = {"resourceType": "Patient", "id": "p", "name": [{"family": "Nordmann", "given": ["Kari"]}]}
@@ -230,3 +234,20 @@ def test_every_example_of_the_guides_is_read_with_all_its_entries_or_refused_for
         assert [one.type for one in found.entries] == [one for one in there if one in TYPES]
         assert [one.faults for one in found.entries if one.faults] == []
         assert all(one.entry and one.entry.now.name for one in found.entries)
+
+
+WHOLE = document(HER | {"identifier": [SWEDISH]}, allergy(), problem())
+
+
+@given(spoiled(WHOLE))
+@settings(deadline=None, max_examples=150)
+def test_a_document_of_which_places_have_become_anything_is_read_or_refused_by_path_and_rule(
+    tree: dict[str, Any],
+) -> None:
+    try:
+        found = read(tree, NOW)
+    except Refusal as refusal:
+        assert refusal.status == 422 and refusal.fault and refusal.fault.rule
+    else:
+        for one in found.entries:
+            proposed(compared(one, plain(one.entry) if one.entry else None, ()))
