@@ -20,6 +20,7 @@ from kjerne.registries import recorders
 from kjerne.registries.kj_profiles import ATC, BASE, SNOMED
 from kjerne.services.critical import drafts
 from kjerne.services.critical.drafts import Draft
+from kjerne.services.critical.entries import Coded
 from pages.browser import Browser
 from pages.fake import FakeHouse, _denial
 from pages.fake_critical import FIRST, HAGEN, PENICILLIN, SEEN, SHOCK, _kept, the_entries
@@ -96,6 +97,43 @@ async def test_what_is_refuted_alone_is_not_told_as_nothing_registered(browser: 
     page, _ = await opened(browser, "Per Aasen")
     assert "Ingenting som du kan se, gjelder nå." in box(page) and "er registrert." not in box(page)
     assert "Avkreftet 1" in box(page)
+
+
+NONE_KNOWN = Draft("drug-reaction", Coded(SNOMED, "716186003", "Ingen kjent allergi"), "high", True, SHOCK, SEEN)
+
+
+async def test_that_nothing_is_known_is_no_danger_and_stands_with_whoever_wrote_it(
+    browser: Browser, house: FakeHouse
+) -> None:
+    house.entries[2] = [_kept("a-1", NONE_KNOWN)]
+    page, root = await opened(browser, "Per Aasen")
+    said = box(page)
+    assert (
+        "Registrert som ikke kjent Ingen kjent allergi" in said and "Ingenting annet som du kan se, gjelder nå." in said
+    )
+    assert "Registrert 11.04.2024 av Tor Eide" in said
+    for danger in ("Legemiddelreaksjon", "Alvorlig", "Anafylaktisk", "Kritisk informasjon 1"):
+        assert danger not in said, danger
+    assert "has-entries" not in page.text and "weighs-most" not in page.text
+    house.entries[2] = [_kept("a-1", NONE_KNOWN), _kept("a-2", Draft(KIND, PENICILLIN, "low", False, SHOCK, SEEN))]
+    page = await browser.get(f"{root}/critical")
+    said = box(page)
+    assert (
+        said.index("Fenoksymetylpenicillin") < said.index("Registrert som ikke kjent")
+        and "Kritisk informasjon 1" in said
+    )
+    assert "Uenighet. Haukeland universitetssjukehus har registrert at dette ikke er kjent: Ingen kjent allergi" in said
+    assert "Uenighet. Haukeland universitetssjukehus har registrert: Fenoksymetylpenicillin" in said
+
+
+async def test_the_citizen_is_not_told_to_avoid_what_is_not_known(browser: Browser, house: FakeHouse) -> None:
+    house.entries[1] = [_kept("a-1", NONE_KNOWN)]
+    await browser.citizen()
+    for path in ("/me", "/me/critical"):
+        said = text(await browser.get(path))
+        assert "Ingen kjent allergi" in said and "Det eneste som er registrert, er at dette ikke er kjent." in said
+        assert "Helsepersonell skal unngå" not in said and "Kan være farlig" not in said and "Anafylaktisk" not in said
+    assert "Helsepersonell har spurt eller undersøkt, og skrevet at noe slikt ikke er kjent." in said
 
 
 def refusing(no: Refusal | Denied) -> Callable[[Identity, Visit], Awaitable[Chart]]:

@@ -48,6 +48,17 @@ def bundle_of(count: int) -> Tree:
     return {"entry": [{"resource": {"resourceType": "Composition", "section": [section]}}, *entries]}
 
 
+def test_that_nothing_is_known_is_not_told_as_grave() -> None:
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "716186003", "display": "Ingen kjent allergi"}]}
+    negative = {
+        "resourceType": "AllergyIntolerance", "code": code, "criticality": "high", "recordedDate": "2026-03-04",
+        "reaction": [{"manifestation": [{"text": "Anafylaksi"}]}],
+    }  # fmt: skip
+    assert line(negative) == "registrert 04.03.2026"
+    assert "Anafylaksi" in line(negative | {"reaction": [{"substance": {"text": "Fisk"}, **negative["reaction"][0]}]})
+    assert "Anafylaksi" in rendered({"entry": [{"resource": negative}]}, "nb")
+
+
 def test_a_result_is_its_value_its_flag_its_reference_and_its_day() -> None:
     result = {
         "resourceType": "Observation", "status": "final", "code": {"text": "P-TSH"}, "valueQuantity": quantity(4.38),

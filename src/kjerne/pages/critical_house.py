@@ -72,8 +72,14 @@ class CriticalChart:
     origins: Mapping[tuple[str, int], Origin] = field(default_factory=dict)
 
     def those(self, standing: str) -> tuple[Entry, ...]:
-        """The entries that stand so, in their order."""
-        return tuple(one for one in self.entries if one.now.standing == standing)
+        """The entries that stand so, in their order. What says that nothing is known (`negative`) is none of the `active`."""
+        if standing == "negative":
+            return tuple(one for one in self.entries if one.now.standing == "active" and one.now.negative)
+        return tuple(
+            one
+            for one in self.entries
+            if one.now.standing == standing and not (standing == "active" and one.now.negative)
+        )
 
 
 @dataclass(frozen=True, slots=True)

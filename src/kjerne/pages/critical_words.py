@@ -38,9 +38,12 @@ def facts(version: Version, names: Mapping[str, str], language: Language) -> tup
     def word(section: str, key: str) -> str:
         return words.say(language, f"{section}.{key}") if key else ""
 
+    # What the profile demands of each entry says nothing of one that says that nothing is known.
+    is_negative = bool(version.negative)
     told = (
-        ("about", version.name), ("code", codes), ("reaction", version.reaction),
-        ("criticality", word("critical", version.criticality)), ("certainty", word("critical", version.certainty)),
+        ("about", version.name), ("code", codes), ("reaction", "" if is_negative else version.reaction),
+        ("criticality", "" if is_negative else word("critical", version.criticality)),
+        ("certainty", word("critical", version.certainty)),
         ("standing", word("critical", f"standing_{version.standing}")), ("source", version.source),
         ("note", "; ".join(version.notes)), ("valid", iso_day(version.valid_until, language)),
         ("since", iso_day(version.implanted, language)), ("by", written_by(version.by, names, language)),

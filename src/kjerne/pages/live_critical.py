@@ -300,7 +300,7 @@ def _named(shown: Iterable[tuple[Entry, Version]]) -> list[tuple[int, UUID, int]
 def _weight(one: Entry) -> tuple[Any, ...]:
     now = one.now
     place = _BY_KIND.index(now.kind) if now.kind in _BY_KIND else len(_BY_KIND)
-    return not now.weighs_most, _ORDER.get(now.criticality, 1), place, now.name.casefold()
+    return bool(now.negative), not now.weighs_most, _ORDER.get(now.criticality, 1), place, now.name.casefold()
 
 
 def _identifier(number: str) -> Tree:

@@ -7,7 +7,7 @@ in the details alone, so that nothing is lost of a document that says more, or s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple, cast
@@ -17,6 +17,7 @@ from kjerne.fhir.system_labels import label_of
 from kjerne.fhir.systems import canonical
 from kjerne.pages import formats
 from kjerne.pages.words import Language
+from kjerne.registries.negatives import negative_in
 from kjerne.registries.summary_words import said
 from kjerne.services.results.values import when
 
@@ -47,6 +48,7 @@ OF_SECTION: Final = ("modifierExtension", "extension.incomplete-section", "focus
 OF_DOCUMENT: Final = ("status", "author", "custodian", "event.period")
 
 _HEADS: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
+_OF_REACTIONS: Final = frozenset({"criticality", "severity", "reaction"})
 _PARTED: Final = frozenset({"reaction", "referenceRange", "component", "dosage", "dosageInstruction"})
 """Elements of which each one is told as one thing."""
 _BARE: Final = frozenset({"value[x]", "interpretation", "clinicalStatus", "verificationStatus", "status"})
@@ -92,7 +94,8 @@ class Telling:
     def flow(self, facts: Iterable[Fact], listed: tuple[str, ...] = MATTERS, heading: str = "") -> list[Part]:
         """What matters of an entry, in order; not again what stands as its heading."""
         order = {name: n for n, name in enumerate(listed)}
-        found = [(key, fact) for fact in facts if (key := _known(fact, order))]
+        every = list(facts)
+        found = [(key, fact) for fact in every if (key := _known(fact, order))]
         of = dict[str, int]()
         for name, n in order.items():
             of.setdefault(_parent(name), n)
@@ -101,6 +104,8 @@ class Telling:
             key, fact = pair
             return (of[_parent(key)], fact.item, order[key]) if _parent(key) in _PARTED else (order[key], 0, 0)
 
+        if _says_none(every):
+            found = [(key, fact) for key, fact in found if _parent(key) not in _OF_REACTIONS]
         parts = list[Part]()
         grouped = groupby(sorted(found, key=first), lambda pair: _together(*pair))
         for (key, _), pairs in grouped:
@@ -215,6 +220,12 @@ def main_codes(facts: Iterable[Fact], heading: str) -> tuple[Fact, ...]:
     led = [one for name in _HEADS for one in found if one.path[0] == name]
     named = [one for one in led if one.text == heading or not one.text]
     return tuple(named[:1] or [one for one in led if one.path[0] == "code"][:1])
+
+
+def _says_none(facts: Sequence[Fact]) -> bool:
+    """Whether an entry says that nothing is known, and names nothing that was reacted to."""
+    codes = [(one.system, one.code) for fact in facts if fact.path[0] == "code" for one in fact.codes]
+    return bool(negative_in(codes)) and not any("substance" in one.path for one in facts)
 
 
 def _steps(fact: Fact, *, typed: bool = True) -> list[str]:

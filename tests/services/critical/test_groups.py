@@ -140,3 +140,33 @@ def test_at_an_entry_stands_who_contradicts_it_and_then_who_says_the_same_and_so
         assert told_["2"] == [("refuted", "3", "C"), ("same", "1", "A")]
         assert {one[1] for one in told_["3"]} == {"1", "2", "5"}, "what is refuted as a whole speaks against its kinds"
         assert "4" not in told_ and {one[1] for one in told_["5"]} == {"3"}
+
+
+NONE_KNOWN, NO_DRUG = ("http://snomed.info/sct", "716186003"), ("http://snomed.info/sct", "409137002")
+
+
+def test_that_nothing_is_known_and_what_holds_all_the_same_are_told_at_each_other_and_danger_stands_first() -> None:
+    none = entered("1", NONE_KNOWN, origin="A", negative="whole")
+    no_drug = entered("2", NO_DRUG, origin="B", negative="part")
+    drug, nuts = (
+        entered("3", AMOXICILLIN, criticality="low"),
+        entered("4", PENICILLIN, kind="other-allergen", category="food"),
+    )
+    refuted = entered("5", OXACILLIN, standing="refuted")
+    for order in permutations((none, no_drug, drug, nuts, refuted)):
+        groups = grouped(order)
+        assert {one.entries[0].entry.id for one in groups[:2]} == {"3", "4"}
+        found = {id_: {(one.about, one.entry.id) for one in each} for id_, each in beside(groups).items()}
+        assert found == {
+            "1": {("negative", "3"), ("negative", "4")}, "2": {("negative", "3")},
+            "3": {("negative", "1"), ("negative", "2")}, "4": {("negative", "1")},
+        }  # fmt: skip
+
+
+def test_two_who_say_that_nothing_is_known_do_not_differ_in_how_grave_it_is() -> None:
+    one, other = (
+        entered("1", NONE_KNOWN, negative="whole"),
+        entered("2", NONE_KNOWN, negative="whole", criticality="low"),
+    )
+    assert told(one, other) == [({"1", "2"}, set())]
+    assert not one.entry.now.weighs_most

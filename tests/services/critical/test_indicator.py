@@ -103,6 +103,33 @@ def test_what_must_be_heeded_is_red_and_what_was_refuted_or_taken_back_is_not(pl
     assert shown(platform)["status"] == 2
 
 
+NONE_KNOWN = {"coding": [{"system": "http://snomed.info/sct", "code": "716186003", "display": "Ingen kjent allergi"}]}
+
+
+@pytest.mark.usefixtures("empty")
+def test_that_no_allergy_is_known_is_no_danger_and_is_told_with_who_and_when(platform: Standing) -> None:
+    negative = allergy(platform, ABOUT, code=NONE_KNOWN, verificationStatus=verified("AllergyIntolerance", "confirmed"))
+    made = registered(platform, negative, about=ABOUT, **NEED)
+    answer = shown(platform)
+    year, month, day = made["recordedDate"][:10].split("-")
+    doctor = platform.rows("SELECT name FROM practitioner WHERE hpr = $1", platform.persona("gp").hpr)[0]["name"]
+    said = f"Ingen kjent allergi ({day}.{month}.{year}, {doctor})"
+    assert (answer["status"], answer["returTekst"]) == (2, f"{words('nb', 2)} Registrert som ikke kjent: {said}.")
+    assert icon(platform, answer["ticket"])[0] == answer["returTekst"]
+    registered(platform, allergy(platform, ABOUT), about=ABOUT, **NEED)
+    answer = shown(platform)
+    assert answer["status"] == 4 and answer["returTekst"].startswith(words("nb", 4))
+    assert answer["returTekst"].endswith(f"Det motsier dette, som også er registrert: {said}.")
+
+
+@pytest.mark.usefixtures("empty")
+def test_who_names_a_substance_beside_that_nothing_is_known_may_have_meant_that(platform: Standing) -> None:
+    both = allergy(platform, ABOUT)["code"]["coding"] + NONE_KNOWN["coding"]
+    both[0]["userSelected"] = True
+    registered(platform, allergy(platform, ABOUT, code={"coding": both}), about=ABOUT, **NEED)
+    assert shown(platform)["status"] == 4
+
+
 @pytest.mark.usefixtures("empty")
 def test_each_category_has_the_time_when_it_was_last_changed(platform: Standing) -> None:
     registered(platform, allergy(platform, ABOUT), about=ABOUT, **NEED)

@@ -53,6 +53,17 @@ def test_what_an_allergy_does_is_told_in_words() -> None:
     assert "criticality: high; reaction: Anafylaksi" in told(tree, "en")
 
 
+def test_that_nothing_is_known_is_told_by_whom_and_not_as_grave() -> None:
+    tree = {
+        "resourceType": "AllergyIntolerance", "code": concept("http://snomed.info/sct", "716186003", "Ingen kjent allergi"),
+        "criticality": "high", "reaction": [{"manifestation": [{"text": "Anafylaksi"}]}], "recordedDate": "2026-03-04",
+        "recorder": {"display": "Lege Legesen"},
+    }  # fmt: skip
+    said = told(tree)
+    assert "Anafylaksi" not in said and "høy" not in said
+    assert "Lege Legesen" in said and "2026-03-04" in said
+
+
 @pytest.mark.parametrize(
     ("tree", "text"),
     [

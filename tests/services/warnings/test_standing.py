@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from kjerne.registries.negatives import ABSENT_UNKNOWN
 from kjerne.services.warnings import reading
 from kjerne.services.warnings.reading import SNOMED, SUBSTANCES
-from kjerne.services.warnings.standing import ABSENT_UNKNOWN, is_nothing, name_of, stands
+from kjerne.services.warnings.standing import is_nothing, name_of, stands
 from services.warnings.worlds import coded
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -60,6 +61,8 @@ def test_that_there_is_no_allergy_is_none(system: str, code: str) -> None:
     assert is_nothing({"code": coded(nothing, text="Ingen kjente allergier")})
     assert not is_nothing({"code": coded(nothing, substance["coding"][0])})
     assert not is_nothing({"code": coded(nothing), "reaction": [{"substance": substance}]})
+    # The profile demands it of every entry.
+    assert is_nothing({"code": coded(nothing), "reaction": [{"manifestation": [coded(text="Anafylaktisk reaksjon")]}]})
     assert not is_nothing({"code": coded({"system": "urn:x", "code": code})})
     assert not is_nothing({"code": coded(text="No known allergy")})
 

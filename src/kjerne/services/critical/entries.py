@@ -16,6 +16,7 @@ from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.kj_profiles import BASE
+from kjerne.registries.negatives import OF_A_PART, Negative, names_what, negative_in
 from kjerne.registries.recorders import RECORDERS, UPDATER
 
 Tree = Mapping[str, Any]
@@ -71,11 +72,17 @@ class Version(NamedTuple):
     category: str = ""
     coded_reaction: Coded = NO_CODE
     coded_source: Coded = NO_CODE
+    negative: Negative = ""
+    """It says that nothing is known, and is no danger: how grave it is and what was seen, which the profile demands of each
+    entry, say nothing then."""
 
     @property
     def weighs_most(self) -> bool:
         """High and confirmed, and it holds."""
-        return self.standing == "active" and self.criticality == "high" and self.certainty == "confirmed"
+        return (
+            self.standing == "active" and self.criticality == "high" and self.certainty == "confirmed"
+            and not self.negative
+        )  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -122,8 +129,26 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
         any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
         _updater(tree), next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
-        reaction_of(tree), source_of(tree),
+        reaction_of(tree), source_of(tree), negative_of(tree),
     )  # fmt: skip
+
+
+def negative_of(tree: Tree) -> Negative:
+    """Whether a record says that there is nothing, or nothing of some kinds; one list of codes for all that shows it."""
+    if tree["resourceType"] == "Flag" or names_what(tree):
+        return ""
+    return negative_in((one.system, one.code) for one in _codings(_concept(tree)) if one.code)
+
+
+def contradicts(negative: Version, positive: Version) -> bool:
+    """Whether an entry that holds is of what another, of its type, says that nothing is known of."""
+    if negative.negative not in ("whole", "part") or positive.negative:
+        return False
+    if {negative.standing, positive.standing} != {"active"}:
+        return False
+    parts = {OF_A_PART.get(one.code, "") for one in negative.codes} - {""}
+    own = {positive.category, "medication" if positive.kind == "drug-reaction" else ""}
+    return negative.negative == "whole" or bool(parts & own)
 
 
 def coded(tree: Tree) -> Coded:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Final, Literal, NamedTuple
 
-from kjerne.services.critical.entries import Entry, Version
+from kjerne.services.critical.entries import Entry, Version, contradicts
 from kjerne.store.transfers import Origin
 
 Code = tuple[str, str]
@@ -58,9 +58,10 @@ class Conflict(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What stands beside an entry: another that says the same of one thing, or contradicts it, and whose that is."""
+    """What stands beside an entry: another that says the same of one thing, or contradicts it, and whose that is. `negative`: one
+    of the two says that nothing is known of what the other is."""
 
-    about: About | Literal["same"]
+    about: About | Literal["same", "negative"]
     entry: Entry
     organisation: str
 
@@ -104,13 +105,25 @@ def meant(one: Means, other: Means) -> Relation | None:
 def beside(groups: Iterable[Group]) -> dict[str, tuple[Beside, ...]]:
     """By the id of an entry which others contradict it, and then which say the same as it does; each is told at both."""
     found: dict[str, list[Beside]] = {}
-    for group in groups:
+    every = list(groups)
+    for one, other in _negated([each for group in every for each in group.entries]):
+        found.setdefault(one.entry.id, []).append(Beside("negative", other.entry, other.organisation))
+    for group in every:
         differ = {frozenset((one.one, one.other)): one.about for one in group.conflicts}
         for one, other in permutations(group.entries, 2):
             about = differ.get(frozenset((one.entry.id, other.entry.id)))
             if about or _says_the_same(one, other):
                 found.setdefault(one.entry.id, []).append(Beside(about or "same", other.entry, other.organisation))
     return {id_: tuple(sorted(told, key=lambda each: each.about == "same")) for id_, told in found.items()}
+
+
+def _negated(entered: Sequence[Entered]) -> Iterator[tuple[Entered, Entered]]:
+    """Each that says that nothing is known with each that holds all the same, both ways round: they are of no one group."""
+    for one in entered:
+        for other in entered if one.entry.now.negative else ():
+            if one.entry.type == other.entry.type and contradicts(one.entry.now, other.entry.now):
+                yield one, other
+                yield other, one
 
 
 def _says_the_same(one: Entered, other: Entered) -> bool:
@@ -175,13 +188,15 @@ def differing(one: Entered, other: Entered, related: Relation | None) -> Iterato
         return
     if {a.standing, b.standing} == {"active", "over"}:
         yield "over"
+    if a.negative or b.negative:
+        return
     if a.criticality != b.criticality and {a.criticality, b.criticality} <= _WEIGHED:
         yield "criticality"
 
 
-def _weight(one: Entered) -> tuple[int, int, int, float, str]:
+def _weight(one: Entered) -> tuple[int, bool, int, int, float, str]:
     now: Version = one.entry.now
     return (
-        _STANDINGS.index(now.standing), _CRITICALITIES.index(now.criticality), _CERTAINTIES.index(now.certainty),
-        -now.at.timestamp(), one.entry.id,
+        _STANDINGS.index(now.standing), bool(now.negative), _CRITICALITIES.index(now.criticality),
+        _CERTAINTIES.index(now.certainty), -now.at.timestamp(), one.entry.id,
     )  # fmt: skip

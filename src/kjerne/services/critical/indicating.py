@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kjerne.errors import sentences
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.registries.contents import VERIFICATION, content_of
+from kjerne.services.critical.entries import Author, Entry, contradicts, entry, negative_of, version
 from kjerne.services.critical.indicator_words import words
 from kjerne.services.critical.keeping import shown
 from kjerne.store.reading import Record
@@ -47,6 +48,14 @@ class Status(IntEnum):
     CRITICAL = 4
 
 
+class NoneKnown(NamedTuple):
+    """What is registered as not known, when (a day as FHIR spells it) and by whom."""
+
+    name: str
+    on: str
+    by: Author
+
+
 @dataclass(frozen=True, slots=True)
 class Indicated:
     """A status, which words go with it (`indicator_words`), and when each category was last changed."""
@@ -54,6 +63,8 @@ class Indicated:
     status: Status
     why: str = ""
     changed: Mapping[str, datetime] = field(default_factory=dict)
+    negatives: tuple[NoneKnown, ...] = ()
+    """What is registered as not known: all of it where nothing else holds, else what that contradicts."""
     blocks: bool = False
     """Whether the patient has shut out somebody by name."""
 
@@ -75,13 +86,42 @@ def indicated(records: Iterable[Record], at: datetime) -> Indicated:
     """What these records of critical information say together at a time."""
     changed: dict[str, datetime] = {}
     heeded = False
+    negatives, positives = list[Entry](), list[Mapping[str, Any]]()
     for record in records:
         tree = decode(shown(type_name(record.type), record.raw, at))
-        heeded = heeded or is_heeded(tree)
+        is_negative = bool(negative_of(tree))
+        if is_negative:
+            negatives.append(_entry(record, tree, at))
+        elif is_heeded(tree):
+            heeded = True
+            positives.append(tree)
         for kind in content_of(tree) - {VERIFICATION}:
             category = CATEGORY_BY_KIND[kind]
             changed[category] = max(record.at, changed.get(category, record.at))
-    return Indicated(Status.CRITICAL, changed=changed) if heeded else Indicated(Status.RECORD)
+    told = _none_known(negatives, positives, at) if negatives else ()
+    return (
+        Indicated(Status.CRITICAL, changed=changed, negatives=told)
+        if heeded
+        else Indicated(Status.RECORD, negatives=told)
+    )
+
+
+def _entry(record: Record, tree: Mapping[str, Any], at: datetime) -> Entry:
+    return entry(type_name(record.type), str(record.id), [(record.version, record.at, tree)], at)
+
+
+def _none_known(
+    negatives: Iterable[Entry], positives: Iterable[Mapping[str, Any]], at: datetime
+) -> tuple[NoneKnown, ...]:
+    """Those that hold and say that nothing is known; beside what must be heeded those alone that it contradicts."""
+    beside = [(tree["resourceType"], version(0, at, tree, at)) for tree in positives]
+    return tuple(
+        NoneKnown(one.now.name, one.recorded[:10] or f"{one.now.at:%Y-%m-%d}", one.recorder)
+        for one in negatives
+        if one.now.standing == "active"
+        and one.now.negative != "no-info"
+        and (not beside or any(type_ == one.type and contradicts(one.now, each) for type_, each in beside))
+    )
 
 
 def is_heeded(tree: Mapping[str, Any]) -> bool:

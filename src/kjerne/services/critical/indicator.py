@@ -17,15 +17,17 @@ from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import CONTROL, PUBLIC, Admit, Answer, Call, Denied, PatientRef, Route, granted
 from kjerne.fhir import smart
+from kjerne.fhir.cds_hooks import one_line
 from kjerne.fhir.encode import encode
 from kjerne.registries.health_systems import HealthSystems
 from kjerne.registries.identifiers import numbers_in
 from kjerne.services.critical import icon
 from kjerne.services.critical.headers import BASES, SOURCE_LONGEST, SOURCE_SHORTEST
-from kjerne.services.critical.indicating import Indicated, Status, indicated
+from kjerne.services.critical.indicating import Indicated, NoneKnown, Status, indicated
 from kjerne.services.critical.indicator_words import LANGUAGES, language_of, words
 from kjerne.services.critical.kinds import SERVICE, TYPES
 from kjerne.services.critical.tickets import Ticket, Tickets
+from kjerne.store import registers
 from kjerne.store.indicating import weighed
 from kjerne.store.marking import holds_at
 from kjerne.store.pool import Pool
@@ -109,7 +111,7 @@ class IndicatorApi:
         system = self.systems.of(ticket.caller.client) if ticket else None
         found = await self._by(ticket, call) if ticket else Indicated(Status.NOT_CHECKED)
         link = system.open if system and found.opens else ""
-        drawing = icon.drawn(found.status, words(language, found.status, found.why), language, link)
+        drawing = icon.drawn(found.status, _words(language, found), language, link)
         return Answer(200, drawing, icon.MEDIA_TYPE, icon.headers(system.origins if system else ()))
 
     async def drawing(self, call: Call) -> Answer:
@@ -145,7 +147,8 @@ class IndicatorApi:
                 raise Refusal(422, "there is more than is looked at here", code="too-costly")
             found = indicated(records, asked.at)
             is_shut = found.status is Status.RECORD and self.opens_what_is_shut(grant)
-            return replace(found, why="restricted" if is_shut else "", blocks=self._blocks(grant))
+            named = () if is_shut else await self._named(found.negatives)
+            return replace(found, why="restricted" if is_shut else "", negatives=named, blocks=self._blocks(grant))
 
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -158,6 +161,19 @@ class IndicatorApi:
             if by_choice is None:
                 raise
             return by_choice
+
+    async def _named(self, negatives: Sequence[NoneKnown]) -> tuple[NoneKnown, ...]:
+        """With whom the registers know, by HPR number or organisation, by the registers' names."""
+        if not negatives:
+            return ()
+        people = await registers.practitioner_names(self.pool, sorted({one.by.hpr for one in negatives}))
+        places = await registers.organisation_names(self.pool, sorted({one.by.organisation for one in negatives}))
+        return tuple(
+            one._replace(
+                by=one.by._replace(name=people.get(one.by.hpr) or one.by.name or places.get(one.by.organisation, ""))
+            )
+            for one in negatives
+        )
 
     def _blocks(self, grant: Grant) -> bool:
         return self.tells_choices and any(
@@ -214,7 +230,7 @@ def _check_day(text: object) -> None:
 def _answer(found: Indicated, language: str, ticket: str = "") -> Answer:
     told: dict[str, Any] = {
         "status": int(found.status),
-        "returTekst": words(language, found.status, found.why),
+        "returTekst": _words(language, found),
         "eksistererBlokkertHelsepersonell": found.blocks,
     }
     if found.status is Status.CRITICAL:
@@ -225,6 +241,11 @@ def _answer(found: Indicated, language: str, ticket: str = "") -> Answer:
     if ticket:
         told["ticket"] = ticket
     return Answer(200, encode(told), "application/json", headers=(("content-language", language),))
+
+
+def _words(language: str, found: Indicated) -> str:
+    told = [(one_line(one.name), one.on, one_line(one.by.name)) for one in found.negatives]
+    return words(language, found.status, found.why, told)
 
 
 def _instant(at: datetime) -> str:

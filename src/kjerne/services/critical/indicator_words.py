@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kjerne.registries.card_words import LANGUAGES, language_of
 
 __all__ = ["LANGUAGES", "language_of", "words"]
 
+_MOST: Final = 3
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "nb": {
         "0": "Kjernejournal er ikke sjekket. Det kan finnes kritisk informasjon. Spør pasienten.",
@@ -20,6 +21,9 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "2.restricted": "Kjernejournal finnes. Kritisk informasjon er sperret, og åpnes med samtykke eller ved akutt behov.",
         "3": "Pasienten har selv registrert helseopplysninger i kjernejournal.",
         "4": "OBS: Det er registrert kritisk informasjon i kjernejournal.",
+        "negative.2": "Registrert som ikke kjent: {what}.",
+        "negative.4": "Det motsier dette, som også er registrert: {what}.",
+        "unknown": "ukjent",
     },
     "nn": {
         "0": "Kjernejournal er ikkje sjekka. Det kan finnast kritisk informasjon. Spør pasienten.",
@@ -31,6 +35,9 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "2.restricted": "Kjernejournal finst. Kritisk informasjon er sperra, og blir opna med samtykke eller ved akutt behov.",
         "3": "Pasienten har sjølv registrert helseopplysningar i kjernejournal.",
         "4": "OBS: Det er registrert kritisk informasjon i kjernejournal.",
+        "negative.2": "Registrert som ikkje kjent: {what}.",
+        "negative.4": "Det motseier dette, som òg er registrert: {what}.",
+        "unknown": "ukjend",
     },
     "en": {
         "0": "The national record was not checked. There may be critical information. Ask the patient.",
@@ -42,14 +49,28 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "2.restricted": "There is a national record. Critical information is shut; consent or an acute need opens it.",
         "3": "The patient has entered health information in the national record herself.",
         "4": "Attention: critical information is registered in the national record.",
+        "negative.2": "Recorded as not known: {what}.",
+        "negative.4": "It contradicts this, which is recorded too: {what}.",
+        "unknown": "unknown",
     },
 }
 
 
-def words(language: str, status: int, why: str = "") -> str:
-    """The text of a status; `why` is one of its own reasons.
+def words(language: str, status: int, why: str = "", negatives: Sequence[tuple[str, str, str]] = ()) -> str:
+    """The text of a status; `why` is one of its own reasons. `negatives` are what is registered as not known: what it is called,
+    the day as FHIR spells it, and who registered it (empty where nobody knows).
 
     >>> words("nn", 1)
     'Pasienten har ikkje kjernejournal. Det seier ikkje noko om kritisk informasjon. Spør pasienten.'
     """
-    return _WORDS[language][f"{status}.{why}" if why else str(status)]
+    said = _WORDS[language]
+    if negatives and not why:
+        what = "; ".join(f"{name} ({_day(day)}, {who or said['unknown']})" for name, day, who in negatives[:_MOST])
+        beside = said[f"negative.{status}"].format(what=what + ("; …" if len(negatives) > _MOST else ""))
+        return f"{said[str(status)]} {beside}"
+    return said[f"{status}.{why}" if why else str(status)]
+
+
+def _day(text: str) -> str:
+    parts = text.split("-")
+    return ".".join(reversed(parts)) if len(parts) == len(("year", "month", "day")) else text

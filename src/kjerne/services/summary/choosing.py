@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import period
-from kjerne.registries.negatives import OF_A_PART, OF_ALL, SPEAKING
-from kjerne.services.summary.model import ABSENT_UNKNOWN, LOINC, Tree
+from kjerne.registries.negatives import Negative, names_what, negative_in
+from kjerne.services.summary.model import LOINC, Tree
 
 PREGNANCY_STATUS: Final = "82810-3"
 PREGNANCY_DATES: Final = frozenset({"11778-8", "11779-6", "11780-4"})
@@ -26,7 +26,6 @@ TAKEN: Final = frozenset({"active", "on-hold", "intended", "unknown"})
 FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
 RESULTS_SHOWN: Final = 100
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
-Stated = Literal["", "whole", "part", "no-info"]
 _NAMES: Final = {
     "AllergyIntolerance": "code", "Condition": "code", "Procedure": "code", "MedicationStatement": "medicationCodeableConcept",
     "MedicationRequest": "medicationCodeableConcept", "Immunization": "vaccineCode",
@@ -164,18 +163,11 @@ def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tre
     return list(found.values())[:most]
 
 
-def stated(tree: Tree) -> Stated:
-    """Whether a record says that there is nothing: of the `whole` section, of a `part` of it, or (`no-info`) as another system's
-    word for having nothing to say."""
+def stated(tree: Tree) -> Negative:
+    """Whether a record says that there is nothing, by each of its codes and by nothing that it names beside them."""
     element = _NAMES.get(said(tree.get("resourceType")), "")
-    for system, code, _ in codings(tree.get(element)):
-        if system == ABSENT_UNKNOWN and code.endswith("-info"):
-            return "no-info"
-        if system in SPEAKING and code in OF_ALL:
-            return "whole"
-        if system in SPEAKING and code in OF_A_PART:
-            return "part"
-    return ""
+    found = negative_in((system, code) for system, code, _ in codings(tree.get(element)))
+    return "" if names_what(tree) else found
 
 
 def standing(trees: Sequence[Tree], *, is_whole: bool) -> list[Tree]:

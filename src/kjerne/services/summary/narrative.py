@@ -24,6 +24,9 @@ _WHO: Final = ("recorder", "asserter", "performer", "requester", "source", "auth
 _LEADING: Final = ("medicationReference", "device")
 _DETAILS: Final = (("criticality", "criticality"), ("verificationStatus", "verification"), ("severity", "severity"))
 
+_OF_REACTIONS: Final = frozenset({"criticality", "severity"})
+"""What says nothing of an entry that says that nothing is known, though kjernejournal's profile demands it."""
+
 
 def of_section(section: Section, language: str, around: Mapping[str, Tree]) -> str:
     """The `div` of a section. `around` has by address what its entries lead to."""
@@ -126,8 +129,9 @@ def _codes(concepts: Sequence[Any]) -> dict[str, None]:
 
 
 def _details(tree: Tree, language: str) -> Iterator[str]:
+    is_negative = bool(stated(tree))
     for key, word in _DETAILS:
-        if key not in tree:
+        if key not in tree or (is_negative and key in _OF_REACTIONS):
             continue
         value = tree[key]
         text = said(value) or next((code for _, code, _ in codings(value)), "") or named(value)
@@ -136,7 +140,7 @@ def _details(tree: Tree, language: str) -> Iterator[str]:
             yield f"{say(language, f'detail.{word}')}: {shown}"
     if text := said(tree.get("status")):
         yield f"{say(language, 'detail.status')}: {in_words(language, f'code.{text}', text)}"
-    for one in objects(tree.get("reaction", [])):
+    for one in objects(tree.get("reaction", [])) if not is_negative else ():
         signs = [named(each) or _code(each) for each in objects(one.get("manifestation"))]
         if told := ", ".join(filter(None, signs)):
             yield f"{say(language, 'detail.reaction')}: {told}"

@@ -1,7 +1,6 @@
 """Which entries of critical information stand at a moment, and what each is called on a card.
 
-Sources: R4 flag.html, deviceusestatement.html, procedure.html, condition.html; the extension KjValidUntil; the codes of SNOMED CT
-and IPS 2.0 (absent-unknown-uv-ips) for that there is nothing.
+Sources: R4 flag.html, deviceusestatement.html, procedure.html, condition.html; the extension KjValidUntil.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import period
-from kjerne.fhir.systems import canonical
+from kjerne.registries.negatives import names_what, negative_in
 from kjerne.services.warnings import reading
 
 Tree = Mapping[str, Any]
@@ -23,22 +22,6 @@ STATED: Final[Mapping[str, frozenset[str]]] = {
     "Flag": frozenset({"active"}),
 }
 """The statuses of what stands, of the types whose status says it."""
-ABSENT_UNKNOWN: Final = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
-NOTHING: Final = frozenset(
-    {
-        *(
-            (reading.SNOMED, code)
-            for code in ("716186003", "409137002", "428607008", "429625007", "428197003", "1003774007")
-        ),
-        *(
-            (ABSENT_UNKNOWN, f"no-known-{what}")
-            for what in ("allergies", "medication-allergies", "environmental-allergies", "food-allergies")
-        ),
-        (ABSENT_UNKNOWN, "no-allergy-info"),
-    }
-)
-"""What a clinician records where there is no allergy, or none of a kind: no known allergy, and none to drugs, the environment,
-food, insects or latex. It is no reaction to anything."""
 
 
 def stands(name: str, tree: Tree, now: datetime) -> bool:
@@ -53,10 +36,9 @@ def stands(name: str, tree: Tree, now: datetime) -> bool:
 
 
 def is_nothing(tree: Tree) -> bool:
-    """Whether an allergy says that there is none: by each of its codes, and by nothing that it names beside them."""
-    codes = {(canonical(system), code) for system, code, _ in codings(tree.get("code"))}
-    beside = any(one.get("substance") or one.get("manifestation") for one in objects(tree.get("reaction")))
-    return bool(codes) and codes <= NOTHING and not beside
+    """Whether an allergy says that there is none: by each of its codes, and by no substance that it names beside them. What it
+    was seen to do says nothing, since kjernejournal's profile demands that of every entry."""
+    return bool(negative_in((system, code) for system, code, _ in codings(tree.get("code")))) and not names_what(tree)
 
 
 def name_of(tree: Tree) -> str:
