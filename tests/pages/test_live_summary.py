@@ -97,9 +97,15 @@ def test_a_service_that_she_has_shut_is_said_to_be_missing_and_is_not_there(plat
         root = opened(it, "citizen")
         assert called in text(it.get(f"{root}/summary"))
         with shut(platform, "citizen", "critical-information"):
-            said = text(it.get(f"{root}/summary"))
+            page = it.get(f"{root}/summary")
+            said = text(page)
+            assert f'href="{root}/unlock"' in page.text
+            with shut(platform, "citizen", "record"), shut(platform, "citizen", "results"):
+                assert f'href="{root}/unlock"' in it.get(f"{root}/summary").text
     assert INCOMPLETE in said
     assert called not in said
+    assert "Allergier og overfølsomhet sperret" in said and "Allergier og overfølsomhet 0" not in said
+    assert "Sperret. Det kan være noe her som ikke vises." in said
 
 
 def test_a_login_for_results_is_let_in_to_what_a_summary_needs_and_to_nothing_else() -> None:

@@ -13,7 +13,12 @@ from fhir.test_document_view import examples
 from kjerne.fhir.document_view import Code, Entry, Fact, view
 from kjerne.pages.summary_flow import MATTERS, Telling, dated
 from kjerne.pages.summary_page import SHOWN, flow, rendered
+from kjerne.pages.summary_pdf import laid_out
+from kjerne.registries.summary_words import say
+from kjerne.services.summary.document import document
+from kjerne.services.summary.model import Became, Drawn, Summary
 from pages.documents import whole
+from services.summary.records import summary
 
 Tree = dict[str, Any]
 V3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -164,13 +169,43 @@ def test_a_document_of_many_sections_has_a_table_of_contents_with_counts() -> No
     assert html.fromstring(rendered(bundle_of(2), "nb")).xpath("//nav") == []
 
 
-def test_a_section_that_lacks_something_says_so_before_it_is_opened() -> None:
+@pytest.mark.parametrize("tells_choices", [True, False])
+@pytest.mark.parametrize("became", ["withheld", "unavailable"])
+@pytest.mark.parametrize("source", ["critical-information", "record", "results"])
+@pytest.mark.parametrize("language", ["nb", "nn", "en"])
+def test_what_is_not_read_is_nowhere_told_as_nothing(
+    language: str, source: str, became: Became, tells_choices: bool
+) -> None:
+    summary_ = summary(language=language, tells_choices=tells_choices, without={source: Drawn(became)})
+    lacking = {one["title"] for one in _sections(summary_) if "extension" in one}
+    assert lacking
+    page = html.fromstring(rendered(document(summary_), language))
+    mark = "withheld" if tells_choices and became == "withheld" else "unavailable"
+    for one in found(page, "//nav//li"):
+        title, told = one.findtext("a"), one.text_content().removeprefix(one.findtext("a")).strip()
+        assert told == (say(language, f"page.mark-{mark}") if title in lacking else "0"), title
+    for one in found(page, "//section[starts-with(@id, 'section-')]"):
+        is_lacking = one.findtext("h2") in lacking
+        assert (say(language, "page.empty") in one.text_content()) is not is_lacking
+        assert (say(language, f"page.all-{mark}") in one.text_content()) is is_lacking
+    notes = [one["text"] for one in laid_out(view(document(summary_)), language)["blocks"] if one["kind"] == "note"]
+    told_ = f"{say(language, f'page.{mark}')} {say(language, f'page.all-{mark}')}"
+    assert notes.count(told_) == len(lacking)
+
+
+def _sections(summary_: Summary) -> list[Tree]:
+    made: list[Tree] = document(summary_)["entry"][0]["resource"]["section"]
+    return [one for one in made if "entry" not in one]
+
+
+def test_a_section_that_lacks_something_beside_its_entries_says_that_there_may_be_more() -> None:
     bundle = bundle_of(1)
     lacking = {"url": "http://kjerne.example/fhir/StructureDefinition/incomplete-section", "valueCode": "withheld"}
     bundle["entry"][0]["resource"]["section"][0]["extension"] = [lacking]
-    page = html.fromstring(rendered(bundle, "nb"))
-    (told,) = found(page, "//section/p[@class='flow']")
-    assert " ".join(told.text_content().split()) == "ikke fullstendig holdt tilbake"
+    page = html.fromstring(rendered(bundle, "nb", "/unlock", "Åpne sperren"))
+    (told,) = found(page, "//section/p[contains(@class, 'lacks')]")
+    assert " ".join(told.text_content().split()) == "Sperret. Det kan være mer enn det som vises. Åpne sperren"
+    assert found(told, "a/@href") == ["/unlock"]
 
 
 def test_a_section_without_entries_says_what_that_means_once() -> None:

@@ -31,14 +31,14 @@ class SummaryPages(LivePages):
         except Unattested as refused:
             await self.door.write_down(refused, correlation)
             raise
-        document = await self.making.made(
+        document, shut = await self.making.told(
             Asking(
                 self.door.admit(caller, correlation), caller, PatientRef(key=visit.patient), ASKED, language, self.public_url,
                 correlation, self.basis_of(visit), visit.purpose,
             )
         )  # fmt: skip
         async with self.store.pool.acquire() as conn:
-            return Made(document, await self.person(conn, visit.patient))
+            return Made(document, await self.person(conn, visit.patient), shut)
 
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
         """All rows in one transaction, before anything of the document is shown (law, K145)."""

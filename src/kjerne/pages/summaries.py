@@ -19,9 +19,10 @@ from kjerne.services.summary.document import INCOMPLETE
 async def whole(page: Page) -> Response:
     """Under the law of the visit; what one source does not give, the summary says itself."""
     made = await page.house.summary(page.who, page.visit, page.reads_as)
+    unlock = f"/clinician/v/{page.visit.id}/unlock" if "General" in made.shut else ""
     return page.render(
-        "clinician/summary.html", title=page.say("summary.title"), patient=made.patient, body=await _body(page, made.document),
-        incomplete=is_incomplete(made.document),
+        "clinician/summary.html", title=page.say("summary.title"), patient=made.patient,
+        body=await _body(page, made.document, unlock), unlock=unlock, incomplete=is_incomplete(made.document),
     )  # fmt: skip
 
 
@@ -56,6 +57,6 @@ def is_incomplete(document: Mapping[str, Any]) -> bool:
     )
 
 
-async def _body(page: Page, document: Mapping[str, Any]) -> str:
+async def _body(page: Page, document: Mapping[str, Any], unlock: str = "") -> str:
     async with page.desk.laying_out:
-        return await asyncio.to_thread(rendered, document, page.reads_as)
+        return await asyncio.to_thread(rendered, document, page.reads_as, unlock, page.say("unlock.go"))

@@ -44,7 +44,7 @@ MATTERS: Final = (
 LEFT: Final[Mapping[str, frozenset[str]]] = dict.fromkeys(("Observation", "DiagnosticReport"), frozenset({"category"}))
 """What does not matter of a type: who performed it says what an analysis is of."""
 OF_PATIENT: Final = ("birthDate", "gender", "deceased[x]", "identifier")
-OF_SECTION: Final = ("modifierExtension", "extension.incomplete-section", "focus")
+OF_SECTION: Final = ("modifierExtension", "focus")
 OF_DOCUMENT: Final = ("status", "author", "custodian", "event.period")
 
 _HEADS: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A summary that was made now, as the FHIR document that the wire would give, and whom it is about."""
+    """A summary that was made now, as the FHIR document that the wire would give, and whom it is about. `shut` are the choices by
+    which she withholds some of it (`Denial.outcome`), as far as they may be told."""
 
     document: Mapping[str, Any]
     patient: Patient
+    shut: frozenset[str] = frozenset()
 
 
 class SummaryHouse(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from kjerne.fhir.document_view import Code, Entry, Fact, view
+from kjerne.fhir.document_view import Code, Entry, Fact, Section, view
 from kjerne.fhir.system_labels import label_of
 from kjerne.pages.desk import environment
 from kjerne.pages.summary_flow import (
@@ -27,13 +27,16 @@ from kjerne.registries.summary_words import said, say
 TEMPLATE: Final = "summary_body.html"
 SHOWN: Final = 20
 """Entries of a section that are seen at once; the others are folded."""
+LACKING: Final = "incomplete-section"
+"""The end of the address of our own extension of a section that lacks something."""
 MANY_SECTIONS: Final = 6
 """Of more than these there is a table of contents."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def rendered(document: Mapping[str, Any], language: str) -> Markup:
-    """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it.
+def rendered(document: Mapping[str, Any], language: str, unlock: str = "", unlock_word: str = "") -> Markup:
+    """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it. `unlock` is where the
+    reader opens what is withheld, in the words beside it.
 
     What matters of an entry is its one line (`summary_flow`), and all of it, with every code, is in its details.
     """
@@ -57,6 +60,9 @@ def rendered(document: Mapping[str, Any], language: str) -> Markup:
             meaning=lambda empty: meaning(empty, language),
             dated=lambda text: dated(text, language),
             same=_same,
+            became=became,
+            unlock=unlock,
+            unlock_word=unlock_word,
             coded=coded,
         )
     )
@@ -79,6 +85,14 @@ def meaning(empty: Fact, language: str) -> str:
     words = [word for one in empty.codes if (word := said(language, f"meaning.{one.code}", ""))]
     names = {text.lower() for one in empty.codes for text in (one.code, one.display)}
     return words[0] if words and (not empty.text or empty.text.lower() in names) else empty.text
+
+
+def became(section: Section) -> str:
+    """`withheld` or `unavailable` where a section says of itself that it lacks something; empty where it does not. What is not
+    read is not told as nothing.
+    """
+    lacks = next((one.text for one in section.facts if one.path[-1:] == (LACKING,)), "")
+    return lacks if lacks in ("withheld", "unavailable") else "unavailable" if lacks else ""
 
 
 def _same(one: str, other: str) -> bool:

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.fhir.document_view import Entry, Fact, Section, View, view
 from kjerne.pages.desk import Page
-from kjerne.pages.summary_page import coded, label, told
+from kjerne.pages.summary_page import became, coded, label, told
 from kjerne.registries.summary_words import say
 
 PROGRAM: Final = Path(__file__).with_name("typesetting.py")
@@ -149,7 +149,9 @@ class _Laying:
         code = f" ({_called(one.code.display, one.title, coded(one.code))})" if one.code else ""
         yield _heading(level, (one.title or say(self._language, "page.untitled")) + code)
         facts = (*((one.empty,) if one.empty else ()), *one.facts)
-        if one.empty:
+        if lacks := became(one):
+            yield self._note(lacks, say(self._language, f"page.{'rest' if one.entries else 'all'}-{lacks}"))
+        elif one.empty:
             yield self._note("empty", one.empty.text)
         if facts:
             yield self._table(facts)

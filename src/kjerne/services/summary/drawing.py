@@ -54,6 +54,8 @@ class Sources:
     records: dict[Place, tuple[str, Record]] = field(default_factory=dict)
     medicines: list[Tree] = field(default_factory=list)
     denied: Denied | None = None
+    shut: dict[str, str] = field(default_factory=dict)
+    """By service that the law shuts the choice that does it, as `Denial.outcome` has it."""
 
     def leaving(self, places: frozenset[Place]) -> list[tuple[Grant, list[Any]]]:
         """For each grant the records that leave under it, as a row of the log names them."""
@@ -112,6 +114,7 @@ class Drawing:
                 )  # fmt: skip
             except Denied as denied:
                 found.denied = found.denied or denied
+                found.shut |= {service: denied.denial.outcome} if denied.denial.outcome else {}
                 found.drawn[service] = Drawn("withheld" if denied.denial.outcome else "unavailable")
                 continue
             asking.check(grant)

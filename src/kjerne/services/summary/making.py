@@ -35,21 +35,31 @@ class Making:
     tells_choices: bool
 
     async def made(self, asking: Asking) -> Tree:
-        """The document, once the rows of what leaves with it stand.
+        """The document alone; else as `told`."""
+        return (await self.told(asking))[0]
+
+    async def told(self, asking: Asking) -> tuple[Tree, frozenset[str]]:
+        """The document, once the rows of what leaves with it stand, and the choices of hers (`Denial.outcome`) by which a
+        source is withheld, as far as they may be told to who asks.
 
         Raises `Denied` where the law opens none of the services; `Refusal` 404 where there is no Patient, 503 where the facts
         keep changing.
         """
         for attempt in range(ATTEMPTS):
             try:
-                return await self._written(asking, await self.drawing.sources(asking, proven=attempt == 0))
+                sources = await self.drawing.sources(asking, proven=attempt == 0)
+                document_ = await self._written(asking, sources)
+                return document_, frozenset(sources.shut.values()) if self._tells(asking) else frozenset()
             except Stale:
                 continue
         raise unsettled()
 
+    def _tells(self, asking: Asking) -> bool:
+        return self.tells_choices or asking.caller.kind == "citizen"
+
     async def _written(self, asking: Asking, sources: Sources) -> Tree:
         first = next(iter(sources.grants.values()))
-        tells = self.tells_choices or first.caller.kind == "citizen"
+        tells = self._tells(asking)
         async with self.pool.acquire() as conn:
             held = [one for one in (await self.patients.stood(conn, first))[:1] if one.raw is not None]
         held = [one for one in held if is_left(first.caller, one, "s")]
