@@ -16,7 +16,7 @@ from kjerne.policy.reach import EVERYTHING, ChoiceKind
 from kjerne.policy.services import IN_USE, SERVICES
 from kjerne.services import notification
 from kjerne.services.health_links import payload
-from kjerne.services.health_links.payload import Handed, Wish
+from kjerne.services.health_links.payload import Handed, Lacking, Wish
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
@@ -82,6 +82,7 @@ class FakeDoors:
     can: frozenset[ChoiceKind] = EVERYTHING
     copies: bool = True
     """Whether she may take a copy."""
+    copy_lacks: tuple[str, ...] = ()
     handed: list[Kept] = field(default_factory=lambda: [a_link("Ferie", NOW, NOW + timedelta(days=1))])
     permitted: bool = False
     """Whether Emil's parent has consented to youth access."""
@@ -128,11 +129,15 @@ class FakeDoors:
     async def health_links(self, who: Identity, visit: Visit) -> tuple[Kept, ...]:
         return tuple(self.handed)
 
-    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed:
+    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed | Lacking:
+        if not wish.without.issuperset(self.copy_lacks):
+            return Lacking(self.copy_lacks)
         now = self.clock.now()
         made = payload.link("http://kjerne.test", wish.label, now + wish.life, bytes)
         self.handed.insert(0, a_link(wish.label, now, now + wish.life))
-        return Handed(made.uri, f"http://kjerne.test/shl#{made.uri}", wish.label, now + wish.life, wish)
+        return Handed(
+            made.uri, f"http://kjerne.test/shl#{made.uri}", wish.label, now + wish.life, wish, self.copy_lacks
+        )
 
     async def revoke_link(self, who: Identity, visit: Visit, number: str) -> None:
         place = next((place for place, one in enumerate(self.handed) if str(one.number) == number), None)

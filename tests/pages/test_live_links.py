@@ -11,13 +11,17 @@ import pytest
 
 import shl_client
 from handing import forget, make
+from kjerne.access import Grant
 from kjerne.pages import live_links
+from kjerne.services.summary.drawing import Drawing
 from kjerne.store import summary_links
+from kjerne.store.summarising import Gathered
 from pages.test_live import Tab, tab, text
 from pages.test_live_inquiries import proxied  # noqa: F401
 from platform_fixture import Standing
 from services.results.test_intake_api import key_of
 
+GATHERED = Drawing._gathered
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -87,6 +91,51 @@ def test_the_language_of_the_copy_is_chosen(platform: Standing, http: httpx.Clie
         made = make(it, language="nn")
         (document,) = shl_client.files(http, made.link, shl_client.manifest(http, made.link, made.passcode))
     assert document["language"] == "nn"
+
+
+def late(monkeypatch: pytest.MonkeyPatch, *services: str) -> None:
+    """These sources of a summary do not answer."""
+    async def gather(self: Drawing, grant: Grant) -> Gathered:
+        if grant.service in services:
+            raise TimeoutError
+        return await GATHERED(self, grant)
+
+    monkeypatch.setattr(Drawing, "_gathered", gather)
+
+
+def test_what_a_copy_would_lack_is_told_and_asked_before_there_is_a_link(
+    platform: Standing, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tab(platform, "citizen", "me") as it, monkeypatch.context() as patch:
+        late(patch, "critical-information")
+        sent = {"label": "Ferie", "hours": "24", "passcode": "", "language": "en"}
+        asked = it.post(it.get("/me/links/new"), "/me/links/new", **sent)
+        told = text(asked)
+        assert asked.status_code == 409 and "Ingen lenke er laget ennå" in told
+        assert "Allergier og overfølsomhet" in told and "Legemidler" not in told.partition("Prøv igjen")[0]
+        assert 'value="Ferie"' in asked.text
+        without = re.search(r'name="without" value="([^"]+)"', asked.text)
+        assert without
+        again = it.post(asked, "/me/links/new", **sent, without=without[1])
+        assert again.status_code == 409, "she has not said yes"
+        late(patch, "critical-information", "record")
+        more = it.post(again, "/me/links/new", **sent, without=without[1], despite="yes")
+        assert more.status_code == 409 and "Legemidler" in text(more), "she was not told of that"
+        assert platform.rows("SELECT 1 FROM summary_link") == []
+        late(patch, "critical-information")
+        made = it.post(more, "/me/links/new", **sent, without=without[1], despite="yes")
+        assert made.status_code == 200
+        assert "Kopien er ikke fullstendig." in text(made) and "Allergier og overfølsomhet" in text(made)
+        link = shl_client.read(unescape(re.search(r'id="uri">([^<]+)<', made.text)[1]))  # type: ignore[index]
+        passcode = unescape(re.search(r'id="the-passcode">([^<]+)<', made.text)[1])  # type: ignore[index]
+    (document,) = shl_client.files(http, link, shl_client.manifest(http, link, passcode))
+    assert [one["code"] for one in document["meta"]["tag"]] == ["incomplete"]
+    assert "Allergies" in document["entry"][0]["resource"]["text"]["div"]
+
+
+def test_a_copy_that_lacks_nothing_is_not_asked_about(platform: Standing) -> None:
+    with tab(platform, "citizen", "me") as it:
+        assert "ikke fullstendig" not in text(make(it).page)
 
 
 def test_there_are_ten_at_a_time_and_one_more_when_one_is_ended(platform: Standing, http: httpx.Client) -> None:

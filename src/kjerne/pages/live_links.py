@@ -21,7 +21,8 @@ from kjerne.pages.live_youth import YouthPages
 from kjerne.policy.services import SERVICES
 from kjerne.registries.protection import is_protected
 from kjerne.services.health_links import payload
-from kjerne.services.health_links.payload import FHIR_JSON, Handed, Wish
+from kjerne.services.health_links.payload import FHIR_JSON, Handed, Lacking, Wish
+from kjerne.services.summary.document import lacking
 from kjerne.services.summary.drawing import Asking
 from kjerne.services.summary.making import Making
 from kjerne.services.summary.model import OPENED
@@ -51,11 +52,14 @@ class LinkPages(YouthPages):
 
         return await self.under(who, visit, "download", use)
 
-    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed:
-        """Draws the summary, encrypts it with a key that is not kept, and hands the link out."""
+    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed | Lacking:
+        """Draws the summary, encrypts it with a key that is not kept, and hands the link out; what it lacks is told first."""
 
-        async def use(grant: Grant) -> Handed:
+        async def use(grant: Grant) -> Handed | Lacking:
             document = await self._drawn(who, visit, grant, wish.language)
+            lacks = lacking(document)
+            if not wish.without.issuperset(lacks):
+                return Lacking(lacks)
             until = grant.at.replace(microsecond=0) + wish.life
             made = payload.link(self.public_url, wish.label, until, secrets.token_bytes)
             jwe = await asyncio.to_thread(payload.encrypted, encode(document), made.key, secrets.token_bytes)
@@ -66,7 +70,7 @@ class LinkPages(YouthPages):
             )  # fmt: skip
             async with self.store.pool.acquire() as conn, conn.transaction():
                 await summary_links.make(conn, grant, self.store.wrap, new)
-            return Handed(made.uri, f"{self.public_url}{payload.PATH}#{made.uri}", wish.label, until, wish)
+            return Handed(made.uri, f"{self.public_url}{payload.PATH}#{made.uri}", wish.label, until, wish, lacks)
 
         return await self.under(who, visit, "download", use)
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from kjerne.policy.reach import ChoiceKind
-from kjerne.services.health_links.payload import Handed, Wish
+from kjerne.services.health_links.payload import Handed, Lacking, Wish
 from kjerne.services.inquiries.desk import Opened, Written
 from kjerne.services.notification import Channel
 from kjerne.services.results.named import Named
@@ -214,9 +214,9 @@ class MyHouse(Protocol):
         """The links that were made to copies of the summary, newest first, and who has opened them."""
         ...
 
-    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed:
-        """Make a copy of the summary as it is now, and the link that opens it, which is told this once. `Refusal` 409 where there
-        are too many."""
+    async def make_link(self, who: Identity, visit: Visit, wish: Wish) -> Handed | Lacking:
+        """Make a copy of the summary as it is now, and the link that opens it, which is told this once; none where the copy would
+        lack what she has not been told of. `Refusal` 409 where there are too many."""
         ...
 
     async def revoke_link(self, who: Identity, visit: Visit, number: str) -> None:

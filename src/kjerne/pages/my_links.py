@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from secrets import token_bytes
 from typing import Final
 
@@ -12,8 +12,9 @@ from kjerne.errors import Refusal
 from kjerne.pages import qr, words
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
+from kjerne.registries.summary_words import say
 from kjerne.services.health_links import payload
-from kjerne.services.health_links.payload import Wish
+from kjerne.services.health_links.payload import Lacking, Wish
 
 LANGUAGES: Final = ("en", "nb", "nn")
 DAY: Final = "24"
@@ -45,12 +46,15 @@ async def make(page: Page) -> Response:
         if not words.knows(f"links.fault_{refusal.where}"):
             raise
         return await _form(page, typed, refusal)
+    if isinstance(handed, Lacking):
+        return await _form(page, typed, None, handed.sections)
     return page.render(
         "me/link_made.html",
         title=page.say("links.made"),
         person=await person_of(page),
         handed=handed,
         picture=qr.svg(handed.viewer),
+        lacking=_named(page, handed.lacking),
     )
 
 
@@ -61,11 +65,16 @@ async def end(page: Page) -> Response:
     return page.go("/me/links?ended=1")
 
 
-async def _form(page: Page, typed: Mapping[str, str], refusal: Refusal | None) -> Response:
+def _named(page: Page, sections: Sequence[str]) -> list[str]:
+    return [say(page.reads_as, f"section.{one}") for one in sections]
+
+
+async def _form(page: Page, typed: Mapping[str, str], refusal: Refusal | None, lacking: Sequence[str] = ()) -> Response:
+    """The form as it was typed, with its fault, or with what a copy would lack now, which she is asked about."""
     wrong = refusal.where if refusal else ""
     return page.render(
         "me/link_new.html",
-        status=refusal.status if refusal else 200,
+        status=refusal.status if refusal else 409 if lacking else 200,
         title=page.say("links.new"),
         person=await person_of(page),
         typed={"hours": DAY, "language": "en"} | dict(typed),
@@ -75,6 +84,8 @@ async def _form(page: Page, typed: Mapping[str, str], refusal: Refusal | None) -
         most=payload.LABEL_MOST,
         wrong=wrong,
         fault=page.say(f"links.fault_{wrong}") if refusal else "",
+        lacking=_named(page, lacking),
+        without=",".join(lacking),
     )
 
 
@@ -89,4 +100,5 @@ def _wish(typed: Mapping[str, str]) -> Wish:
         payload.passcode(chosen, token_bytes),
         not chosen.strip(),
         language,
+        frozenset(typed.get("without", "").split(",")) if typed.get("despite") == "yes" else frozenset(),
     )

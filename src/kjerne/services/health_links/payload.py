@@ -58,27 +58,38 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A link as it was asked for, checked: the passcode, `made` where it was made here, and the copy's language."""
+    """A link as it was asked for, checked: the passcode, `made` where it was made here, and the copy's language. `without` are
+    the sections of which she was told that they are not complete, and wants the copy all the same."""
 
     label: str
     life: timedelta
     passcode: str
     made: bool
     language: str
+    without: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return "Wish(...)"
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """No link was made: the copy would lack something of these sections, and she has not been told that."""
+
+    sections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
-    """A link that was made, as its maker sees it once. `viewer` opens it in a browser; it is what the QR code holds."""
+    """A link that was made, as its maker sees it once. `viewer` opens it in a browser; it is what the QR code holds. `lacking`
+    are the sections of the copy that are not complete."""
 
     uri: str
     viewer: str
     label: str
     until: datetime
     wish: Wish
+    lacking: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "Handed(...)"

@@ -17,7 +17,17 @@ from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.summary_words import say
 from kjerne.services.summary import narrative
 from kjerne.services.summary.fitting import fitted, led_to, organisations, unknown
-from kjerne.services.summary.model import ABSENT_UNKNOWN, EMPTY_REASON, EPS, IPS, LOINC, Section, Summary, Tree
+from kjerne.services.summary.model import (
+    ABSENT_UNKNOWN,
+    EMPTY_REASON,
+    EPS,
+    IPS,
+    KIND_BY_LOINC,
+    LOINC,
+    Section,
+    Summary,
+    Tree,
+)
 
 COMPOSITION_PROFILES: Final = (f"{IPS}Composition-uv-ips", f"{EPS}composition-eu-eps")
 BUNDLE_PROFILES: Final = (f"{IPS}Bundle-uv-ips", f"{EPS}bundle-eu-eps")
@@ -34,6 +44,16 @@ _ACTORS: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-t
 def document(summary: Summary) -> Tree:
     """The Bundle."""
     return _Document(summary).bundle()
+
+
+def lacking(made: Tree) -> tuple[str, ...]:
+    """The keys of the sections of a document of ours that lack something, in their order."""
+    found = (
+        KIND_BY_LOINC.get(one["code"]["coding"][0]["code"])
+        for one in made["entry"][0]["resource"]["section"]
+        if any(each["url"] == LACKING for each in one.get("extension", ()))
+    )
+    return tuple(one.key for one in found if one is not None)
 
 
 class _Document:
