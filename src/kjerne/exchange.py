@@ -316,11 +316,14 @@ async def noted(
         await admit(patient, service, action, basis=basis, piece=f"{piece}{found}", asked=asked, what=what, named=named)
 
 
-def unsettled() -> Refusal:
-    """Said after so many `ATTEMPTS`: the facts changed each time between the law's answer and its use."""
-    return Refusal(
-        503, "the patient's privacy choices are being changed at this moment", todo="Send the request again."
-    )
+class Unsettled(Refusal):
+    """Said after so many `ATTEMPTS`: what was looked at changed each time before it could leave, or the facts of the law did."""
+
+
+def unsettled() -> Unsettled:
+    """503: nothing was silent, and the same request may be answered at once."""
+    says = "what is registered about the patient, or her privacy choices, is being changed at this moment"
+    return Unsettled(503, says, todo="Send the request again.")
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from kjerne.clock import FixedClock
+from kjerne.exchange import unsettled
 from kjerne.pages import session
 from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Shows, Visit
@@ -239,6 +240,22 @@ async def test_locked_silent_and_nothing_are_different_texts(
     assert says in text(page)
     assert never not in text(page)
     assert name in text(page), "the identity bar stays, whatever the answer is"
+
+
+async def test_what_changed_each_time_it_was_looked_at_is_not_told_as_a_source_that_is_silent(
+    browser: Browser, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.clinician()
+    root = (await browser.open("Kari Nordvik")).url.path
+
+    async def chart(who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
+        raise unsettled()
+
+    monkeypatch.setattr(house, "chart", chart)
+    page = await browser.get(root)
+    assert (page.status_code, "Noe ble endret akkurat nå" in text(page)) == (503, True)
+    assert "Prøv igjen" in text(page) and "svarte ikke" not in text(page).split("Noe ble endret")[1]
+    assert "Kari Nordvik" in text(page)
 
 
 async def typed(browser: Browser, number: str, **fields: str) -> httpx.Response:

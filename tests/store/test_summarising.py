@@ -1,4 +1,4 @@
-"""What a summary is made of: the newest records of each type, those that a token finds however old, and rows that come last."""
+"""What a summary is made of: the newest records of each type, those that a token finds however old, and no row by it."""
 
 from __future__ import annotations
 
@@ -39,13 +39,6 @@ def report(day: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def rows(desk: Desk, patient: int) -> list[list[str]]:
-    found = await desk.store.pool.fetch(
-        "SELECT ids FROM audit WHERE patient = $1 AND action = 'search' ORDER BY xid, number", patient
-    )
-    return [[str(id_) for id_ in row["ids"]] for row in found]
-
-
 async def test_the_newest_of_each_type_are_gathered_and_it_is_told_where_there_are_more(desk: Desk) -> None:
     patient = await desk.person()
     filed = await file(desk, patient, *(report(day) for day in (1, 3, 2)), observation("NPU03230", 5))
@@ -54,7 +47,9 @@ async def test_the_newest_of_each_type_are_gathered_and_it_is_told_where_there_a
     assert sorted(ids(found)) == sorted([filed[1], filed[2], filed[3]])
     assert found.more == frozenset({REPORT})
     assert (await gather(desk, grant, {REPORT: 3})).more == frozenset()
-    assert await rows(desk, patient) == []
+    assert not await desk.store.pool.fetchval(
+        "SELECT count(*) FROM audit WHERE patient = $1 AND action = 'search'", patient
+    )
 
 
 async def test_what_a_token_finds_comes_along_once_however_old_it_is(desk: Desk) -> None:
@@ -88,34 +83,10 @@ async def test_a_grant_about_nobody_gathers_nothing(desk: Desk) -> None:
     assert ids(await gather(desk, nobody, {OBSERVATION: 5}, OBSERVATION, [1], 5)) == []
 
 
-async def test_facts_that_have_changed_are_found_by_both_looks_and_no_row_is_left(desk: Desk) -> None:
+async def test_facts_that_have_changed_are_found_by_the_look(desk: Desk) -> None:
     patient = await desk.person()
-    (id_,) = await file(desk, patient, observation("NPU1", 1))
-    grant, fresh = await desk.grant(patient, "search"), await desk.grant(patient, "search")
-    (record,) = (await gather(desk, grant, {OBSERVATION: 5})).records
-    named = [(record.type, record.id, record.version)]
+    await file(desk, patient, observation("NPU1", 1))
+    grant = await desk.grant(patient, "search")
     await desk.store.pool.execute("UPDATE person SET stamp = stamp + 1 WHERE patient = $1", patient)
     with pytest.raises(Stale):
         await gather(desk, grant, {OBSERVATION: 5})
-    fresh = await desk.grant(patient, "search")
-    async with desk.store.pool.acquire() as conn:
-        with pytest.raises(Stale):
-            await summarising.write_down(conn, [(fresh, named), (grant, [])])
-        assert await rows(desk, patient) == []
-        await summarising.write_down(conn, [(fresh, named), (fresh, [])])
-    assert sorted(await rows(desk, patient)) == [[], [id_]]
-
-
-@pytest.mark.parametrize("became", ["another version", "nothing"])
-async def test_what_has_another_version_by_now_is_not_written_down_as_seen(desk: Desk, became: str) -> None:
-    """Who corrects a record tells those whose rows stand: a row that comes after would never be told."""
-    patient = await desk.person()
-    (id_,) = await file(desk, patient, observation("NPU1", 1))
-    grant = await desk.grant(patient, "search")
-    (record,) = (await gather(desk, grant, {OBSERVATION: 5})).records
-    statement = "UPDATE record SET version = version + 1" if became == "another version" else "DELETE FROM record"
-    await desk.store.pool.execute(f"{statement} WHERE id = $1", id_)
-    async with desk.store.pool.acquire() as conn:
-        with pytest.raises(Stale):
-            await summarising.write_down(conn, [(grant, [(record.type, record.id, record.version)])])
-    assert await rows(desk, patient) == []

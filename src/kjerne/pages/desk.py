@@ -25,7 +25,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import Denied
+from kjerne.exchange import Denied, Unsettled
 from kjerne.pages import attached, charts, critical_words, foreign_document, formats, paging, session, words
 from kjerne.pages.critical_house import Shelf
 from kjerne.pages.house import Identity, PagesHouse, Patient, Represented, Visit
@@ -277,7 +277,7 @@ async def withheld(page: Page, no: Refusal | Denied, shelf: Shelf | None = None)
         patient = await _known(page, no, shelf)
         denial = no.denial if isinstance(no, Denied) else None
         citizen = page.who.kind == "citizen"
-        state = "silent" if denial is None else (denial.outcome or "refused")
+        state = _why_silent(no) if denial is None else (denial.outcome or "refused")
         status = 503 if denial is None else 403
         return page.render(
             "withheld.html",
@@ -296,6 +296,11 @@ async def withheld(page: Page, no: Refusal | Denied, shelf: Shelf | None = None)
     if isinstance(no, Denied):
         no = Refusal(403, _reason(page, no.denial), where="denied", rule=no.denial.rule)
     return refused(page, no)
+
+
+def _why_silent(no: Refusal | Denied) -> str:
+    """A source that is silent, or what was being changed each time that the page looked: two texts, since nothing failed then."""
+    return "changing" if isinstance(no, Unsettled) else "silent"
 
 
 async def _known(page: Page, no: Refusal | Denied, shelf: Shelf | None) -> Patient | None:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -22,7 +22,7 @@ import msgspec
 from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant, Label
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import Denied, PatientRef, Unattested, granted
+from kjerne.exchange import ATTEMPTS, Denied, PatientRef, Unattested, granted
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
@@ -59,7 +59,7 @@ from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
 from kjerne.store.registers import PractitionerRow
-from kjerne.store.summarising import write_down
+from kjerne.store.writing_down import held_still, write_down
 
 T = TypeVar("T")
 SERVICE = "results"
@@ -308,9 +308,11 @@ class LivePages:
 
     async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
         """The whole picture in one read, whose row names what the page shows."""
+        looks = count(1)
 
         async def use(grant: Grant) -> Chart:
-            async with self.store.pool.acquire() as conn:
+            last = bool(shows) and next(looks) == ATTEMPTS
+            async with self.store.pool.acquire() as conn, held_still(conn, grant, if_=last):
                 read = self.reader.look if shows else self.reader.all_of
                 found = await read(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import ANY_KIND, Denied, PatientRef
+from kjerne.exchange import ANY_KIND, ATTEMPTS, Denied, PatientRef
 from kjerne.fhir.corrections import says_otherwise
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
@@ -44,7 +45,7 @@ from kjerne.store.followup import Notice
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Record
 from kjerne.store.records import Current
-from kjerne.store.summarising import write_down
+from kjerne.store.writing_down import held_still, write_down
 
 CRITICAL: Final = "critical-information"
 TYPES: Final = frozenset(types_by_service()[CRITICAL])
@@ -77,9 +78,11 @@ class CriticalPages(LivePages):
         self, who: Identity, visit: Visit, shows: Shows = all_of_it, *, alone: bool = False
     ) -> CriticalChart:  # fmt: skip
         """Everything with its history in one read, whose row names what the page shows."""
+        looks = count(1)
 
         async def use(grant: Grant) -> tuple[list[Group], Patient]:
-            async with self.store.pool.acquire() as conn:
+            last = next(looks) == ATTEMPTS
+            async with self.store.pool.acquire() as conn, held_still(conn, grant, if_=last):
                 person = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     person = replace(person, number=await self.store.people.number(conn, grant))

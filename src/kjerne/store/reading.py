@@ -375,7 +375,7 @@ class Reader:
         self, conn: Connection, grant: Grant, types: Sequence[int], limit: int, *, every: bool = False
     ) -> list[tuple[Record, list[Record]]]:
         """As `all_of`, for a page that shows some of it: no row in the log, so name what it shows before that leaves
-        (`summarising.write_down`). Raises `Stale`."""
+        (`writing_down.write_down`). Raises `Stale`."""
         rows = await self._left(conn, grant, _LOOK_WITH_EVERY if every else _LOOK, list(types), limit)
         return gathered(self.opened(grant, rows))
 

@@ -16,9 +16,10 @@ from kjerne.services.summary.document import ORGANISATIONS, document
 from kjerne.services.summary.drawing import Asking, Drawing, Place, Sources
 from kjerne.services.summary.fitting import organisations
 from kjerne.services.summary.model import Section, Summary, Tree
-from kjerne.store import registers, summarising
+from kjerne.store import registers
 from kjerne.store.patients import Held, Patients, is_left
 from kjerne.store.pool import Pool
+from kjerne.store.writing_down import write_down
 
 BASE: Final = "/fhir/R4"
 AT_ONCE_TREES: Final = 100
@@ -65,7 +66,7 @@ class Making:
         held = [one for one in held if is_left(first.caller, one, "s")]
         if not held:
             async with self.pool.acquire() as conn:
-                await summarising.write_down(conn, sources.leaving(frozenset()))
+                await write_down(conn, sources.leaving(frozenset()))
             raise Refusal(404, "there is no Patient of whom a summary could be made", where="id")
         summary = await self._summary(
             asking, sources, composing.sections(sources.drawn, tells_choices=tells), held, first
@@ -73,7 +74,7 @@ class Making:
         long = sum(len(one.entries) for one in summary.sections) > AT_ONCE_TREES
         made = await asyncio.to_thread(document, summary) if long else document(summary)
         async with self.pool.acquire() as conn:
-            await summarising.write_down(conn, sources.leaving(places_in(made)), first, held)
+            await write_down(conn, sources.leaving(places_in(made)), first, held)
         return made
 
     async def _summary(

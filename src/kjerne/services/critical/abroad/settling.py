@@ -41,7 +41,7 @@ from kjerne.store.patients import Patients
 from kjerne.store.people import People
 from kjerne.store.pool import Connection
 from kjerne.store.records import Written, hold
-from kjerne.store.summarising import write_down
+from kjerne.store.writing_down import write_down
 
 Tree = dict[str, Any]
 Parse = Callable[[bytes, Media], Tree]
