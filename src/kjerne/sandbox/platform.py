@@ -96,7 +96,8 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
     document = sts_clients.published(people, clients, issuer)
     pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
-    front = Front(Sandbox(public_url, people, known.population(), document, clock, partial(trail.of, house.store.pool)))
+    log = partial(trail.of, house.store.pool)
+    front = Front(Sandbox(public_url, people, known.population(), document, clock, log, clients))
     system = SmartSystem(people, mint, _staff(clients), clock, public_url, partial(_address, house))
     mounts = [
         Mount("/sts", provider),

@@ -28,10 +28,12 @@ from kjerne.sandbox.front.addresses import DOCUMENTS, areas
 from kjerne.sandbox.front.console import Console, Trail
 from kjerne.sandbox.front.finder import Finder, Wanted
 from kjerne.sandbox.front.look import PATH, page
+from kjerne.sandbox.front.quick import QuickStarts
 from kjerne.sandbox.front.visits import Visits, posted
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Population
 from kjerne.sandbox.personas import Persona
+from kjerne.sandbox.sts.clients import Client
 
 KINDS: Final = ("practitioner", "citizen", "system")
 
@@ -46,6 +48,7 @@ class Sandbox:
     published: bytes = field(repr=False)
     clock: Clock
     trail: Trail
+    clients: Sequence[Client] = field(repr=False)
 
 
 class Front:
@@ -57,6 +60,8 @@ class Front:
         self._finder = Finder(sandbox.population, sandbox.personas, self._wire)
         self._visits = Visits(sandbox.clock)
         self._secure = sandbox.url.startswith("https:")
+        keys = {one.id: one.key for one in sandbox.clients if one.published}
+        self._quick = QuickStarts(self._wire, self._finder, sandbox.personas, keys)
         self._console = Console(
             self._wire, self._finder, self._visits, sandbox.personas, sandbox.trail, secure=self._secure
         )
@@ -73,9 +78,12 @@ class Front:
             Route(f"{PATH}/token", self.build, methods=["POST"]),
             Route(f"{PATH}/token/{{id}}", self.built),
             *self._console.routes(),
+            *self._quick.routes(),
             Mount(look.STATIC, look.static_files()),
         ]
-        return Starlette(routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray})
+        return Starlette(
+            routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray, Exception: _failed}
+        )
 
     async def published(self, _: Request) -> Response:
         """Whom one can be, and with which client and key (`kjerne.client` reads it)."""
@@ -162,6 +170,14 @@ class Front:
     def _said_as(self, row: finder.Row) -> str:
         """A patient as the client for tests takes her: by a persona's name where she has one."""
         return next((one.name for one in self._sandbox.personas if one.nin == row.number), row.number)
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    # Its trace is in the log: whoever mounts us meets the error itself once this answer has begun.
+    refusal = Refusal(
+        500, "the sandbox failed here", todo="The log of the platform says where, under the correlation id."
+    )
+    return look.refused(request, refusal)
 
 
 async def _astray(request: Request, error: Exception) -> Response:

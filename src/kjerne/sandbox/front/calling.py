@@ -22,6 +22,7 @@ from kjerne.openid import Held
 from kjerne.sandbox.front.operations import Operation
 from kjerne.sandbox.front.tokens import Asked, Built
 from kjerne.sandbox.front.wire import Step, Wire
+from kjerne.sandbox.front.writing import OPEN, Pushed
 from kjerne.sandbox.personas import Persona
 from kjerne.wire.http import FORM
 from kjerne.wire.jws import SigningKey
@@ -89,6 +90,7 @@ class Made:
     correlation: str
     steps: tuple[Step, ...] = field(repr=False)
     reasons: tuple[Reason, ...] = ()
+    login: Pushed = OPEN
 
     @property
     def step(self) -> Step:

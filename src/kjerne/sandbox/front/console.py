@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from kjerne.errors import Refusal
 from kjerne.policy import words as rule_words
-from kjerne.sandbox.front import calling, operations, tokens
+from kjerne.sandbox.front import calling, operations, tokens, writing
 from kjerne.sandbox.front.calling import Made, Plan, Reason
 from kjerne.sandbox.front.finder import NUMBER_DIGITS, Finder
 from kjerne.sandbox.front.look import PATH, language_of, page
@@ -92,7 +92,8 @@ class Console:
         at = self.wire.clock.now()
         steps, correlation = await asyncio.to_thread(calling.call, self.wire, wanted, persona, built)
         reasons = tuple(await self.trail(correlation, at))
-        made = Made(wanted, built.asked if built else None, at, correlation, steps, reasons)
+        login = writing.pushed(built.steps) if built else writing.OPEN
+        made = Made(wanted, built.asked if built else None, at, correlation, steps, reasons, login)
         return self.visits.gone_to(visit, f"{PATH}/calls/{visit.keep_call(made)}", secure=self.secure)
 
     async def _operation(self, name: str) -> Operation:
@@ -131,6 +132,7 @@ class Console:
             request, "called.html", "called.title", id=id_, made=made, step=step, named=self._named(made),
             phrase=_phrase(step.status), issues=calling.issues(step.answer), sent=calling.readable(step.body),
             came=calling.readable(step.answer), headers=tokens.headers(step),
+            programs=[(one, writing.program(one, self.wire.url, made.login, step)) for one in writing.LANGUAGES],
             left_out=max(step.length_bytes - calling.BODY_SHOWN_BYTES, 0),
             reason_in_words=lambda one: (rule_words.says(one.rule, _of_rules(language)) or one.says),
         )  # fmt: skip

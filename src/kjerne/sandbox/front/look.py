@@ -25,7 +25,7 @@ from kjerne.sandbox.front import words
 
 PATH: Final = "/sandbox"
 STATIC: Final = f"{PATH}/static"
-TABS: Final = ("", "/personas", "/patients", "/token", "/console", "/calls")
+TABS: Final = ("", "/quickstart", "/personas", "/patients", "/token", "/console", "/calls")
 FOLDER: Final = files("kjerne.sandbox.front")
 
 
