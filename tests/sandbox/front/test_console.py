@@ -95,6 +95,20 @@ def test_a_kept_token_is_used_and_is_good_for_its_patient_alone(platform: Standi
     assert "400 Bad Request" in page
 
 
+def test_headers_that_are_written_stand_before_our_own(browser: httpx.Client) -> None:
+    assert "401 Unauthorized" in called(browser, headers="authorization: Bearer none")
+    page = called(browser, headers="authorization:\ndpop:")
+    assert "The request has no access token" in page
+    assert "<code>x-correlation-id</code>" in page
+
+
+def test_what_is_written_is_shown_as_text(browser: httpx.Client) -> None:
+    body = '{"resourceType": "Observation", "status": "<script>alert(1)</script>"}'
+    page = called(browser, "post_fhir_R4_by_type_op_validate", media="application/fhir+json", body=body)
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+
+
 def test_an_earlier_call_is_put_into_the_form_again(browser: httpx.Client) -> None:
     called(browser, body="code=NPU27300", headers="access-basis: AKUTT")
     at = browser.get("/sandbox/calls").text.partition('href="/sandbox/calls/')[2].partition('"')[0]

@@ -8,7 +8,7 @@ import pytest
 from kjerne.errors import Refusal
 from kjerne.sandbox.front.finder import HAS, Finder, Row, Wanted
 from kjerne.sandbox.front.wire import Wire
-from kjerne.sandbox.personas import personas
+from kjerne.sandbox.personas import Persona, personas
 from platform_fixture import Standing
 
 
@@ -17,6 +17,10 @@ def found(platform: Standing, **asked: str) -> dict[str, Row]:
     people = personas(platform.population)
     finder = Finder(platform.population, people, Wire(platform.url, platform.clock))
     return {row.part: row for row in finder.find(Wanted.of(asked), platform.clock.now().date())}
+
+
+def platform_persona(platform: Standing, name: str) -> Persona:
+    return next(one for one in personas(platform.population) if one.name == name)
 
 
 def test_patients_are_found_by_what_they_are_and_have_chosen(platform: Standing) -> None:
@@ -35,6 +39,19 @@ def test_a_relation_is_to_the_one_who_asks(platform: Standing) -> None:
     assert set(found(platform, relation="blocked", **{"as": "blocked-doctor"})) == {"citizen"}
     assert set(found(platform, relation="family", **{"as": "parent"})) == {"parent", "child", "twin", "youth"}
     assert "restricted" in found(platform, relation="treats", **{"as": "hospital-doctor"})
+
+
+def test_personas_are_shown_by_their_relation_to_a_patient(platform: Standing) -> None:
+    finder = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
+    today = platform.clock.now().date()
+    told = {one.name: finder.relation("citizen", one, today) for one in personas(platform.population)}
+    assert (told["gp"], told["outsider"], told["blocked-doctor"], told["lab"]) == ("treats", "none", "blocked", "")
+    assert (told["citizen"], told["proxy"], told["parent"]) == ("family", "family", "none")
+    key = str(platform.population.cast["citizen"])
+    assert finder.relation(key, platform_persona(platform, "gp"), today) == "treats"
+    assert finder.relation("nobody", platform_persona(platform, "gp"), today) == ""
+    page = platform.http.get(f"{platform.url}/sandbox/personas?patient=citizen", headers={"accept-language": "en"}).text
+    assert "has blocked the one who asks" in page
 
 
 def test_what_they_have_is_asked_of_the_platform(platform: Standing) -> None:
@@ -56,6 +73,7 @@ def test_every_kind_that_is_offered_is_a_search_that_the_platform_takes(platform
         ({"as": "nobody"}, "as"),
         ({"search": "Observation?x y"}, "search"),
         ({"search": "Observation?nonsense=1"}, "search"),
+        ({"search": "Observation?code=\0"}, "search"),
         ({"search": "Patient?identifier=30876827200"}, "search"),
     ],
 )

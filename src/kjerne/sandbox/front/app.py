@@ -6,7 +6,6 @@ named in one by a part of the sandbox's stories or by the running number of the 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +92,7 @@ class Front:
 
     async def start(self, request: Request) -> Response:
         """What this is, and where everything is."""
-        document = await asyncio.to_thread(self._wire.described)
+        document = await self._wire.apart(self._wire.described)
         return page(
             request, "start.html", "start.title", url=self._sandbox.url, areas=areas(document), documents=DOCUMENTS,
             people=self._sandbox.population.residents, personas=len(self._sandbox.personas), version=__version__,
@@ -102,12 +101,14 @@ class Front:
 
     async def personas(self, request: Request) -> Response:
         """Whom one can be, and a call to begin with."""
-        kind = request.query_params.get("kind", "")
+        kind, patient = request.query_params.get("kind", ""), request.query_params.get("patient", "")
         chosen = [one for one in self._sandbox.personas if kind in ("", one.kind)]
-        units = {one.number: one.name for one in self._sandbox.population.organisations}
-        calls = {one.name: calls_to_copy.first(self._sandbox.url, one) for one in chosen}
+        today = self._sandbox.clock.now().date()
         return page(
-            request, "personas.html", "personas.title", chosen=chosen, kind=kind, kinds=KINDS, units=units, calls=calls
+            request, "personas.html", "personas.title", chosen=chosen, kind=kind, kinds=KINDS, patient=patient,
+            choices=self._finder.choices(patient), units={one.number: one.name for one in self._sandbox.population.organisations},
+            calls={one.name: calls_to_copy.first(self._sandbox.url, one) for one in chosen},
+            relations={one.name: self._finder.relation(patient, one, today) for one in chosen},
         )  # fmt: skip
 
     async def patients(self, request: Request) -> Response:
@@ -117,7 +118,7 @@ class Front:
         try:
             wanted = Wanted.of(query)
             today = self._sandbox.clock.now().date()
-            rows = list(await asyncio.to_thread(self._finder.find, wanted, today))
+            rows = list(await self._wire.apart(self._finder.find, wanted, today))
         except Refusal as refusal:
             fault = refusal
         part = paging.part(len(rows), query.get("part", ""), finder.ROWS)
@@ -147,7 +148,7 @@ class Front:
         try:
             patient = self._finder.number_of(form["patient"]) if form.get("patient", "").strip() else ""
             asked = tokens.Asked.of(form, patient)
-            made = await asyncio.to_thread(tokens.build, self._wire, asked, self._sandbox.personas)
+            made = await self._wire.apart(tokens.build, self._wire, asked, self._sandbox.personas)
         except Refusal as refusal:
             return self._token_form(request, form, refusal)
         visit = self._visits.of(request)

@@ -142,13 +142,13 @@ def call(wire: Wire, wanted: Plan, persona: Persona | None, built: Built | None)
         sent |= _interface(wanted.path, persona, patient)
     if wanted.body:
         sent["content-type"] = wanted.media
-    sent |= dict(wanted.headers)
-    sent = {name: value for name, value in sent.items() if name not in wanted.removed}
     with wire.recorded() as (http, steps):
         url, nonce = str(httpx.URL(wire.url + wanted.path)), ""
         for _ in range(2):
             proven = _proven(wire, wanted, built.held, url, nonce) if built and built.held else dict[str, str]()
-            answer = http.request(wanted.operation.method, url, content=wanted.body or None, headers=sent | proven)
+            headers = {**sent, **proven, **dict(wanted.headers)}
+            headers = {name: value for name, value in headers.items() if name not in wanted.removed}
+            answer = http.request(wanted.operation.method, url, content=wanted.body or None, headers=headers)
             nonce = answer.headers.get("dpop-nonce", "")
             if "use_dpop_nonce" not in answer.headers.get("www-authenticate", ""):
                 break

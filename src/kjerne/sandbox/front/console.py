@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +60,7 @@ class Console:
     async def _form(
         self, request: Request, visit: Visit, typed: Mapping[str, str], fault: Refusal | None = None
     ) -> Response:
-        known = operations.operations(await asyncio.to_thread(self.wire.described))
+        known = operations.operations(await self.wire.apart(self.wire.described))
         operation = known.get(typed.get("op", ""))
         if operation is None and typed.get("op"):
             raise Refusal(404, "the platform's document has no such operation", todo=f"Choose one at {PATH}/console.")
@@ -90,14 +89,14 @@ class Console:
             return self.visits.gone_to(visit, f"{PATH}/token/{visit.keep_token(built)}", secure=self.secure)
         persona = next((one for one in self.personas if built and one.name == built.asked.as_), None)
         at = self.wire.clock.now()
-        steps, correlation = await asyncio.to_thread(calling.call, self.wire, wanted, persona, built)
+        steps, correlation = await self.wire.apart(calling.call, self.wire, wanted, persona, built)
         reasons = tuple(await self.trail(correlation, at))
         login = writing.pushed(built.steps) if built else writing.OPEN
         made = Made(wanted, built.asked if built else None, at, correlation, steps, reasons, login)
         return self.visits.gone_to(visit, f"{PATH}/calls/{visit.keep_call(made)}", secure=self.secure)
 
     async def _operation(self, name: str) -> Operation:
-        found = operations.operations(await asyncio.to_thread(self.wire.described)).get(name)
+        found = operations.operations(await self.wire.apart(self.wire.described)).get(name)
         if found is None:
             raise Refusal(404, "the platform's document has no such operation", todo=f"Choose one at {PATH}/console.")
         return found
@@ -112,7 +111,7 @@ class Console:
             return visit.tokens[chosen]
         patient = self.finder.number_of(form["patient"]) if form.get("patient", "").strip() else ""
         asked = Asked.of({**form, "service": wanted.service}, patient)
-        return await asyncio.to_thread(tokens.build, self.wire, asked, self.personas)
+        return await self.wire.apart(tokens.build, self.wire, asked, self.personas)
 
     async def calls(self, request: Request) -> Response:
         """What this browser has called, the newest first."""

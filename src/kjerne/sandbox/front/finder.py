@@ -27,7 +27,7 @@ PAGES_LIMIT: Final = 50
 SEARCH_CHARACTERS: Final = 300
 NUMBER_DIGITS: Final = 11
 TEST_CLIENT: Final = "all-patients"
-_SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+(\?[^\s#]*)?")
+_SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+(\?[^\s#\x00-\x1f\x7f]*)?")
 CHILD_UNTIL, YOUTH_UNTIL, ADULT_FROM = 12, 16, 18
 TRAITS: Final = (
     "child", "youth", "young", "adult", "opted-out", "restricted", "blocks", "protected", "d-number", "parent", "represents",
@@ -107,6 +107,11 @@ class Finder:
         }
         self._parents = {tie.key for ties in population.ties.values() for tie in ties if tie.kind == "parent"}
 
+    def choices(self, chosen: str) -> Sequence[tuple[str, str]]:
+        """Whom a list offers, each as in an address and as she is called: the parts of the stories, and who is chosen."""
+        person = None if chosen in self._played else self._person(chosen)
+        return [*((chosen, one.name) for one in (person,) if one), *((part, part) for part in self._played)]
+
     @property
     def places(self) -> Sequence[str]:
         """Where people live."""
@@ -124,6 +129,16 @@ class Finder:
             having = self._having(search)
             rows = [row for row in rows if row.key in having]
         return rows
+
+    def relation(self, patient: str, asker: Persona, today: date) -> str:
+        """Of whoever asks to a patient, who is named as in an address; empty for a system, and for nobody."""
+        person = self._person(patient)
+        return self._relation(person, asker, today) if person and asker.kind != "system" else ""
+
+    def _person(self, named: str) -> Person | None:
+        """Of this population, by a part or a running number."""
+        plain = named.isascii() and named.isdigit() and len(named) < NUMBER_DIGITS
+        return self._population.by_key.get(int(named) if plain else self._played.get(named, 0))
 
     def _rows(self, asker: Persona, today: date) -> Iterator[Row]:
         for one in self._residents:
@@ -201,12 +216,10 @@ class Finder:
         persona = self._personas.get(said)
         if persona is not None and persona.nin:
             return persona.nin
-        plain = said.isascii() and said.isdigit()
-        key = int(said) if plain and len(said) < NUMBER_DIGITS else self._played.get(said, 0)
-        person = self._population.by_key.get(key)
+        person = self._person(said)
         if person is not None:
             return person.nin
-        if plain and len(said) == NUMBER_DIGITS:
+        if said.isascii() and said.isdigit() and len(said) == NUMBER_DIGITS:
             return identifiers.parse(said, strict=False).value
         todo = "Write eleven digits, or a name such as citizen."
         raise Refusal(400, "the patient is neither a person number nor anybody's name here", where="patient", todo=todo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -76,7 +75,7 @@ class QuickStarts:
     async def _made(self) -> Made:
         """The call that the programs make, made once, so that they ask for what was really asked for."""
         if self._first is None:
-            self._first = await asyncio.to_thread(self._call)
+            self._first = await self.wire.apart(self._call)
         return self._first
 
     def _call(self) -> Made:
@@ -84,6 +83,8 @@ class QuickStarts:
         plan = calling.plan(operation, {"p_type": "Observation", "media": FORM, "body": BODY})
         asked = Asked(AS, self.finder.number_of(ABOUT))
         built = tokens.build(self.wire, asked, self.personas)
+        if built.refusal is not None:
+            raise built.refusal
         persona = next(one for one in self.personas if one.name == AS)
         at = self.wire.clock.now()
         steps, correlation = calling.call(self.wire, plan, persona, built)

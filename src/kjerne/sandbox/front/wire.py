@@ -5,12 +5,15 @@ Nothing of the integrator's pages calls the platform in any other way, so what t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -19,6 +22,8 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 
 SECONDS: Final = 30
+THREADS: Final = 8
+T = TypeVar("T")
 ANSWER_LIMIT_BYTES: Final = 200_000
 """Of an answer, what is kept to be shown."""
 AS_IT_IS: Final = {"accept-encoding": "identity", "user-agent": "kjerne-sandbox"}
@@ -84,6 +89,11 @@ class Wire:
         self.clock = clock
         self._trusted = ssl.create_default_context()
         self._described: dict[str, Any] = {}
+        self._threads = ThreadPoolExecutor(THREADS, "sandbox")
+
+    async def apart(self, work: Callable[..., T], *given: Any) -> T:
+        """Does what waits for the platform in a thread of our own: a call that waits long holds up nobody but who made it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *given))
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[tuple[httpx.Client, list[Step]]]:
