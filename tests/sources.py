@@ -6,7 +6,7 @@ import base64
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
@@ -18,7 +18,7 @@ from lxml import etree
 
 from assertions import METADATA, Said, ce, citizens, of_a_citizen, of_staff, staffs
 from attested import OID, details
-from documents_at_hand import HOME, PATIENT, REPOSITORY
+from documents_at_hand import HOME, PATIENT, REPOSITORY, entry, submission
 from kjerne.clock import FixedClock
 from kjerne.commands.sourcing import ASSERTION_SECONDS
 from kjerne.source.app import Application
@@ -34,6 +34,7 @@ from kjerne.xds import messages, names, queries
 from kjerne.xds.messages import Response, Submission, Wanted
 from kjerne.xds.names import XDS
 from kjerne.xds.queries import Query
+from kjerne.xds.values import Association
 
 NOW: Final = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 KEY: Final = "a key that the hospital's own system holds"
@@ -47,6 +48,8 @@ REGISTRY, REPOSITORY_PATH, GATEWAY = (
 PATHS: Final = {
     names.REGISTRY_QUERY: REGISTRY, names.REGISTER: REGISTRY, names.RETRIEVE: REPOSITORY_PATH,
     names.PROVIDE: REPOSITORY_PATH, names.CROSS_QUERY: GATEWAY, names.CROSS_RETRIEVE: GATEWAY,
+    names.REMOVE_METADATA: REGISTRY, names.REMOVE_DOCUMENTS: REPOSITORY_PATH,
+    names.UPDATE: REGISTRY, names.RESTRICTED_UPDATE: REGISTRY,
 }  # fmt: skip
 _ids = count(1)
 
@@ -180,6 +183,25 @@ def packaged(raw: bytes, folder: Path, contents: tuple[bytes, ...]) -> bytes:
     return b"".join(mtom.packed("b-1", raw, files))
 
 
+def one(place: int = 1, **changes: Any) -> Submission:
+    """A submission of one document, with ids that no other one has."""
+    sent = submission(entry(place, **changes), unique_id=f"2.16.578.1.12.4.5.100.9.4.{place}")
+    return renamed(sent, place)
+
+
+def renamed(sent: Submission, place: int) -> Submission:
+    own = f"urn:uuid:00000000-0000-4000-9000-00000000000{place}"
+    associations = tuple(
+        replace(each, source=own if each.source == sent.sent.id else each.source) for each in sent.associations
+    )
+    return replace(sent, sent=replace(sent.sent, id=own), associations=associations)
+
+
+def relation(kind: str, sent: Submission, earlier: Submission) -> Submission:
+    more = Association(id="relation", kind=kind, source=sent.entries[0].id, target=earlier.entries[0].id)
+    return replace(sent, associations=(*sent.associations, more))
+
+
 def wanted(unique_id: str, **changes: str) -> Wanted:
     return Wanted(unique_id, changes.get("repository", REPOSITORY), changes.get("home", HOME))
 
@@ -195,7 +217,7 @@ async def standing(dsn: str, owner_dsn: str, folder: Path) -> AsyncIterator[Stan
     assertions = Assertions(configured.issuers, configured.audiences, clock, seconds=ASSERTION_SECONDS)
     source = Source(configured, files, pool, assertions, clock)
     try:
-        await owner.execute("TRUNCATE patient, submission_set, document, association, audit")
+        await owner.execute("TRUNCATE patient, submission_set, document, document_version, association, audit")
         yield Standing(Application(source, URL), pool, owner, folder, clock, files)
     finally:
         await pool.close()

@@ -155,8 +155,9 @@ def test_what_is_said_of_documents_is_the_same_after_the_way_over_xml(
     sent: SubmissionSet, entries: list[DocumentEntry], original: bool | None
 ) -> None:
     member = Association(
-        id="member", kind=names.HAS_MEMBER, source=sent.id, target="Document01", home=sent.home, is_original=original
-    )
+        id="member", kind=names.HAS_MEMBER, source=sent.id, target="Document01", home=sent.home, is_original=original,
+        previous="1" if original else "",
+    )  # fmt: skip
     later = Association(id="later", kind=names.REPLACES, source="a", target="b", status=names.DEPRECATED)
     whole = Submission(sent, tuple(entries), (member, later))
     body = messages.written_submission(whole)

@@ -44,6 +44,8 @@ async def _run(settings: Settings, *, as_json: bool) -> None:
             assertions = Assertions(said.issuers, said.audiences, clock, seconds=ASSERTION_SECONDS)
             source = Source(said, Files(settings.data), pool, assertions, clock)
 
+            await source.swept()
+
             async def tell() -> None:
                 _say(url, said, as_json=as_json)
 

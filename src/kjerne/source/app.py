@@ -36,12 +36,16 @@ REGISTRY, REPOSITORY, GATEWAY = (
     "/xca/services/respondinggatewayservice",
 )  # fmt: skip
 ACTIONS: Final[Mapping[str, frozenset[str]]] = {
-    REGISTRY: frozenset({names.REGISTRY_QUERY, names.REGISTER}),
-    REPOSITORY: frozenset({names.RETRIEVE, names.PROVIDE}),
+    REGISTRY: frozenset(
+        {names.REGISTRY_QUERY, names.REGISTER, names.REMOVE_METADATA, names.UPDATE, names.RESTRICTED_UPDATE}
+    ),
+    REPOSITORY: frozenset({names.RETRIEVE, names.PROVIDE, names.REMOVE_DOCUMENTS}),
     GATEWAY: frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE}),
 }
 """Path, in small letters -> the actions that are answered there."""
 _QUERIES: Final = frozenset({names.REGISTRY_QUERY, names.CROSS_QUERY})
+_CHANGES: Final = frozenset({names.UPDATE, names.RESTRICTED_UPDATE})
+_REMOVALS: Final = frozenset({names.REMOVE_METADATA, names.REMOVE_DOCUMENTS})
 _RETRIEVALS: Final = frozenset({names.RETRIEVE, names.CROSS_RETRIEVE})
 
 
@@ -142,6 +146,10 @@ class Application:
             return await self._source.query(message, url)
         if message.action in _RETRIEVALS:
             return await self._source.retrieve(message, url)
+        if message.action in _REMOVALS:
+            return await self._source.remove(message, request.key)
+        if message.action in _CHANGES:
+            return await self._source.change(message, request.key)
         return await self._source.submit(message, parts, request.key)
 
 

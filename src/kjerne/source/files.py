@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from kjerne.wire.mtom import CHUNK_BYTES, FIRST_BYTES, Part
@@ -42,6 +43,15 @@ class Files:
     async def opened(self, sha256: bytes, size_bytes: int) -> int:
         """A descriptor at the beginning of a document whose bytes were just compared with their digest; `Damaged` otherwise."""
         return await asyncio.to_thread(self._opened, sha256, size_bytes)
+
+    async def remove(self, sha256: bytes) -> None:
+        """Takes a document away for good; whoever reads it at this moment reads it to the end."""
+        await asyncio.to_thread(self._place(sha256).unlink, missing_ok=True)
+
+    def names(self) -> Iterator[bytes]:
+        """The SHA-256 of every document there is."""
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            yield bytes.fromhex(path.parent.name + path.name)
 
     def _put(self, content: Content) -> None:
         _, sha256, _ = told(content)

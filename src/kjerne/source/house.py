@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from lxml import etree
@@ -20,7 +21,7 @@ from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered
 from kjerne.source.law import Denied, Sight
-from kjerne.source.rows import Held, Noted
+from kjerne.source.rows import Held, Noted, Stored
 from kjerne.store.pool import Connection, Pool
 from kjerne.wire import mtom, soap
 from kjerne.wire.mtom import Part
@@ -29,10 +30,12 @@ from kjerne.wire.soap import Message
 from kjerne.xds import messages, names, queries
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
-from kjerne.xds.messages import Given, Response, Wanted
-from kjerne.xds.values import bare
+from kjerne.xds.messages import Given, Response, Submission, Wanted
+from kjerne.xds.values import SubmissionSet, bare
 
-CROSS = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
+_Gone: TypeAlias = "tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]"
+"""For each patient the documents that went, by uniqueId, and their files."""
+CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,7 @@ class Source:
 
     async def submit(self, message: Message, parts: Mapping[str, Part], key: str) -> Outcome:
         """ITI-41 and ITI-42."""
-        submitter = self.configured.submitter(key)
-        if not submitter:
-            await self._note(message, "submitter", {})
-            raise soap.unauthenticated("Who sends documents is not known by its key.")
+        submitter = await self._submitter(message, key)
         try:
             mtom.hold_named(message.body, parts)
             sent = messages.submission(message.body)
@@ -112,20 +112,106 @@ class Source:
             return Outcome(messages.written_response(messages.failure(rejected)))
         return Outcome(messages.written_response(Response(names.SUCCESS)))
 
+    async def change(self, message: Message, key: str) -> Outcome:
+        """ITI-57 and ITI-92: what is said of documents becomes another, their marks above all."""
+        submitter = await self._submitter(message, key)
+        try:
+            sent = messages.submission(message.body)
+            async with self.pool.acquire() as conn, conn.transaction():
+                await self._change(conn, message, sent, submitter)
+        except Rejected as rejected:
+            await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
+            return Outcome(messages.written_response(messages.failure(rejected)))
+        return Outcome(messages.written_response(Response(names.SUCCESS)))
+
+    async def _change(self, conn: Connection, message: Message, given: Submission, submitter: str) -> None:
+        patient, now = given.sent.patient, self.clock.now()
+        key = await rows.key_of(conn, patient, None)
+        sent, pairs = submitting.changed(given, await rows.held(conn, patient))
+        await _hold_new(conn, sent.sent, ())
+        await rows.add_set(conn, key, sent.sent, submitter, now)
+        for association in sent.associations:
+            await rows.add_association(conn, key, association)
+        for before, after in pairs:
+            await rows.change(conn, before, after, submitter, now)
+        told = tuple(one.unique_id for one in sent.entries)
+        row = Noted(now, message.action, message.message_id, "submitter", True, patient, told)
+        await rows.note(conn, rows.by(row, submitter))
+
+    async def remove(self, message: Message, key: str) -> Outcome:
+        """ITI-62, objects with all that is said of them, and ITI-86, the bytes of documents alone."""
+        submitter = await self._submitter(message, key)
+        files: list[bytes] = []
+        errors: list[RegistryError] = []
+        try:
+            async with self.pool.acquire() as conn, conn.transaction():
+                if message.action == names.REMOVE_METADATA:
+                    gone = await rows.removed(conn, messages.removed(message.body))
+                else:
+                    gone, errors = await self._emptied(conn, messages.wanted(message.body))
+                for patient, told, names_ in gone:
+                    row = Noted(self.clock.now(), message.action, message.message_id, "submitter", True, patient, told)
+                    await rows.note(conn, rows.by(row, submitter))
+                    files.extend(names_)
+        except Rejected as rejected:
+            await self._note(message, rejected.errors[0].code, {"client": submitter})
+            return Outcome(messages.written_response(messages.failure(rejected)))
+        await self._sweep(files)
+        return Outcome(messages.written_response(Response(_status(gone, errors), tuple(errors))))
+
+    async def swept(self) -> int:
+        """Removes the files that no row names, which an end at the wrong moment leaves; how many. Before the first request."""
+        count = 0
+        for batch in _batches(self.files.names()):
+            count += await self._sweep(batch)
+        return count
+
+    async def _sweep(self, files: Sequence[bytes]) -> int:
+        """Of these the files that no document is in any more."""
+        if not files:
+            return 0
+        async with self.pool.acquire() as conn, conn.transaction():
+            await rows.hold_files(conn, files)
+            idle = set(files) - await rows.named(conn, files)
+            for one in idle:
+                await self.files.remove(one)
+        return len(idle)
+
+    async def _emptied(self, conn: Connection, asked: tuple[Wanted, ...]) -> tuple[_Gone, list[RegistryError]]:
+        gone: list[tuple[CX, tuple[str, ...], tuple[bytes, ...]]] = []
+        errors: list[RegistryError] = []
+        for one in asked:
+            wrong = self._misplaced("", one)
+            found = None if wrong else await rows.emptied(conn, one.document)
+            if found is None:
+                errors.append(wrong or _no_document(one))
+            else:
+                gone.append((found[0], (one.document,), (found[1],)))
+        return tuple(gone), errors
+
+    async def _submitter(self, message: Message, key: str) -> str:
+        """Whose key it is; a fault, and a row in the log, where it is nobody's."""
+        submitter = self.configured.submitter(key)
+        if not submitter:
+            await self._note(message, "submitter", {})
+            raise soap.unauthenticated("Who sends documents is not known by its key.")
+        return submitter
+
     async def _keep(self, message: Message, ready: submitting.Ready, submitter: str) -> None:
         """All of a submission in one transaction; its documents are on the disk before it commits."""
         sent, now = ready.sent, self.clock.now()
         try:
             async with self.pool.acquire() as conn, conn.transaction():
                 key = await rows.key_of(conn, sent.sent.patient, ready.born)
-                await _hold_new(conn, ready)
-                documents, over = submitting.joined(ready, await rows.held(conn, sent.sent.patient))
+                await _hold_new(conn, sent.sent, ready.documents)
+                over = submitting.joined(ready, await rows.held(conn, sent.sent.patient))
                 await rows.add_set(conn, key, sent.sent, submitter, now)
-                for one in documents:
+                for one in ready.documents:
                     await rows.add_document(conn, key, sent.sent.id, one)
                 for association in sent.associations:
                     await rows.add_association(conn, key, association)
                 await rows.deprecate(conn, over)
+                await rows.hold_files(conn, (one.sha256 for one in ready.documents if one.sha256))
                 for content in ready.contents:
                     await self.files.put(content)
                 told = tuple(one.unique_id for one in sent.entries)
@@ -163,9 +249,7 @@ class Source:
             if wrong := self._misplaced(action, one):
                 errors.append(wrong)
             elif stored is None or not stored.sha256 or one.document in {wanted.document for wanted, _, _ in given}:
-                errors.append(
-                    RegistryError("XDSDocumentUniqueIdError", "There is no such document to give.", one.document)
-                )
+                errors.append(_no_document(one))
             else:
                 try:
                     descriptor = await self.files.opened(stored.sha256, stored.size_bytes)
@@ -231,18 +315,31 @@ def _sent_about(message: Message) -> CX | None:
         return None
 
 
-async def _hold_new(conn: Connection, ready: submitting.Ready) -> None:
+async def _hold_new(conn: Connection, sent: SubmissionSet, documents: Sequence[Stored]) -> None:
     """`Rejected` where the set or a document came before."""
-    hashes = {one.entry.unique_id: one.entry.hash for one in ready.documents}
-    for unique, known in (await rows.taken(conn, [ready.sent.sent.unique_id], list(hashes))).items():
+    hashes = {one.entry.unique_id: one.entry.hash for one in documents}
+    for unique, known in (await rows.taken(conn, [sent.unique_id], list(hashes))).items():
         if known and known != hashes.get(unique):
             says = "Another document has this uniqueId."
             raise Rejected(RegistryError("XDSNonIdenticalHash", says, unique))
         raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "It is here already.", unique))
 
 
+def _no_document(one: Wanted) -> RegistryError:
+    return RegistryError("XDSDocumentUniqueIdError", "There is no such document here.", one.document)
+
+
+def _status(done: Sequence[object], errors: Sequence[RegistryError]) -> str:
+    return names.SUCCESS if not errors else names.PARTIAL if done else names.FAILURE
+
+
+def _batches(files: Iterator[bytes], size: int = 1_000) -> Iterator[list[bytes]]:
+    while batch := list(itertools.islice(files, size)):
+        yield batch
+
+
 def _documents(given: list[tuple[Wanted, str, int]], errors: list[RegistryError]) -> Outcome:
-    status = names.SUCCESS if not errors else names.PARTIAL if given else names.FAILURE
+    status = _status(given, errors)
     files: list[tuple[str, str, int]] = []
     told: list[Given] = []
     for place, (wanted, media_type, descriptor) in enumerate(given, 1):

@@ -5,7 +5,7 @@ Everything is found by patient. What is said of a document is kept as JSON of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -15,6 +15,7 @@ import msgspec
 
 from kjerne.store.pool import Connection
 from kjerne.xds import names
+from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, written_cx
 from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
 
@@ -151,9 +152,89 @@ async def add_association(conn: Connection, key: int, one: Association) -> None:
     )
 
 
+async def change(conn: Connection, before: DocumentEntry, now: DocumentEntry, submitter: str, at: datetime) -> None:
+    """Another version of what is said of a document, which keeps its id; the one before is kept beside it."""
+    await conn.execute(
+        "WITH former AS (INSERT INTO document_version (document, version, said, until, submitter) "
+        "SELECT id, $2, said, $4, $5 FROM document WHERE id = $1) UPDATE document SET said = $3 WHERE id = $1",
+        uuid_of(now.id), int(before.version), msgspec.json.encode(now), at, submitter,
+    )  # fmt: skip
+
+
 async def deprecate(conn: Connection, documents: Sequence[str]) -> None:
     """What was replaced is shown to nobody who asks for what holds."""
     await conn.execute("UPDATE document SET deprecated = true WHERE id = ANY($1)", [uuid_of(one) for one in documents])
+
+
+async def removed(conn: Connection, ids: Sequence[str]) -> tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]:
+    """Takes objects away: for each patient the uniqueIds of the documents among them, and the names of their files.
+
+    `Rejected` where one is not here, or where something that stays leads to one.
+    """
+    wanted = [uuid_of(one) for one in ids if _is_uuid(one)]
+    patients = await conn.fetch(
+        "SELECT patient, authority, number FROM patient WHERE patient IN (SELECT patient FROM document WHERE id = ANY($1) "
+        "UNION SELECT patient FROM submission_set WHERE id = ANY($1) UNION SELECT patient FROM association WHERE id = ANY($1)) "
+        "ORDER BY patient FOR NO KEY UPDATE",
+        wanted,
+    )
+    keys = [row[0] for row in patients]
+    associations = await conn.fetch("SELECT id, said FROM association WHERE patient = ANY($1)", keys)
+    for row in associations:
+        said = msgspec.json.decode(row[1], type=Association)
+        if row[0] not in wanted and {said.source, said.target} & set(ids):
+            raise _still_named()
+    staying = await conn.fetchval("SELECT count(*) FROM document WHERE sent_in = ANY($1) AND id <> ALL($1)", wanted)
+    if staying:
+        raise _still_named()
+    gone = await conn.fetch("DELETE FROM association WHERE id = ANY($1) RETURNING id", wanted)
+    documents = await conn.fetch(
+        "DELETE FROM document WHERE id = ANY($1) RETURNING id, patient, unique_id, sha256", wanted
+    )
+    sets = await conn.fetch("DELETE FROM submission_set WHERE id = ANY($1) RETURNING id", wanted)
+    if len(gone) + len(documents) + len(sets) < len(set(ids)):
+        raise Rejected(RegistryError("UnresolvedReferenceException", "An object that is named is not here."))
+    return tuple(
+        (
+            CX(number, authority),
+            tuple(row["unique_id"] for row in documents if row["patient"] == key),
+            tuple(row["sha256"] for row in documents if row["patient"] == key and row["sha256"]),
+        )
+        for key, authority, number in patients
+    )
+
+
+async def emptied(conn: Connection, unique_id: str) -> tuple[CX, bytes] | None:
+    """Takes a document's bytes from its row, whose metadata stay: whose it was, and its file; None where it has none."""
+    row = await conn.fetchrow(
+        "UPDATE document d SET sha256 = NULL FROM patient p, document was WHERE d.unique_id = $1 AND d.sha256 IS NOT NULL "
+        "AND p.patient = d.patient AND was.id = d.id RETURNING p.number, p.authority, was.sha256",
+        unique_id,
+    )
+    return (CX(row[0], row[1]), row[2]) if row else None
+
+
+async def hold_files(conn: Connection, names_: Iterable[bytes]) -> None:
+    """Until the transaction ends nobody else puts or removes files of these names."""
+    for one in sorted(names_):
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(one[:8], "big", signed=True))
+
+
+async def named(conn: Connection, names_: Sequence[bytes]) -> frozenset[bytes]:
+    """Which of these files some document is in."""
+    rows = await conn.fetch("SELECT DISTINCT sha256 FROM document WHERE sha256 = ANY($1)", list(names_))
+    return frozenset(row[0] for row in rows)
+
+
+def _still_named() -> Rejected:
+    return Rejected(RegistryError("ReferencesExistException", "Something that would stay leads to what would go."))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return text.startswith(PREFIX) and bool(uuid_of(text))
+    except ValueError:
+        return False
 
 
 def uuid_of(identifier: str) -> UUID:

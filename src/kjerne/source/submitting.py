@@ -1,7 +1,7 @@
 """A submission held against the rules of a registry (ITI-41, ITI-42), and made ready to be kept.
 
 Everything that can be said of it by itself is said at once, so that a sender mends it in one go. What it is to documents
-that are here already is asked in the transaction that keeps it (`joined`).
+that are here already is asked in the transaction that keeps it (`joined`, `changed`).
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ def checked(sent: Submission, contents: Mapping[str, Content] | None, repository
     return Ready(ready, tuple(entries), kept, _born(sent.entries))
 
 
-def joined(ready: Ready, held: Held) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
-    """The documents as new versions of those that they replace, and the ids of what holds no longer. `Rejected` where an
-    association leads nowhere, or to what does not hold any more."""
+def joined(ready: Ready, held: Held) -> tuple[str, ...]:
+    """The ids of the documents that hold no longer once these are kept. `Rejected` where an association leads nowhere, or to
+    what does not hold any more."""
     here = {one.entry.id: one.entry for one in held.documents}
-    new = {one.entry.id: one for one in ready.documents}
+    new = {one.entry.id for one in ready.documents}
     replaced: set[str] = set()
     for one in ready.sent.associations:
         if one.kind == names.HAS_MEMBER:
@@ -92,12 +92,50 @@ def joined(ready: Ready, held: Held) -> tuple[tuple[Stored, ...], tuple[str, ...
         if here[one.target].status != names.APPROVED or one.target in replaced:
             raise _one("XDSRegistryDeprecatedDocumentError", "The document was replaced before.", "targetObject")
         if one.kind in names.REPLACING:
-            before, now = here[one.target], new[one.source]
-            version = str(int(before.version or "1") + 1)
-            entry = replace(now.entry, logical_id=before.logical_id, version=version)
-            new[one.source] = replace(now, entry=entry)
             replaced.add(one.target)
-    return tuple(new.values()), tuple(replaced | set(_depending(replaced, held.associations)))
+    return tuple(replaced | set(_depending(replaced, held.associations)))
+
+
+def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[DocumentEntry, DocumentEntry], ...]]:
+    """A set that says documents otherwise, with the documents' own ids in it, and for each what was and is said.
+
+    `Rejected` with all that is wrong. A document is found by its logical id, and keeps its id (decision 80).
+    """
+    if wrong := [*_form(sent), *_together(sent, None)]:
+        raise Rejected(*wrong)
+    here = {one.entry.logical_id: one.entry for one in held.documents}
+    own = {sent.sent.id: _own_id(sent.sent.id)}
+    pairs = []
+    for entry in sent.entries:
+        before = here.get(entry.logical_id)
+        if before is None:
+            raise _one("UnresolvedReferenceException", "No document of hers has this logical id (lid).", entry.id)
+        (member,) = (one for one in sent.associations if one.target == entry.id)
+        if member.previous != before.version:
+            raise _one("XDSMetadataVersionError", "Another version than PreviousVersion says holds now.", entry.id)
+        own[entry.id] = before.id
+        pairs.append((before, _said_otherwise(before, entry)))
+    associations = tuple(
+        replace(one, id=_own_id(one.id), source=own.get(one.source, one.source), target=own.get(one.target, one.target))
+        for one in sent.associations
+    )
+    set_ = replace(sent.sent, id=own[sent.sent.id], status=names.APPROVED, home="")
+    return Submission(set_, tuple(entry for _, entry in pairs), associations), tuple(pairs)
+
+
+_FIXED: Final = ("unique_id", "mime_type", "object_type", "created")
+_OF_BYTES: Final = ("hash", "size_bytes", "repository")
+"""What the bytes themselves say stays as it is; these may be left out."""
+
+
+def _said_otherwise(before: DocumentEntry, entry: DocumentEntry) -> DocumentEntry:
+    for name in (*_FIXED, *(name for name in _OF_BYTES if getattr(entry, name))):
+        if getattr(entry, name) != getattr(before, name):
+            raise _one("XDSMetadataUpdateError", f"{name} is of the document itself and does not change.", entry.id)
+    return replace(
+        entry, id=before.id, version=str(int(before.version) + 1), status=before.status, home="", hash=before.hash,
+        size_bytes=before.size_bytes, repository=before.repository,
+    )  # fmt: skip
 
 
 def _depending(replaced: set[str], associations: Sequence[Association]) -> Iterator[str]:

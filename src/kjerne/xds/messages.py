@@ -13,7 +13,7 @@ from lxml import etree
 
 from kjerne.xds import names, reading, writing
 from kjerne.xds.errors import RegistryError, Rejected
-from kjerne.xds.names import LCM, QUERY, RIM, RS, XDS
+from kjerne.xds.names import LCM, QUERY, RIM, RMD, RS, XDS
 from kjerne.xds.values import Association, DocumentEntry, RegistryObject, SubmissionSet
 
 DOCUMENTS_LIMIT: Final = 100
@@ -50,9 +50,10 @@ class Submission:
 
 
 def wanted(body: etree._Element) -> tuple[Wanted, ...]:
-    """The documents that a RetrieveDocumentSetRequest asks for."""
-    if body.tag != XDS + "RetrieveDocumentSetRequest" or not 1 <= len(body) <= DOCUMENTS_LIMIT:
-        raise _wrong("XDSRepositoryError", f"The body asks for no document, or for more than {DOCUMENTS_LIMIT}.")
+    """The documents that a RetrieveDocumentSetRequest asks for, or that a RemoveDocumentsRequest names."""
+    known = body.tag in (XDS + "RetrieveDocumentSetRequest", RMD + "RemoveDocumentsRequest")
+    if not known or not 1 <= len(body) <= DOCUMENTS_LIMIT:
+        raise _wrong("XDSRepositoryError", f"The body names no document, or more than {DOCUMENTS_LIMIT}.")
     found = []
     for one in body:
         said = {child.tag: (child.text or "").strip() for child in one}
@@ -63,17 +64,29 @@ def wanted(body: etree._Element) -> tuple[Wanted, ...]:
     return tuple(found)
 
 
-def written_wanted(asked: Iterable[Wanted]) -> etree._Element:
-    """The RetrieveDocumentSetRequest that asks for them."""
-    body = etree.Element(XDS + "RetrieveDocumentSetRequest", nsmap={"xds": XDS[1:-1]})
+def removed(body: etree._Element) -> tuple[str, ...]:
+    """The ids of the objects that a RemoveObjectsRequest takes away."""
+    listed = body.find(RIM + "ObjectRefList")
+    if body.tag != LCM + "RemoveObjectsRequest" or listed is None or not 1 <= len(listed) <= reading.OBJECTS_LIMIT:
+        raise _wrong("XDSRegistryError", f"The body names no object, or more than {reading.OBJECTS_LIMIT}.")
+    return tuple(one.get("id", "") for one in listed)
+
+
+def written_wanted(asked: Iterable[Wanted], tag: str = XDS + "RetrieveDocumentSetRequest") -> etree._Element:
+    """The RetrieveDocumentSetRequest that asks for them, or a request of another name over the same."""
+    body = etree.Element(tag, nsmap={"xds": XDS[1:-1]})
     for one in asked:
         _document(etree.SubElement(body, XDS + "DocumentRequest"), one)
     return body
 
 
 def submission(body: etree._Element) -> Submission:
-    """What a SubmitObjectsRequest, or a ProvideAndRegisterDocumentSetRequest around it, sends."""
-    inner = body.find(LCM + "SubmitObjectsRequest") if body.tag == XDS + _PROVIDE else body
+    """What a SubmitObjectsRequest sends, alone or inside a ProvideAndRegisterDocumentSetRequest.
+
+    The open Norwegian source puts one more element around that of ITI-42, which IHE does not know; it is taken too.
+    """
+    around = (XDS + _PROVIDE, XDS + "RegisterDocumentSetRequest")
+    inner = body.find(LCM + "SubmitObjectsRequest") if body.tag in around else body
     listed = inner.find(RIM + "RegistryObjectList") if inner is not None else None
     if inner is None or inner.tag != LCM + "SubmitObjectsRequest" or listed is None:
         raise _wrong("XDSRegistryMetadataError", "The body holds no list of objects to register.")

@@ -115,7 +115,8 @@ def _association(element: etree._Element) -> Association:
     kind = element.get("associationType", "")
     if kind != names.HAS_MEMBER and kind not in names.RELATIONS:
         raise unreadable("An association of a kind that is not known here.", "associationType")
-    status = _slots(element).one("SubmissionSetStatus")
+    slots = _slots(element)
+    status = slots.one("SubmissionSetStatus")
     return Association(
         id=_id(element),
         kind=kind,
@@ -124,6 +125,7 @@ def _association(element: etree._Element) -> Association:
         status=element.get("status", names.APPROVED),
         home=element.get("home", ""),
         is_original=status == "Original" if kind == names.HAS_MEMBER and status else None,
+        previous=slots.one("PreviousVersion"),
     )
 
 

@@ -92,7 +92,8 @@ class SubmissionSet:
 class Association:
     """That `source` is something to `target`: its set, its new version, an appendix or a transformation of it.
 
-    `is_original` says of a member that it came with the set, and is not only named by it.
+    `is_original` says of a member that it came with the set, and is not only named by it; `previous` which version of the
+    document's metadata it changes.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Association:
     status: str = APPROVED
     home: str = ""
     is_original: bool | None = None
+    previous: str = ""
 
 
 RegistryObject: TypeAlias = DocumentEntry | SubmissionSet | Association

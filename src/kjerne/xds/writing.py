@@ -118,6 +118,7 @@ def _association(one: Association) -> etree._Element:
     made.set("targetObject", one.target)
     if one.is_original is not None:
         slot(made, "SubmissionSetStatus", ["Original" if one.is_original else "Reference"])
+    slot(made, "PreviousVersion", [one.previous] if one.previous else [])
     return made
 
 

@@ -1,0 +1,106 @@
+"""What is said of a document becomes another: marks shut and open it at once, and what was said before is kept and not told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from documents_at_hand import code, entry
+from kjerne.xds import messages, names
+from kjerne.xds.forms import CX
+from kjerne.xds.messages import Response, Submission
+from kjerne.xds.queries import Query
+from kjerne.xds.values import DocumentEntry
+from sources import TEXT, Standing, citizen, codes, doctor, documents_of, enveloped, one, wanted
+
+N, LABEL = code("2.16.840.1.113883.5.25", "N", "Normal"), "2.16.578.1.12.4.1.1.9603"
+
+
+def otherwise(now: DocumentEntry, previous: str = "1", place: int = 5, **changes: Any) -> Submission:
+    """A submission that says a document otherwise, under a name of its own for it."""
+    sent = one(place, **{"logical_id": now.logical_id, "unique_id": now.unique_id} | changes)
+    named = replace(sent.entries[0], id="Document01")
+    (member,) = sent.associations
+    return replace(sent, entries=(named,), associations=(replace(member, target="Document01", previous=previous),))
+
+
+async def change(source: Standing, sent: Submission, action: str = names.UPDATE) -> Response:
+    return await source.sent(action, enveloped(action, messages.written_submission(sent), None))
+
+
+async def only(source: Standing, **said: Any) -> DocumentEntry:
+    (found,) = (await source.ask(documents_of(), **said)).objects
+    assert isinstance(found, DocumentEntry)
+    return found
+
+
+@pytest.mark.parametrize("action", [names.UPDATE, names.RESTRICTED_UPDATE])
+async def test_a_mark_that_is_put_on_shuts_a_document_and_one_that_is_taken_away_opens_it(
+    source: Standing, action: str
+) -> None:
+    await source.provide(one(confidentiality=(N, code(LABEL, "NORU"))), TEXT)
+    assert await source.found(documents_of(), citizen()) == []
+    now = await only(source)
+    assert await change(source, otherwise(now), action) == Response(names.SUCCESS)
+    opened = await only(source, said=citizen())
+    assert (opened.id, opened.version, opened.confidentiality) == (now.id, "2", (N,))
+    assert (opened.hash, opened.size_bytes, opened.repository) == (now.hash, now.size_bytes, now.repository)
+    locked = otherwise(now, "2", 6, confidentiality=(N, code(LABEL, "NORS")), title="Sperret")
+    assert await change(source, locked, action) == Response(names.SUCCESS)
+    assert await source.found(documents_of(), doctor()) == []
+    for asked in (
+        documents_of(**{"$XDSDocumentEntryStatus": (names.APPROVED, names.DEPRECATED)}),
+        Query(names.GET_DOCUMENTS, home=now.home, said=(("$XDSDocumentEntryEntryUUID", (now.id,)),)),
+    ):
+        assert (await source.ask(asked)).objects == ()
+    assert codes((await source.get(wanted(now.unique_id)))[0]) == ["XDSDocumentUniqueIdError"]
+    assert (await source.get(wanted(now.unique_id), said=citizen()))[1] == [TEXT]
+
+
+async def test_what_was_said_before_is_kept_with_who_said_otherwise(source: Standing) -> None:
+    await source.provide(one(title="Before"), TEXT)
+    await change(source, otherwise(await only(source), title="After"))
+    rows = await source.pool.fetch("SELECT version, said, submitter FROM document_version")
+    assert [(row["version"], row["submitter"]) for row in rows] == [(1, "journal")]
+    assert msgspec.json.decode(rows[0]["said"], type=DocumentEntry).title == "Before"
+    log = [row for row in await source.log() if row["action"] == names.UPDATE]
+    assert [(row["allowed"], row["documents"], row["client"]) for row in log] == [
+        (True, [entry().unique_id], "journal")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "answered"),
+    [
+        ({"previous": "2"}, "XDSMetadataVersionError"),
+        ({"previous": ""}, "XDSMetadataVersionError"),
+        ({"logical_id": "urn:uuid:00000000-0000-4000-8000-0000000000ff"}, "UnresolvedReferenceException"),
+        ({"unique_id": "1.2.3"}, "XDSMetadataUpdateError"),
+        ({"mime_type": "application/pdf"}, "XDSMetadataUpdateError"),
+        ({"hash": "0" * 40}, "XDSMetadataUpdateError"),
+        ({"size_bytes": 1}, "XDSMetadataUpdateError"),
+        ({"repository": "1.2"}, "XDSMetadataUpdateError"),
+        ({"confidentiality": (code(LABEL, "NORS"),)}, "XDSRegistryMetadataError"),
+        ({"class_code": None}, "XDSRegistryMetadataError"),
+        ({"place": 1}, "XDSDuplicateUniqueIdInRegistry"),
+    ],
+)
+async def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
+    source: Standing, changes: dict[str, Any], answered: str
+) -> None:
+    await source.provide(one(), TEXT)
+    before = await only(source)
+    assert codes(await change(source, otherwise(before, **changes))) == [answered]
+    assert await only(source) == before
+    assert await source.pool.fetchval("SELECT count(*) FROM submission_set") == 1
+
+
+async def test_nobody_elses_document_is_changed_by_its_logical_id(source: Standing) -> None:
+    await source.provide(one(), TEXT)
+    other = CX("01815012345", entry().patient.authority)
+    sent = otherwise(await only(source), patient=other)
+    stolen = await change(source, replace(sent, sent=replace(sent.sent, patient=other)))
+    assert codes(stolen) in (["UnresolvedReferenceException"], ["XDSUnknownPatientId"])
