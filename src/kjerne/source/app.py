@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kjerne.registries import identifiers
+from kjerne.source import bundle_api
 from kjerne.source.house import Outcome, Source
 from kjerne.wire import http, journal, mtom, soap, xml
 from kjerne.wire.mtom import Part, Unpacker
@@ -86,13 +87,17 @@ class Application:
                 await send({"type": f"lifespan.{what}.complete"})
             return
         path = scope["path"].lower().rstrip("/")
-        if path not in ACTIONS:
+        if path not in ACTIONS and path != bundle_api.ADDRESS:
             await _plain(send, 404, "There is nothing at this address.")
             return
         if scope["method"] != "POST":
             await _plain(send, 405, "Only POST is answered here.", (b"allow", b"POST"))
             return
         request = _request(scope, path)
+        if path == bundle_api.ADDRESS:
+            status, body = await bundle_api.answered(self._source, scope, receive, request.key)
+            await _whole(send, status, body, bundle_api.TYPE)
+            return
         if request.kind not in (soap.TYPE, mtom.TYPE):
             await _plain(send, 415, f"Send {soap.TYPE}, or {mtom.TYPE} with documents.")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
-from kjerne.source import law, rows, submitting
+from kjerne.source import law, mhd, rows, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered
@@ -106,7 +106,8 @@ class Source:
             sent = messages.submission(message.body)
             given = messages.documents(message.body) if message.action == names.PROVIDE else None
             contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}
-            await self._keep(message, submitting.checked(sent, contents, self.configured.repository), submitter)
+            ready = submitting.checked(sent, contents, self.configured.repository)
+            await self._keep(message.action, message.message_id, ready, submitter)
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
             return Outcome(messages.written_response(messages.failure(rejected)))
@@ -197,7 +198,23 @@ class Source:
             raise soap.unauthenticated("Who sends documents is not known by its key.")
         return submitter
 
-    async def _keep(self, message: Message, ready: submitting.Ready, submitter: str) -> None:
+    async def provide(self, raw: bytes, key: str, message_id: str) -> tuple[submitting.Ready, tuple[str, ...]]:
+        """ITI-65: what was kept, and the types of the Bundle's entries. `Rejected` with what is wrong, noted before."""
+        submitter = self.configured.submitter(key)
+        row = Noted(self.clock.now(), mhd.PROVIDE, message_id, "submitter", False)
+        if not submitter:
+            await self._add(row)
+            raise Refusal(401, "Who sends documents is not known by its key.", where="Authorization", rule="submitter")
+        try:
+            sent, contents, kinds = mhd.provided(raw)
+            ready = submitting.checked(sent, contents, self.configured.repository)
+            await self._keep(mhd.PROVIDE, message_id, ready, submitter)
+        except Rejected as rejected:
+            await self._add(replace(rows.by(row, submitter), rule=rejected.errors[0].code))
+            raise
+        return ready, kinds
+
+    async def _keep(self, action: str, message_id: str, ready: submitting.Ready, submitter: str) -> None:
         """All of a submission in one transaction; its documents are on the disk before it commits."""
         sent, now = ready.sent, self.clock.now()
         try:
@@ -215,7 +232,7 @@ class Source:
                 for content in ready.contents:
                     await self.files.put(content)
                 told = tuple(one.unique_id for one in sent.entries)
-                row = Noted(now, message.action, message.message_id, "submitter", True, sent.sent.patient, told)
+                row = Noted(now, action, message_id, "submitter", True, sent.sent.patient, told)
                 await rows.note(conn, rows.by(row, submitter))
         except asyncpg.UniqueViolationError:
             raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.")) from None
@@ -289,7 +306,9 @@ class Source:
         return messages.failure(rejected)
 
     async def _note(self, message: Message, rule: str, asked: Mapping[str, str], patient: CX | None = None) -> None:
-        row = Noted(self.clock.now(), message.action, message.message_id, rule, False, patient, (), asked)
+        await self._add(Noted(self.clock.now(), message.action, message.message_id, rule, False, patient, (), asked))
+
+    async def _add(self, row: Noted) -> None:
         async with self.pool.acquire() as conn, conn.transaction():
             await rows.note(conn, row)
 

@@ -31,7 +31,6 @@ _NEEDED: Final[Mapping[str, str]] = {
     "facility_type": "healthcareFacilityTypeCode",
     "practice_setting": "practiceSettingCode",
     "confidentiality": "confidentialityCode",
-    "language": "languageCode",
     "created": "creationTime",
     "mime_type": "mimeType",
 }

@@ -1,0 +1,347 @@
+"""ITI-65, Provide Document Bundle (IHE MHD 4.2.2): a FHIR transaction read as the submission that XDS has for it.
+
+One List is the submission set, each DocumentReference an entry, each Binary the bytes of one; who and where stand in
+contained resources. What is read here is what XDS keeps; everything else in the resources is passed over.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kjerne.fhir.dates import interval
+from kjerne.wire import json
+from kjerne.xds import names
+from kjerne.xds.errors import RegistryError, Rejected
+from kjerne.xds.forms import CX, XCN, XON
+from kjerne.xds.messages import DOCUMENTS_LIMIT, Submission
+from kjerne.xds.values import Association, Author, Code, DocumentEntry, SubmissionSet, bare
+
+BUNDLE_LIMIT_BYTES: Final = 50_000_000
+"""A Bundle with its documents in base64; larger ones are sent by ITI-41."""
+PROVIDE: Final = "ITI-65"
+"""What the log calls it, where SOAP has an action."""
+_EXTENSION: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-"
+_PERSONS: Final = frozenset(f"2.16.578.1.12.4.1.4.{kind}" for kind in "123")
+_RELATIONS: Final = {
+    "replaces": names.REPLACES, "transforms": names.TRANSFORMS, "appends": names.APPENDS, "signs": names.SIGNS,
+}  # fmt: skip
+
+
+class _Coding(msgspec.Struct, frozen=True):
+    system: str = ""
+    code: str = ""
+    display: str = ""
+
+
+class _Concept(msgspec.Struct, frozen=True):
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Identifier(msgspec.Struct, frozen=True):
+    use: str = ""
+    system: str = ""
+    value: str = ""
+
+
+class _Extension(msgspec.Struct, frozen=True):
+    url: str = ""
+    concept: _Concept = msgspec.field(default=_Concept(), name="valueCodeableConcept")
+    identifier: _Identifier = msgspec.field(default=_Identifier(), name="valueIdentifier")
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    reference: str = ""
+    identifier: _Identifier = _Identifier()
+
+
+class _Attachment(msgspec.Struct, frozen=True):
+    content_type: str = msgspec.field(default="", name="contentType")
+    language: str = ""
+    url: str = ""
+    size: int | None = None
+    hash: str = ""
+    title: str = ""
+    creation: str = ""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    attachment: _Attachment = _Attachment()
+    format: _Coding = _Coding()
+
+
+class _Period(msgspec.Struct, frozen=True):
+    start: str = ""
+    end: str = ""
+
+
+class _Context(msgspec.Struct, frozen=True):
+    event: tuple[_Concept, ...] = ()
+    period: _Period = _Period()
+    facility: _Concept = msgspec.field(default=_Concept(), name="facilityType")
+    setting: _Concept = msgspec.field(default=_Concept(), name="practiceSetting")
+
+
+class _Relation(msgspec.Struct, frozen=True):
+    code: str = ""
+    target: _Reference = _Reference()
+
+
+class _Document(msgspec.Struct, frozen=True):
+    status: str = ""
+    master: _Identifier = msgspec.field(default=_Identifier(), name="masterIdentifier")
+    type: _Concept = _Concept()
+    category: tuple[_Concept, ...] = ()
+    subject: _Reference = _Reference()
+    author: tuple[_Reference, ...] = ()
+    relations: tuple[_Relation, ...] = msgspec.field(default=(), name="relatesTo")
+    description: str = ""
+    labels: tuple[_Concept, ...] = msgspec.field(default=(), name="securityLabel")
+    content: tuple[_Content, ...] = ()
+    context: _Context = _Context()
+    contained: tuple[dict[str, Any], ...] = ()
+
+
+class _List(msgspec.Struct, frozen=True):
+    identifier: tuple[_Identifier, ...] = ()
+    extension: tuple[_Extension, ...] = ()
+    title: str = ""
+    subject: _Reference = _Reference()
+    date: str = ""
+    source: _Reference = _Reference()
+    contained: tuple[dict[str, Any], ...] = ()
+
+
+class _Patient(msgspec.Struct, frozen=True):
+    identifier: tuple[_Identifier, ...] = ()
+    born: str = msgspec.field(default="", name="birthDate")
+
+
+class _Binary(msgspec.Struct, frozen=True):
+    data: str = ""
+
+
+class _Name(msgspec.Struct, frozen=True):
+    family: str = ""
+    given: tuple[str, ...] = ()
+
+
+class _Actor(msgspec.Struct, frozen=True):
+    """A Practitioner, PractitionerRole or Organization; `name` is a list or a text, by which it is."""
+
+    id: str = ""
+    kind: str = msgspec.field(default="", name="resourceType")
+    identifier: tuple[_Identifier, ...] = ()
+    name: str | tuple[_Name, ...] = ()
+    practitioner: _Reference = _Reference()
+    organization: _Reference = _Reference()
+    code: tuple[_Concept, ...] = ()
+    specialty: tuple[_Concept, ...] = ()
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    url: str = msgspec.field(default="", name="fullUrl")
+    resource: dict[str, Any] = {}
+
+
+class _Bundle(msgspec.Struct, frozen=True):
+    kind: str = msgspec.field(default="", name="resourceType")
+    type: str = ""
+    entry: tuple[_Entry, ...] = ()
+
+
+T = TypeVar("T")
+
+
+def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ...]]:
+    """The submission in a Bundle, its documents by their entry's id, and the types of its entries in their order.
+
+    `Refusal` where it is not JSON that may pass, `Rejected` where it is no such Bundle.
+    """
+    bundle = _read(json.parse(raw, limit_bytes=BUNDLE_LIMIT_BYTES), _Bundle, "Bundle")
+    kinds = tuple(str(one.resource.get("resourceType", "")) for one in bundle.entry)
+    if bundle.kind != "Bundle" or bundle.type != "transaction" or kinds.count("List") != 1:
+        raise _wrong("It is no transaction Bundle with one List.", "Bundle")
+    if len(kinds) > 4 * DOCUMENTS_LIMIT or not {*kinds} <= {"List", "Patient", "Binary", "DocumentReference"}:
+        raise _wrong("It holds a resource that no submission has, or too many.", "Bundle.entry")
+    by_url = {one.url: one.resource for one in bundle.entry}
+    if len(by_url) < len(kinds) or not all(url.startswith("urn:uuid:") for url in by_url):
+        raise _wrong("Each entry has a fullUrl of its own, urn:uuid.", "Bundle.entry.fullUrl")
+    (sent,) = (_set(url, one, by_url) for url, one in by_url.items() if one["resourceType"] == "List")
+    documents = {url: one for url, one in by_url.items() if one["resourceType"] == "DocumentReference"}
+    entries, contents, associations = [], {}, []
+    for url, one in documents.items():
+        said = _read(one, _Document, "DocumentReference")
+        entry = _entry(url, said, by_url)
+        entries.append(entry)
+        contents[url] = _bytes(said, by_url)
+        associations.append(
+            Association(id=f"{url}#member", kind=names.HAS_MEMBER, source=sent.id, target=url, is_original=True)
+        )
+        associations += _relations(url, said)
+    return Submission(sent, tuple(entries), tuple(associations)), contents, kinds
+
+
+def _set(url: str, resource: Mapping[str, Any], by_url: Mapping[str, Mapping[str, Any]]) -> SubmissionSet:
+    said = _read(resource, _List, "List")
+    extended = {one.url.removeprefix(_EXTENSION): one for one in said.extension}
+    unique = next((one.value for one in said.identifier if one.use == "usual"), "")
+    source = extended.get("sourceId", _Extension()).identifier.value
+    if not unique or not source:
+        raise _wrong("The List has no identifier (usual), or no sourceId.", "List.identifier")
+    actors = _actors(said.contained)
+    patient, _ = _patient(said.subject, by_url)
+    return SubmissionSet(
+        id=url,
+        unique_id=_bare_id(unique),
+        source_id=_bare_id(source),
+        patient=patient,
+        submitted=_time(said.date, "List.date"),
+        title=said.title,
+        content_type=_code(extended.get("designationType", _Extension()).concept),
+        authors=_authors((said.source,), actors),
+    )
+
+
+def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -> DocumentEntry:
+    if said.status != "current" or len(said.content) != 1:
+        raise _wrong("A document is current, and has one content.", "DocumentReference.content")
+    content, patient = said.content[0], _patient(said.subject, by_url)
+    attachment = content.attachment
+    born = f"PID-7|{_time(patient[1], 'Patient.birthDate')}" if patient[1] else ""
+    return DocumentEntry(
+        id=url,
+        unique_id=_bare_id(said.master.value) or url.removeprefix("urn:uuid:"),
+        patient=patient[0],
+        mime_type=attachment.content_type,
+        title=attachment.title,
+        comments=said.description,
+        class_code=_code(said.category[0] if said.category else _Concept()),
+        type_code=_code(said.type),
+        format_code=_of(content.format),
+        facility_type=_code(said.context.facility),
+        practice_setting=_code(said.context.setting),
+        confidentiality=tuple(one for concept in said.labels for one in _codes(concept)),
+        events=tuple(one for concept in said.context.event for one in _codes(concept)),
+        authors=_authors(said.author, _actors(said.contained)),
+        language=attachment.language,
+        created=_time(attachment.creation, "attachment.creation"),
+        service_start=_time(said.context.period.start, "context.period"),
+        service_stop=_time(said.context.period.end, "context.period"),
+        hash=_decoded(attachment.hash, "attachment.hash").hex(),
+        size_bytes=attachment.size,
+        source_patient=patient[0],
+        source_patient_info=(born,) if born else (),
+    )
+
+
+def _bytes(said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -> bytes:
+    found = by_url.get(said.content[0].attachment.url, {})
+    if found.get("resourceType") != "Binary":
+        raise Rejected(RegistryError("XDSMissingDocument", "The Binary of a document is not in the Bundle."))
+    return _decoded(_read(found, _Binary, "Binary").data, "Binary.data")
+
+
+def _relations(url: str, said: _Document) -> Iterator[Association]:
+    for place, one in enumerate(said.relations):
+        kind = _RELATIONS.get(one.code)
+        if kind is None:
+            raise _wrong("A relation is of no kind that is known.", "DocumentReference.relatesTo")
+        target = "urn:uuid:" + one.target.reference.rpartition("/")[2].removeprefix("urn:uuid:")
+        yield Association(id=f"{url}#{place}", kind=kind, source=url, target=target)
+
+
+def _patient(subject: _Reference, by_url: Mapping[str, Mapping[str, Any]]) -> tuple[CX, str]:
+    """Whom it is about, by a national number, and when she was born, where the Bundle says so."""
+    found = by_url.get(subject.reference, {})
+    said = _read(found, _Patient, "Patient") if found.get("resourceType") == "Patient" else _Patient()
+    numbers = [one for one in (*said.identifier, subject.identifier) if bare(one.system) in _PERSONS]
+    if len({(bare(one.system), one.value) for one in numbers}) != 1:
+        raise _wrong("The subject is one patient, in the Bundle or by identifier, with a national number.", "subject")
+    return CX(numbers[0].value, bare(numbers[0].system)), said.born
+
+
+def _actors(contained: Sequence[Mapping[str, Any]]) -> dict[str, _Actor]:
+    kinds = ("Practitioner", "PractitionerRole", "Organization")
+    read = [_read(one, _Actor, "contained") for one in contained if one.get("resourceType") in kinds]
+    return {f"#{one.id}": one for one in read}
+
+
+def _authors(references: Sequence[_Reference], actors: Mapping[str, _Actor]) -> tuple[Author, ...]:
+    """Who wrote it. The national Bundles name one author by three references: person, role and organisation."""
+    found = [actors[one.reference] for one in references if one.reference in actors]
+    roles = [one for one in found if one.kind == "PractitionerRole"]
+    found += [
+        actors[end.reference]
+        for one in roles
+        for end in (one.practitioner, one.organization)
+        if end.reference in actors
+    ]
+    people = list(dict.fromkeys(one for one in found if one.kind == "Practitioner"))
+    places = tuple(dict.fromkeys(_xon(one) for one in found if one.kind == "Organization"))
+    codes = tuple(code.code for one in roles for concept in one.code for code in concept.coding if code.code)
+    skills = tuple(code.code for one in roles for concept in one.specialty for code in concept.coding if code.code)
+    if not people:
+        return (Author(None, places, codes, skills),) if places or codes else ()
+    return tuple(Author(_xcn(one), places, codes, skills) for one in people)
+
+
+def _xcn(one: _Actor) -> XCN:
+    name = one.name[0] if one.name and not isinstance(one.name, str) else _Name()
+    known = one.identifier[0] if one.identifier else _Identifier()
+    given, middle = (*name.given, "", "")[:2]
+    return XCN(known.value, name.family, given, middle, authority=bare(known.system))
+
+
+def _xon(one: _Actor) -> XON:
+    known = one.identifier[0] if one.identifier else _Identifier()
+    return XON(one.name if isinstance(one.name, str) else "", known.value, bare(known.system))
+
+
+def _code(concept: _Concept) -> Code | None:
+    return _of(concept.coding[0]) if concept.coding else None
+
+
+def _codes(concept: _Concept) -> tuple[Code, ...]:
+    return tuple(one for one in map(_of, concept.coding) if one is not None)
+
+
+def _of(coding: _Coding) -> Code | None:
+    return Code(coding.code, bare(coding.system), coding.display) if coding.code else None
+
+
+def _time(text: str, where: str) -> str:
+    """A FHIR date or instant as DTM, as exact as it is; empty where none is said."""
+    if not text:
+        return ""
+    try:
+        first = interval(text)[0]
+    except ValueError:
+        raise _wrong("It is no date or time.", where) from None
+    return text.replace("-", "") if "T" not in text else first.strftime("%Y%m%d%H%M%S")
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _wrong("It is not base64.", where) from None
+
+
+def _bare_id(text: str) -> str:
+    return text.removeprefix("urn:oid:").removeprefix("urn:uuid:")
+
+
+def _read(tree: Mapping[str, Any], kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error), where) from None
+
+
+def _wrong(says: str, where: str) -> Rejected:
+    return Rejected(RegistryError("XDSRegistryMetadataError", says, where))

@@ -1,0 +1,198 @@
+"""ITI-65: a Bundle with documents is kept as XDS would have it, whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from documents_at_hand import HOME, MESSAGES, OID, PATIENT, REPOSITORY, entry, needed
+from kjerne.source import mhd
+from kjerne.xds.errors import Rejected
+from kjerne.xds.forms import XCN, XON
+from kjerne.xds.values import Author, Code, DocumentEntry
+from sources import KEY, TEXT, Standing, documents_of, wanted
+
+ADDRESS, KIND = "/R4/fhir/Bundle", "application/fhir+json"
+LIST, PERSON, BYTES, REFERENCE = (f"urn:uuid:00000000-0000-4000-a000-00000000000{place}" for place in range(1, 5))
+MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-"
+Tree = dict[str, Any]
+
+
+def concept(system: str, code: str) -> Tree:
+    return {"coding": [{"system": f"urn:oid:{OID}{system}", "code": code}]}
+
+
+def bundle(change: Callable[[dict[str, Tree]], Any] = lambda _: None) -> bytes:
+    """A Bundle as the national senders write it; `change` spoils its resources, which it has by their type."""
+    subject = {"reference": PERSON}
+    resources: dict[str, Tree] = {
+        "List": {
+            "resourceType": "List",
+            "identifier": [{"use": "usual", "value": "urn:oid:1.2.65"}, {"use": "official", "value": LIST}],
+            "extension": [
+                {"url": f"{MHD}designationType", "valueCodeableConcept": concept("9602", "A03-2")},
+                {"url": f"{MHD}sourceId", "valueIdentifier": {"value": "urn:oid:1.2"}},
+            ],
+            "status": "current", "mode": "working", "subject": subject, "date": "2026-03-10T14:24:56+01:00",
+        },
+        "Patient": {
+            "resourceType": "Patient", "birthDate": "1955-05-17",
+            "identifier": [{"system": f"urn:oid:{PATIENT.authority}", "value": PATIENT.number}],
+        },
+        "Binary": {"resourceType": "Binary", "data": base64.b64encode(TEXT).decode()},
+        "DocumentReference": {
+            "resourceType": "DocumentReference", "status": "current", "subject": subject,
+            "masterIdentifier": {"value": "urn:oid:1.2.65.1"},
+            "contained": [
+                {"resourceType": "Practitioner", "id": "p", "name": [{"family": "VITS", "given": ["GRØNN"]}]},
+                {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "#p"},
+                 "organization": {"reference": "#o"}, "code": [concept("9060", "LE")]},
+                {"resourceType": "Organization", "id": "o", "name": "BETANIEN",
+                 "identifier": [{"system": "urn:oid:2.16.578.1.12.4.1.4.101", "value": "981275721"}]},
+            ],
+            "author": [{"reference": "#p"}, {"reference": "#r"}, {"reference": "#o"}],
+            "type": concept("9602", "A03-2"), "category": [concept("9602", "A00-1")],
+            "securityLabel": [{"coding": [{"system": "urn:oid:2.16.840.1.113883.5.25", "code": "N"}]}],
+            "content": [{
+                "attachment": {"contentType": "text/plain", "url": BYTES, "size": len(TEXT), "title": "Epikrise",
+                               "creation": "2026-03-10T14:25:18+01:00"},
+                "format": {"system": "urn:oid:1.3.6", "code": "urn:no:ehelse:document:text"},
+            }],
+            "context": {"period": {"start": "2026-03-03"}, "facilityType": concept("1303", "86.909"),
+                        "practiceSetting": concept("8651", "A04")},
+        },
+    }  # fmt: skip
+    change(resources)
+    urls = {"List": LIST, "Patient": PERSON, "Binary": BYTES, "DocumentReference": REFERENCE}
+    entries = [{"fullUrl": urls[kind], "resource": one, "request": {}} for kind, one in resources.items()]
+    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()
+
+
+async def send(source: Standing, raw: bytes, kind: str = KIND, key: str = "") -> tuple[int, Tree]:
+    answer = await source.post(ADDRESS, raw, kind, authorization=f"Bearer {key or KEY}")
+    return answer.status_code, answer.json()
+
+
+async def test_a_bundle_is_kept_as_a_submission_and_its_document_is_found_and_given(source: Standing) -> None:
+    status, told = await send(source, bundle())
+    assert (status, told["type"]) == (200, "transaction-response")
+    assert [one["response"] for one in told["entry"]] == [
+        {"status": "201 Created", "location": f"List/{LIST[9:]}"},
+        {"status": "200 OK"},
+        {"status": "201 Created"},
+        {"status": "201 Created", "location": f"DocumentReference/{REFERENCE[9:]}"},
+    ]
+    (found,) = (await source.ask(documents_of())).objects
+    assert isinstance(found, DocumentEntry)
+    assert found == replace(
+        entry(), id=REFERENCE, unique_id="1.2.65.1", logical_id=REFERENCE, version="1", home=HOME, title="Epikrise",
+        repository=REPOSITORY, hash=found.hash, size_bytes=len(TEXT), language="", created="20260310132518",
+        service_start="20260303", service_stop="", source_patient_info=("PID-7|19550517",),
+        class_code=Code("A00-1", f"{OID}9602"), type_code=Code("A03-2", f"{OID}9602"),
+        format_code=Code("urn:no:ehelse:document:text", "1.3.6"), facility_type=Code("86.909", f"{OID}1303"),
+        practice_setting=Code("A04", f"{OID}8651"), confidentiality=(Code("N", "2.16.840.1.113883.5.25"),),
+        authors=(
+            Author(
+                XCN(family="VITS", given="GRØNN"), (XON("BETANIEN", "981275721", "2.16.578.1.12.4.1.4.101"),), ("LE",)
+            ),
+        ),
+    )  # fmt: skip
+    assert (await source.get(wanted("1.2.65.1")))[1] == [TEXT]
+    row, *_ = await source.log()
+    assert (row["action"], row["allowed"], row["documents"]) == (mhd.PROVIDE, True, ["1.2.65.1"])
+
+
+def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]:
+    def change(resources: dict[str, Tree]) -> None:
+        place: Any = resources[kind]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda all_: all_.pop("List"), "XDSRegistryMetadataError"),
+        (lambda all_: all_.pop("Binary"), "XDSMissingDocument"),
+        (lambda all_: all_.pop("Patient"), "XDSRegistryMetadataError"),
+        (spoil("Patient", "identifier", 0, "value", value="17855599121"), "XDSUnknownPatientId"),
+        (spoil("Patient", "identifier", 0, "system", value="urn:oid:1.2"), "XDSRegistryMetadataError"),
+        (spoil("Patient", "resourceType", value="Observation"), "XDSRegistryMetadataError"),
+        (spoil("Binary", "data", value="*"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "status", value="superseded"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "size", value=1), "XDSRepositoryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "size", value="1"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "hash", value="AAAA"), "XDSRepositoryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "contentType", value="text/html"), "XDSRepositoryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "creation", value="yesterday"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "securityLabel", value=[]), "XDSRegistryMetadataError"),
+        (
+            spoil("DocumentReference", "relatesTo", value=[{"code": "replaces", "target": {"reference": REFERENCE}}]),
+            "UnresolvedReferenceException",
+        ),
+        (spoil("DocumentReference", "relatesTo", value=[{"code": "x"}]), "XDSRegistryMetadataError"),
+        (spoil("List", "extension", value=[]), "XDSRegistryMetadataError"),
+    ],
+)  # fmt: skip
+async def test_a_bundle_that_is_wrong_is_refused_with_its_code_and_nothing_of_it_is_kept(
+    source: Standing, change: Any, code: str
+) -> None:
+    status, told = await send(source, bundle(change))
+    assert status == 422
+    assert told["issue"][0]["details"]["coding"][0]["code"] == code
+    assert source.kept() == []
+    assert [(row["rule"], row["allowed"]) for row in await source.log()] == [(code, False)]
+
+
+async def test_a_document_that_replaces_another_does_so_by_reference(source: Standing) -> None:
+    await send(source, bundle())
+    later = json.loads(bundle(spoil("List", "identifier", 0, "value", value="urn:oid:1.2.66")))
+    for one, place in zip(later["entry"], "5678", strict=True):
+        one["fullUrl"] = one["fullUrl"][:-1] + place
+    document = later["entry"][3]["resource"]
+    document |= {
+        "masterIdentifier": {"value": "urn:oid:1.2.66.1"}, "subject": {"reference": later["entry"][1]["fullUrl"]},
+        "relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{REFERENCE[9:]}"}}],
+    }  # fmt: skip
+    document["content"][0]["attachment"]["url"] = later["entry"][2]["fullUrl"]
+    later["entry"][0]["resource"]["subject"] = document["subject"]
+    assert (await send(source, json.dumps(later).encode()))[0] == 200
+    assert await source.found(documents_of()) == ["1.2.66.1"]
+
+
+async def test_strangers_other_types_and_what_is_no_json_are_refused_as_fhir_has_it(source: Standing) -> None:
+    for raw, kind, key, status in (
+        (bundle(), KIND, "other", 401), (bundle(), "text/xml", "", 415), (b"{", KIND, "", 400), (b"{}", KIND, "", 422),
+    ):  # fmt: skip
+        answered, told = await send(source, raw, kind, key)
+        assert (answered, told["resourceType"]) == (status, "OperationOutcome")
+
+
+@needed
+async def test_a_recorded_bundle_is_kept_with_its_bytes_and_one_with_another_patients_document_is_not(
+    source: Standing,
+) -> None:
+    """The CDA document in the third recorded Bundle is about somebody else than its Patient."""
+    first, third = (
+        (MESSAGES / f"IT_iti-65_ProvideBundle{place}.json").read_bytes().removeprefix(b"\xef\xbb\xbf")
+        for place in ("01", "03")
+    )
+    assert (await send(source, first))[0] == 200
+    (found,) = (await source.ask(documents_of())).objects
+    assert isinstance(found, DocumentEntry)
+    assert (await source.get(wanted(found.unique_id)))[1] == list(mhd.provided(first)[1].values())
+    status, told = await send(source, third)
+    assert (status, told["issue"][0]["details"]["coding"][0]["code"]) == (422, "XDSPatientIdDoesNotMatch")
+
+
+def test_a_bundle_that_is_no_transaction_is_none() -> None:
+    with pytest.raises(Rejected):
+        mhd.provided(b'{"resourceType": "Bundle", "type": "batch"}')
