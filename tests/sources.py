@@ -207,10 +207,15 @@ def wanted(unique_id: str, **changes: str) -> Wanted:
 
 
 @asynccontextmanager
-async def standing(dsn: str, owner_dsn: str, folder: Path) -> AsyncIterator[Standing]:
+async def standing(dsn: str, owner_dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Standing]:
     """A source on an empty database at its layout."""
     configured = Configured(
-        HOME, REPOSITORY, (AUDIENCE, "nhn:pps"), trusted(METADATA), {"journal": sha256(KEY.encode()).hexdigest()}
+        HOME,
+        REPOSITORY,
+        (AUDIENCE, "nhn:pps"),
+        trusted(METADATA),
+        {"journal": sha256(KEY.encode()).hexdigest()},
+        **changes,
     )
     pool, owner, clock = await open_pool(dsn, 4), await open_pool(owner_dsn, 1), FixedClock(NOW)
     files = Files(folder)

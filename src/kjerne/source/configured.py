@@ -30,6 +30,9 @@ repository = "{oid}.1"
 saml_metadata = ""
 audiences = []
 
+# The socket of ClamAV (clamd), where documents are scanned before they are kept; empty: they are not.
+clamav = ""
+
 # Who may send documents: a name, and the SHA-256 (hex) of a key of at least 32 characters, sent as `Authorization: Bearer KEY`.
 [submitters]
 """
@@ -44,6 +47,7 @@ class Configured:
     audiences: tuple[str, ...]
     issuers: Trusted
     submitters: Mapping[str, str]
+    clamav: str = ""
 
     def submitter(self, key: str) -> str:
         """Whose key it is; empty where it is nobody's."""
@@ -62,7 +66,7 @@ def configured(folder: Path) -> Configured:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise _wrong("the file cannot be read") from error
-    if unknown := set(said) - {"home", "repository", "saml_metadata", "audiences", "submitters"}:
+    if unknown := set(said) - {"home", "repository", "saml_metadata", "audiences", "clamav", "submitters"}:
         raise _wrong(f"{min(unknown)} is not known")
     home, repository = str(said.get("home", "")), str(said.get("repository", ""))
     if not home.startswith("urn:oid:") or not _OID.fullmatch(home[8:]) or not _OID.fullmatch(repository):
@@ -73,7 +77,9 @@ def configured(folder: Path) -> Configured:
     audiences = said.get("audiences", [])
     if not isinstance(audiences, list) or not all(isinstance(one, str) and one for one in audiences):
         raise _wrong("audiences is a list of names")
-    return Configured(home, repository, tuple(audiences), _issuers(folder, said), dict(submitters))
+    return Configured(
+        home, repository, tuple(audiences), _issuers(folder, said), dict(submitters), str(said.get("clamav", ""))
+    )
 
 
 def _issuers(folder: Path, said: Mapping[str, Any]) -> Trusted:

@@ -16,7 +16,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
-from kjerne.source import law, mhd, rows, submitting
+from kjerne.source import law, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered
@@ -216,6 +216,8 @@ class Source:
 
     async def _keep(self, action: str, message_id: str, ready: submitting.Ready, submitter: str) -> None:
         """All of a submission in one transaction; its documents are on the disk before it commits."""
+        for entry, content in zip(ready.sent.entries, ready.contents, strict=False):  # of ITI-42 there are no contents
+            await scanning.hold_clean(self.configured.clamav, content, entry.id)
         sent, now = ready.sent, self.clock.now()
         try:
             async with self.pool.acquire() as conn, conn.transaction():
