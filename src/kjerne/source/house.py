@@ -35,6 +35,8 @@ from kjerne.xds.values import SubmissionSet, bare
 
 _Gone: TypeAlias = "tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]"
 """For each patient the documents that went, by uniqueId, and their files."""
+_Given: TypeAlias = "list[tuple[Wanted, str, int]]"
+"""Documents that leave, as (which, media type, open descriptor)."""
 CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
 
 
@@ -77,25 +79,25 @@ class Source:
     async def retrieve(self, message: Message, url: str) -> Outcome:
         """ITI-43 and ITI-39."""
         claims = await self._claims(message, url)
+        given: _Given = []
         try:
             asked = messages.wanted(message.body)
             async with self.pool.acquire() as conn:
                 async with conn.transaction():
                     patient, sight = await self._sight(conn, claims, None)
                     held = await rows.held(conn, patient)
-                given, errors = await self._opened(message.action, asked, held, sight)
+                errors = await self._open(message.action, asked, held, sight, given)
                 told = tuple(wanted.document for wanted, _, _ in given)
-                try:
-                    async with conn.transaction():
-                        await rows.note(conn, self._row(message, claims, patient, sight.rule, told))
-                except BaseException:
-                    for _, _, descriptor in given:
-                        os.close(descriptor)
-                    raise
+                async with conn.transaction():
+                    await rows.note(conn, self._row(message, claims, patient, sight.rule, told))
         except Denied as denied:
             return Outcome(messages.written_documents(await self._refused(message, claims, denied), ()), packed=True)
         except Rejected as rejected:
             return Outcome(messages.written_documents(await self._rejected(message, claims, rejected), ()), packed=True)
+        except BaseException:
+            for _, _, descriptor in given:
+                os.close(descriptor)
+            raise
         return _documents(given, errors)
 
     async def submit(self, message: Message, parts: Mapping[str, Part], key: str) -> Outcome:
@@ -256,12 +258,11 @@ class Source:
         known, today = await rows.born(conn, patient), norwegian_day(self.clock.now())
         return patient, law.decide(claims, patient, known, today)
 
-    async def _opened(
-        self, action: str, asked: tuple[Wanted, ...], held: Held, sight: Sight
-    ) -> tuple[list[tuple[Wanted, str, int]], list[RegistryError]]:
-        """The documents that are given, as (which, media type, descriptor), and what is wrong with the others."""
+    async def _open(
+        self, action: str, asked: tuple[Wanted, ...], held: Held, sight: Sight, given: _Given
+    ) -> list[RegistryError]:
+        """Opens the documents that are `given`, into that list, and tells what is wrong with the others."""
         here = {one.entry.unique_id: one for one in held.documents if sight.opens(one.entry)}
-        given: list[tuple[Wanted, str, int]] = []
         errors: list[RegistryError] = []
         for one in asked:
             stored = here.get(one.document)
@@ -277,7 +278,7 @@ class Source:
                 else:
                     wanted = Wanted(one.document, self.configured.repository, self.configured.home)
                     given.append((wanted, stored.entry.mime_type, descriptor))
-        return given, errors
+        return errors
 
     def _misplaced(self, action: str, one: Wanted) -> RegistryError | None:
         if action in CROSS and not one.home:
@@ -359,7 +360,7 @@ def _batches(files: Iterator[bytes], size: int = 1_000) -> Iterator[list[bytes]]
         yield batch
 
 
-def _documents(given: list[tuple[Wanted, str, int]], errors: list[RegistryError]) -> Outcome:
+def _documents(given: _Given, errors: list[RegistryError]) -> Outcome:
     status = _status(given, errors)
     files: list[tuple[str, str, int]] = []
     told: list[Given] = []
