@@ -36,6 +36,7 @@ from kjerne.commands.options import (
     settings_of,
 )
 from kjerne.commands.registers import participation, persons
+from kjerne.commands.synthesising import synth
 from kjerne.commands.viewing import views
 from kjerne.errors import Refusal
 
@@ -67,6 +68,7 @@ kjerne.add_typer(load, name="load")
 kjerne.add_typer(participation, name="participation")
 kjerne.add_typer(persons, name="persons")
 kjerne.add_typer(views, name="view")
+kjerne.add_typer(synth, name="synth")
 guides = typer.Typer(help="Packages of implementation guides, and resources held against their profiles.")
 kjerne.add_typer(guides, name="ig")
 

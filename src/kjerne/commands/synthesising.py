@@ -1,0 +1,180 @@
+"""The commands `kjerne synth`: a model learned from tables, people made of it, and a report that holds both against real ones.
+
+No command here asks a platform or the database for anything. NumPy is an extra (`kjerne[synthetic]`), asked for when it is
+needed, and runs on one thread: with more, sums would be added in another order on another machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kjerne.commands.options import Json, say
+from kjerne.errors import Refusal
+
+if TYPE_CHECKING:  # `kjerne --help` needs none of it
+    from kjerne.services.synthetic.fitting import Source
+
+ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+synth = typer.Typer(help="Synthetic people, learned from tables of events.")
+
+From = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[SOURCE]", help="A folder with events.csv and static.csv (.csv.gz, .ndjson, .parquet, or parts)."
+    ),
+]
+Events = Annotated[
+    Path | None, typer.Option("--events", help="The events instead: id, days, code, value and perhaps unit.")
+]
+Static = Annotated[Path | None, typer.Option("--static", help="The people instead: id, and a column for each trait.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="The same seed makes the same.")]
+
+
+@synth.command("fit")
+def synth_fit(
+    out: Annotated[Path, typer.Option("--out", help="The file of the model.")],
+    source: From = None,
+    events: Events = None,
+    static: Static = None,
+    age: Annotated[str, typer.Option("--age", help="The trait that is the age in years on day 0.")] = "",
+    until: Annotated[str, typer.Option("--until", help="The trait that says on which day a person's time ends.")] = "",
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--leave-out", help="A trait not to learn; may be repeated.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Hard rules (JSON), beside those that the table shows.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=2, help="Nothing is learned of fewer people than this.")] = 10,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Rounds of learning at most.")] = 60,
+    seed: Seed = 1,
+    json_: Json = False,
+) -> None:
+    """Learn a model from tables of events and people; direct identifiers and rare codes do not enter."""
+    _ready()
+    from kjerne.commands.console import loading
+    from kjerne.services.synthetic import fitting, learning, model_file
+    from kjerne.services.synthetic import rules as hard
+
+    found = _source(source, events, static)
+    given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
+    wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""))
+    with loading(quiet=json_) as step:
+        model, copies = fitting.fit(found, wanted, learning.Effort(epochs=epochs), step)
+    hash_ = model_file.saved(model, copies, out)
+    card = model.card
+    told = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']}"
+    lines = [
+        *(f"note: {one}" for one in card["notes"]),
+        f"{told} with {card['events']} events of {card['codes']} codes",
+    ]
+    say({"model": str(out), "hash": hash_, "card": card}, as_json=json_, text="\n".join(lines))
+
+
+@synth.command("show")
+def synth_show(
+    model: Annotated[Path, typer.Argument(help="The file of a model.")],
+    json_: Json = False,
+) -> None:
+    """Show a model's card: what it was learned from, how, and which rules it keeps."""
+    _ready()
+    import json
+
+    from kjerne.services.synthetic import model_file
+
+    kept = model_file.opened(model)
+    told = {"hash": kept.hash, "card": kept.model.card}
+    say(told, as_json=json_, text=json.dumps(told, indent=2, ensure_ascii=False))
+
+
+@synth.command("generate")
+def synth_generate(
+    model: Annotated[Path, typer.Argument(help="The file of a model.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder: new, empty, or with a run that was broken off.")
+    ] = None,
+    people: Annotated[int, typer.Option("--people", min=1, max=10**9, help="How many.")] = 1000,
+    person: Annotated[
+        int | None, typer.Option("--person", min=0, max=10**9, help="Show this one alone instead.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet.")] = "ndjson",
+    engine: Annotated[str, typer.Option("--engine", help="local, or dask where it is installed.")] = "local",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes beside each other.")] = 1,
+    shard_people: Annotated[
+        int, typer.Option("--shard-people", min=1, help="People in a file: whole blocks of 4,096.")
+    ] = 20_480,
+    seed: Seed = 1,
+    json_: Json = False,
+) -> None:
+    """Make people of a model: the same for the same seed, whichever engine, however many shards; goes on where it was broken
+    off."""
+    _ready()
+    import json
+    import time
+
+    from kjerne.commands.console import loading
+    from kjerne.services.synthetic import model_file, row_files, sampling, writing
+
+    if person is not None:
+        told = writing.one_person(model_file.opened(model), seed, person)
+        say(told, as_json=json_, text=json.dumps(told, indent=1, ensure_ascii=False))
+        return
+    for word, words, option in ((format_, row_files.FORMATS, "--format"), (engine, writing.ENGINES, "--engine")):
+        if word not in words:
+            raise Refusal(400, f"it is none of {', '.join(words)}", where=option)
+    if out is None:
+        raise Refusal(400, "where they go is not said", where="--out", todo="Name a folder, or one --person.")
+    if shard_people % sampling.BLOCK:
+        raise Refusal(400, f"a shard is whole blocks of {sampling.BLOCK} people", where="--shard-people")
+    order = writing.Order(str(model), seed, people, shard_people, format_, str(out))
+    began = time.monotonic()
+    with loading(quiet=json_) as step:
+        found = writing.generate(order, engine, workers, step)
+    events, broken = sum(one.events for one in found.shards), sum(one.violations for one in found.shards)
+    seconds = round(time.monotonic() - began, 3)
+    told = {"folder": str(out), "people": found.people, "events": events, "violations": broken, "digest": found.digest,
+            "shards": len(found.shards), "seconds": seconds}  # fmt: skip
+    text = (
+        f"{out}: {found.people} people with {events} events in {len(found.shards)} shards, digest {found.digest[:12]}"
+    )
+    say(told, as_json=json_, text=text)
+
+
+def _ready() -> None:
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    if importlib.util.find_spec("numpy") is None:
+        todo = "Install kjerne[synthetic]."
+        raise Refusal(404, "NumPy is not installed, and synthetic people are learned and made with it", todo=todo)
+
+
+def _source(folder: Path | None, events: Path | None, static: Path | None) -> Source:
+    from kjerne.services.synthetic import fitting, tables, writing
+
+    if folder is not None and (events or static):
+        raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
+    if folder is not None:
+        manifest = writing.read_manifest(folder)
+        if manifest and not manifest.complete:
+            raise Refusal(
+                409, "the people in it were not all made", where=str(folder), todo="Run generate again: it goes on."
+            )
+        return fitting.Source(tables.files_of(folder, "events"), tables.files_of(folder, "static"), bool(manifest))
+    if events is None or static is None:
+        raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
+    for path in (events, static):
+        if not path.is_file():
+            raise Refusal(404, "there is no such file", where=str(path))
+    return fitting.Source([events], [static], generated=False)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refusal(400, f"it cannot be read: {error.strerror}", where=str(path)) from None

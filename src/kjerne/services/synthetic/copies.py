@@ -1,0 +1,126 @@
+"""No copies: what of the training data may not come out again, and how it is found.
+
+*Five events in a row* (code, cell of the value, cells of the four gaps between) that fewer than ten people had, and *whole
+records* (traits and all events) are kept as keyed hashes in a Bloom filter in the model. A sampled person with one of them is
+made anew. The filter says yes to one in some hundreds that are no copy, which costs a little time and makes a yes no proof:
+but who has the model can ask it about five events that he guesses, so it is as confidential as the model ([decision
+83](../../../../docs/decisions)).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.network import Flags, Ints
+from kjerne.services.synthetic.people_model import GAPS, INDEX, SAME, Model, cells_of
+
+IN_A_ROW: Final = 5
+SHARED_BY: Final = 10
+BITS_EACH: Final = 14
+HASHES: Final = 4
+
+Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class CopyFilter:
+    """A Bloom filter over hashes that are keyed by `salt`."""
+
+    salt: int
+    bits: NDArray[np.uint8]
+
+    def holds(self, hashes: Hashes) -> Flags:
+        """Which of these hashes were put in, and a few more."""
+        found = np.ones(len(hashes), np.bool_)
+        for place in _places(hashes, len(self.bits) * 8):
+            found &= (self.bits[place >> np.uint64(3)] >> (place & np.uint64(7)).astype(np.uint8)) & 1 == 1
+        return found
+
+    def copied(self, model: Model, cohort: Cohort) -> Flags:
+        """Which people of a cohort have five events in a row, or a whole record, of the training data."""
+        rows, owners = rows_hashed(model, cohort, self.salt)
+        found = self.holds(records_hashed(model, cohort, self.salt))
+        found[owners[self.holds(rows)]] = True
+        return found
+
+
+def filter_of(model: Model, cohort: Cohort, seed: int) -> CopyFilter:
+    """The filter of a training cohort."""
+    salt = int.from_bytes(hashlib.sha256(f"copies {seed}".encode()).digest()[:8], "little")
+    rows, owners = rows_hashed(model, cohort, salt)
+    pairs = np.unique(np.stack([rows, owners.astype(np.uint64)], axis=1), axis=0)[:, 0]
+    hashes, people = np.unique(pairs, return_counts=True)
+    kept = np.concatenate([hashes[people < SHARED_BY], records_hashed(model, cohort, salt)])
+    bits = np.zeros(max(64, len(kept) * BITS_EACH // 8 + 1), np.uint8)
+    for place in _places(kept, len(bits) * 8):
+        np.bitwise_or.at(bits, place >> np.uint64(3), np.uint8(1) << (place & np.uint64(7)).astype(np.uint8))
+    return CopyFilter(salt, bits)
+
+
+def rows_hashed(model: Model, cohort: Cohort, salt: int) -> tuple[Hashes, Ints]:
+    """A hash of every five events in a row, and whose they are."""
+    whats, gaps = events_told(model, cohort)
+    count = len(whats) - IN_A_ROW + 1
+    if count <= 0:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    persons = cohort.persons
+    found = np.full(count, np.uint64(salt))
+    for place in range(IN_A_ROW):
+        found = _mixed(found ^ whats[place : place + count])
+        if place:
+            found = _mixed(found + gaps[place : place + count])
+    one = persons[:count] == persons[IN_A_ROW - 1 :]
+    return found[one], persons[:count][one]
+
+
+def records_hashed(model: Model, cohort: Cohort, salt: int) -> Hashes:
+    """A hash of each person's whole record."""
+    found = np.full(cohort.people, np.uint64(salt ^ 0x5DEECE66D))
+    for place, trait in enumerate(model.traits):
+        found = _mixed(found ^ cells_of(trait, cohort.traits[place].numbers).astype(np.uint64))
+    whats, gaps = events_told(model, cohort)
+    persons = cohort.persons
+    within = (np.arange(len(persons)) - cohort.first[persons]).astype(np.uint64)
+    parts = _mixed(_mixed(whats ^ _mixed(gaps + np.uint64(salt))) + within)
+    summed = np.zeros(cohort.people, np.uint64)
+    np.add.at(summed, persons, parts)
+    return _mixed(found ^ summed)
+
+
+def events_told(model: Model, cohort: Cohort) -> tuple[Hashes, Hashes]:
+    """What each event is (code and cell of its value), and the cell of the gap before it (of the start where it is a person's
+    first)."""
+    cells = np.full(len(cohort.code), -1, np.int64)
+    for code, grid in enumerate(model.values):
+        rows = np.flatnonzero((cohort.code == code) & ~np.isnan(cohort.values))
+        if grid and len(rows):
+            cells[rows] = grid.cells(cohort.values[rows])
+    whats = (cohort.code * 4096 + cells + 1).astype(np.uint64)
+    gaps = np.zeros(len(cells), np.int64)
+    gaps[1:] = np.diff(cohort.times)
+    cut = np.zeros(len(cells), np.bool_)
+    cut[cohort.first[:-1][cohort.lengths > 0]] = True
+    to_index = np.zeros(len(cells), np.bool_)
+    to_index[1:] = (cohort.times[:-1] < 0) & (cohort.times[1:] == 0) & model.to_index
+    told = np.where(gaps > 0, GAPS + model.gaps.cells(gaps.astype(np.float64)), SAME)
+    told = np.where(to_index, INDEX, told)
+    told = np.where(cut, 4096 + model.starts.cells(cohort.times.astype(np.float64)), told)
+    return whats, told.astype(np.uint64)
+
+
+def _places(hashes: Hashes, bits: int) -> list[Hashes]:
+    other = _mixed(hashes) | np.uint64(1)
+    return [(hashes + np.uint64(number) * other) % np.uint64(bits) for number in range(HASHES)]
+
+
+def _mixed(words: Hashes) -> Hashes:
+    """Every bit of each word spread over all of it (the finaliser of splitmix64)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

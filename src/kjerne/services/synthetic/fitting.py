@@ -1,0 +1,106 @@
+"""`kjerne synth fit`: from tables to a model with its card and its filter of copies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
+from kjerne.services.synthetic.copies import CopyFilter, filter_of
+from kjerne.services.synthetic.learning import Effort, Step, learned
+from kjerne.services.synthetic.people_model import Model
+from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
+from kjerne.services.synthetic.tables import read_events, read_traits
+from kjerne.services.synthetic.tuning import tuned
+from kjerne.services.synthetic.vocabulary import guarded, rare_levels_joined
+
+PRIVACY: Final = (
+    "No differential privacy. That single people cannot be told from this model is what the report measures, and no proof: "
+    "keep it where its training data may lie until the report's gates pass and somebody answers for letting it out."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a cohort, and whether they hold real people or generated ones."""
+
+    events: Sequence[Path]
+    traits: Sequence[Path]
+    generated: bool
+
+    def lineage(self) -> list[dict[str, str]]:
+        """Each file's name and SHA-256."""
+        return [{"file": one.name, "sha256": _digest(one)} for one in (*self.events, *self.traits)]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a fit is asked for. `age` and `until` are names of traits, or empty."""
+
+    k: int = 10
+    age: str = ""
+    until: str = ""
+    leave_out: Collection[str] = ()
+    seed: int = 1
+    rules: RuleFile | None = None
+    rules_from: str = ""
+
+
+def read(source: Source, leave_out: Collection[str] = ()) -> Cohort:
+    """The cohort of a source."""
+    return cohort_of(read_events(source.events), read_traits(source.traits), leave_out)
+
+
+def like(source: Source, model: Model) -> Cohort:
+    """The cohort of a source with the codes and traits of a model."""
+    kept = [Trait(one.name, one.levels, np.zeros(0)) for one in model.traits]
+    return cohort_of(
+        read_events(source.events), read_traits(source.traits), codes=model.codes, kept=kept, ticks=model.ticks
+    )
+
+
+def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Model, CopyFilter]:
+    """Learn a model. `Refusal` where the cohort is too small, or holds what cannot be learned."""
+    cohort = read(source, wanted.leave_out)
+    notes = list(cohort.notes)
+    traits = tuple(rare_levels_joined(one, wanted.k, notes) if one.is_choice else one for one in cohort.traits)
+    cohort = guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
+    for name in (wanted.age, wanted.until):
+        if name and not any(one.name == name and not one.is_choice for one in cohort.traits):
+            raise Refusal(404, f"there is no measured trait {name}", where=", ".join(str(one) for one in source.traits))
+    _check_until(cohort, wanted.until)
+    rules = rules_of(cohort, wanted.rules, wanted.rules_from)
+    model = learned(cohort, wanted.k, wanted.age, wanted.until, rules, effort, wanted.seed, step)
+    model = tuned(model, cohort, wanted.seed)
+    by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
+    card: dict[str, Any] = {
+        "learned_from": "generated people" if source.generated else "real people",
+        "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
+        "traits": [one.name for one in cohort.traits], "age": wanted.age, "until": wanted.until,
+        "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,
+        "effort": asdict(effort), "seed": wanted.seed, "lineage": source.lineage(), **model.card,
+    }  # fmt: skip
+    if source.generated:
+        card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
+    model = replace(model, card=card)
+    return model, filter_of(model, cohort, wanted.seed)
+
+
+def _check_until(cohort: Cohort, until: str) -> None:
+    if not until:
+        return
+    ends = next(one.numbers for one in cohort.traits if one.name == until) * cohort.ticks
+    if broken := int((cohort.times > ends[cohort.persons]).sum()):
+        says = f"{broken} events are later than the trait {until} says that a person's time ends"
+        raise Refusal(422, says, where="--until", todo="Name another trait, or mend the table.")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

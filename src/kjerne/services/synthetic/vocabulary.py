@@ -1,0 +1,215 @@
+"""What may be learned of a cohort, and on which grid: codes, values, gaps and times that at least `k` people share.
+
+A code of fewer people than `k` goes to its parent where a hierarchy is in the code itself (ICD-10 `E11.9` to `E11`, ATC
+`C10AA05` to `C10AA`), else it is left out. Values lie in *cells* of at least `k` people each, so the edges, the smallest and
+the greatest among them, are never one person's. Times are whole ticks in cells of the same kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic.cohorts import Cohort, Trait
+from kjerne.services.synthetic.network import Floats, Ints
+
+CELLS_MOST: Final = 128
+DECIMALS_MOST: Final = 4
+WIDTHS: Final = 60
+GROWTH: Final = 1.08
+"""Where numbers are few a cell ends all the same when it is a sixtieth of their range, and 8 % from end to end if all are
+above 0."""
+_ICD10: Final = re.compile(r"([A-Z]\d{2})\.\w+")
+_ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z]{2}\d{2}|[A-Z]\d{2}[A-Z]{2}|[A-Z]\d{2}[A-Z]")
+_ATC_PARENT: Final = {7: 5, 5: 4, 4: 3}
+_NORMAL: Final = NormalDist()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of numbers: `low` and `high` (both inside) of each on the grid of `decimals`, and their `edges` as normal scores.
+
+    `edges` has one more than there are cells and is endless at both ends; `middle` is the score by which a cell is told to
+    the network.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    edges: Floats
+    middle: Floats
+    decimals: int
+
+    @property
+    def straight(self) -> Floats:
+        """The middle of each cell as a number between 0 and 1, from the first cell to the last."""
+        middle = (self.low + self.high) / 2
+        found: Floats = ((middle - middle[0]) / max(middle[-1] - middle[0], 1e-9)).astype(np.float32)
+        return found
+
+    def cells(self, numbers: NDArray[np.float64]) -> Ints:
+        """The cell of each number; what lies outside is clipped to the first and the last."""
+        found: Ints = np.searchsorted(self.low[1:], numbers + 10.0 ** -(self.decimals + 3), side="right")
+        return found
+
+    def cells_at(self, scores: Floats) -> Ints:
+        """The cell that holds each normal score."""
+        found: Ints = np.searchsorted(self.edges[1:-1], scores, side="right")
+        return found
+
+    def numbers(self, cells: Ints, uniform: Floats) -> NDArray[np.float64]:
+        """A number in each cell, every one on the grid as likely as another."""
+        step = 10.0**-self.decimals
+        low, high = self.low[cells], self.high[cells]
+        count = np.rint((high - low) / step) + 1
+        found: NDArray[np.float64] = np.round(
+            low + np.minimum(np.floor(uniform * count), count - 1) * step, self.decimals
+        )
+        return found
+
+
+def grid_of(numbers: NDArray[np.float64], people: Ints, k: int, most: int = CELLS_MOST) -> Grid | None:
+    """Cells of about equally many numbers, each of at least `k` people; None where there are no two such cells and no one
+    value of `k`."""
+    if len(np.unique(people)) < k:
+        return None
+    decimals = next(
+        (d for d in range(DECIMALS_MOST) if np.allclose(numbers, np.round(numbers, d), atol=1e-6)), DECIMALS_MOST
+    )
+    rounded = np.round(numbers, decimals)
+    order = np.argsort(rounded, kind="stable")
+    values, owners = rounded[order], people[order]
+    starts = np.flatnonzero(np.concatenate([[True], values[1:] > values[:-1]]))
+    ends = np.concatenate([starts[1:], [len(values)]])
+    wanted = len(values) / most
+    wide = _too_wide(values)
+    cuts, seen, begun = list[int](), set[int](), 0
+    for start, end in zip(starts, ends, strict=True):
+        seen.update(owners[start:end].tolist())
+        if len(seen) >= k and (end - begun >= wanted or wide(values[begun], values[start])):
+            cuts.append(end)
+            begun, seen = end, set()
+    if begun < len(values):  # what is left over is too few, and goes to the last cell
+        cuts = [*cuts[:-1], len(values)] if cuts else [len(values)]
+    firsts = np.array([0, *cuts[:-1]])
+    lasts = np.array(cuts) - 1
+    shares = np.array([0, *cuts]) / len(values)
+    edges = np.array([-np.inf, *(_NORMAL.inv_cdf(one) for one in shares[1:-1]), np.inf], np.float32)
+    middle = np.array([_NORMAL.inv_cdf(one) for one in (shares[1:] + shares[:-1]) / 2], np.float32)
+    low, high = _clipped(values, owners, firsts, lasts, k)
+    return Grid(low, high, edges, middle, decimals)
+
+
+def _too_wide(values: NDArray[np.float64]) -> Callable[[float, float], bool]:
+    """Whether a cell from one number to another is so wide that numbers are not alike all over it: in long tails."""
+    width = (values[int(0.98 * len(values))] - values[int(0.02 * len(values))]) / WIDTHS
+    grows = values[0] > 0
+    return lambda low, high: high - low >= width and (not grows or high >= low * GROWTH)
+
+
+def _clipped(
+    values: NDArray[np.float64], owners: Ints, firsts: Ints, lasts: Ints, k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of each cell; the outermost of all are those that `k` people reach, so that no record value is shown."""
+    low, high = values[firsts].copy(), values[lasts].copy()
+    low[0] = _reached(values, owners, k)
+    high[-1] = _reached(values[::-1], owners[::-1], k)
+    low[0], high[-1] = min(low[0], high[0]), max(high[-1], low[-1])
+    return low, high
+
+
+def _reached(values: NDArray[np.float64], owners: Ints, k: int) -> float:
+    """The first value in this order which `k` people reach or go beyond."""
+    seen = set[int]()
+    for value, owner in zip(values, owners.tolist(), strict=True):
+        seen.add(owner)
+        if len(seen) >= k:
+            return float(value)
+    return float(values[-1])
+
+
+def guarded(cohort: Cohort, k: int) -> Cohort:
+    """The cohort with codes that at least `k` people have; rarer ones at their parent, or left out and counted."""
+    if cohort.people < 10 * k:
+        todo = f"With k = {k} at least {10 * k} people are needed."
+        raise Refusal(
+            422, f"there are too few people to learn from: {cohort.people}", where="the static table", todo=todo
+        )
+    codes, notes = list(cohort.codes), list(cohort.notes)
+    code, raised, persons = cohort.code.copy(), 0, cohort.persons
+    while True:
+        counts = _people_of(persons, code, len(codes))
+        rare = [place for place, count in enumerate(counts) if 0 < count < k]
+        parents = {place: parent for place in rare if (parent := parent_of(codes[place]))}
+        if not parents:
+            break
+        for place, parent in parents.items():
+            if parent not in codes:
+                codes.append(parent)
+            raised += int((code == place).sum())
+            code[code == place] = codes.index(parent)
+    dropped = np.isin(code, rare)
+    if raised:
+        notes.append(f"{raised} events with codes of fewer than {k} people were learned under the code above")
+    if dropped.any():
+        notes.append(f"{int(dropped.sum())} events of {len(rare)} codes of fewer than {k} people were left out")
+    kept = [place for place, count in enumerate(counts) if count >= k]
+    if not kept:
+        raise Refusal(422, f"no code is had by {k} people", where="the event table", todo="Take coarser codes.")
+    return _with_codes(cohort, codes, code, kept, notes)
+
+
+def _with_codes(cohort: Cohort, codes: list[str], code: Ints, kept: list[int], notes: list[str]) -> Cohort:
+    places = np.full(len(codes), -1, np.int64)
+    places[kept] = np.arange(len(kept))
+    persons, code = cohort.persons, places[code]
+    rows = np.flatnonzero(code >= 0)
+    rows = rows[np.lexsort((code[rows], cohort.times[rows], persons[rows]))]
+    same = np.zeros(len(rows), np.bool_)
+    if len(rows) > 1:
+        before, after = rows[:-1], rows[1:]
+        same[1:] = (
+            (persons[before] == persons[after])
+            & (cohort.times[before] == cohort.times[after])
+            & (code[before] == code[after])
+        )
+    rows = rows[~same]
+    units = [*cohort.units, *[""] * (len(codes) - len(cohort.units))]
+    return replace(
+        cohort, codes=tuple(codes[place] for place in kept), units=tuple(units[place] for place in kept),
+        first=np.searchsorted(persons[rows], np.arange(cohort.people + 1)), times=cohort.times[rows], code=code[rows],
+        values=cohort.values[rows], notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _people_of(persons: Ints, code: Ints, codes: int) -> Ints:
+    """How many people have each code."""
+    pairs = np.unique(np.stack([code, persons]), axis=1)[0]
+    return np.bincount(pairs, minlength=codes)
+
+
+def parent_of(code: str) -> str:
+    """The class above a code in its own hierarchy, or nothing."""
+    if found := _ICD10.fullmatch(code):
+        return found[1]
+    return code[: _ATC_PARENT[len(code)]] if _ATC.fullmatch(code) else ""
+
+
+def rare_levels_joined(trait: Trait, k: int, notes: list[str]) -> Trait:
+    """A trait without levels that fewer than `k` people have: those count as missing."""
+    counts = np.bincount(trait.numbers[trait.numbers >= 0].astype(np.int64), minlength=len(trait.levels))
+    kept = [place for place, count in enumerate(counts) if count >= k]
+    if len(kept) == len(trait.levels):
+        return trait
+    notes.append(
+        f"{len(trait.levels) - len(kept)} levels of the trait {trait.name} have fewer than {k} people and count as missing"
+    )
+    places = np.full(len(trait.levels) + 1, -1.0)
+    places[kept] = np.arange(len(kept))
+    return Trait(trait.name, tuple(trait.levels[place] for place in kept), places[trait.numbers.astype(np.int64)])

@@ -1,0 +1,221 @@
+"""`kjerne synth generate`: people in shards, each a file of events and one of traits, with a manifest of their hashes.
+
+A shard is whole blocks of people, written beside its place and moved there when it is done. A run that was broken off goes on
+with the shards that are missing; those that are there are compared with the manifest. How many people a shard holds and which
+engine makes it changes no byte of a person: `digest` in the manifest is over the people, not over the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic import model_file
+from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.row_files import columns_of, event_rows, trait_rows, written, written_rows
+from kjerne.services.synthetic.rules import violations
+from kjerne.services.synthetic.sampling import BLOCK, block, joined
+from kjerne.services.synthetic.streams import Streams
+
+MANIFEST: Final = "manifest.json"
+ENGINES: Final = ("local", "dask")
+WAVE: Final = 4
+"""Shards for each worker between two looks at a cluster's answers."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for: everything a shard needs, so that any process makes it alone."""
+
+    model: str
+    seed: int
+    people: int
+    shard_people: int
+    format: str
+    folder: str
+
+    @property
+    def shards(self) -> int:
+        return -(-self.people // self.shard_people)
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """A shard as the manifest tells it: its people, events and broken rules; files with their SHA-256; a digest of each
+    block."""
+
+    number: int
+    people: int
+    events: int
+    violations: int
+    files: dict[str, str]
+    blocks: list[str]
+
+
+class Manifest(msgspec.Struct):
+    """What lies in a folder of generated people. `generated` says to `fit` that nobody in it is real."""
+
+    model: str
+    seed: int
+    people: int
+    shard_people: int
+    format: str
+    generated: bool
+    complete: bool
+    digest: str
+    shards: list[Shard]
+    card: dict[str, Any]
+
+
+def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, str], None]) -> Manifest:
+    """Make all shards that are not there yet. `Refusal` where the folder holds another generation, or cannot be written."""
+    kept = model_file.opened(Path(order.model))
+    folder = Path(order.folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Refusal(400, f"the folder cannot be made: {error.strerror}", where=str(folder)) from None
+    manifest = _begun(order, kept, folder)
+    there = {one.number for one in manifest.shards}
+    missing = [number for number in range(order.shards) if number not in there]
+    done = sum(one.people for one in manifest.shards)
+    step(done, order.people, "people")
+    for shard in _made_by(engine, order, missing, workers):
+        manifest.shards.append(shard)
+        done += shard.people
+        _write(folder, manifest)
+        step(done, order.people, "people")
+    manifest.shards.sort(key=lambda one: one.number)
+    manifest.complete = True
+    manifest.digest = hashlib.sha256(
+        "".join(name for one in manifest.shards for name in one.blocks).encode()
+    ).hexdigest()
+    _write(folder, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder, or None where it has none."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError):
+        raise Refusal(422, "the manifest cannot be read", where=str(path), todo="Take another folder.") from None
+
+
+def one_person(kept: model_file.Kept, seed: int, person: int) -> dict[str, Any]:
+    """Somebody by her number, made without those before her but for the few of her block."""
+    cohort = block(kept.model, Streams(kept.hash, seed), person // BLOCK, kept.copies)
+    alone = cohort.of(np.arange(person % BLOCK, person % BLOCK + 1))
+    (told,) = trait_rows(kept.model, alone, person)
+    return {
+        **msgspec.json.decode(told),
+        "events": [msgspec.json.decode(line) for line in event_rows(kept.model, alone, person)],
+    }
+
+
+def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
+    found = read_manifest(folder)
+    if found is None:
+        if any(folder.iterdir()):
+            raise Refusal(409, "the folder holds something else", where=str(folder), todo="Take an empty one.")
+        return Manifest(
+            kept.hash,
+            order.seed,
+            order.people,
+            order.shard_people,
+            order.format,
+            True,
+            False,
+            "",
+            [],
+            dict(kept.model.card),
+        )
+    same = (found.model, found.seed, found.people, found.shard_people, found.format)
+    if same != (kept.hash, order.seed, order.people, order.shard_people, order.format):
+        says = "the folder holds people of another model, seed, number, shard or format"
+        raise Refusal(409, says, where=str(folder), todo="Take an empty one.")
+    found.shards = [
+        one for one in found.shards if all(_is_whole(folder / name, sha) for name, sha in one.files.items())
+    ]
+    return found
+
+
+def _is_whole(path: Path, sha: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha
+
+
+def _write(folder: Path, manifest: Manifest) -> None:
+    with written(folder / MANIFEST) as beside:
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+
+
+def _made_by(engine: str, order: Order, missing: Sequence[int], workers: int) -> Iterator[Shard]:
+    if engine == "dask":
+        yield from _by_dask(order, missing, workers)
+    elif workers == 1 or len(missing) < 2:
+        yield from (shard(order, number) for number in missing)
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=context) as pool:
+            tasks = [pool.submit(shard, order, number) for number in missing]
+            try:
+                for task in as_completed(tasks):
+                    yield task.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _by_dask(order: Order, missing: Sequence[int], workers: int) -> Iterator[Shard]:
+    try:
+        dask = importlib.import_module("dask")
+    except ImportError:
+        raise Refusal(
+            404, "Dask is not installed", where="--engine", todo="Install dask, or use the engine local."
+        ) from None
+    make, wave = dask.delayed(shard), workers * WAVE
+    for place in range(0, len(missing), wave):
+        tasks = [make(order, number) for number in missing[place : place + wave]]
+        yield from dask.compute(*tasks, scheduler="processes", num_workers=workers)
+
+
+@cache
+def _kept(path: str) -> model_file.Kept:
+    return model_file.opened(Path(path))
+
+
+def shard(order: Order, number: int) -> Shard:
+    """Make one shard and write its files."""
+    kept, folder = _kept(order.model), Path(order.folder)
+    streams, first = Streams(kept.hash, order.seed), number * order.shard_people
+    last = min(first + order.shard_people, order.people)
+    blocks, digests = list[Cohort](), list[str]()
+    for place in range(first // BLOCK, -(-last // BLOCK)):
+        whole = block(kept.model, streams, place, kept.copies)
+        some = whole.of(np.arange(0, min(BLOCK, last - place * BLOCK)))
+        digests.append(_digest(some))
+        blocks.append(some)
+    cohort, files = joined(blocks), dict[str, str]()
+    for stem, rows in (("events", event_rows), ("static", trait_rows)):
+        name = f"{stem}-{number:05d}.{order.format}"
+        written_rows(folder / name, order.format, rows(kept.model, cohort, first), columns_of(kept.model, stem))
+        files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    broken = sum(violations(kept.model, cohort).values())
+    return Shard(number, cohort.people, len(cohort.code), broken, files, digests)
+
+
+def _digest(cohort: Cohort) -> str:
+    parts = [cohort.first, cohort.times, cohort.code, cohort.values, *(one.numbers for one in cohort.traits)]
+    return hashlib.sha256(b"".join(one.tobytes() for one in parts)).hexdigest()

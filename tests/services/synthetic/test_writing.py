@@ -1,0 +1,184 @@
+"""`kjerne synth`: a model and people of it as files, whole or not at all, the same however they are made."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic import fitting, model_file, row_files, tables, tuning, writing
+from kjerne.services.synthetic.cohorts import Cohort
+from services.synthetic.made_tables import tables as made_tables
+
+
+@pytest.fixture(autouse=True)
+def little_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models here need not be good."""
+    monkeypatch.setattr(tuning, "ROUNDS", 0)
+
+
+def told(out: str) -> Any:
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def people(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4,200 people in two shards."""
+    folder = tmp_path_factory.mktemp("people") / "one"
+    writing.generate(
+        writing.Order(str(model_path), 7, 4_200, 4_096, "ndjson", str(folder)), "local", 1, lambda *_: None
+    )
+    return folder
+
+
+def joined(folder: Path, stem: str) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.glob(f"{stem}-*.ndjson")))
+
+
+def test_fit_tells_what_it_learned_from_and_refuses_what_it_cannot(run: Any, made_folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.synth"
+    words = ("synth", "fit", str(made_folder), "--out", str(model), "--age", "age", "--epochs", "1")
+    code, out, _ = run(*words, "--json")
+    card = told(out)["card"]
+    assert (code, card["people"], card["learned_from"], card["k"]) == (0, 400, "real people", 10)
+    assert card["lineage"][0] == {
+        "file": "events.csv",
+        "sha256": hashlib.sha256((made_folder / "events.csv").read_bytes()).hexdigest(),
+    }
+    assert "No differential privacy" in card["privacy"]
+    assert model.stat().st_mode & 0o777 == 0o600
+    first = model.read_bytes()
+    assert run(*words)[0] == 0
+    assert model.read_bytes() == first  # the same tables and seed
+    code, _, err = run("synth", "fit", str(made_tables(tmp_path / "few", people=60)), "--out", str(tmp_path / "n"))
+    assert code == 1
+    assert "too few people to learn from: 60" in err
+    assert not (tmp_path / "n").exists()
+    assert "and --static" in run("synth", "fit", "--events", str(model), "--out", str(model))[2]
+
+
+def test_people_are_the_same_in_any_shards_formats_processes_and_alone(
+    run: Any, people: Path, model_path: Path, kept: model_file.Kept, tmp_path: Path
+) -> None:
+    def digest(*options: str) -> tuple[Path, str]:
+        folder = tmp_path / hashlib.sha256(" ".join(options).encode()).hexdigest()[:8]
+        code, out, err = run("synth", "generate", str(model_path), "--out", str(folder), "--people", "4200", "--seed", "7",
+                             "--json", *options)  # fmt: skip
+        assert code == 0, out + err
+        assert told(out)["violations"] == 0
+        return folder, told(out)["digest"]
+
+    manifest = writing.read_manifest(people)
+    assert manifest is not None
+    assert manifest.complete
+    whole, same = digest("--shard-people", "8192")
+    assert same == manifest.digest
+    assert joined(whole, "events") == joined(people, "events")
+    assert joined(whole, "static") == joined(people, "static")
+    assert digest("--shard-people", "4096", "--workers", "2", "--format", "csv")[1] == manifest.digest
+    _, out, _ = run("synth", "generate", str(model_path), "--person", "4111", "--seed", "7", "--json")
+    lines = [json.loads(line) for line in joined(people, "events").splitlines()]
+    assert told(out)["events"] == [line for line in lines if line["id"] == "4111"]
+    assert told(out)["id"] == "4111"
+
+
+def test_what_is_written_is_read_again_in_every_format(model_path: Path, kept: model_file.Kept, tmp_path: Path) -> None:
+    def read(folder: Path) -> Cohort:
+        source = fitting.Source(tables.files_of(folder, "events"), tables.files_of(folder, "static"), generated=True)
+        return fitting.like(source, kept.model)
+
+    for format_ in row_files.FORMATS:
+        order = writing.Order(str(model_path), 7, 300, 4_096, format_, str(tmp_path / format_))
+        writing.generate(order, "local", 1, lambda *_: None)
+    first = read(tmp_path / "ndjson")
+    assert first.people == 300
+    for format_ in row_files.FORMATS[1:]:
+        other = read(tmp_path / format_)
+        assert np.array_equal(other.values, first.values, equal_nan=True)
+        assert np.array_equal(other.traits[2].numbers, first.traits[2].numbers, equal_nan=True)
+        assert [one.levels for one in other.traits] == [one.levels for one in first.traits]
+
+
+def test_run_that_was_broken_off_goes_on_and_a_spoiled_shard_is_made_anew(
+    run: Any, people: Path, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "again"
+    order = writing.Order(str(model_path), 7, 4_200, 4_096, "ndjson", str(folder))
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.name == "events-00001.ndjson":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(Refusal, match="No space left on device") as refused:
+            writing.generate(order, "local", 1, lambda *_: None)
+    assert "it goes on" in str(refused.value)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "events-00000.ndjson",
+        "manifest.json",
+        "static-00000.ndjson",
+    ]
+    assert "not all made" in run("synth", "fit", str(folder), "--out", str(tmp_path / "m"))[2]
+    kept_at = (folder / "events-00000.ndjson").stat().st_mtime_ns
+    (folder / "static-00000.ndjson").write_text("spoiled")
+    found = writing.generate(order, "local", 1, lambda *_: None)
+    assert found.complete
+    assert joined(folder, "static") == joined(people, "static")
+    assert (folder / "events-00000.ndjson").stat().st_mtime_ns > kept_at  # made with the spoiled one beside it
+    at = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    writing.generate(order, "local", 1, lambda *_: None)
+    assert {name for name, was in at.items() if (folder / name).stat().st_mtime_ns != was} == {"manifest.json"}
+
+
+def test_folder_with_something_else_is_left_alone(run: Any, people: Path, model_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    code, _, err = run("synth", "generate", str(model_path), "--out", str(tmp_path))
+    assert (code, "holds something else" in err) == (5, True)
+    code, _, err = run("synth", "generate", str(model_path), "--out", str(people), "--people", "4200", "--seed", "8")
+    assert (code, "people of another model, seed" in err) == (5, True)
+    for option, says in ((("--format", "xml"), "none of ndjson"), (("--shard-people", "100"), "whole blocks")):
+        assert says in run("synth", "generate", str(model_path), "--out", str(tmp_path / "n"), *option)[2]
+
+
+def test_model_learned_from_generated_people_says_so(model_path: Path, tmp_path: Path, run: Any) -> None:
+    people = tmp_path / "few"
+    assert run("synth", "generate", str(model_path), "--out", str(people), "--people", "200")[0] == 0
+    code, out, _ = run("synth", "fit", str(people), "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
+    assert (code, told(out)["card"]["learned_from"]) == (0, "generated people")
+    assert told(run("synth", "show", str(tmp_path / "m"), "--json")[1])["card"]["not_real"].startswith(
+        "Not learned from real"
+    )
+
+
+def test_damaged_or_newer_model_is_refused(run: Any, model_path: Path, tmp_path: Path) -> None:
+    raw, path = bytearray(model_path.read_bytes()), tmp_path / "m.synth"
+    for place, byte, says in (
+        (-100, raw[-100] ^ 1, "damaged"),
+        (len(model_file.MAGIC), 2, "of form 2"),
+        (0, 0, "no model"),
+    ):
+        spoiled = bytearray(raw)
+        spoiled[place] = byte
+        path.write_bytes(spoiled)
+        code, _, err = run("synth", "generate", str(path), "--out", str(tmp_path / "out"))
+        assert (code, says in err) == (1, True), err
+        assert not (tmp_path / "out").exists()
+    path.write_bytes(raw[:40])
+    assert "damaged" in run("synth", "show", str(path))[2]
+
+
+def test_dask_makes_the_same_people(people: Path, model_path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dask")
+    order = writing.Order(str(model_path), 7, 4_200, 4_096, "ndjson", str(tmp_path / "dask"))
+    manifest = writing.read_manifest(people)
+    assert manifest is not None
+    assert writing.generate(order, "dask", 2, lambda *_: None).digest == manifest.digest
