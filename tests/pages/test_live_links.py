@@ -95,6 +95,7 @@ def test_the_language_of_the_copy_is_chosen(platform: Standing, http: httpx.Clie
 
 def late(monkeypatch: pytest.MonkeyPatch, *services: str) -> None:
     """These sources of a summary do not answer."""
+
     async def gather(self: Drawing, grant: Grant) -> Gathered:
         if grant.service in services:
             raise TimeoutError
