@@ -232,3 +232,29 @@ def test_in_an_envelope_an_assertion_is_good_as_long_as_the_setting_says_and_nee
         carried(said, now=NOW + 3 * hour, seconds=99_999)
     with pytest.raises(Refusal, match="names a key"):
         carried(confirmed(HOLDER, HOLDERS)(NOW))
+
+
+def test_an_assertion_that_is_remembered_ends_when_it_says_and_one_that_was_changed_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FixedClock(NOW)
+    checks = Assertions(trusted(METADATA), ("nhn:pps",), clock, seconds=3_600)
+    said = of_staff(NOW)
+    found = soap.opened(enveloped(said)).assertion
+    assert found is not None
+    first = checks.carried(found, URL)
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "_verified", None)  # nothing is verified a second time
+        assert checks.carried(found, URL) == first
+        clock.move(said.life + timedelta(seconds=5))
+        with pytest.raises(Refusal, match="expired"):
+            checks.carried(found, URL)
+    clock.at = NOW
+    monkeypatch.setattr("kjerne.wire.saml.REMEMBERED_LIMIT", 1)
+    another = soap.opened(enveloped(of_staff(NOW))).assertion
+    assert another is not None
+    assert checks.carried(another, URL)
+    assert len(checks._carried) == 1
+    next(found.iter("{*}NameID")).text = "01815012346"
+    with pytest.raises(Refusal, match="does not hold"):
+        checks.carried(found, URL)
