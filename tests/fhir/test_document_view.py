@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ips_packages
-from kjerne.fhir.document_view import FACTS, Code, prose, view
+from kjerne.fhir.document_view import ALL_CHARACTERS, FACTS, LONGEST, Code, prose, view
 
 Tree = dict[str, Any]
 SPOILED = int(os.environ.get("KJERNE_STORM", "1000")) // 20
@@ -136,6 +136,23 @@ def test_what_is_too_deep_or_too_much_is_said_to_be_cut() -> None:
     made = view({"entry": [{"resource": {"resourceType": "Basic", "deep": deep}},
                            {"resource": {"resourceType": "Basic", "many": ["x"] * (FACTS + 1)}}]})  # fmt: skip
     assert [one.is_cut for one in made.rest] == [True, True]
+
+
+def test_a_text_that_is_too_long_is_cut_with_how_much_is_missing_and_a_file_is_told_by_its_size() -> None:
+    flag = {"resourceType": "Flag", "code": {"text": "x" * (LONGEST + 5)}}
+    made = view({"entry": [{"resource": flag}]})
+    assert made.rest[0].heading == "x" * LONGEST + " … (+5)" and made.is_shortened
+    paper = {"resourceType": "Binary", "contentType": "image/png", "data": "A" * (LONGEST * 2)}
+    shown_ = view({"entry": [{"resource": paper}]})
+    assert f"{LONGEST * 3 // 2} bytes" in {one.text for one in shown_.rest[0].facts} and not shown_.is_shortened
+
+
+def test_many_long_texts_are_cut_together_and_none_is_lost() -> None:
+    many = [{"resource": {"resourceType": "Flag", "code": {"text": f"{n:03} {'x' * 10_000}"}}} for n in range(300)]
+    made = view({"entry": many})
+    texts = [one.heading for one in made.rest]
+    assert [int(one[:3]) for one in texts] == list(range(300)) and made.is_shortened
+    assert sum(map(len, texts)) < ALL_CHARACTERS + 300 * 200
 
 
 def test_a_narrative_is_its_text_a_line_for_each_block() -> None:

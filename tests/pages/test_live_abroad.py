@@ -230,6 +230,10 @@ def test_the_whole_document_is_shown_without_its_markup_and_one_taken_back_opens
         at = path_of(page)
         for one in (page, it.get(f"{at}/whole")):
             assert one.status_code == 200 and script not in one.text and "alert(1)" in text(one)
+        sent = it.get(f"{at}/file")
+        assert json.loads(sent.content)["type"] == "document" and 'href="' + f"{at}/file" in it.get(f"{at}/whole").text
+        assert sent.headers["content-disposition"].startswith("attachment;")
         back = it.post(page, f"{at}/take-back", why="Hentet inn på feil pasient")
         assert "Dokumentet er trukket tilbake." in text(back) and "Hentet inn på feil pasient" in text(back)
+        assert it.get(f"{at}/file").status_code == 410
         assert it.get(at).status_code == 410 and it.get(f"{root}/abroad/none").status_code == 404

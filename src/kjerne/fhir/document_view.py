@@ -8,7 +8,7 @@ Words are the page's own business: a fact is named by the elements that lead to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from html import unescape
 from itertools import islice
@@ -25,6 +25,14 @@ FACTS: Final = 2_000
 ENTRIES: Final = 2_000
 ALL_FACTS: Final = 40_000
 """Facts of a whole document."""
+LONGEST: Final = 20_000
+"""Characters of one text; what is longer ends with how many more there are."""
+ALL_CHARACTERS: Final = 1_000_000
+"""Of all texts of a document together: when they are used up, each text is cut to its first words."""
+FIRST: Final = 80
+"""Characters that are left of a text then."""
+MARKUP: Final = 500_000
+"""Of the markup of one narrative that is looked into."""
 DATA_CHARACTERS: Final = 400
 """Of what lies in a document in base64; more than that is a file, of which the size is told."""
 _ASIDE: Final = frozenset({"resourceType", "id", "text"})
@@ -104,6 +112,8 @@ class View:
     is_whole: bool = True
     prose: str = ""
     """The narrative of the whole as text."""
+    is_shortened: bool = False
+    """Whether texts are cut; each of them says how much is missing."""
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, once."""
@@ -119,7 +129,39 @@ class View:
 
 def view(bundle: Tree) -> View:
     """What a page shows of a document; of anything at all."""
-    return _Viewing(bundle).view()
+    cutting = _Cutting()
+    bounded = cutting.cut(bundle)
+    shown = _Viewing(bounded).view()
+    return replace(shown, is_shortened=cutting.has_cut)
+
+
+class _Cutting:
+    """Texts that no page can bear, cut before anything is made of them: each is said several times on a page."""
+
+    def __init__(self) -> None:
+        self.left = ALL_CHARACTERS
+        self.has_cut = False
+
+    def cut(self, value: Any, name: str = "") -> Any:
+        """The same tree with shorter texts."""
+        if isinstance(value, str):
+            return self._text(value, name)
+        if isinstance(value, Mapping):
+            return {self._text(key, ""): self.cut(one, key) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.cut(one, name) for one in value]
+        return value
+
+    def _text(self, text: str, name: str) -> str:
+        if name == "data" and len(text) > DATA_CHARACTERS:
+            return text  # of a file the size is told, and no more
+        most = MARKUP if name == "div" else LONGEST
+        most = min(most, max(self.left, FIRST))
+        self.left -= min(len(text), most)
+        if len(text) <= most:
+            return text
+        self.has_cut = True
+        return f"{text[:most]} … (+{len(text) - most})"
 
 
 @dataclass

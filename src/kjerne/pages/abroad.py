@@ -6,7 +6,6 @@ anew, with what she had typed. The citizen reads what is kept of her and how it 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import critical_forms, foreign_document
+from kjerne.fhir.negotiation import XML_TYPE
+from kjerne.pages import apart, critical_forms, foreign_document
 from kjerne.pages.abroad_house import AbroadChart, AbroadShelf, Seen
 from kjerne.pages.critical import Form, rendered_form, rules_of
 from kjerne.pages.critical_forms import TYPED
@@ -239,9 +239,21 @@ async def whole(page: Page) -> Response:
     )
 
 
+async def file(page: Page) -> Response:
+    """The bytes as they came, as a file and never as a page of ours."""
+    number = _number(page)
+    held, raw = await page.house.abroad_content(page.who, page.visit, number)
+    name = f"{number}.{'xml' if held.told.media == XML_TYPE else 'json'}"
+    return Response(raw, media_type=held.told.media, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
 async def _laid_out(page: Page, raw: bytes) -> Markup:
-    async with page.desk.laying_out:
-        return await asyncio.to_thread(lambda: rendered(foreign_document.read(raw), page.reads_as))
+    async with page.desk.reading(raw):
+        return await apart.work(_body, raw, page.reads_as)
+
+
+def _body(raw: bytes, language: str) -> Markup:
+    return rendered(foreign_document.read(raw), language)
 
 
 async def mine(page: Page) -> Response:

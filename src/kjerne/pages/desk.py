@@ -26,7 +26,7 @@ from kjerne.access import Denial
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import Denied, Unsettled
-from kjerne.pages import attached, charts, critical_words, foreign_document, formats, paging, session, words
+from kjerne.pages import apart, attached, charts, critical_words, foreign_document, formats, paging, session, words
 from kjerne.pages.critical_house import Shelf
 from kjerne.pages.house import Identity, PagesHouse, Patient, Represented, Visit
 from kjerne.pages.login import LoginDoor, To
@@ -93,8 +93,14 @@ class Desk:
     launcher: Launcher | None = None
     laying_out: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a whole document is read and laid out: one at a time in each worker (decision 60)."""
+    reading_apart: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a large one is read in a process of its own (`apart`): small ones do not wait for it."""
     setting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a PDF is set, which may take long: pages do not wait for it."""
+
+    def reading(self, raw: bytes) -> asyncio.Lock:
+        """What is held while these bytes are read."""
+        return self.reading_apart if apart.is_large(raw) else self.laying_out
 
     @property
     def cookie(self) -> str:

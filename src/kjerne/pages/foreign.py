@@ -6,7 +6,6 @@ row in her log; the reader hears nothing of that (law, K145).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -14,7 +13,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import document_page, foreign_document, summary_page, summary_pdf
+from kjerne.pages import apart, document_page, foreign_document, summary_page, summary_pdf
 from kjerne.pages.desk import Page, outside
 from kjerne.pages.foreign_document import Tree
 from kjerne.pages.words import Language
@@ -51,8 +50,8 @@ async def show(page: Page) -> Response:
         return outside(page, why)
     as_pdf = page.form.get("as") == "pdf"
     try:
-        async with page.desk.laying_out:
-            shown = await asyncio.to_thread(_read, page.file, page.file_type, page.reads_as, as_pdf=as_pdf)
+        async with page.desk.reading(page.file):
+            shown = await apart.work(_read, page.file, page.file_type, page.reads_as, as_pdf)
     except Refusal as fault:
         if fault.where.partition("_")[0] != FAULTS:
             raise
@@ -76,7 +75,7 @@ class _Shown(NamedTuple):
     document: Tree
 
 
-def _read(raw: bytes, declared: str, language: Language, *, as_pdf: bool) -> _Shown:
+def _read(raw: bytes, declared: str, language: Language, as_pdf: bool) -> _Shown:
     """A patient summary by FHIR's own view, any other document by `kjerne.reading`."""
     if foreign_document.is_fhir(raw):
         document = foreign_document.read(raw)

@@ -132,6 +132,8 @@ class _Laying:
             yield self._note("no-composition")
         if not shown.is_whole:
             yield self._note("cut")
+        if shown.is_shortened:
+            yield self._note("shortened")
         yield from _lines(shown.prose)
         if shown.patient:
             yield from self._entry(shown.patient, 1)
