@@ -11,7 +11,7 @@ import io
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -250,6 +250,36 @@ def standing(dsn: str, data: Path) -> Iterator[Standing]:
             for connection in found._queries:
                 found.run(connection.close())
         journal.log = before
+
+
+@contextlib.contextmanager
+def where_no_choice_is_told(platform: Standing) -> Iterator[Standing]:
+    """The same people and records under the law of EHDS: another application over one database, until the block ends."""
+    with contextlib.closing(server.listening(Settings(port=1).model_copy(update={"port": 0}))) as listener:
+        port = listener.getsockname()[1]
+        of_law = {"jurisdiction": "EHDS", "port": port}
+        application = sandbox_platform.build(
+            platform.application._edge.settings.model_copy(update=of_law), platform.clock
+        )
+        url = f"http://127.0.0.1:{port}"
+        with (
+            _served(application, listener) as loop,
+            httpx.Client(transport=Straight(application, loop)) as straight,
+        ):
+            client = Client(url, http=straight, clock=platform.clock)
+            found = replace(
+                platform,
+                url=url,
+                application=application,
+                loop=loop,
+                http=straight,
+                client=client,
+                over_wire=client,
+                _queries=[],
+            )
+            yield found
+            for connection in found._queries:
+                found.run(connection.close())
 
 
 @pytest.fixture(scope="session")

@@ -181,7 +181,7 @@ class FakeHouse(FakeAbroad, FakeSummary, FakeCritical, Linked, FakeDoors, FakeOv
             chart = replace(chart, **_kari(), unread=frozenset(self.unread), locked=2 if visit.patient == 1 else 0)
         if visit.patient == 1:
             chart = replace(chart, sources=(*chart.sources, Source("Helse Vest", False, self.clock.now())))
-        self.shown = frozenset(shows(chart)) if shows else None
+        self.shown = shows(chart) if shows else None
         if who.kind == "citizen" and visit.patient == 1:
             closed = any((one.kind, one.service) == ("opt-out", "results") for one in self.made)
             chart = replace(chart, coming=(Coming(NOW + timedelta(days=9)),), unread=frozenset(), opted_out=closed)

@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 
 from kjerne.fhir.definitions import type_number
-from pages.test_live import Tab, tab
+from kjerne.fhir.encode import encode
+from kjerne.store.audit import LISTED, LISTED_SAYS
+from pages.test_live import Tab, tab, text
 from pages.test_live_critical import ALLERGY, act, opened, register
 from platform_fixture import Standing
 from services.critical.records import ask
-from services.test_standards import create, observation
+from services.test_standards import create, observation, update
 from words import fresh as word
 
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -121,16 +123,64 @@ def test_pages_of_results_name_what_they_show(platform: Standing) -> None:
         root = opened(it, "citizen")
         chart, whole = named(it, root, "results")
         report = re.findall(rf"{root}/report/([\w-]+)", chart.text)[0]
-        # Beside it stands a list that tells what every report is about, and how much of it is outside.
         own = named(it, f"{root}/report/{report}", "results")[1]
-        for kind in ("DiagnosticReport", "Observation"):
-            assert set(ids_of(platform, own, kind)) == set(ids_of(platform, whole, kind))
+        assert set(ids_of(platform, own, "DiagnosticReport")) == set(ids_of(platform, whole, "DiagnosticReport"))
+        assert 0 < len(ids_of(platform, own, "Observation")) < len(ids_of(platform, whole, "Observation"))
         assert named(it, f"{root}/report/{NOBODYS}", "results")[1] == set()
         trend = re.findall(rf'{root}/trend/([^"#?]+)', chart.text)[0]
         _, own = named(it, f"{root}/trend/{trend}", "results")
         assert 0 < len(ids_of(platform, own, "Observation")) < len(ids_of(platform, whole, "Observation"))
         assert not ids_of(platform, own, "DiagnosticReport")
         assert named(it, f"{root}/trend/none", "results")[1] == set()
+
+
+def reported(platform: Standing, name: str, value: str) -> tuple[str, str]:
+    """A result in a report of its own: their ids."""
+    result = filed(platform, code={"text": name}, valueString=value)
+    about = {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("renumbered")}}
+    tree = {
+        "resourceType": "DiagnosticReport", "status": "final", "code": {"text": f"Rapport {name}"}, "subject": about,
+        "category": [{"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "LAB"}]}],
+        "issued": platform.clock.now().isoformat(timespec="seconds"), "result": [{"reference": f"Observation/{result}"}],
+    }  # fmt: skip
+    answer = platform.client.call(
+        "POST", "/fhir/R4/DiagnosticReport", as_="lab", patient=platform.nin("renumbered"), body=encode(tree),
+        headers={"content-type": "application/fhir+json"},
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    return result, str(answer.json()["id"])
+
+
+def test_what_is_listed_beside_an_open_report_is_named_apart_and_was_seen_by_nobody(platform: Standing) -> None:
+    """Her log would say that all was read, and the desk *Du så* of a value that she never opened."""
+    name, other = word(), word()
+    with tab(platform, "hospital-doctor") as it:
+        _, opens = reported(platform, name, f"Verdi {name}")
+        root = opened(it, "renumbered")
+        result, listed = reported(platform, other, f"Verdi {other}")
+        page = it.get(f"{root}/report/{opens}")
+        assert f"Rapport {other}" in page.text and f"Verdi {name}" in page.text
+        assert f">{other}" not in page.text and f"Verdi {other}" not in page.text
+        of_page = (
+            "SELECT rule, ids FROM audit WHERE correlation LIKE $1 AND service = 'results' AND $2::uuid = ANY(ids)"
+        )
+        rows = platform.rows(of_page, f"page-{root.rpartition('/')[2]}-%", listed)
+        assert [(row["rule"], result in map(str, row["ids"])) for row in rows] == [(LISTED, False)]
+        corrected = observation(code={"text": other}, valueString=f"Ny {other}", status="corrected", id=result)
+        del corrected["valueQuantity"]
+        assert update(platform, result, corrected, "1").status == 200
+        assert other not in it.get("/clinician").text
+    with tab(platform, "renumbered", "me") as hers:
+        assert LISTED_SAYS in text(hers.get("/me/log"))
+
+
+def test_the_first_page_of_a_citizen_names_what_is_new_and_not_what_it_counts(platform: Standing) -> None:
+    ids = [reported(platform, word(), word()) for _ in range(5)]
+    with tab(platform, "renumbered", "me") as it:
+        page, versions = named(it, "/me", "results")
+        own = {id_ for id_, _ in versions}
+        assert {report for _, report in ids if f"/me/report/{report}" in page.text} == own & {one for _, one in ids}
+        assert 0 < len(ids_of(platform, versions, "DiagnosticReport")) <= 3
 
 
 def ids_of(platform: Standing, versions: Versions, type_: str) -> list[str]:

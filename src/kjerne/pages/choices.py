@@ -18,6 +18,7 @@ from kjerne.errors import Refusal
 from kjerne.pages.desk import Page
 from kjerne.pages.house import Represented
 from kjerne.pages.reader import person_of, reading_of
+from kjerne.pages.shown import OnPage
 from kjerne.pages.words import knows
 from kjerne.policy.privacy import GROUPS
 from kjerne.policy.services import IN_USE, SERVICES, deleted_after
@@ -242,7 +243,7 @@ async def _shown(page: Page, wish: Wish) -> Shown:
         last = wish.until - timedelta(microseconds=1) if wish.until else None
         return Shown(wish.course, places[wish.organisation], last)
     if wish.kind == "record":
-        reading = await reading_of(page, lambda _: ())
+        reading = await reading_of(page, lambda _: OnPage())
         if wish.record not in {answer.id for answer in reading.answers}:
             raise Refusal(404, "There is no such answer to choose.", where="record")
     if wish.kind != "restriction":

@@ -14,7 +14,7 @@ from kjerne.pages import attached, critical, paging, trend_data
 from kjerne.pages.critical_house import in_force
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow, Visit
-from kjerne.pages.reader import person_of, report_of, rule_language, trend_of
+from kjerne.pages.reader import headings_of, person_of, report_of, rule_language, trend_of
 from kjerne.pages.reading import Reading, read
 from kjerne.policy.words import says
 from kjerne.services.results import trends
@@ -23,6 +23,7 @@ from kjerne.store.looks import Wanted
 CHOOSING: Final = ("self", "parent")
 """Whose choices stand on the first page; who stands in for another finds them behind its link, if at all."""
 LOG_SHOWN: Final = 3
+FRESH_SHOWN: Final = 3
 YOUTH_WAITS: Final = "youth-without-consent"
 
 
@@ -34,7 +35,7 @@ async def home(page: Page) -> Response:
     """What is new, what is coming, who looked last. Of a youth without consent what is hers all the same."""
     person = await person_of(page)
     try:
-        reading = await _reading(page)
+        reading = await headings_of(page, lambda reading: reading.fresh(page.now)[:FRESH_SHOWN])
     except Denied as no:
         if no.denial.rule != YOUTH_WAITS:
             raise
@@ -50,6 +51,7 @@ async def home(page: Page) -> Response:
         person=person,
         people=await page.house.represented(page.who),
         fresh=reading.fresh(page.now),
+        most=FRESH_SHOWN,
         others=_lookers(log.rows)[:LOG_SHOWN],
         untold=any(row.unnamed == "untold" for row in log.rows),
         choices=choices,
@@ -80,7 +82,7 @@ async def results(page: Page) -> Response:
 
 async def trend(page: Page) -> Response:
     """One analysis over time, in plain words."""
-    reading = await trend_of(page, page.request.path_params["series"])
+    reading = await trend_of(page, page.request.path_params["series"], of_material=False)
     one = reading.one(page.request.path_params["series"])
     return page.render(
         "me/trend.html",

@@ -253,7 +253,7 @@ async def _reading(page: Page) -> Reading:
 
 async def trend(page: Page) -> Response:
     """One analysis over time, with what was not joined to it and why."""
-    reading = await trend_of(page, page.request.path_params["series"])
+    reading = await trend_of(page, page.request.path_params["series"], of_material=True)
     one = reading.one(page.request.path_params["series"])
     return page.render(
         "clinician/trend.html",

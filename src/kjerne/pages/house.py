@@ -7,7 +7,7 @@ decides which text the page shows), a fault in what was typed is `kjerne.errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
@@ -20,7 +20,7 @@ from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
 from kjerne.pages.oversight_house import OversightHouse
 from kjerne.pages.paging import Part
-from kjerne.pages.shown import ShownAnswer, ShownReport
+from kjerne.pages.shown import OnPage, ShownAnswer, ShownReport
 from kjerne.pages.summary_house import SummaryHouse
 from kjerne.policy.reach import Setter
 from kjerne.policy.taking_part import Absence
@@ -160,8 +160,8 @@ class Chart:
     """Whether nothing new is taken in, since there is an opt-out. Told to the citizen and who acts for her (law, K110)."""
 
 
-Shows = Callable[[Chart], Collection[str]]
-"""The ids of the records of a chart that a page shows."""
+Shows = Callable[[Chart], OnPage]
+"""Which of the records of a chart stand on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +469,7 @@ class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryH
     async def chart(self, who: Identity, visit: Visit, shows: Shows | None = None) -> Chart:
         """All results under the law, one audited read. `Denied` by its outcome: blocked, locked, opted out, no ground.
 
-        The row in the log names them all, or those that a page `shows`: the records whose ids it gives, and what is told of them.
+        The row in the log names them all, or those that a page `shows`; what it lists without opening it has a row of its own.
         """
         ...
 

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain, count
+from itertools import count
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -24,23 +24,21 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, Denied, PatientRef, Unattested, granted
 from kjerne.fhir import smart
-from kjerne.fhir.definitions import type_name, type_number
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import (
     Basis,
     Chart,
-    Coming,
     File,
     Identity,
     Patient,
     Represented,
-    Resource,
     Shows,
-    Source,
     Visit,
 )
+from kjerne.pages.live_chart import OBSERVATION, REPORT, TYPES, chart_of, is_closed, lost_of, named, said, trees_of
 from kjerne.pages.looked_up import AlreadyDone, Analysis, done_of
-from kjerne.pages.shown import ShownAnswer, ShownReport, digest_of, results_of, with_beside
+from kjerne.pages.shown import OnPage, ShownAnswer, ShownReport, digest_of, results_of
 from kjerne.policy.caller import Registered, must_be_high, must_be_registered
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.claims import Claims
@@ -48,13 +46,11 @@ from kjerne.policy.door import Door
 from kjerne.policy.people import HEALTH_MAJORITY, age, norwegian_day
 from kjerne.policy.services import SERVICES
 from kjerne.registries.protection import is_protected
-from kjerne.services.results import reuse, trends
+from kjerne.services.results import reuse
 from kjerne.services.results.answers import attached_to, former_files_of
-from kjerne.services.results.former import gone, taken_back, with_former, with_former_files, without_gone_files
 from kjerne.services.results.reuse_api import Asker
 from kjerne.services.standards import types_by_service
-from kjerne.store import audit, deleted, files, followup, logins, marking, registers, subjects
-from kjerne.store.files import Replaced
+from kjerne.store import audit, deleted, files, followup, logins, registers, subjects
 from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
@@ -72,9 +68,6 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 CLIENT = "kjerne-pages"
 CHART_LIMIT = 20_000
 """Newest records of each type that are drawn: an intensive stay of months fits. Where there are more, the pages say so."""
-TYPES = ("DiagnosticReport", "Observation", "ServiceRequest", "Specimen", "PractitionerRole")
-REPORT = files.REPORT
-OBSERVATION = type_number("Observation")
 BINARY = files.BINARY
 SPECIMEN = type_number("Specimen")
 NOBODY = b"nobody"
@@ -317,8 +310,8 @@ class LivePages:
                 found = await read(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]
                 whole = await self._whole(conn, grant, records)
-                lost = await deleted.last_of(conn, grant, self.reader, SPECIMEN)
-                trees = _trees(found, await files.replaced(conn, grant, self.reader), lost)
+                lost = await deleted.look_at_last_of(conn, grant, self.reader, SPECIMEN)
+                trees = trees_of(found, await files.replaced(conn, grant, self.reader), lost)
                 locked, releases = await self.reader.shut(conn, grant, REPORT)
                 acknowledged = await followup.acknowledged(conn, grant)
                 waiting = await followup.waiting_ids(conn, grant)
@@ -326,13 +319,28 @@ class LivePages:
                 if who.kind == "practitioner":
                     patient = replace(patient, number=await self.store.people.number(conn, grant))
                 shut = (locked if self.tells_choices else 0, releases)
-                chart = _chart(patient, grant, records, trees, shut, acknowledged, waiting)
-                chart = replace(chart, whole=whole, opted_out=grant.released_only and _is_closed(grant))
-                if shows:
-                    await write_down(conn, [(grant, _named(found, with_beside(chain(*trees.values()), shows(chart))))])
+                chart = chart_of(patient, grant, records, trees, shut, acknowledged, waiting)
+                chart = replace(chart, whole=whole, opted_out=grant.released_only and is_closed(grant))
+                await self._write_down(conn, grant, found, lost, chart, shows(chart) if shows else None)
             return chart
 
         return await self.under(who, visit, "search", use)
+
+    async def _write_down(
+        self, conn: Connection, grant: Grant, found: Sequence[tuple[Record, Sequence[Record]]],
+        lost: Sequence[tuple[Record, datetime]], chart: Chart, shown: OnPage | None,
+    ) -> None:  # fmt: skip
+        """The rows of what stands on the page, and of what is listed on it alone. Of a whole chart, which was read with its row,
+        what was deleted and its results are of is left."""
+        gone = lost_of(chart, lost, shown.ids if shown else None)
+        if shown is None:
+            if gone:
+                await audit.insert(conn, audit.given(grant), gone)
+            return
+        leaves = [(grant, named(found, shown.ids))]
+        if shown.listed:
+            leaves.append((audit.listed(grant), named(found, shown.listed, history=False)))
+        await write_down(conn, leaves, gone=gone)
 
     async def _whole(self, conn: Connection, grant: Grant, records: Sequence[Record]) -> int:
         """How many results there are where not all were read, else 0."""
@@ -389,7 +397,7 @@ class LivePages:
                 if record is None:
                     raise Refusal(404, "There is no such report.", where="report")
                 found = await self.reader.all_of(conn, grant, [OBSERVATION], CHART_LIMIT)
-                results = results_of([_said(record)], [_said(one) for one, _ in found])[str(id_)]
+                results = results_of([said(record)], [said(one) for one, _ in found])[str(id_)]
                 if (record.version, digest_of(results)) != (shown.version, shown.results):
                     raise Refusal(409, "The report has changed since it was shown.", where="stale")
                 await followup.acknowledge(conn, grant, REPORT, id_, record.version)
@@ -482,117 +490,3 @@ def uuid_of(text: str, where: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Refusal(404, "There is nothing with this number.", where=where) from None
-
-
-def tree_of(record: Record) -> Resource:
-    """A record as the pages read it; a result whose every report was withdrawn as one that was taken back itself."""
-    tree = _said(record)
-    return taken_back(tree) if record.labels & Label.WITHDRAWN_WITH_REPORT else tree
-
-
-def _said(record: Record) -> Resource:
-    """What a version says itself. A former one that was kept while its reports were withdrawn had been read before that."""
-    return decode(record.raw) | {"id": str(record.id), "meta": decode(record.served)["meta"]}
-
-
-def as_read(
-    versions: Sequence[Record], replaced: Sequence[Replaced], specimens: Mapping[str, Sequence[Resource]]
-) -> Resource:
-    """A record as the pages show it: with what its former versions said, and a report with the files that it had."""
-    current, *former = map(_said, versions)
-    if current["resourceType"] == "DiagnosticReport":
-        current = without_gone_files(with_former_files(current, former, replaced), replaced)
-    return with_former(current, former, specimens, with_report=bool(versions[0].labels & Label.WITHDRAWN_WITH_REPORT))
-
-
-def gone_tree(record: Record, at: datetime) -> Resource:
-    """The last version of a record that was deleted at this time: what it said last, taken back."""
-    tree = gone(tree_of(record))
-    return tree | {"meta": tree["meta"] | {"lastUpdated": decode(record._replace(at=at).served)["meta"]["lastUpdated"]}}
-
-
-def _trees(
-    found: Sequence[tuple[Record, Sequence[Record]]],
-    replaced: Sequence[Replaced],
-    lost: Sequence[tuple[Record, datetime]],
-) -> dict[str, list[Resource]]:
-    """The resources of each type, with what they and their specimens said before; specimens that were deleted too, since
-    results point to them."""
-    versions: dict[str, list[list[Record]]] = {name: [] for name in TYPES}
-    for record, former in found:
-        versions[type_name(record.type)].append([record, *former])
-    specimens = {str(one[0].id): [*map(_said, one)] for one in versions["Specimen"]}
-    deleted = {str(record.id): [gone_tree(record, at), _said(record)] for record, at in lost}
-    specimens |= deleted
-    trees = {name: [as_read(one, replaced, specimens) for one in held] for name, held in versions.items()}
-    trees["Specimen"] += [with_former(current, former, specimens) for current, *former in deleted.values()]
-    return trees
-
-
-def _chart(
-    patient: Patient,
-    grant: Grant,
-    records: Sequence[Record],
-    trees: Mapping[str, list[Resource]],
-    shut: tuple[int, list[datetime]],
-    acknowledged: Mapping[UUID, tuple[int, datetime]],
-    waiting: Mapping[UUID, int],
-) -> Chart:
-    versions = {record.id: record.version for record in records if record.type == REPORT}
-    signed = {str(id_): at for id_, (version, at) in acknowledged.items() if versions.get(id_, version + 1) <= version}
-    later = _changed_since(signed, acknowledged, records, trees)
-    signed = {report: at for report, at in signed.items() if report not in later}
-    locked, releases = shut
-    coming = releases if grant.released_only else []
-    return Chart(
-        patient=patient,
-        read_at=grant.at,
-        reports=tuple(trees["DiagnosticReport"]),
-        observations=tuple(trees["Observation"]),
-        requests=tuple(trees["ServiceRequest"]),
-        specimens=tuple(trees["Specimen"]),
-        names={role["id"]: _role_name(role) for role in trees["PractitionerRole"]},
-        laboratories={
-            role["id"]: trends.laboratory_key(role.get("organization", {})) for role in trees["PractitionerRole"]
-        },
-        locked=locked,
-        unread=later | {str(id_) for id_ in waiting if id_ in versions and str(id_) not in signed},
-        acknowledged=signed,
-        coming=tuple(Coming(at) for at in coming),
-        sources=(Source("kjerne", answered=True, at=grant.at),),
-    )
-
-
-def _named(found: Sequence[tuple[Record, Sequence[Record]]], ids: frozenset[str]) -> list[tuple[int, UUID, int]]:
-    """Those of some ids, with what they said before."""
-    shown = (one for record, former in found if str(record.id) in ids for one in (record, *former))
-    return [(one.type, one.id, one.version) for one in shown]
-
-
-def _is_closed(grant: Grant) -> bool:
-    """Whether an opt-out of the service is in force: nothing new is filed then."""
-    return any(
-        one.kind == "opt-out" and one.service in ("", grant.service) and marking.holds_at(one, grant.at)
-        for one in grant.subject.choices
-    )
-
-
-def _changed_since(
-    signed: Mapping[str, datetime],
-    acknowledged: Mapping[UUID, tuple[int, datetime]],
-    records: Sequence[Record],
-    trees: Mapping[str, list[Resource]],
-) -> frozenset[str]:
-    """The signed reports that lead to a result which came or changed after that, as by FHIR it does without its report, and
-    was not signed itself in this version."""
-    open_ = (one for one in records if one.type == OBSERVATION and acknowledged.get(one.id, (0,))[0] < one.version)
-    at = {str(record.id): record.at for record in open_}
-    led = results_of([one for one in trees["DiagnosticReport"] if one["id"] in signed], trees["Observation"])
-    return frozenset(
-        report for report, results in led.items() if any(own in at and at[own] > signed[report] for own in results)
-    )
-
-
-def _role_name(role: Resource) -> str:
-    parts = [role.get("practitioner", {}).get("display", ""), role.get("organization", {}).get("display", "")]
-    return ", ".join(part for part in parts if part)

@@ -34,7 +34,8 @@ from kjerne.pages.house import (
     Visit,
     Waiting,
 )
-from kjerne.pages.live import REPORT, SERVICE, SPECIMEN, Carry, gone_tree, tree_of, uuid_of
+from kjerne.pages.live import SERVICE, SPECIMEN, Carry, uuid_of
+from kjerne.pages.live_chart import REPORT, gone_tree, tree_of
 from kjerne.pages.live_critical import CRITICAL, TYPES, CriticalPages
 from kjerne.policy.people import norwegian_day
 from kjerne.registries.protection import is_protected

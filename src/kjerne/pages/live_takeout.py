@@ -11,7 +11,8 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
 from kjerne.pages.house import File, Identity, Resource, Visit
-from kjerne.pages.live import BINARY, TYPES, as_read
+from kjerne.pages.live import BINARY
+from kjerne.pages.live_chart import TYPES, as_read
 from kjerne.pages.live_inquiries import InquiryPages
 from kjerne.pages.my_house import Copied, Copy
 from kjerne.registries.identifiers import without_others

@@ -11,7 +11,7 @@ from kjerne.errors import Refusal
 from kjerne.pages import formats, words
 from kjerne.pages.desk import Page
 from kjerne.pages.house import LogRow
-from kjerne.pages.reader import person_of, report_of, rule_language
+from kjerne.pages.reader import headings_of, person_of, rule_language
 from kjerne.services.inquiries import desk
 from kjerne.services.inquiries.desk import WHYS, Written
 from kjerne.services.results.answers import Answer
@@ -130,8 +130,9 @@ async def _about(page: Page, kind: Kind, typed: Mapping[str, str]) -> dict[str, 
     if kind == "misuse":
         row = await page.house.look(page.who, page.visit, rule_language(page), typed.get("look", ""))
         return {"about": _seen(row), "row": row, "answer": None, "points": (), "part": ""}
-    reading = await report_of(page, typed.get("report", ""), beside_others=False)
-    answer = reading.report(typed.get("report", ""))
+    report = typed.get("report", "")
+    reading = await headings_of(page, lambda reading: [one for one in reading.answers if one.id == report])
+    answer = reading.report(report)
     points = reading.points_of(answer.id)
     part = next(((series, point) for series, point in points if point.id == typed.get("part", "")), None)
     if typed.get("part") and part is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -74,6 +74,13 @@ class Reading:
     def silent(self) -> tuple[str, ...]:
         """Sources that did not answer: what they hold is unknown, not absent."""
         return tuple(source.name for source in self.chart.sources if not source.answered)
+
+    @cached_property
+    def headings(self) -> tuple[Answer, ...]:
+        """What a list tells of each report beside one that is open: what it calls itself, and no name of what its results
+        examined; its day, laboratory and state. One that is a result alone has no name there."""
+        own = {str(one.get("id", "")): answers.name_of(one) for one in self.chart.reports}
+        return tuple(replace(one, title=own.get(one.id, "")) for one in self.answers)
 
     def report(self, number: str) -> Answer:
         found = next((a for a in self.answers if a.id == number), None)

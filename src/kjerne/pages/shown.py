@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from kjerne.services.results.points import own_report, reference_id
 from kjerne.services.results.values import Resource
 
-_BESIDE: Final = ("specimen", "basedOn", "performer", "resultsInterpreter", "requester")
+
+@dataclass(frozen=True, slots=True)
+class OnPage:
+    """What stands on a page: the ids of the records that it tells something of, and of those `listed`, whose heading stands there
+    and which it does not open."""
+
+    ids: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +59,9 @@ def results_of(reports: Iterable[Resource], observations: Iterable[Resource]) ->
     return found
 
 
-def with_beside(trees: Iterable[Resource], ids: Collection[str]) -> frozenset[str]:
-    """The ids of some records, and of the specimens, requests and roles that they refer to, which a page names beside them."""
-    every = {str(one.get("id", "")): one for one in trees}
-    found, queue = set[str](), list(ids)
-    while queue:
-        own = queue.pop()
-        if own not in found:
-            found.add(own)
-            tree = every.get(own, {})
-            queue += [reference_id(one) for key in _BESIDE for one in _listed(tree.get(key))]
-    return frozenset(found)
+def references_of(trees: Iterable[Resource], *keys: str) -> frozenset[str]:
+    """The ids that some records refer to under these names."""
+    return frozenset(reference_id(one) for tree in trees for key in keys for one in _listed(tree.get(key))) - {""}
 
 
 def _listed(value: Any) -> list[Any]:

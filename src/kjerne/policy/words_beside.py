@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kjerne.store.audit import BROUGHT, BROUGHT_SAYS, ELSEWHERE, ELSEWHERE_SAYS, SHOWN, SHOWN_SAYS
+from kjerne.store.audit import BROUGHT, BROUGHT_SAYS, ELSEWHERE, ELSEWHERE_SAYS, LISTED, LISTED_SAYS, SHOWN, SHOWN_SAYS
 
 NN_EN: Final[Mapping[str, tuple[str, str]]] = {
     "named-not-for-care": (
@@ -44,6 +44,18 @@ OF_THE_LOG: Final[Mapping[str, tuple[str, str, str]]] = {
         ELSEWHERE_SAYS,
         "Noko som ligg hos ein annan og nemner den det gjeld, vart også vist.",
         "Something that lies with another person and names the one it concerns was shown too.",
+    ),
+    # What stands in a list beside what is open (`store.audit.listed`).
+    LISTED: (
+        LISTED_SAYS,
+        (
+            "Overskrift, dato og laboratorium stod i ei liste ved sida av eit svar som var opna. "
+            "Det som står i svara på lista, vart ikkje vist."
+        ),
+        (
+            "Heading, date and laboratory stood in a list beside a result that was open. "
+            "What the results on the list say was not shown."
+        ),
     ),
     # A document that health personnel had at hand (`store.audit.brought`).
     BROUGHT: (

@@ -71,6 +71,11 @@ BROUGHT_SAYS: Final = (
     "Helsepersonell leste et dokument om den det gjelder, som de selv hadde med. "
     "Ingenting av det som er registrert her, ble vist, og dokumentet ble ikke lagret."
 )
+LISTED: Final = "listed-not-opened"
+LISTED_SAYS: Final = (
+    "Overskrift, dato og laboratorium sto i en liste ved siden av et svar som var åpnet. "
+    "Det som står i svarene på lista, ble ikke vist."
+)
 OPENED_TO_WRITE: Final = frozenset(
     {"registered-with-all-opened", "registered-behind-restriction", "registered-behind-part"}
 )
@@ -198,6 +203,12 @@ def told_otherwise(grant: Grant, rule: str, law: str, says: str, *, by: Caller |
     if by is None:
         return replace(grant, rule=rule, law=law, says=says)
     return replace(grant, rule=rule, law=law, says=says, caller=by, purpose="", basis="", reason=b"")
+
+
+def listed(grant: Grant) -> Grant:
+    """The grant as a row tells of records whose headings stand on a page that opens another: that is no reading of them (law,
+    K168)."""
+    return told_otherwise(grant, LISTED, grant.law, LISTED_SAYS)
 
 
 def saying(grant: Grant, wrap: Wrap, text: str) -> Grant:

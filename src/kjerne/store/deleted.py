@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -75,12 +75,21 @@ async def as_read(
     ]
 
 
-_LAST: Final = f"""
+_R: Final = f"""
 WITH {STAMPED}, r AS MATERIALIZED (
   SELECT {OUTER}, d.at AS gone_at FROM s, record_history r, record_history d
   WHERE s.ok AND r.type = $6 AND {last_allowed("$7")}
-), {audited("r", 8, "s.ok AND n.ids <> '{}'")}
-SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+)"""
+_SHOWN: Final = "SELECT s.ok, r.* FROM s LEFT JOIN r ON true"
+_LAST: Final = f"""{_R}, {audited("r", 8, "s.ok AND n.ids <> '{}'")} {_SHOWN}"""
+_LOOK_AT_LAST: Final = f"{_R} {_SHOWN}"
+
+
+async def look_at_last_of(conn: Connection, grant: Grant, reader: Reader, type_: int) -> list[tuple[Record, datetime]]:
+    """As `last_of`, without a row: name what leaves of it (`writing_down.write_down`). Raises `Stale`."""
+    if grant.caller.limits is not None:
+        return []
+    return _opened(grant, reader, await conn.fetch(_LOOK_AT_LAST, *door(grant), type_, open_since(grant)))
 
 
 async def last_of(conn: Connection, grant: Grant, reader: Reader, type_: int) -> list[tuple[Record, datetime]]:
@@ -88,6 +97,10 @@ async def last_of(conn: Connection, grant: Grant, reader: Reader, type_: int) ->
     if grant.caller.limits is not None:
         return []
     rows = await conn.fetch(_LAST, *door(grant), type_, open_since(grant), *audit.given(grant))
+    return _opened(grant, reader, rows)
+
+
+def _opened(grant: Grant, reader: Reader, rows: Sequence[Any]) -> list[tuple[Record, datetime]]:
     records = reader.opened(grant, [tuple(row)[:-1] for row in rows])
     return list(zip(records, (moment(row[-1]) or row[-1] for row in rows), strict=False))
 

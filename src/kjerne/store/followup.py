@@ -58,9 +58,10 @@ _LATE: Final = """
 AND (l.seen < l.version OR (($8 OR l.version = 0) AND l.at < $4::timestamptz + make_interval(secs => 1)))
 AND NOT EXISTS (SELECT FROM notice o WHERE o.patient = $1 AND o.hpr = l.hpr AND o.kind = $3 AND o.made_at = $4
   AND o.type = l.type AND o.id = l.id AND o.version = l.version)"""
+# A heading in a list is no reading: who saw that alone is told where it lay with a wrong patient, and not of what it says.
 _LOOKS: Final = (
     "a.patient = ANY($2::bigint[]) AND a.outcome = 0 AND a.caller_hpr NOT IN ('', $10) "
-    "AND a.caller_kind = 'practitioner'"
+    f"AND a.caller_kind = 'practitioner' AND ($3 = 'withdrawn' OR a.rule <> '{audit.LISTED}')"
 )
 # Of the versions in her last look the newest is what she took for the result. That look's row is opened once it is found: many
 # results were looked at many times.

@@ -31,12 +31,15 @@ JOIN record r ON r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.
 
 
 async def write_down(
-    conn: Connection, leaves: Sequence[tuple[Grant, Named]], her: Grant | None = None, held: Sequence[Held] = ()
-) -> None:
-    """A row for each grant, with what leaves under it, and one of her Patient; all or none. Waits for whoever is writing about
-    one of the patients. Raises `Stale` where a fact changed since one of the grants was made, or where what leaves has another
-    version by now: whoever corrects something tells those whose rows stand, so what was read before must not get its row
-    after."""
+    conn: Connection, leaves: Sequence[tuple[Grant, Named]], her: Grant | None = None, held: Sequence[Held] = (),
+    gone: Named = (),
+) -> None:  # fmt: skip
+    """A row for each grant, with what leaves under it, and one of her Patient; all or none. `gone`, what was deleted and is told
+    of, leaves with the first and is compared with nothing.
+
+    Waits for whoever is writing about one of the patients. Raises `Stale` where a fact changed since one of the grants was made,
+    or where what leaves has another version by now: whoever corrects something tells those whose rows stand, so what was read
+    before must not get its row after."""
     async with conn.transaction():
         await _hold(conn, [grant for grant, _ in leaves])
         for grant, what in leaves:
@@ -49,8 +52,8 @@ async def write_down(
                 raise Stale
         if her is not None and held:
             await audit.insert(conn, audit.shown(her), named(held))
-        for grant, what in leaves:
-            await audit.insert(conn, audit.given(grant), what)
+        for place, (grant, what) in enumerate(leaves):
+            await audit.insert(conn, audit.given(grant), [*what, *gone] if place == 0 else what)
 
 
 @asynccontextmanager

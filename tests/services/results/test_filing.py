@@ -15,7 +15,7 @@ from kjerne.exchange import PatientRef
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
-from kjerne.pages.live import tree_of
+from kjerne.pages.live_chart import tree_of
 from kjerne.services.results import filing, points
 from kjerne.services.results.former import with_former
 from kjerne.services.results.kith import codes, mapping
