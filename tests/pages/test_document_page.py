@@ -15,6 +15,7 @@ from kjerne.reading.view import View
 from kjerne.wire import xml
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
+KITH = sorted(DATA.glob("kith/*.xml"))
 CDA = [*sorted(DATA.glob("cda/*/*.xml")), *sorted(DATA.glob("xca/CDA*.xml"))]
 WRAPPED = "eu-TransactionDemo.xml"
 """A log of a transaction with a document in it."""
@@ -37,13 +38,21 @@ def texts(raw: bytes) -> Iterator[str]:
     for one in xml.parse(raw).iter():
         said = [one.text, one.tail]
         if one.tag.rpartition("}")[2] not in PASSED:
-            said += [one.get("displayName"), one.get("extension"), one.get("DN")]
+            said += [one.get("displayName"), one.get("extension"), one.get("DN"), one.get("OT"), one.get("U")]
         yield from (text for text in said if text and len(text) < FILE_CHARACTERS)
 
 
 @pytest.mark.skipif(not CDA, reason="needs the samples in ../shared")
 @pytest.mark.parametrize("path", [one for one in CDA if one.name != WRAPPED], ids=lambda one: one.stem)
 def test_every_text_of_a_cda_document_is_on_the_page(path: Path) -> None:
+    raw = path.read_bytes()
+    page = shown(read(raw, xml.parse))
+    assert [text for text in texts(raw) if bare(text) not in page] == []
+
+
+@pytest.mark.skipif(not KITH, reason="needs the samples in ../shared")
+@pytest.mark.parametrize("path", KITH, ids=lambda one: one.stem)
+def test_every_text_of_a_message_by_kith_is_on_the_page(path: Path) -> None:
     raw = path.read_bytes()
     page = shown(read(raw, xml.parse))
     assert [text for text in texts(raw) if bare(text) not in page] == []

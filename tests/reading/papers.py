@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from typing import Any
 
 from PIL import Image
+
+from kjerne.reading.view import Fields, Items, Paragraph, Table
 
 PDF = b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
 
@@ -22,3 +26,19 @@ def rtf(body: str) -> bytes:
     """A document in RTF, of what stands in it."""
     fonts = "{\\fonttbl{\\f0 Arial;}{\\f1\\fcharset238 Arial CE;}}"
     return f"{{\\rtf1\\ansi\\ansicpg1252\\deff0{fonts}{body}}}".encode("ascii")
+
+
+def said_in(blocks: Any) -> Iterator[str]:
+    """Every text of a view's blocks, however deep."""
+    for one in blocks:
+        for row in one.rows if isinstance(one, Fields) else ():
+            yield row.text
+            yield from said_in(row.blocks)
+        for line in one.rows if isinstance(one, Table) else ():
+            yield from said_in(line)
+        if isinstance(one, Paragraph):
+            yield "".join(span.text for span in one.spans)
+        for item in one.items if isinstance(one, Items) else ():
+            yield from said_in(item)
+        yield from (getattr(one, "title", ""), getattr(one, "caption", ""))
+        yield from said_in(getattr(one, "blocks", ()))

@@ -69,8 +69,8 @@ def test_a_tiff_that_is_too_large_is_refused_before_it_is_unpacked(monkeypatch: 
     assert why.value.key == "pixels"
 
 
-def test_a_tiff_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "SECONDS", 0.001)
+@pytest.mark.parametrize("seconds", [0.001, 0, -1])
+def test_a_tiff_that_takes_too_long_is_ended(seconds: float) -> None:
     with pytest.raises(Unreadable) as why:
-        images.pages_of(picture("TIFF"))
+        images.pages_of(picture("TIFF"), seconds)
     assert why.value.key == "slow"

@@ -10,10 +10,10 @@ from typing import Final
 
 from lxml import etree
 
-from kjerne.reading import about, cda_values
+from kjerne.reading import cda_values
 from kjerne.reading.markup import Reader
 from kjerne.reading.room import Room, name, text_of
-from kjerne.reading.view import Block, Code, Field, Fields, Folded, Key, Note, Paragraph, Section, Span
+from kjerne.reading.view import LEAD, Block, Code, Field, Fields, Folded, Key, Note, Paragraph, Section, Span
 from kjerne.reading.walk import Walk
 
 NAMESPACE: Final = "urn:hl7-org:v3"
@@ -35,7 +35,7 @@ _BASE64: Final = "B64"
 
 
 class Read:
-    """One document, part by part."""
+    """One document, part by part. Whom it names as its patient is put down in the room."""
 
     def __init__(self, root: etree._Element, room: Room) -> None:
         self._root = root
@@ -46,6 +46,10 @@ class Read:
         self._media: dict[str, etree._Element] = {}
         for one in root.iter(f"{{{NAMESPACE}}}observationMedia", f"{{{NAMESPACE}}}regionOfInterest"):
             self._media.setdefault(one.get("ID", ""), one)
+        room.named += [
+            (one.get("root", ""), one.get("extension", ""))
+            for one in root.iterfind("{*}recordTarget/{*}patientRole/{*}id")
+        ]
 
     def title(self) -> str:
         found = self._first("title")
@@ -70,7 +74,7 @@ class Read:
                 row = cda_values.valued(one)
                 if row and row.text and not isinstance(row.text, Key):
                     found.append(row._replace(path=(Key(f"cda.{part}"),), codes=()))
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found))[:LEAD]
 
     def about(self) -> tuple[Block, ...]:
         """Everybody whom it says that it is about, each by name first."""
@@ -78,13 +82,6 @@ class Read:
         return tuple(
             Fields(tuple(sorted(one.rows, key=lambda row: row.path != (_NAME,)))) if isinstance(one, Fields) else one
             for one in found
-        )
-
-    def numbers(self) -> tuple[str, ...]:
-        """Of everybody whom it says that it is about."""
-        return about.national(
-            (one.get("root", ""), one.get("extension", ""))
-            for one in self._root.iterfind("{*}recordTarget/{*}patientRole/{*}id")
         )
 
     def notes(self) -> tuple[Note, ...]:
@@ -170,6 +167,8 @@ def _told_of_group(element: etree._Element) -> tuple[Field, ...]:
     found = list[Field]()
     if cda_values.is_coded(element):
         found.append(cda_values.coded(element)._replace(path=(Key("cda.code"),)))
+    if own := " ".join(filter(None, (element.get(one) for one in ("value", "unit", "extension", "root")))):
+        found.append(Field((), own))
     if element.get("negationInd") == "true":
         found.append(Field((Key("cda.negationInd"),), Key("cda.true")))
     if element.get("moodCode", "") not in _MOODS:

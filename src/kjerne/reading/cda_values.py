@@ -36,13 +36,34 @@ def time(text: str) -> str:
 
 
 def valued(element: etree._Element) -> Field | None:
-    """The value of an element; None where others stand in it."""
+    """The value of an element; None where others stand in it that say more than the type knows."""
+    row = _typed(element)
+    if row is None or (name(element) in _SPOKEN and not is_coded(element)):
+        return row
+    loose = " ".join(" ".join([element.text or "", *(one.tail or "" for one in element)]).split())
+    return (
+        row
+        if not loose or row.text == text_of(element)
+        else row._replace(text=" ".join(filter(None, (row.text, loose))))
+    )
+
+
+def _typed(element: etree._Element) -> Field | None:
     inner = {name(one) for one in element} - {""}
-    if is_coded(element) and inner <= _OF_CODE:
-        return coded(element)
-    if name(element) in _SPOKEN:
+    if name(element) in _SPOKEN and not is_coded(element):
         return Field((), _spoken(element), _uses(element))
+    if not all(_is_bare(one) for one in element):
+        return None
+    if is_coded(element):
+        return coded(element) if inner <= _OF_CODE else None
     return _built(element, inner) if inner else _lone(element)
+
+
+def _is_bare(part: etree._Element) -> bool:
+    """Whether a part of a value says nothing but by its attributes; how something was said first is a text."""
+    if name(part) in ("originalText", "translation"):
+        return all(_is_bare(one) for one in part) and (name(part) == "originalText" or not (part.text or "").strip())
+    return not len(part) and not (part.text or "").strip()
 
 
 def _lone(element: etree._Element) -> Field:
@@ -56,7 +77,7 @@ def _lone(element: etree._Element) -> Field:
 
 def _built(element: etree._Element, inner: set[str]) -> Field | None:
     """A value of several parts."""
-    if inner <= _ENDS and not (element.text or "").strip():
+    if inner <= _ENDS:
         return _range(element)
     if inner == {"numerator", "denominator"}:
         return Field((), " / ".join(_quantity(one) for one in element))

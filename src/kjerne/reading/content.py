@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from kjerne.reading import charset, images, kinds, pdf, rtf
@@ -18,6 +19,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.files = dict[str, File]()
+        self.patience_seconds = images.SECONDS
+        """How long all its TIFFs may still take."""
 
     def put(self, data: bytes, type_: str) -> str:
         """The file's hash. Raises `Unreadable` where there are too many."""
@@ -61,7 +64,11 @@ def _picture(raw: bytes, type_: str, shelf: Shelf, label: str = "") -> Picture:
 
 
 def _tiff(raw: bytes, shelf: Shelf, label: str) -> tuple[Block, ...]:
-    pages = images.pages_of(raw)
+    began = monotonic()
+    try:
+        pages = images.pages_of(raw, shelf.patience_seconds)
+    finally:
+        shelf.patience_seconds -= monotonic() - began
     shown = tuple(Picture(shelf.put(one, kinds.PNG), label) for one in pages.shown)
     if len(shown) == pages.of:
         return shown

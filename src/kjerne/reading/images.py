@@ -94,13 +94,15 @@ def _gif(raw: bytes) -> tuple[int, int]:
     return int.from_bytes(raw[6:8], "little"), int.from_bytes(raw[8:10], "little")
 
 
-def pages_of(raw: bytes) -> Pages:
+def pages_of(raw: bytes, seconds: float = SECONDS) -> Pages:
     """A TIFF's pages as PNG. Raises `Unreadable`: `image`, `pixels`, or `slow` where it takes more than its time."""
+    if seconds <= 0:
+        raise Unreadable("slow")
     limits = {"pixels": PIXELS_LIMIT, "pages": PAGES_LIMIT, "bytes": MADE_LIMIT_BYTES}
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(PROGRAM), json.dumps(limits)], input=raw, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, env={}, timeout=SECONDS, check=False,
+            stderr=subprocess.DEVNULL, env={}, timeout=seconds, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Unreadable("slow") from None

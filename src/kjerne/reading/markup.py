@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Final
 
 from lxml import etree
@@ -69,6 +70,7 @@ class Reader:
         kind = name(child)
         if kind == "br":
             flow.spans.append(Span("\n", marks))
+            self._mixed(child, marks, flow)
         elif kind in _LISTS:
             flow.block(self._list(child))
         elif kind == "table":
@@ -81,6 +83,7 @@ class Reader:
             self._footnote(child, flow)
         elif kind == "footnoteRef":
             flow.note(self._numbers.get(child.get("IDREF", ""), 0))
+            self._mixed(child, marks, flow)
         elif kind in _NONE:
             flow.block(Note("note.script"))
         elif kind in _PARTED:
@@ -103,7 +106,7 @@ class Reader:
         caption, items = "", list[tuple[Block, ...]]()
         for child in element:
             if name(child) == "caption":
-                caption = text_of(child)
+                caption = f"{caption} {text_of(child)}".strip()
             elif isinstance(child.tag, str) and self._room.takes():
                 items.append(self.flow(child))
         ordered = name(element) == "ol" or element.get("listType") == "ordered"
@@ -116,7 +119,7 @@ class Reader:
         for part in element:
             kind = name(part)
             if kind == "caption":
-                caption = text_of(part)
+                caption = f"{caption} {text_of(part)}".strip()
             elif kind in ("thead", "tbody", "tfoot", "tr"):
                 into = heads if kind == "thead" else feet if kind == "tfoot" else rows
                 for row in [part] if kind == "tr" else part:
@@ -203,7 +206,7 @@ def lined(spans: list[Span]) -> tuple[Span, ...]:
     """Runs of text with the space between them as a page has it: one between words, none at the ends of lines.
 
     >>> [one.text for one in lined([Span("  a\\n b "), Span(" c", frozenset({"strong"})), Span("\\n"), Span("  d ")])]
-    ['a b ', 'c', '\\n', 'd']
+    ['a b ', 'c', '\\nd']
     """
     found, after = list[Span](), " "
     for one in spans:
@@ -223,7 +226,8 @@ def lined(spans: list[Span]) -> tuple[Span, ...]:
         found.pop(0)
     if found:
         found[-1] = found[-1]._replace(text=found[-1].text.rstrip())
-    return tuple(found)
+    looks = groupby(found, lambda one: (one.marks, one.note))
+    return tuple(Span("".join(one.text for one in run), *look) for look, run in looks)
 
 
 def _beside(element: etree._Element) -> Paragraph | None:

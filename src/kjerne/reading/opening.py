@@ -8,9 +8,10 @@ from typing import Final
 from lxml import etree
 
 from kjerne.errors import Refusal
-from kjerne.reading import cda, content, kinds
+from kjerne.reading import cda, content, kinds, kith
+from kjerne.reading.about import national
 from kjerne.reading.room import Room
-from kjerne.reading.view import File, Note, Unreadable, View
+from kjerne.reading.view import Block, File, Key, Note, Section, Unreadable, View
 
 LIMIT_BYTES: Final = 10_000_000
 """A letter with some scanned sheets. The page holds it a second time, in letters, for whoever wants the file."""
@@ -49,13 +50,35 @@ def _of_xml(raw: bytes, parse: Parse, notes: tuple[Note, ...]) -> View:
         # Which line, and what is wrong there: never what it says.
         at = f" ({refusal.where})" if refusal.where else ""
         raise Refusal(422, f"{refusal.says}{at}", where="document_unread") from refusal
-    if root.tag != cda.ROOT:
+    room = Room(lambda data, room: _within(data, parse, room))
+    found = _read(root, room)
+    if found is None:
         raise Refusal(422, "kind", where="document_other")
-    room = Room()
-    document = cda.Read(root, room)
+    kind, document = found
     blocks, about, rest = document.body(), document.about(), document.rest()
     notes = (*notes, *document.notes(), *((Note("note.cut"),) if room.is_cut else ()))
     return View(
-        "cda", File(raw, kinds.XML), blocks, document.title(), document.date(), document.lead(), about, rest, notes,
-        room.shelf.files, document.numbers(),
+        kind, File(raw, kinds.XML), blocks, document.title(), document.date(), document.lead(), about, rest, notes,
+        room.shelf.files, national(room.named),
     )  # fmt: skip
+
+
+def _read(root: etree._Element, room: Room) -> tuple[str, cda.Read | kith.Read] | None:
+    if root.tag == cda.ROOT:
+        return "cda", cda.Read(root, room)
+    return ("kith", kith.Read(root, room)) if kith.is_message(root) else None
+
+
+def _within(data: bytes, parse: Parse, room: Room) -> tuple[Block, ...]:
+    """A message or document that lies within another, with whom it is about; what lies within it in turn is handed over."""
+    try:
+        found = _read(parse(data), room)
+    except Refusal:
+        raise Unreadable("xml") from None
+    if found is None:
+        raise Unreadable("kind")
+    within, room.within = room.within, None
+    document = found[1]
+    blocks = (*document.notes(), *document.about(), *document.body(), *document.rest())
+    room.within = within
+    return (Section(document.title() or Key("page.attachment"), blocks),)

@@ -14,6 +14,8 @@ BLOCKS_LIMIT: Final = 20_000
 """Blocks, spans, cells and rows of one document: a page with more is slow in any browser."""
 FILES_LIMIT: Final = 50
 """Files within one document: a discharge letter has a handful."""
+LEAD: Final = 6
+"""Names that stand under the title."""
 
 
 class Key(str):

@@ -54,19 +54,20 @@ class Walk:
             _say(laid, child.tail)
         return laid.ended()
 
-    def each(self, elements: list[etree._Element]) -> tuple[Block, ...]:
-        """Elements beside each other, as they would stand in one that holds them."""
+    def each(self, elements: list[etree._Element], *, opened: bool = False) -> tuple[Block, ...]:
+        """Elements beside each other, as they would stand in one that holds them; `opened` where what is shown of them elsewhere
+        in a way of its own (`blocked`) is shown here as rows and groups."""
         laid = _Laid()
         for one in elements:
-            self._child(one, laid)
+            self._child(one, laid, opened=opened)
         return laid.ended()
 
-    def _child(self, child: etree._Element, laid: _Laid) -> None:
+    def _child(self, child: etree._Element, laid: _Laid, *, opened: bool = False) -> None:
         kind = name(child)
         if not kind or (kind in self.passed and not (child.text or "").strip()) or not self.room.takes():
             return
         key = () if kind in self.inline else (Key(f"{self.dialect}.{kind}"),)
-        own = self.blocked(child)
+        own = None if opened else self.blocked(child)
         if own is not None:
             for block in own:
                 laid.block(block)

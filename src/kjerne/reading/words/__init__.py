@@ -20,5 +20,11 @@ def say(language: str, key: str, /, **values: object) -> str:
 
 
 def said(language: str, key: str, otherwise: str) -> str:
-    """The text for a key, or what is given where there is none: any element may come."""
-    return catalogue(__package__, language).get(key, otherwise)
+    """The text for a key, or what is given where there is none: any element may come.
+
+    The elements of Norwegian messages are called in Norwegian, whatever language the page is in.
+
+    >>> said("en", "kith.Sex", "")
+    'Kjønn'
+    """
+    return catalogue(__package__, "kith" if key.startswith("kith.") else language).get(key, otherwise)
