@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kjerne.pages.house import Identity, Patient, Visit
-from kjerne.pages.summary_house import Made
+from kjerne.pages.summary_house import Held, Made
+from kjerne.reading.about import compared
 from pages.documents import whole
 
 TAG = {"system": "http://kjerne.example/fhir/CodeSystem/patient-summary", "code": "incomplete"}
+
+HERS = "15887099918"
+"""The number of whoever is open."""
 
 
 @dataclass
@@ -34,3 +38,6 @@ class FakeSummary:
 
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
         self.read_about += numbers
+
+    async def held_against(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Held | None:
+        return Held(compared(numbers, {HERS}), self.must_open(who, visit))

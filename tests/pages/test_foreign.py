@@ -13,6 +13,7 @@ from kjerne.reading.opening import LIMIT_BYTES
 from pages.browser import Browser, text, token
 from pages.documents import in_xml, whole
 from pages.fake import FakeHouse
+from pages.fake_summary import HERS
 from reading.cda_papers import cda, section
 from reading.papers import PDF, picture, rtf
 
@@ -164,3 +165,17 @@ async def test_a_cda_document_is_shown_and_whom_it_names_is_asked_for_in_the_log
     assert (shown.status_code, house.read_about) == (200, [NUMBER])
     assert "Poliklinisk notat" in text(shown) and "les (javascript:alert(1))" in text(shown)
     assert not re.search(r"onclick|<[^>]*javascript:", shown.text)
+
+
+async def test_a_document_is_held_against_the_patient_who_is_open(desk: Browser) -> None:
+    hers, others = cda(section("a"), number=HERS), cda(section("a"), number="15887099829")
+    assert 'id="whose"' not in (await upload(desk, hers)).text
+    await desk.open("Kari Nordvik")
+    for sent, says in (
+        (hers, "nevner nummeret til pasienten"),
+        (json.dumps(whole(number=HERS)).encode(), "nevner nummeret til pasienten"),
+        (others, "et annet nummer enn det til pasienten"),
+        (b"Hei", "sier ikke med et nummer hvem"),
+    ):
+        shown = await upload(desk, sent)
+        assert says in text(shown) and "Åpen pasient: Kari Nordvik" in text(shown)

@@ -13,6 +13,7 @@ from kjerne.store.audit import BROUGHT, BROUGHT_SAYS
 from pages.browser import token
 from pages.documents import whole
 from pages.test_live import Tab, blocked, key_of, tab, text
+from pages.test_live_critical import opened
 from platform_fixture import Standing
 
 AT = "/clinician/document"
@@ -70,3 +71,24 @@ def test_the_page_is_the_same_whether_she_is_known_here_blocks_the_reader_or_is_
 def test_the_row_has_words_in_every_language() -> None:
     assert says(BROUGHT, "nb") == BROUGHT_SAYS
     assert "had at hand" in (says(BROUGHT, "en") or "") and "sjølve" in (says(BROUGHT, "nn") or "")
+
+
+def test_a_document_is_held_against_the_open_patient_with_a_row_and_told_to_nobody_who_may_not_know(
+    platform: Standing,
+) -> None:
+    number = platform.nin("citizen")
+    asked = "SELECT count(*) AS n FROM audit WHERE patient = $1 AND action = 'search' AND service = 'results' AND outcome = 0"
+
+    def searched() -> int:
+        return int(platform.rows(asked, key_of(platform, number))[0]["n"])
+
+    with tab(platform, "gp") as it:
+        opened(it, "citizen")
+        before = searched()
+        hers, other = upload(it, whole(number=number)), upload(it, whole(number=NOBODYS))
+        assert searched() == before + 2
+        with blocked(platform, "citizen", "gp"):
+            shut = upload(it, whole(number=number))
+    assert "nevner nummeret til pasienten som er åpen" in text(hers)
+    assert "et annet nummer enn det til pasienten som er åpen" in text(other)
+    assert 'id="whose"' not in shut.text and shut.status_code == 200

@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from kjerne.errors import Refusal
 from kjerne.pages import apart, document_page, foreign_document, summary_page, summary_pdf
-from kjerne.pages.desk import Page, outside
+from kjerne.pages.desk import Page, outside, patiently
 from kjerne.pages.foreign_document import Tree
+from kjerne.pages.summary_house import Held
 from kjerne.pages.words import Language
 from kjerne.reading import opening
 from kjerne.reading.words import said
@@ -61,9 +62,23 @@ async def show(page: Page) -> Response:
         return await summary_pdf.answer(
             page, shown.document, (page.say("document.not_ours"), page.say("document.not_ours_text"))
         )
-    answer = page.render("clinician/document_shown.html", title=page.say("document.shown"), body=shown.body)
+    whose = await _whose(page, shown.numbers)
+    answer = page.render(
+        "clinician/document_shown.html", title=page.say("document.shown"), body=shown.body, whose=whose
+    )
     answer.headers.update(shown.headers)
     return answer
+
+
+async def _whose(page: Page, numbers: tuple[str, ...]) -> Held | None:
+    """Whether it is about the patient who is open in this login; None where none is, or the reader may not know.
+
+    Her own system vouches for a patient whom it opened on that patient's pages alone, so such a one is not looked up here.
+    """
+    visit = page.session.visit if page.session else None
+    if visit is None or visit.launched is not None or (visit.until is not None and page.now >= visit.until):
+        return None
+    return await patiently(page.house.held_against(page.who, visit, numbers))
 
 
 class _Shown(NamedTuple):

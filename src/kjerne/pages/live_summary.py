@@ -5,14 +5,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import PatientRef, Unattested
+from kjerne.exchange import Denied, PatientRef, Unattested
 from kjerne.pages.house import Identity, Visit
 from kjerne.pages.live import SUMMARY, LivePages
-from kjerne.pages.summary_house import Made
+from kjerne.pages.summary_house import Held, Made
+from kjerne.reading import about
 from kjerne.services.summary.drawing import Asking
 from kjerne.services.summary.making import Making
 from kjerne.store import audit
+from kjerne.store.pool import Connection
 
 ASKED = "Patient/$summary"
 
@@ -40,6 +43,30 @@ class SummaryPages(LivePages):
         async with self.store.pool.acquire() as conn:
             return Made(document, await self.person(conn, visit.patient), shut)
 
+    async def held_against(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Held | None:
+        """By the person whose each number is, so that one who has had two is the same under either."""
+
+        async def use(grant: Grant) -> Held | None:
+            if grant.instead_of is not None:
+                return None
+            async with self.store.pool.acquire() as conn:
+                await audit.insert(conn, audit.given(grant))
+                hers = {one for one in numbers if await self._key_of(conn, one) in grant.subject.keys}
+                return Held(about.compared(numbers, hers), await self.person(conn, visit.patient))
+
+        try:
+            return await self.under(who, visit, "search", use)
+        except Denied:
+            return None
+
+    async def _key_of(self, conn: Connection, number: str) -> int | None:
+        """Whose a number is; None for one that is nobody's, or none at all."""
+        try:
+            ref = self._identify(number)
+        except Refusal:
+            return None
+        return await self.store.people.key_of(conn, ref.digest)
+
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
         """All rows in one transaction, before anything of the document is shown (law, K145)."""
         caller, now = await self.caller(who, None), self.clock.now()
@@ -47,11 +74,7 @@ class SummaryPages(LivePages):
         async with self.store.pool.acquire() as conn, conn.transaction():
             known = set[int]()
             for number in numbers:
-                try:
-                    ref = self._identify(number)
-                except Refusal:
-                    continue
-                key = await self.store.people.key_of(conn, ref.digest)
+                key = await self._key_of(conn, number)
                 if key is not None and key not in known:
                     known.add(key)
                     await audit.insert(conn, audit.brought(caller, key, now, correlation))

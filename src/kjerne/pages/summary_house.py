@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kjerne.reading import about
+
 if TYPE_CHECKING:
     from kjerne.pages.house import Identity, Patient, Visit
 
@@ -20,8 +22,16 @@ class Made:
     shut: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whether a document is about the patient who is open, and who that is."""
+
+    said: about.Said
+    patient: Patient
+
+
 class SummaryHouse(Protocol):
-    """The doors to patient summaries."""
+    """The doors to patient summaries, and to documents at hand."""
 
     async def summary(self, who: Identity, visit: Visit, language: str) -> Made:
         """Makes one. `Denied` where the law opens none of the services that it is drawn from; what one of them does not give, it
@@ -31,4 +41,9 @@ class SummaryHouse(Protocol):
     async def brought(self, who: Identity, numbers: Sequence[str]) -> None:
         """Writes into the log of each who is registered under one of the numbers that a document about her was read. The reader
         does not hear whether anybody is."""
+        ...
+
+    async def held_against(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Held | None:
+        """Whether a document that names these numbers is about the open patient, under any number that she has or had; None where
+        the reader may not know who she is. A line in her log is written with it."""
         ...

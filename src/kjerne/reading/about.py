@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Final, Literal
 
 from kjerne.errors import Refusal
 from kjerne.registries.identifiers import numbers_in
@@ -26,3 +26,18 @@ def national(identifiers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     if len(found) > NUMBERS_LIMIT:
         raise Refusal(422, "The document names too many people.", where="document_people")
     return tuple(found)
+
+
+Said = Literal["same", "another", "unsaid"]
+
+
+def compared(numbers: Collection[str], hers: Collection[str]) -> Said:
+    """Whether a document that names these numbers is about whoever has `hers`: it does not say where it names none, and it is
+    about another where any of them is not hers.
+
+    >>> compared(["1"], {"1", "2"}), compared(["1", "3"], {"1"}), compared([], {"1"})
+    ('same', 'another', 'unsaid')
+    """
+    if not numbers:
+        return "unsaid"
+    return "same" if set(numbers) <= set(hers) else "another"
