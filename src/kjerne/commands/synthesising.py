@@ -145,6 +145,45 @@ def synth_generate(
     say(told, as_json=json_, text=text)
 
 
+@synth.command("report")
+def synth_report(
+    model: Annotated[Path, typer.Argument(help="The file of a model.")],
+    real: Annotated[Path, typer.Option("--real", help="The folder that the model was learned from.")],
+    holdout: Annotated[Path, typer.Option("--holdout", help="A folder of real people whom it never saw.")],
+    made: Annotated[
+        Path | None, typer.Option("--synthetic", help="A folder of made people; else some are made now.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A folder for report.html and report.json.")] = None,
+    seed: Seed = 1,
+    json_: Json = False,
+) -> int:
+    """Hold made people against real ones: fidelity, use, privacy, rules. Exit code 1 where a gate does not pass."""
+    _ready()
+    import json
+
+    from kjerne.commands.console import loading
+    from kjerne.services.synthetic import model_file, report_page, reporting
+
+    kept = model_file.opened(model)
+    learned, held = _source(real, None, None), _source(holdout, None, None)
+    own = _source(made, None, None) if made else None
+    with loading(quiet=json_) as step:
+        found = reporting.report(kept, learned, held, own, seed, step)
+    told = {"model": kept.hash, **found.told()}
+    if out:
+        page = report_page.page(found, dict(kept.model.card), kept.hash)
+        reporting.written(
+            out, {"report.html": page, "report.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n"}
+        )
+    width = max(len(one.name) for one in found.gates)
+    lines = [
+        f"{'ok  ' if one.passed else 'FAIL'}  {one.name:<{width}}  {one.value:g} (at most {one.limit:g})"
+        for one in found.gates
+    ]
+    say(told, as_json=json_, text="\n".join(lines))
+    return 0 if found.passed else 1
+
+
 def _ready() -> None:
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")

@@ -2,9 +2,8 @@
 
 *Five events in a row* (code, cell of the value, cells of the four gaps between) that fewer than ten people had, and *whole
 records* (traits and all events) are kept as keyed hashes in a Bloom filter in the model. A sampled person with one of them is
-made anew. The filter says yes to one in some hundreds that are no copy, which costs a little time and makes a yes no proof:
-but who has the model can ask it about five events that he guesses, so it is as confidential as the model ([decision
-83](../../../../docs/decisions)).
+made anew. Who has the model can ask the filter about five events that he guesses, so it is as confidential as what was
+learned from (decision 83).
 """
 
 from __future__ import annotations
@@ -22,8 +21,10 @@ from kjerne.services.synthetic.people_model import GAPS, INDEX, SAME, Model, cel
 
 IN_A_ROW: Final = 5
 SHARED_BY: Final = 10
-BITS_EACH: Final = 14
-HASHES: Final = 4
+BITS_EACH: Final = 24
+HASHES: Final = 8
+"""So that some four in a hundred thousand are taken for a copy and are none: with more, long lives would be made anew
+oftener."""
 
 Hashes = NDArray[np.uint64]
 

@@ -1,0 +1,53 @@
+"""`kjerne synth report`: from files to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic.fitting import Source, like
+from kjerne.services.synthetic.judging import Report, Step, judged
+from kjerne.services.synthetic.model_file import Kept
+from kjerne.services.synthetic.row_files import written as in_place
+from kjerne.services.synthetic.sampling import BLOCK, block, joined
+from kjerne.services.synthetic.streams import Streams
+
+PEOPLE_LEAST: Final = 50
+"""Of each side: fewer say nothing."""
+
+
+def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed: int, step: Step) -> Report:
+    """A report about a model. `Refusal` where the hold-out was learned from, or the real people are others than the card's."""
+    lineage = {one["sha256"] for one in kept.model.card.get("lineage", ())}
+    if lineage & {one["sha256"] for one in holdout.lineage()}:
+        raise Refusal(
+            422, "the model was learned from the hold-out", where="--holdout", todo="Name people whom it never saw."
+        )
+    if lineage and not {one["sha256"] for one in real.lineage()} <= lineage:
+        raise Refusal(422, "the model was learned from other tables", where="--real", todo="Name those of its card.")
+    model, train, held = kept.model, like(real, kept.model), like(holdout, kept.model)
+    if made is None:
+        streams, people = Streams(kept.hash, seed), max(train.people, held.people)
+        blocks = [block(model, streams, number, kept.copies) for number in range(-(-people // BLOCK))]
+        own = joined(blocks).of(np.arange(people))
+    else:
+        own = like(made, model)
+    for where, cohort in (("--real", train), ("--holdout", held), ("--synthetic", own)):
+        if cohort.people < PEOPLE_LEAST:
+            raise Refusal(422, f"there are too few people to judge: {cohort.people}", where=where)
+    return judged(model, train, held, own, seed, step)
+
+
+def written(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files of a report, each whole or not at all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Refusal(400, f"the folder cannot be made: {error.strerror}", where=str(folder)) from None
+    for name, text in files.items():
+        with in_place(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")

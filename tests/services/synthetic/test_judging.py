@@ -1,0 +1,130 @@
+"""The report measures what is there, its gates refuse what is bad, and a hold-out that was learned from is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.services.synthetic import boosting, fitting, judging, model_file, portraits, reporting, sampling
+from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.streams import Streams
+from services.synthetic.made_tables import tables
+
+
+@pytest.fixture(scope="module")
+def holdout_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tables(tmp_path_factory.mktemp("held") / "holdout", people=400, seed=2)
+
+
+@pytest.fixture(scope="module")
+def holdout(holdout_folder: Path, kept: model_file.Kept) -> Cohort:
+    source = fitting.Source([holdout_folder / "events.csv"], [holdout_folder / "static.csv"], generated=False)
+    return fitting.like(source, kept.model)
+
+
+@pytest.fixture(scope="module")
+def real(source: fitting.Source, kept: model_file.Kept) -> Cohort:
+    return fitting.like(source, kept.model)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosting, "TREES", 25)
+    monkeypatch.setattr(judging, "TARGETS_MOST", 1)
+
+
+def test_trees_find_what_is_there_and_nothing_where_nothing_is() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((1200, 4))
+    second = (rows[:, 1] > 0) ^ (rows[:, 2] > 0.5)
+    rows[rng.random((1200, 4)) < 0.05] = np.nan
+    trees = boosting.grown(rows[:800], second[:800], rng)
+    assert boosting.area(trees.scores(rows[800:]), second[800:]) > 0.9
+    assert set(np.argsort(trees.gains)[2:]) == {1, 2}
+    noise = rng.random(1200) < 0.5
+    trees = boosting.grown(rows[:800], noise[:800], rng)
+    assert boosting.area(trees.scores(rows[800:]), noise[800:]) == pytest.approx(0.5, abs=0.08)
+
+
+def test_area_is_the_share_of_pairs_in_their_order() -> None:
+    scores, second = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, True, False, True])
+    assert boosting.area(scores, second) == pytest.approx(3.5 / 4)
+    assert boosting.area(-scores, second) == pytest.approx(0.5 / 4)
+
+
+def test_portrait_holds_what_a_person_is_in_the_whole(real: Cohort) -> None:
+    found = portraits.portraits(real)
+    one = int(np.argmax(real.lengths))
+    rows = slice(real.first[one], real.first[one + 1])
+    hb = real.values[rows][real.code[rows] == real.codes.index("hb")]
+    assert found["hb: how often"][one] == len(hb)
+    assert found["hb: mean"][one] == pytest.approx(hb.mean())
+    assert found["hb: spread"][one] == pytest.approx(hb.std())
+    assert found["hb: change"][one] == pytest.approx(hb[-1] - hb[0])
+    assert found["span"][one] == real.times[rows][-1] - real.times[rows][0]
+    centred = hb - hb.mean()
+    assert found["hb: autocorrelation"][one] == pytest.approx((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
+    nobody = np.flatnonzero(real.lengths == 0)
+    assert np.isnan(found["span"][nobody]).all()
+
+
+def test_copied_people_fail_every_gate_of_privacy(kept: model_file.Kept, real: Cohort, holdout: Cohort) -> None:
+    report = judging.judged(kept.model, real, holdout, real, 1, lambda *_: None)
+    failed = {gate.name for gate in report.gates if not gate.passed}
+    assert {"membership", "copied_rows", "copied_records"} <= failed
+    assert report.figures["membership"]["area"] > 0.99
+    assert report.figures["copies"]["records"] == real.people
+    assert report.figures["utility"][0]["gap"] == pytest.approx(0, abs=0.02)
+    assert not report.passed
+
+
+def test_people_of_another_kind_are_told_apart_and_rules_that_they_break_are_counted(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort
+) -> None:
+    strange = replace(holdout, values=holdout.values + 3, times=holdout.times + 5000)
+    report = judging.judged(kept.model, real, strange, holdout, 1, lambda *_: None)
+    values = {gate.name: gate.value for gate in report.gates}
+    assert values["c2st"] > 0.95
+    assert values["violations"] == 0
+    report = judging.judged(kept.model, real, holdout, strange, 1, lambda *_: None)
+    assert {gate.name: gate.value for gate in report.gates}["violations"] > 100
+
+
+def test_made_people_pass_gates_of_privacy_and_rules(kept: model_file.Kept, real: Cohort, holdout: Cohort) -> None:
+    made = sampling.block(kept.model, Streams(kept.hash, 1), 0, kept.copies).of(np.arange(400))
+    report = judging.judged(kept.model, real, holdout, made, 1, lambda *_: None)
+    values = {gate.name: gate.value for gate in report.gates}
+    assert values["copied_rows"] == values["copied_records"] == values["violations"] == 0
+    assert values["membership"] < 0.56
+    assert values["c2st"] < 0.85
+    assert report.figures["prevalence"]["r2"] > 0.9
+
+
+def test_hold_out_that_was_learned_from_is_refused(kept: model_file.Kept, source: fitting.Source, real: Cohort) -> None:
+    with pytest.raises(Refusal, match="learned from the hold-out"):
+        reporting.report(kept, source, source, None, 1, lambda *_: None)
+    with pytest.raises(Refusal, match="of the hold-out are in the training data too"):
+        judging.judged(kept.model, real, real.of(np.arange(200)), real, 1, lambda *_: None)
+
+
+def test_report_is_a_page_and_a_document_and_its_exit_code_is_the_gates(
+    run: Any, model_path: Path, made_folder: Path, holdout_folder: Path, tmp_path: Path
+) -> None:
+    words = ("synth", "report", str(model_path), "--real", str(made_folder), "--holdout", str(holdout_folder))
+    code, out, _ = run(*words, "--out", str(tmp_path / "report"), "--json")
+    told = json.loads(out)
+    assert (code == 0) == told["passed"] == all(gate["passed"] for gate in told["gates"])
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == told
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert not re.search(r"<script|https?://|\son\w+=", page)
+    assert "real people" in page
+    assert page.count("<svg") > 5
+    few = tables(tmp_path / "few", people=20, seed=4)
+    assert "too few people to judge: 20" in run(*words[:6], str(few))[2]
