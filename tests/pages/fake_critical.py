@@ -9,6 +9,7 @@ from typing import Any
 from kjerne.access import Caller
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
+from kjerne.pages import critical_words
 from kjerne.pages.critical_house import Codes, CriticalChart, EntryChanged, Shows, all_of_it
 from kjerne.pages.house import Identity, Notice, Patient, Visit
 from kjerne.policy.services import SERVICES
@@ -33,6 +34,9 @@ HAGEN = Caller(
 )
 EIDE = replace(HAGEN, name="Tor Eide", hpr="9000009", organisation=HOSPITAL)
 
+PEOPLE = critical_words.people(
+    {one.hpr: one.name for one in (HAGEN, EIDE)}, [(one.hpr, one.authorization) for one in (HAGEN, EIDE)]
+)
 Tree = dict[str, Any]
 
 
@@ -129,7 +133,7 @@ class FakeCritical:
         sources = (SourceRow("Haukeland universitetssjukehus", "national", (), FIRST),)
         may = SERVICES["critical-information"].registers.get(who.role, frozenset())
         groups = grouped(Entered(one, plain(one), self.origins.get(one.id, {})) for one in read)
-        return CriticalChart(patient, now, read, PLACES, sources, may, beside(groups))
+        return CriticalChart(patient, now, read, PLACES | PEOPLE, sources, may, beside(groups))
 
     async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
         entries = (await self.critical(who, visit)).entries

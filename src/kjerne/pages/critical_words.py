@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 from kjerne.pages import formats, words
 from kjerne.pages.words import Language
 from kjerne.registries.kj_profiles import ATC, FEST_MEDICATION, FEST_SUBSTANCE, SNOMED
+from kjerne.registries.recorders import Author
 from kjerne.services.critical.drafts import ICD_10
-from kjerne.services.critical.entries import Author, Version
+from kjerne.services.critical.entries import Version
 
 _SYSTEMS = {
     ATC: "ATC", FEST_SUBSTANCE: "FEST virkestoff", FEST_MEDICATION: "FEST legemiddel", SNOMED: "SNOMED CT", ICD_10: "ICD-10",
 }  # fmt: skip
 HPR = "hpr:"
+LONGEST = 80
 
 
 def system(address: str) -> str:
@@ -52,11 +54,28 @@ def facts(version: Version, names: Mapping[str, str], language: Language) -> tup
 
 
 def written_by(by: Author, names: Mapping[str, str], language: Language) -> str:
-    """A name, a profession and a place, as far as they are known. `names` has places by their numbers, and people by `HPR` and
-    theirs."""
+    """A name, a profession and a place, as far as the registers know them, and whose word that is where a system sent it.
+
+    `names` has places by their numbers, and what `people` gives. What is not of a register is told as not checked."""
     if not any(by):
         return words.say(language, "critical.unknown_author")
-    role = words.say(language, f"role.{by.role}") if words.knows(f"role.{by.role}") else by.role
-    known = names.get(f"{HPR}{by.hpr}", "") or by.name
-    parts = (known or words.say(language, "critical.nameless"), role, names.get(by.organisation, by.organisation))
-    return ", ".join(part for part in parts if part)
+    known = names.get(f"{HPR}{by.hpr}", "") if by.hpr else ""
+    role = names.get(f"{HPR}{by.hpr}/{by.role}", "") if known and by.role else ""
+    role = words.say(language, f"role.{role}") if words.knows(f"role.{role}") else role
+    parts = (known or _unchecked(by, language), role, names.get(by.organisation, by.organisation))
+    told = ", ".join(part for part in parts if part)
+    sender = names.get(by.told_by, by.told_by)
+    return words.say(language, "critical.told_by", who=told, sender=sender) if sender else told
+
+
+def people(named: Mapping[str, str], professions: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What `written_by` is told of people: names by HPR number, and which of their professions are registered."""
+    return {f"{HPR}{hpr}": name for hpr, name in named.items()} | {
+        f"{HPR}{hpr}/{role}": role for hpr, role in professions
+    }
+
+
+def _unchecked(by: Author, language: Language) -> str:
+    """What a sender calls somebody whom the register of health personnel does not have by that number, and that it is that."""
+    name = f"{by.name[:LONGEST]}…" if len(by.name) > LONGEST else by.name
+    return words.say(language, "critical.unchecked", name=name) if name else words.say(language, "critical.nameless")

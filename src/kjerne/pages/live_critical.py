@@ -108,11 +108,12 @@ class CriticalPages(LivePages):
     async def _writers_and_places(self, entered: Sequence[Entered]) -> dict[str, str]:
         """Of the places that entries name, and of whom they name by HPR number: the registers' names, whatever a sender says."""
         authors = [by for one in entered for by in (one.entry.recorder, *(each.by for each in one.entry.versions))]
-        places = {by.organisation for by in authors} | {one.organisation for one in entered}
+        places = {place for by in authors for place in (by.organisation, by.told_by)} | {
+            one.organisation for one in entered
+        }
         named = await registers.organisation_names(self.store.pool, sorted(one for one in places if one.isdigit()))
-        numbers = {by.hpr for by in authors if by.hpr}
-        people = await registers.practitioner_names(self.store.pool, sorted(numbers)) if numbers else {}
-        return named | {f"{critical_words.HPR}{hpr}": name for hpr, name in people.items()}
+        known = await registers.practitioners(self.store.pool, {by.hpr for by in authors if by.hpr})
+        return named | critical_words.people(known.names, known.professions)
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
         """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""

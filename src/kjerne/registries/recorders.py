@@ -7,9 +7,9 @@ changes it is its updater. Source: the profiles as in `registries.kj_profiles`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kjerne.access import Caller
 from kjerne.errors import Refusal
@@ -36,6 +36,46 @@ _OURS: Final = READ_ONLY | {UPDATER, UPDATED}
 _HPR: Final = f"{OID_PERSON}4"
 _ENH: Final = f"{OID_PERSON}101"
 PROFESSIONS: Final = "http://nhn.no/kj/fhir/CodeSystem/CategoriesOfHealthProfessionals"
+_PROFESSIONS: Final = frozenset({PROFESSIONS, "urn:oid:2.16.578.1.12.4.1.1.9060"})
+_LEADING: Final = ("practitioner", "organization")
+
+
+class Author(NamedTuple):
+    """Whom a record says that something is by: a name as its sender wrote it, a profession (Volven 9060), the number of her
+    organisation and her own HPR number. `told_by` is the organisation whose system says so, empty where she was logged in. Each
+    may be empty, and is where two things are said."""
+
+    name: str = ""
+    role: str = ""
+    organisation: str = ""
+    hpr: str = ""
+    told_by: str = ""
+
+
+class _Said(NamedTuple):
+    """All that a reference and what it leads to say of somebody; `is_nowhere`: an organisation is named without its number."""
+
+    numbers: frozenset[str]
+    places: frozenset[str]
+    roles: frozenset[str]
+    names: tuple[str, ...]
+    is_nowhere: bool
+
+
+def author(tree: Tree, reference: Any) -> Author:
+    """Whom a reference of a record leads to: the one reader, of what is sent and of what is shown."""
+    said = _said(tree, reference if isinstance(reference, dict) else {})
+    return Author(next(iter(said.names), ""), _one(said.roles), _one(said.places), _one(said.numbers))
+
+
+def recorder_in(tree: Tree) -> Author:
+    """Who registered a record first."""
+    return author(tree, tree.get(RECORDERS.get(tree["resourceType"], "recorder")))
+
+
+def writer_in(tree: Tree) -> Author:
+    """Who wrote this version: its updater, or else its recorder."""
+    return next((author(tree, one) for one in _updaters(tree)), None) or recorder_in(tree)
 
 
 def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
@@ -49,62 +89,85 @@ def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
         )  # fmt: skip
     tree = _bare(sent)
     tree.pop("id", None)
-    here = _contain(tree, [_role(caller)], "recorder")
-    tree[element] = {"reference": here, "display": caller.name} if caller.name else {"reference": here}
+    here = _recorded(tree, caller)
     if date:
         tree[date] = _when(f"{name}.{date}", sent.get(date), at)
     return _noted(tree, here, at)
 
 
+def filed(sent: Tree, caller: Caller, at: datetime) -> Tree:
+    """A new record as any sender has it. Of a health worker it gets its recorder here, as at the national address, and who
+    changed it last where it says that; `sent` itself of a system, whose word is others' word. `Refusal` as `check_own`."""
+    if caller.kind != "practitioner":
+        return sent
+    check_own(sent, caller, at)
+    tree = _bare(sent, {UPDATER, UPDATED})
+    here = _recorded(tree, caller)
+    return _noted(tree, here, at) if _tells_updater(sent) else tree
+
+
 def check_own(sent: Tree, caller: Caller, at: datetime) -> None:
-    """`Refusal` 422 where what a person registers names somebody else than her, or nobody by an HPR number, or another place than
-    hers, as its recorder or as who changed it last, or a time ahead. What a system sends in is others' word (law, K115)."""
+    """`Refusal` 422 where what a person registers names as its recorder, or as who changed it last, somebody else than her by
+    HPR number or by name, or nobody by that number, another place or profession than hers, or a time ahead. What a system sends
+    in is others' word (law, K115)."""
     if caller.kind != "practitioner":
         return
     name = sent["resourceType"]
     if date := DATES.get(name):
         _when(f"{name}.{date}", sent.get(date), at)
-    said = [
-        one["valueReference"]
-        for one in sent.get("extension", ())
-        if one.get("url") == UPDATER and "valueReference" in one
-    ]
-    for where, told in (
-        (f"{name}.{RECORDERS[name]}", sent.get(RECORDERS[name])),
-        *((f"{name}.extension", one) for one in said),
-    ):
-        if told is not None and (set(_numbers(sent, told)) != {caller.hpr} or _is_elsewhere(sent, told, caller)):
+    element = RECORDERS[name]
+    told = [(element, sent[element])] if element in sent else []
+    for where, one in (*told, *(("extension", one) for one in _updaters(sent))):
+        if what := _says_otherwise(_said(sent, one), caller):
             raise Refusal(
-                422, "the recorder is whoever registers, by the HPR number and the organisation of the token", where=where,
-                todo="Name yourself so, or leave it out.", code="business-rule", rule="recorder-is-sender",
+                422, f"the recorder is whoever registers: here the {what} is not that of the token", where=f"{name}.{where}",
+                todo="Leave it out: it is written here. Or name yourself, by HPR number and organisation number.",
+                code="business-rule", rule="recorder-is-sender",
             )  # fmt: skip
 
 
-def _is_elsewhere(tree: Tree, reference: Tree, caller: Caller) -> bool:
-    """Whether the role that a reference leads to is in another organisation than the caller's, or in one without a number."""
-    places = [one["organization"] for one in _led_to(tree, reference) if one.get("organization")]
-    own = {caller.organisation, caller.point_of_care} - {""}
-    return any(place.get("identifier", {}).get("value") not in own for place in places)
+def _says_otherwise(said: _Said, caller: Caller) -> str:
+    """What somebody is named by that is not the caller's; empty where nothing is. A name is spelled in many ways, so it is hers
+    where it has a word of hers."""
+    if said.numbers != {caller.hpr}:
+        return "HPR number"
+    if said.is_nowhere or said.places - {caller.organisation, caller.point_of_care}:
+        return "organisation"
+    if said.roles - {caller.authorization}:
+        return "profession"
+    own = _words(caller.name)
+    return "name" if own and not all(own & _words(one) for one in said.names) else ""
+
+
+def _words(name: str) -> set[str]:
+    return {"".join(filter(str.isalnum, word)) for word in name.casefold().split()} - {""}
 
 
 def put_back(sent: Tree, before: Tree, caller: Caller, at: datetime) -> Tree:
     """A new version as any sender has it, with what stays over all versions: who registered the record, and when.
 
-    Where the record says who changed it last, that is the caller now. `sent` itself where it says all of that already."""
-    said = [*sent.get("extension", ()), *before.get("extension", ())]
+    Who changed it last is the caller now, where the record says that or a health worker writes in another's record. `sent`
+    itself where it says all of that already."""
     name = sent["resourceType"]
     element, date = RECORDERS[name], DATES.get(name)
-    if element in sent and element not in before:
+    is_person, stood = caller.kind == "practitioner", before.get(element)
+    is_added = is_person and element in sent and not stood
+    if is_added:
         check_own(sent, caller, at)
-    tells_updater = any(one.get("url") in (UPDATER, UPDATED) for one in said)
+    tells_updater = _tells_updater(sent) or _tells_updater(before)
     tree = sent
-    if tells_updater or (before.get(element) and _person(sent, element) != _person(before, element)):
+    if tells_updater or is_added or (stood and _person(sent, element) != _person(before, element)):
         without = {UPDATER, UPDATED} if tells_updater else set[str]()
-        tree = _bare(sent, without, keeps_recorder=not before.get(element))
+        tree = _bare(sent, without, keeps_recorder=not stood and not is_added)
         _with_recorder(tree, before, element)
+        if is_added:
+            _recorded(tree, caller)
     if date and date in before and sent.get(date) != before[date]:
         tree = tree | {date: before[date]}
-    return _noted(tree, _updater(tree, element, caller), at) if tells_updater else tree
+    if not (tells_updater or (is_person and not _is(tree, tree.get(element), caller))):
+        return tree
+    tree = dict(tree)
+    return _noted(tree, _updater(tree, element, caller), at)
 
 
 def _person(tree: Tree, element: str) -> Any:
@@ -169,13 +232,45 @@ def transferred(sent: Tree, at: datetime, before: Tree | None = None) -> Tree:
 
 
 def author_of(tree: Tree) -> tuple[str, str]:
-    """The HPR number of who wrote this version, its updater or else its recorder, and the day that it says (YYYY-MM-DD); each
-    empty where it does not say."""
-    name = tree["resourceType"]
+    """The HPR number of who wrote this version, and the day that it says (YYYY-MM-DD); each empty where it does not say."""
     said = {one.get("url"): one for one in tree.get("extension", ())}
-    updater = said.get(UPDATER, {}).get("valueReference") or tree.get(RECORDERS[name], {})
-    day = said.get(UPDATED, {}).get("valueDateTime") or tree.get(DATES.get(name, ""), "")
-    return next(_numbers(tree, updater), ""), str(day)[:10]
+    day = said.get(UPDATED, {}).get("valueDateTime") or tree.get(DATES.get(tree["resourceType"], ""), "")
+    return writer_in(tree).hpr, str(day)[:10]
+
+
+def answering(tree: Tree) -> frozenset[str]:
+    """The HPR numbers of all who answer for a version: who registered it, who changed it last, and who says that it is so."""
+    told = (tree.get(RECORDERS[tree["resourceType"]], {}), tree.get("asserter", {}), *_updaters(tree))
+    return frozenset(number for one in told for number in _numbers(tree, one))
+
+
+def named(
+    tree: Tree, called: Callable[[Author], tuple[str, str]], professions: Collection[tuple[str, str]], told_by: Sequence[str]
+) -> Tree:  # fmt: skip
+    """With recorder and updater as those whom their numbers name, and with no other word of the sender's about them.
+
+    `called` gives what somebody is called, and how a reference to her shows that; `professions` has pairs of HPR number and
+    profession that the register holds. `told_by`: whose word the recorder is, and the updater (`Author`).
+    """
+    who, last = recorder_in(tree), [author(tree, one) for one in _updaters(tree)]
+    bare = _bare(tree, {UPDATER})
+    if who.hpr or who.organisation:
+        who = who._replace(told_by=told_by[0])
+        bare[RECORDERS[tree["resourceType"]]] = _reference(bare, who, called, professions, "recorder")
+    for one in last[:1]:
+        if one.hpr or one.organisation:
+            last_ = _reference(bare, one._replace(told_by=told_by[1]), called, professions, "updater")
+            bare["extension"] = [*bare.get("extension", ()), {"url": UPDATER, "valueReference": last_}]
+    return bare
+
+
+def _reference(
+    tree: Tree, who: Author, called: Callable[[Author], tuple[str, str]], professions: Collection[tuple[str, str]], id_: str
+) -> Tree:  # fmt: skip
+    name, shown = called(who)
+    role = who.role if (who.hpr, who.role) in professions else ""
+    here = _contain(tree, [_role(who._replace(name=name, role=role))], id_)
+    return {"reference": here} | ({"display": shown} if shown else {})
 
 
 def _when(where: str, told: Any, at: datetime) -> str:
@@ -190,25 +285,49 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _role(caller: Caller) -> Tree:
-    """Who the token names; a system by its organisation alone."""
-    practitioner: Tree = {"identifier": {"system": _HPR, "value": caller.hpr}} if caller.hpr else {}
-    practitioner |= {"display": caller.name} if caller.name else {}
-    profession = [{"coding": [{"system": PROFESSIONS, "code": caller.authorization}]}] if caller.authorization else []
+def _own(caller: Caller) -> Author:
+    return Author(caller.name, caller.authorization, caller.organisation, caller.hpr)
+
+
+def _role(who: Author) -> Tree:
+    """Whom the token names; a system by its organisation alone."""
+    practitioner: Tree = {"identifier": {"system": _HPR, "value": who.hpr}} if who.hpr else {}
+    practitioner |= {"display": who.name} if who.name else {}
+    place = {"organization": {"identifier": {"system": _ENH, "value": who.organisation}}} if who.organisation else {}
+    profession = {"code": [{"coding": [{"system": PROFESSIONS, "code": who.role}]}]} if who.role else {}
     return {
-        "resourceType": "PractitionerRole",
-        **({"practitioner": practitioner} if practitioner else {}),
-        "organization": {"identifier": {"system": _ENH, "value": caller.organisation}},
-        **({"code": profession} if profession else {}),
-    }
+        "resourceType": "PractitionerRole", **({"practitioner": practitioner} if practitioner else {}), **place, **profession,
+    }  # fmt: skip
+
+
+def _recorded(tree: Tree, caller: Caller) -> str:
+    """Puts the caller in as the recorder; the reference to her."""
+    here = _contain(tree, [_role(_own(caller))], "recorder")
+    tree[RECORDERS[tree["resourceType"]]] = {"reference": here} | ({"display": caller.name} if caller.name else {})
+    return here
 
 
 def _updater(tree: Tree, element: str, caller: Caller) -> str:
-    """Where the caller stands among what is contained: as the recorder, where she is that."""
+    """Where the caller stands among what is contained: as the recorder, where she is that in all that is said of her."""
     recorder = tree.get(element, {})
-    if str(recorder.get("reference", ""))[:1] == "#" and list(_numbers(tree, recorder)) == [caller.hpr]:
+    if str(recorder.get("reference", ""))[:1] == "#" and _is(tree, recorder, caller):
         return str(recorder["reference"])
-    return _contain(tree, [_role(caller)], "updater")
+    return _contain(tree, [_role(_own(caller))], "updater")
+
+
+def _is(tree: Tree, reference: Any, caller: Caller) -> bool:
+    """Whether a reference is to the caller, in the place and profession that she has now."""
+    return author(tree, reference)._replace(name=caller.name) == _own(caller)
+
+
+def _updaters(tree: Tree) -> list[Tree]:
+    return [
+        one["valueReference"] for one in tree.get("extension", ()) if one.get("url") == UPDATER and "valueReference" in one
+    ]  # fmt: skip
+
+
+def _tells_updater(tree: Tree) -> bool:
+    return any(one.get("url") in (UPDATER, UPDATED) for one in tree.get("extension", ()))
 
 
 def _noted(tree: Tree, updater: str, at: datetime) -> Tree:
@@ -273,8 +392,8 @@ def _references(tree: Tree) -> set[str]:
     return {f"#{one['id']}" for one in tree.get("contained", ()) if f'"reference": "#{one.get("id")}"' in text}
 
 
-def _led_to(tree: Tree, reference: Tree) -> Iterator[Tree]:
-    """The contained resource that a reference leads to, and those that it leads to in turn."""
+def _led_to(tree: Tree, reference: Tree, by: Collection[str] = ()) -> Iterator[Tree]:
+    """The contained resource that a reference leads to, and those that it leads to in turn; only by elements that are named."""
     waiting, seen = [reference], set[str]()
     while waiting:
         text = str(waiting.pop().get("reference", ""))
@@ -282,14 +401,52 @@ def _led_to(tree: Tree, reference: Tree) -> Iterator[Tree]:
             if text == f"#{one.get('id')}" and text not in seen:
                 seen.add(text)
                 yield one
-                waiting += [value for value in one.values() if isinstance(value, dict)]
+                waiting += [value for key, value in one.items() if isinstance(value, dict) and (not by or key in by)]
 
 
 def _numbers(tree: Tree, reference: Tree) -> Iterator[str]:
     """The HPR numbers by which a reference, or what it leads to, names somebody."""
-    for one in (reference, *_led_to(tree, reference)):
+    yield from _said(tree, reference).numbers
+
+
+def _said(tree: Tree, reference: Tree) -> _Said:
+    chain = [reference, *_led_to(tree, reference, _LEADING)]
+    references = [(key, one[key]) for one in chain for key in _LEADING if isinstance(one.get(key), dict)]
+    every = [*chain, *(one for _, one in references)]
+    roles = (
+        coding for one in chain if one.get("resourceType") == "PractitionerRole"
+        for concept in one.get("code", ()) for coding in concept.get("coding", ())
+    )  # fmt: skip
+    shown = [
+        *(one.get("display", "") for key, one in references if key == "practitioner"),
+        reference.get("display", ""),
+    ]
+    return _Said(
+        frozenset(_valued(every, _HPR)), frozenset(_valued(every, _ENH)),
+        frozenset(str(one["code"]) for one in roles if one.get("system") in _PROFESSIONS and one.get("code")),
+        tuple(name for name in (*shown, *_human(chain)) if name),
+        any(
+            not any(_valued([one, *_led_to(tree, one, _LEADING)], _ENH)) for key, one in references if key == "organization"
+        ),
+    )  # fmt: skip
+
+
+def _valued(every: Iterable[Tree], system: str) -> Iterator[str]:
+    """The values of the identifiers of a system."""
+    for one in every:
         own = one.get("identifier", [])
-        nested = one.get("practitioner", {}).get("identifier", {})
-        for identifier in (*(own if isinstance(own, list) else [own]), nested):
-            if identifier.get("system") == _HPR and identifier.get("value"):
+        for identifier in own if isinstance(own, list) else [own]:
+            if identifier.get("system") == system and identifier.get("value"):
                 yield str(identifier["value"])
+
+
+def _human(chain: Iterable[Tree]) -> Iterator[str]:
+    """The names of the people among what is contained."""
+    for one in chain:
+        names = one.get("name", ()) if one.get("resourceType") != "Organization" else ()
+        for name in names if isinstance(names, list) else ():
+            yield name.get("text", "") or " ".join((*name.get("given", ()), name.get("family", ""))).strip()
+
+
+def _one(values: frozenset[str]) -> str:
+    return next(iter(values)) if len(values) == 1 else ""

@@ -389,19 +389,19 @@ class StandardsApi:
         name = call.parameters["type"]
         type_of(name)
         tree, advice = await self._checked(call, name)
-        version = Next.of(call.body, tree, call.at, advice)
-        self.kept.check_files(call.caller, name, version.service)
-        type_ = version.number
+        sent = Next.of(call.body, tree, call.at, advice)
+        self.kept.check_files(call.caller, name, sent.service)
+        type_ = sent.number
         if "if-none-exist" in call.headers:
-            return await self.create_if_none(call, version)
+            return await self.create_if_none(call, sent)
 
-        async def use(grant: Grant) -> Written:
-            must_hold(call.caller, type_, version.indexed.tokens, "c")
-            changing.check_registering(version, grant)
+        async def use(grant: Grant) -> tuple[Next, Written]:
+            must_hold(call.caller, type_, sent.indexed.tokens, "c")
+            version = changing.registering(sent, grant)
             check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
             id_, shut = self._new_id(call, grant, version), version.shut
-            change = Change(type_, id_, call.body, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
+            change = Change(type_, id_, version.raw, version.indexed, shut.labels, shut.opens, kinds=version.kinds)
             types, pointers = types_by_service()[grant.service], self.records.pointers
             named = pointers.named(version.tree)
             if named and call.joined is not None:
@@ -409,12 +409,12 @@ class StandardsApi:
             if call.joined is not None and not marking.concerns(grant):
                 filed: Written = call.joined.file(grant, change)
                 settle_later(call.joined, grant, self.reader, types, version)
-                return filed
+                return version, filed
             async with call.connection(self.pool) as conn:
                 create = partial(self.records.create, conn, grant, change)
                 file = partial(marking.filing, conn, grant, self.reader, types, create)
                 if not (named or lays_on_others(version, grant) or pointing.leads_to(version.tree)):
-                    return await file()
+                    return version, await file()
                 await note(conn, grant.once)
                 async with conn.transaction():
                     await hold(conn, grant)
@@ -422,17 +422,17 @@ class StandardsApi:
                     if named and call.joined is None:
                         await pointers.keep(conn, grant, (type_, id_), named)
                     await settle_new(conn, grant, self.reader, types, version, call.joined)
-                return written
+                return version, written
 
-        patient = named_in(call, self.identify, self.ids, version.tree)
+        patient = named_in(call, self.identify, self.ids, sent.tree)
         try:
-            written = await granted(
-                call.admit, patient, version.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
-                what=version.what,
+            done = await granted(
+                call.admit, patient, sent.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                what=sent.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(call, denied, patient, version, (type_, "c"), self.identify, self.ids) from denied
-        return self._written(call, written, 201, version.advice)
+            raise not_written(call, denied, patient, sent, (type_, "c"), self.identify, self.ids) from denied
+        return self._written(call, done, 201)
 
     async def update(self, call: Call) -> Answer:
         """A new version of a resource, from the organisation that filed it, about the same subject (withheld: law, K102).
@@ -470,7 +470,7 @@ class StandardsApi:
             # As where the law lets the caller look for its record: it hears of its token before it hears of the record.
             must_hold(call.caller, named[0], version.indexed.tokens, "u")
             raise absent(call)
-        return self._written(call, changed[1], 200, changed[0].advice)
+        return self._written(call, changed, 200)
 
     def _new_id(self, call: Call, grant: Grant, version: Next) -> UUID:
         if call.new_id is None:
@@ -486,9 +486,10 @@ class StandardsApi:
         tree = await changing.tree_of(call, self.parse_json)
         return tree, await checked(call.body, tree, name, self.guides)
 
-    def _written(self, call: Call, written: Written, status: int, advice: tuple[Fault, ...]) -> Answer:
-        made = Made(str(written.id), written.version, written.at, call.body)
-        return answer_of(call, BASE, made, status, f"version {written.version} was written", advice)
+    def _written(self, call: Call, done: tuple[Next, Written], status: int) -> Answer:
+        version, written = done
+        made = Made(str(written.id), written.version, written.at, changing.leaves(call, *done))
+        return answer_of(call, BASE, made, status, f"version {written.version} was written", version.advice)
 
     def _asked_to_see(self, call: Call) -> Search | None:
         """What of a resource a read asks for, None for all of it. `Refusal` 400 for a parameter that no read has."""

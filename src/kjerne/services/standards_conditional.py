@@ -51,12 +51,13 @@ from kjerne.fhir.interaction import (
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.search import Search, plan
+from kjerne.registries.contents import must_register
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.identifiers import stands_in
 from kjerne.registries.naming import check_header, check_subject, in_address, patient_of
 from kjerne.store import audit, changing, limits, marking
-from kjerne.store.changing import Changer, Next, check_registering, checked, not_written, settle_new
+from kjerne.store.changing import Changer, Next, checked, not_written, registering, settle_new
 from kjerne.store.finding import Finder
 from kjerne.store.kept import Kept
 from kjerne.store.matching import Match, at_key, check_apart, the_one
@@ -101,15 +102,15 @@ class ConditionalApi:
             changes("DELETE", at + "/{id}", self.delete),
         ]
 
-    async def create(self, call: Call, version: Next) -> Answer:
+    async def create(self, call: Call, sent: Next) -> Answer:
         """A new record, if none answers `If-None-Exist`; the one that does is told by its address, and nothing is written."""
         name = call.parameters["type"]
         pairs = criteria_in(call.headers["if-none-exist"])
         search = self._criteria(name, pairs, "If-None-Exist")
 
         async def use(grant: Grant) -> tuple[Made, int]:
-            limits.must_hold(call.caller, version.number, version.indexed.tokens, "c")
-            check_registering(version, grant)
+            limits.must_hold(call.caller, sent.number, sent.indexed.tokens, "c")
+            version = registering(sent, grant)
             check_subject(version.tree, grant, self.identify)
             check_reference(self.ids, version.tree, grant.subject.keys)
             async with call.connection(self.pool) as conn:
@@ -124,17 +125,15 @@ class ConditionalApi:
                     await audit.insert(conn, audit.met(grant), named)
                     return Made(str(found.id), found.version, found.at), 200
 
-        patient = named_in(call, self.identify, self.ids, version.tree)
+        patient = named_in(call, self.identify, self.ids, sent.tree)
         try:
             made, status = await granted(
-                call.admit, patient, version.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
-                asked=search_line(name, pairs), what=version.what,
+                call.admit, patient, sent.service, "file", use, basis=basis_of(call), proven=True, piece=f"{name}.c",
+                asked=search_line(name, pairs), what=sent.what,
             )  # fmt: skip
         except Denied as denied:
-            raise not_written(
-                call, denied, patient, version, (version.number, "c"), self.identify, self.ids
-            ) from denied
-        says, advice = ("version 1 was written", version.advice) if status == 201 else (_SAYS_THERE, ())
+            raise not_written(call, denied, patient, sent, (sent.number, "c"), self.identify, self.ids) from denied
+        says, advice = ("version 1 was written", sent.advice) if status == 201 else (_SAYS_THERE, ())
         return answer_of(call, BASE, made, status, says, advice)
 
     async def update(self, call: Call) -> Answer:
@@ -156,7 +155,7 @@ class ConditionalApi:
 
         async def use(grant: Grant) -> tuple[Made, int] | None:
             limits.must_hold(call.caller, type_, version.indexed.tokens, "u")
-            check_registering(version, grant)
+            must_register(grant.registers, version.content)
             check_subject(tree, grant, self.identify)
             check_reference(self.ids, tree, grant.subject.keys)
             async with call.connection(self.pool) as conn, conn.transaction():
@@ -164,12 +163,13 @@ class ConditionalApi:
                 found = await the_one(conn, grant, self.finder, search, "u")
                 check_apart(call.joined, plan(search, at=call.at), type_, grant.subject.keys)
                 if found is not None:
-                    return await self._changed(conn, grant, name, version, found, expected, call.joined), 200
+                    return await self._changed(conn, grant, call, version, found, expected), 200
                 if grant.action != "file":
                     return None
                 with looking_at():
                     _check_new(name, tree, expected)
-                return await self._created(conn, grant, version, call.joined), 201
+                    made = registering(version, grant)
+                return await self._created(conn, grant, made, call.joined), 201
 
         patient = named_in(call, self.identify, self.ids, tree)
         try:
@@ -324,19 +324,18 @@ class ConditionalApi:
         return Made(str(id_), written.version, written.at, version.raw)
 
     async def _changed(
-        self, conn: Connection, grant: Grant, name: str, version: Next, found: Match, expected: int | None,
-        joined: Joined | None,
+        self, conn: Connection, grant: Grant, call: Call, version: Next, found: Match, expected: int | None
     ) -> Made:  # fmt: skip
         with looking_at((version.number, found.id, found.version)):
             if version.tree.get("id", str(found.id)) != str(found.id):
                 says = "the id in the body is not that of the record which answers the criteria"
-                raise Refusal(400, says, where=f"{name}.id")
+                raise Refusal(400, says, where=f"{call.parameters['type']}.id")
             check_seen(grant.caller, expected, found.version)
         there = at_key(grant, found.patient)
         named: tuple[int, UUID] = version.number, found.id
-        changed = await self._changer(there, joined).change(conn, there, named, expected, lambda _: version)
+        changed = await self._changer(there, call.joined).change(conn, there, named, expected, lambda _: version)
         assert changed is not None
-        return Made(str(found.id), changed[1].version, changed[1].at, version.raw)
+        return Made(str(found.id), changed[1].version, changed[1].at, changing.leaves(call, *changed))
 
     def _changer(self, grant: Grant, joined: Joined | None) -> Changer:
         return Changer(self.ids, self.records, self.reader, self.types[grant.service], self.identify, joined)

@@ -30,7 +30,7 @@ from kjerne.registries.contents import check_content, content_of, must_register,
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import row_number
 from kjerne.registries.naming import check_about, check_kept, check_names, check_subject
-from kjerne.registries.recorders import check_own, put_back
+from kjerne.registries.recorders import check_own, filed, put_back
 from kjerne.registries.withholding import OF_SOURCE, Withheld, said_of_itself, withheld
 from kjerne.store import files, limits, marking, pointing, spreading
 from kjerne.store.followup import tell_readers
@@ -313,6 +313,27 @@ def check_registering(made: Next, grant: Grant) -> None:
     must_register(grant.registers, made.content)
     if grant.service in KEPT_TOGETHER:
         check_own(made.tree, grant.caller, grant.at)
+
+
+def registering(made: Next, grant: Grant) -> Next:
+    """As `check_registering`, of a new record by FHIR: as it is kept, with who registers it (law, K115)."""
+    check_registering(made, grant)
+    if grant.service not in KEPT_TOGETHER:
+        return made
+    tree = filed(made.tree, grant.caller, grant.at)
+    return made if tree is made.tree else Next.of(encode(tree), tree, grant.at, made.advice)
+
+
+def leaves(call: Call, version: Next, written: Written) -> bytes:
+    """What an answer to a write gives of what was written: all of it, or nothing where a later version says more than was sent
+    and the token leaves no read of it."""
+    caller, name = call.caller, version.tree["resourceType"]
+    if written.version == 1:
+        return version.raw
+    is_left = (
+        caller is None or version.raw == call.body or smart.holds(smart.left(caller, name, "r"), version.indexed.tokens)
+    )
+    return version.raw if is_left else b""
 
 
 def _kept(made: Next, was: Tree, grant: Grant) -> Next:

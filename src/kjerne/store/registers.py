@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from kjerne.store.pool import Connection, Pool
 
@@ -54,6 +55,23 @@ async def practitioner_names(pool: Pool, hprs: Sequence[str]) -> dict[str, str]:
     """Names by HPR number, those that are known."""
     rows = await pool.fetch("SELECT hpr, name FROM practitioner WHERE hpr = ANY($1::text[])", list(hprs))
     return {row["hpr"]: row["name"] for row in rows}
+
+
+class Known(NamedTuple):
+    """What the register of health personnel has of some: names by HPR number, and the pairs of number and profession."""
+
+    names: Mapping[str, str]
+    professions: frozenset[tuple[str, str]]
+
+
+async def practitioners(pool: Pool, hprs: Collection[str]) -> Known:
+    """Of those numbers that are known."""
+    if not hprs:
+        return Known({}, frozenset())
+    rows = await pool.fetch(
+        "SELECT hpr, name, authorizations FROM practitioner WHERE hpr = ANY($1::text[])", sorted(hprs)
+    )
+    return Known({row[0]: row[1] for row in rows}, frozenset((row[0], one) for row in rows for one in row[2]))
 
 
 async def organisation_names(pool: Pool, numbers: Sequence[str]) -> dict[str, str]:

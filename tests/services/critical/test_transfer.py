@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from kjerne.registries.recorders import UPDATED, UPDATER
+from kjerne.registries.kj_profiles import ATC
+from kjerne.registries.recorders import PROFESSIONS, UPDATED, UPDATER
+from pages.test_live import tab, text
 from platform_fixture import Answered, Standing
 from services.critical.records import (
     HOSPITAL,
@@ -23,6 +25,7 @@ from services.critical.records import (
 )
 from services.critical.transfers import Journal, ids, statuses
 from services.test_standards_registered import NEED
+from words import fresh
 
 
 def origins(platform: Standing, id_: str) -> list[tuple[int, str, str, str]]:
@@ -148,6 +151,53 @@ def test_a_doctor_registers_and_confirms_nothing_about_herself_by_transfer_eithe
     later["resource"]["contained"].append(journal.by("hospital-doctor", "herself"))
     assert list(faults(journal.send(later)).values()) == ["recorder-may-register"]
     assert statuses(journal.send(journal.gone("AllergyIntolerance", "own"))) == ["204"]
+
+
+@pytest.mark.parametrize("herself", ["recorder", "asserter", "updater"])
+def test_whoever_else_is_named_nothing_is_taken_that_the_patient_herself_answers_for(
+    platform: Standing, herself: str
+) -> None:
+    """K45, K161: recorder, asserter and updater are each asked, of a new record too."""
+    journal = Journal(platform, about="hospital-doctor")
+    sent = journal.put(
+        allergy(platform, "hospital-doctor"), "own", "hospital-doctor" if herself == "recorder" else "gp"
+    )
+    tree = sent["resource"]
+    tree["contained"].append(journal.by("gp" if herself == "recorder" else "hospital-doctor", "beside"))
+    if herself == "asserter":
+        tree["asserter"] = {"reference": "#beside"}
+    else:
+        tree["extension"] = [
+            *tree.get("extension", ()), {"url": UPDATER, "valueReference": {"reference": "#beside"}},
+        ]  # fmt: skip
+    refused = journal.send(sent)
+    assert (refused.status, faults(refused)) == (
+        422, {"Bundle.entry[0].resource.recorder": "recorder-may-register"}
+    )  # fmt: skip
+    assert ids(journal.send(journal.put(allergy(platform, "hospital-doctor"), "own", "gp")))
+
+
+def test_a_page_and_a_summary_name_whom_the_register_does_and_say_whose_word_that_is(platform: Standing) -> None:
+    """K160: what a system calls her, and how, is shown nowhere; her number is looked up, and the sender is told."""
+    journal, word = Journal(platform), fresh()
+    sent = journal.put(
+        allergy(platform, code={"coding": [{"system": ATC, "code": "J01CA04", "display": word}]}), "named"
+    )
+    sent["resource"]["contained"][-1] |= {"code": [{"coding": [{"system": PROFESSIONS, "code": "PS"}]}]}
+    sent["resource"]["contained"][-1]["practitioner"]["display"] = "Kong Olav"
+    sent["resource"]["recorder"]["display"] = "Kong Olav, Granlia"
+    assert statuses(journal.send(sent)) == ["201"]
+    doctor, sender = platform.persona("hospital-doctor"), platform.persona("journal-system").organisation
+    named = {row["number"]: row["name"] for row in platform.rows("SELECT number, name FROM organisation")}
+    said = f"av {doctor.person_name}, {named[doctor.organisation]} (ifølge {named[sender]})"
+    with tab(platform, "gp") as it:
+        page = text(it.get(f"{it.type(platform.nin('citizen')).url.path}/critical"))
+    assert said in page[page.index(word) :] and "Kong Olav" not in page
+    with tab(platform, "citizen", "me") as it:
+        mine = text(it.get("/me/critical"))
+    assert said in mine[mine.index(word) :] and "Kong Olav" not in mine
+    summary = platform.get("Patient/$summary", as_="citizen", portal=True).response.text
+    assert f"{doctor.person_name} (ifølge {named[sender]})" in summary and "Kong Olav" not in summary
 
 
 def test_what_was_changed_here_since_is_not_overwritten(platform: Standing) -> None:

@@ -14,10 +14,9 @@ from kjerne.fhir.corrections import is_in_error
 from kjerne.fhir.dates import period
 from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
-from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.kj_profiles import BASE
 from kjerne.registries.negatives import OF_A_PART, Negative, names_what, negative_in
-from kjerne.registries.recorders import RECORDERS, UPDATER
+from kjerne.registries.recorders import Author, recorder_in, writer_in
 
 Tree = Mapping[str, Any]
 Standing = Literal["active", "over", "refuted", "in-error"]
@@ -27,16 +26,6 @@ Criticality = Literal["", "high", "low", "unable-to-assess"]
 _TURNING: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Signs that turn the direction of what follows: a name would be read from behind (Unicode UAX 9)."""
 _OVER: Final = frozenset({"inactive", "resolved", "completed", "stopped", "remission"})
-
-
-class Author(NamedTuple):
-    """Who wrote something: a name and a profession (Volven 9060), the number of her organisation and her own HPR number. Each may
-    be empty."""
-
-    name: str = ""
-    role: str = ""
-    organisation: str = ""
-    hpr: str = ""
 
 
 class Coded(NamedTuple):
@@ -108,7 +97,7 @@ def entry(type_: str, id_: str, versions: Iterable[tuple[int, datetime, Tree]], 
     held = list(versions)
     trees = [tree for _, _, tree in held]
     read = tuple(version(number, at, tree, now) for number, at, tree in held)
-    recorder = _author(trees[0], trees[0].get(RECORDERS[type_]))
+    recorder = _legible(recorder_in(dict(trees[0])))
     recorded = next((str(tree[key]) for tree in trees for key in ("recordedDate", "recordedOn") if key in tree), "")
     return Entry(type_, id_, read, recorder, recorded)
 
@@ -128,7 +117,8 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
         str(next(_extensions(tree, "KjValidUntil"), "")), str(next(_extensions(tree, "KjImplanted"), "")),
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
         any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
-        _updater(tree), next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
+        _legible(writer_in(dict(tree))),
+        next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
         reaction_of(tree), source_of(tree), negative_of(tree),
     )  # fmt: skip
 
@@ -220,27 +210,8 @@ def _source(tree: Tree) -> str:
     return (found.name or found.code).translate(_TURNING)
 
 
-def _updater(tree: Tree) -> Author:
-    reference = next(
-        (one.get("valueReference") for one in _objects(tree.get("extension")) if one.get("url") == UPDATER), None
-    )
-    return _author(tree, reference or tree.get(RECORDERS.get(tree["resourceType"], "recorder")))
-
-
-def _author(tree: Tree, reference: Any) -> Author:
-    told = _object(reference)
-    address = str(told.get("reference", ""))
-    held = next((one for one in _objects(tree.get("contained")) if address == f"#{one.get('id')}"), {})
-    practitioner, organisation = _object(held.get("practitioner")), _object(held.get("organization"))
-    number = _object(organisation.get("identifier"))
-    is_enh = str(number.get("system", "")) in ("", f"{OID_PERSON}101")
-    where = str(number.get("value", "")) if is_enh else organisation.get("display", "")
-    role = next((code for one in _objects(held.get("code")) for _, code, _ in _codings(one)), "")
-    hpr = _object(practitioner.get("identifier")) or _object(told.get("identifier"))
-    return Author(
-        practitioner.get("display", "") or told.get("display", ""), role, where or organisation.get("display", ""),
-        str(hpr.get("value", "")) if str(hpr.get("system", "")) == f"{OID_PERSON}4" else "",
-    )  # fmt: skip
+def _legible(by: Author) -> Author:
+    return by._replace(name=by.name.translate(_TURNING))
 
 
 def _said(concept: Any) -> set[str]:

@@ -16,7 +16,8 @@ from kjerne.errors import sentences
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.registries.contents import VERIFICATION, content_of
-from kjerne.services.critical.entries import Author, Entry, contradicts, entry, negative_of, version
+from kjerne.registries.recorders import Author
+from kjerne.services.critical.entries import Entry, contradicts, entry, negative_of, version
 from kjerne.services.critical.indicator_words import words
 from kjerne.services.critical.keeping import shown
 from kjerne.store.reading import Record

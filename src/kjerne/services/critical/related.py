@@ -6,7 +6,7 @@ read at their own addresses.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.registries.naming import patient_of
+from kjerne.registries.recorders import Author
 from kjerne.services.critical.book import Book
 from kjerne.services.critical.entries import Entry, Version, entry
 from kjerne.services.critical.groups import Entered, Group, Means, grouped
@@ -48,11 +49,11 @@ class Related:
 
     async def of(self, conn: Connection, grant: Grant, held: Sequence[tuple[Record, list[Record]]]) -> list[Group]:
         """Of records that were read already."""
-        entries = [_entry(grant, record, former) for record, former in held]
         sent = await transfers.origins(conn, grant.subject.keys, [record.id for record, _ in held])
         by_id: dict[str, dict[int, Origin]] = {}
         for (id_, version), origin in sent.items():
             by_id.setdefault(str(id_), {})[version] = origin
+        entries = [_told_by(_entry(grant, one, former), by_id.get(str(one.id), {})) for one, former in held]
         meant = await self.meanings(conn, entries)
         return grouped(
             Entered(one, means, by_id.get(one.id, {})) for one, means in zip(entries, meant, strict=True)
@@ -91,6 +92,17 @@ class RelatedApi:
 def _entry(grant: Grant, record: Record, former: Sequence[Record]) -> Entry:
     versions = [(one.version, one.at, decode(one.raw)) for one in (record, *former)]
     return entry(type_name(record.type), str(record.id), versions, grant.at)
+
+
+def _told_by(entry: Entry, origins: Mapping[int, Origin]) -> Entry:
+    """With whose word it is who wrote what a system sent: who registered it is the word of who sent the first version."""
+
+    def of(by: Author, number: int) -> Author:
+        origin = origins.get(number)
+        return by._replace(told_by=origin.organisation) if origin else by
+
+    versions = tuple(one._replace(by=of(one.by, one.number)) for one in entry.versions)
+    return entry._replace(versions=versions, recorder=of(entry.recorder, entry.versions[-1].number))
 
 
 def _group(group: Group) -> Tree:

@@ -197,11 +197,12 @@ class Transfers:
         return may
 
     async def _check_own(self, ready: Sequence[Ready], grant: Grant) -> None:
-        """`Refusal` 422 where who wrote it is the patient herself (law, K45). To enter it in error is let: it puts that right."""
+        """`Refusal` 422 where the patient herself is one of those who answer for it (law, K45). To enter it in error is let: it
+        puts that right."""
         faults: list[Fault] = []
         for one in ready:
-            hpr = "" if one.is_in_error else recorders.author_of(one.tree)[0]
-            if hpr and await self.is_hers(hpr, grant.subject.digests):
+            who = frozenset[str]() if one.is_in_error else recorders.answering(one.tree)
+            if any([await self.is_hers(hpr, grant.subject.digests) for hpr in sorted(who)]):
                 faults += told(_may_not(one.tree), one.item.entry)
         check(faults)
 

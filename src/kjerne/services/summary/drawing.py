@@ -23,10 +23,11 @@ from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Search, plan
 from kjerne.registries.homes import row_number
+from kjerne.services.summary import naming
 from kjerne.services.summary.choosing import PREGNANCY_DATES, SOUGHT, section_of
 from kjerne.services.summary.composing import shown
 from kjerne.services.summary.fitting import led_to
-from kjerne.services.summary.model import LOINC, OPENED, RECORD, RESULTS, Drawn, Tree, types_from
+from kjerne.services.summary.model import CRITICAL, LOINC, OPENED, RECORD, RESULTS, Drawn, Tree, types_from
 from kjerne.store import shared, summarising
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import note
@@ -119,7 +120,7 @@ class Drawing:
                 continue
             asking.check(grant)
             found.grants[service] = grant
-            drawn = await self._drawn(grant, found, referred_to)
+            drawn = await self._drawn(grant, found, referred_to, asking.language)
             found.drawn[service] = drawn
             referred_to |= {text for _, tree in drawn.records for text in led_to(tree)}
         if not found.grants:
@@ -128,12 +129,12 @@ class Drawing:
         found.medicines = await self._medicines(referred_to)
         return found
 
-    async def _drawn(self, grant: Grant, found: Sources, referred_to: set[str]) -> Drawn:
+    async def _drawn(self, grant: Grant, found: Sources, referred_to: set[str], language: str) -> Drawn:
         """What one service gives; nothing, and that it could not be had, where it is late or fails."""
         try:
             async with asyncio.timeout(self.late_seconds):
                 gathered = await self._gathered(grant)
-            return await self._chosen(grant, gathered, found, referred_to)
+            return await self._chosen(grant, gathered, found, referred_to, language)
         except (TimeoutError, asyncpg.PostgresError, InvalidTag) as error:
             log.warning("a source of a summary gave nothing", service=grant.service, error=type(error).__name__)
             return Drawn("unavailable")
@@ -156,7 +157,7 @@ class Drawing:
         return [one for one in every if smart.left(grant.caller, one, "s") != ()]
 
     async def _chosen(
-        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str]
+        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str], language: str
     ) -> Drawn:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
         aside = dict[str, Tree]()
@@ -176,6 +177,9 @@ class Drawing:
         for _, tree in chosen:
             place = (tree["resourceType"], tree["id"])
             found.records[place] = (grant.service, records[place])
+        if grant.service == CRITICAL:
+            opened = {tree["id"]: records[tree["resourceType"], tree["id"]] for _, tree in chosen}
+            chosen = await naming.named(self.pool, grant, language, chosen, opened)
         return Drawn("read", chosen, frozenset(self._partly(grant, gathered)))
 
     def _partly(self, grant: Grant, gathered: summarising.Gathered) -> Iterator[str]:

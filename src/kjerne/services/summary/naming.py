@@ -1,0 +1,45 @@
+"""Who registered critical information, as a summary tells it: by the registers, and by whose word where a system sent it.
+
+What a sender wrote about anybody but numbers is left out (law, K115, K135), as the pages of critical information leave it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kjerne.access import Grant
+from kjerne.registries import recorders
+from kjerne.registries.recorders import Author
+from kjerne.registries.summary_words import say
+from kjerne.services.summary.model import Tree
+from kjerne.store import registers, transfers
+from kjerne.store.pool import Pool
+from kjerne.store.reading import Record
+
+
+async def named(
+    pool: Pool, grant: Grant, language: str, records: Sequence[tuple[str, Tree]], opened: Mapping[str, Record]
+) -> list[tuple[str, Tree]]:
+    """The same records, each with its section. `opened` has by its id what a record was read from."""
+    if not records:
+        return []
+    async with pool.acquire() as conn:
+        sent = await transfers.origins(conn, grant.subject.keys, [one.id for one in opened.values()])
+    told = {
+        id_: tuple(origin.organisation if (origin := sent.get((one.id, number))) else "" for number in (1, one.version))
+        for id_, one in opened.items()
+    }
+    authors = [by for _, tree in records for by in (recorders.recorder_in(tree), recorders.writer_in(tree))]
+    known = await registers.practitioners(pool, {by.hpr for by in authors if by.hpr})
+    numbers = {by.organisation for by in authors} | {one for each in told.values() for one in each}
+    places = await registers.organisation_names(pool, sorted(numbers - {""}))
+
+    def called(by: Author) -> tuple[str, str]:
+        name = known.names.get(by.hpr, f"HPR {by.hpr}") if by.hpr else ""
+        shown = name or places.get(by.organisation, by.organisation)
+        sender = places.get(by.told_by, by.told_by)
+        return name, say(language, "recorder.told_by", who=shown, sender=sender) if sender else shown
+
+    return [
+        (key, recorders.named(tree, called, known.professions, told[tree["id"]])) for key, tree in records
+    ]  # fmt: skip
