@@ -14,7 +14,7 @@ from kjerne.services.critical.abroad import identity
 from pages.test_live import Tab, tab, text
 from pages.test_live_critical import ALLERGY, logged, opened
 from platform_fixture import Standing, Tree
-from services.critical.foreign import FIRST, allergy, document, her, problem
+from services.critical.foreign import FIRST, PATIENT, allergy, document, her, problem
 from services.critical.records import SNOMED, ask, registered
 from services.critical.records import allergy as own_allergy
 from services.test_standards_registered import NEED
@@ -119,6 +119,7 @@ def test_who_the_document_is_about_is_asked_beside_the_form_and_another_is_refus
         root = opened(it, "citizen")
         asked = brought(it, root, unlike)
         assert asked.status_code == 409 and 'name="confirm_birth-date"' in asked.text
+        assert "Dette sier dokumentet selv" in text(asked) and "1901-01-01" in asked.text
         assert path_of(brought(it, root, unlike, **{"confirm_birth-date": "yes"}))
         number = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("pregnant")}
         refused = brought(it, root, document(her(platform, identifier=[number])))
@@ -197,6 +198,32 @@ def test_of_a_document_that_names_somebody_else_the_pages_show_nothing_and_offer
             assert code not in one.text and platform.nin("parent") not in one.text
         assert it.get(f"{at}/whole").status_code == 409
         assert "Dokumentet er trukket tilbake." in text(it.post(page, f"{at}/take-back", why="Gjelder en annen"))
+
+
+def test_the_page_says_what_else_is_in_the_document_and_offers_first_that_it_is_the_same(platform: Standing) -> None:
+    code = fresh()
+    registered(platform, own_allergy(platform, **coded(code)), **NEED)
+    hers: Tree = {"subject": {"reference": PATIENT}}
+    medicine = {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "medicationCodeableConcept": {"text": "Warfarin"},
+    }
+    vaccine = {"resourceType": "Immunization", "status": "completed", "patient": {"reference": PATIENT}}
+    tree = document(her(platform), allergy(code, SNOMED, code), medicine | hers, medicine | hers, vaccine)
+    tree["entry"][0]["resource"]["contained"] = [allergy(fresh(), SNOMED)]
+    with tab(platform, "gp") as it:
+        page = brought(it, opened(it, "citizen"), tree)
+        assert "legemidler: 2, vaksiner: 1, opplysninger inne i andre: 1" in text(page)
+        part = page.text[page.text.index(f'id="n-{FIRST}"') :]
+        assert part.index('value="same"') < part.index(f'href="{path_of(page)}/{FIRST}"')
+
+
+def test_a_file_that_is_too_large_is_said_to_be_and_nothing_else(platform: Standing) -> None:
+    with tab(platform, "gp") as it:
+        page = brought(it, opened(it, "citizen"), {"resourceType": "Bundle", "x": "x" * 5_100_000})
+        assert page.status_code == 413 and "Filen er for stor" in text(page) and "Ingenting er lagret" in text(page)
+        assert "Noe gikk galt" not in text(page)
 
 
 TURNED = {"modifierExtension": [{"url": "https://abroad.example/negated", "valueBoolean": True}]}

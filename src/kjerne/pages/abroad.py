@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
+from kjerne.fhir.document_view import view
 from kjerne.fhir.negotiation import XML_TYPE
 from kjerne.pages import apart, critical_forms, foreign_document
 from kjerne.pages.abroad_house import AbroadChart, AbroadShelf, Seen
@@ -23,7 +24,7 @@ from kjerne.pages.critical import Form, rendered_form, rules_of
 from kjerne.pages.critical_forms import TYPED
 from kjerne.pages.desk import Page
 from kjerne.pages.reader import person_of
-from kjerne.pages.summary_page import rendered
+from kjerne.pages.summary_page import rendered, told
 from kjerne.services.critical.abroad.identity import CONFIRMED
 from kjerne.services.critical.abroad.reconciling import Compared, drafted, kinds_of
 from kjerne.services.critical.drafts import TREATMENTS
@@ -59,7 +60,7 @@ async def listed(page: Page) -> Response:
 
 
 def _listed(page: Page, shelf: AbroadShelf, fault: Refusal | None = None, **more: Any) -> Response:
-    given: dict[str, Any] = {"asked": (), "rules": (), "country": ""}
+    given: dict[str, Any] = {"asked": (), "rules": (), "country": "", "says": ()}
     return page.render(
         "clinician/abroad.html", status=fault.status if fault else 200, title=page.say("abroad.title"), patient=shelf.patient,
         shelf=shelf, noted=_noted(page), fault=fault, limit=foreign_document.LIMIT_BYTES // 1_000_000, **(given | more),
@@ -82,8 +83,23 @@ async def bring(page: Page) -> Response:
         asked = tuple(one for one in CONFIRMED if any(each.rule.partition("-")[2] == one for each in found))
         rules = () if asked else tuple(f"{one.where}: {one.says}" for one in found) or (fault.says,)
         shelf = await page.house.abroad(page.who, page.visit)
-        return _listed(page, shelf, fault, asked=asked if fault.status == 409 else (), rules=rules, country=country)
+        if fault.status != 409:
+            return _listed(page, shelf, fault, rules=rules, country=country)
+        says = await apart.work(_who, page.file, page.reads_as) if asked else ()
+        return _listed(page, shelf, fault, asked=asked, rules=rules, country=country, says=says)
     return page.go(f"{_root(page)}/{number}?noted=brought")
+
+
+def _who(raw: bytes, language: str) -> tuple[tuple[str, str], ...]:
+    """Whom the document says that it is about: what the reader holds in her hand, and nothing of the register."""
+    her = view(foreign_document.read(raw)).patient
+    facts = {fact.path: told(fact, language) for fact in reversed(her.facts)} if her else {}
+    names = dict.fromkeys(fact.text for fact in her.facts if fact.path == ("name",)) if her else {}
+    return (
+        ("name", ", ".join(names)),
+        ("birth-date", facts.get(("birthDate",), "")),
+        ("gender", facts.get(("gender",), "")),
+    )
 
 
 async def one(page: Page) -> Response:

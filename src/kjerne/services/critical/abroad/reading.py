@@ -33,6 +33,20 @@ SETTLED_LIMIT: Final = 500
 """Entries of one document that a clinician is asked about."""
 TEXT_LONGEST: Final = 200
 _TODO: Final = "Nothing of it was kept. Ask who made it for the document as it should be."
+BESIDE: Final[Mapping[str, frozenset[str]]] = {
+    "medicines": frozenset(
+        {"MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement"}
+    ),
+    "vaccines": frozenset({"Immunization", "ImmunizationRecommendation"}),
+    "results": frozenset({"DiagnosticReport", "Observation"}),
+    "contained": frozenset(),
+    "others": frozenset(),
+}
+_AROUND: Final = frozenset(
+    "Binary Composition Device Encounter Location Medication Organization Patient Practitioner PractitionerRole Provenance"
+    " RelatedPerson Specimen Substance".split()
+)
+"""What is there for the sake of something else."""
 _OF_DEVICE: Final = ("implicitRules", "modifierExtension", "type", "udiCarrier", "deviceName")
 _ABOUT: Final = {"AllergyIntolerance": "patient"}
 _PATIENT: Final = ("", "Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
@@ -83,6 +97,8 @@ class Document(NamedTuple):
     place: int
     entries: tuple[Foreign, ...]
     named: tuple[tuple[str, str], ...] = ()
+    beside: tuple[tuple[str, int], ...] = ()
+    """What else it says, which is never settled: how many of each of `BESIDE`."""
 
 
 def read(tree: Tree, now: datetime) -> Document:
@@ -101,7 +117,9 @@ def read(tree: Tree, now: datetime) -> Document:
         for one, (fault, _) in about
     )
     named = tuple(dict.fromkeys(named_in(tree, "Bundle")))
-    return Document(_head(tree, composition, around), resources[place].resource, place, entries, named)
+    return Document(
+        _head(tree, composition, around), resources[place].resource, place, entries, named, _beside(resources)
+    )
 
 
 class _Held(NamedTuple):
@@ -220,6 +238,19 @@ def _may_be(reference: Tree, patient: Tree, *, is_led: bool) -> bool:
 
 def _check_one_person(about: list[tuple[_Held, tuple[Fault | None, bool]]]) -> None:
     _check([fault for _, (fault, is_another) in about if fault and is_another])
+
+
+def _beside(resources: Sequence[_Held]) -> tuple[tuple[str, int], ...]:
+    """`contained` are those that could be settled if they stood by themselves; `others` is what is of no other group."""
+    count = dict.fromkeys(BESIDE, 0)
+    group = {name: key for key, names in BESIDE.items() for name in names}
+    for one in resources:
+        if one.type not in TYPES and one.type not in _AROUND:
+            count[group.get(one.type, "others")] += 1
+        count["contained"] += sum(
+            said(each.get("resourceType")) in TYPES for each in objects(one.resource.get("contained"))
+        )
+    return tuple((key, number) for key, number in count.items() if number)
 
 
 def _turned_whole(tree: Tree, person: _Held) -> list[Fault]:
