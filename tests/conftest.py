@@ -71,6 +71,7 @@ LONGEST: Final = (
     "journeys/test_inquiries.py",
     "test_docs.py",
     "journeys/test_youth.py",
+    "journeys/test_sandbox.py",
     "laws/test_paths_told.py",
     "laws/test_services.py",
     "test_package.py",

@@ -75,6 +75,11 @@ def test_every_claim_and_every_part_of_an_attestation_is_told(
         assert f"attest.{path}" in WORDS, path
 
 
+def test_a_citizen_without_a_purpose_of_hers_asks_for_herself_or_as_a_parent(platform: Standing) -> None:
+    assert built(platform, "citizen", "citizen").asked.purpose == "PATRQT"
+    assert built(platform, "parent", "child").asked.purpose == "FAMRQT"
+
+
 def test_a_token_is_made_by_a_form_and_shown_to_this_browser_alone(platform: Standing, browser: httpx.Client) -> None:
     form = {"as": "gp", "patient": "citizen", "purpose": "TREAT", "service": "results"}
     answer = browser.post("/sandbox/token", data=form)

@@ -184,5 +184,8 @@ async def _failed(request: Request, _: Exception) -> Response:
 async def _astray(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return look.refused(
-        request, Refusal(error.status_code, "there is no such page in the sandbox", todo=f"Begin at {PATH}.")
+        request,
+        Refusal(
+            error.status_code, "there is no such page in the sandbox, or not by this method", todo=f"Begin at {PATH}."
+        ),
     )

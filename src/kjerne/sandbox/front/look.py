@@ -55,7 +55,7 @@ def refused(request: Request, error: Exception) -> Response:
     """A page that says what is wrong and what to do."""
     assert isinstance(error, Refusal)
     says = sentences(error.says, error.todo)
-    return page(request, "refused.html", "refused.title", status=error.status, says=says, where=error.where)
+    return page(request, "refused.html", "refused.title", status=error.status, says=says, number=error.status)
 
 
 @cache

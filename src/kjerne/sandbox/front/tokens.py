@@ -6,18 +6,21 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from kjerne.client import POLICY_BY_PURPOSE
 from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox.front.wire import Step, Wire
 from kjerne.sandbox.personas import Persona
 
-PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG", "PATRQT", "FAMRQT", "PWATRNY", "PWATRNY.3")
-"""What for; the last is a guardian's, which the portal signs under an access policy of its own."""
+GUARDIAN: Final = "PWATRNY.3"
+"""A guardian's purpose, which the portal signs under an access policy of its own."""
+PURPOSES: Final = ("TREAT", "ETREAT", "COC", "BTG", *POLICY_BY_PURPOSE, GUARDIAN)
+"""What for. A citizen who has none of her own asks for herself, or as a parent."""
 SERVICES: Final[Mapping[str, tuple[str, str]]] = {
     "results": ("/pps", ""),
     "critical-information": ("/api/critical-information/v1", "critical-information"),
@@ -104,6 +107,8 @@ def build(wire: Wire, asked: Asked, personas: Sequence[Persona]) -> Built:
     persona = next((one for one in personas if one.name == asked.as_), None)
     if persona is None:
         raise Refusal(404, "no persona has this name", where="as")
+    if persona.kind == "citizen" and asked.purpose not in POLICY_BY_PURPOSE and asked.purpose != GUARDIAN:
+        asked = replace(asked, purpose="PATRQT" if asked.patient in ("", persona.nin) else "FAMRQT")
     path, service = SERVICES[asked.service]
     purpose, _, policy = asked.purpose.partition(".")
     # A citizen asks for somebody through the portal, and for her own log by her own login.
