@@ -14,6 +14,7 @@ from kjerne.fhir.outcome import operation_outcome
 from kjerne.registries.identifiers import numbers_in
 from kjerne.sandbox.front import calling
 from kjerne.sandbox.front.operations import FIRST, by_tag, operations
+from kjerne.sandbox.front.visits import CALLS_LIMIT
 from platform_fixture import Standing
 
 SEARCH = "post_pps_v2_by_type_search"
@@ -153,3 +154,16 @@ def test_issues_are_read_from_every_shape_of_an_error() -> None:
 def test_digits_of_a_measurement_are_shown_as_they_came() -> None:
     assert "5.10" in calling.readable(b'{"value": 5.10}')
     assert calling.readable(b"<a/>") == "<a/>"
+
+
+def test_the_newest_calls_are_kept_and_the_oldest_give_way(platform: Standing, browser: httpx.Client) -> None:
+    first = browser.post("/sandbox/console", data={"op": "get_healthz"}).headers["location"]
+    for _ in range(CALLS_LIMIT):
+        browser.post("/sandbox/console", data={"op": "get_healthz"})
+    assert browser.get(first).status_code == 404
+    assert browser.get("/sandbox/calls").text.count('href="/sandbox/calls/') == CALLS_LIMIT
+
+
+def test_a_long_answer_is_cut_and_says_by_how_much(browser: httpx.Client) -> None:
+    page = called(browser, "get_openapi_json")
+    assert "bytes more are not shown" in page

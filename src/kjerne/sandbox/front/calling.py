@@ -21,7 +21,7 @@ from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox.front.operations import Operation
 from kjerne.sandbox.front.tokens import Asked, Built
-from kjerne.sandbox.front.wire import Step, Wire
+from kjerne.sandbox.front.wire import ANSWER_LIMIT_BYTES, Step, Wire
 from kjerne.sandbox.front.writing import OPEN, Pushed
 from kjerne.sandbox.personas import Persona
 from kjerne.wire.http import FORM
@@ -29,7 +29,6 @@ from kjerne.wire.jws import SigningKey
 
 SPOILED: Final = ("no-token", "no-proof", "other-address", "other-key")
 """What can be wrong with a call on purpose, so that its refusal is seen."""
-BODY_SHOWN_BYTES: Final = 100_000
 _SERVICE_BY_AUDIENCE: Final = {"nhn:critical-information": "critical-information", "kjerne": "record"}
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
 _OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-correlation-id"})
@@ -222,7 +221,7 @@ def _issue(told: Mapping[str, Any]) -> Issue:
 
 def readable(body: bytes) -> str:
     """A body for a page: JSON in lines, digits as they came."""
-    cut = body[:BODY_SHOWN_BYTES]
+    cut = body[:ANSWER_LIMIT_BYTES]
     with contextlib.suppress(msgspec.DecodeError):
         cut = msgspec.json.format(cut, indent=2) if cut[:1] in (b"{", b"[") else cut
     return cut.decode("utf-8", "replace")

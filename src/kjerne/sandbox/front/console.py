@@ -21,7 +21,7 @@ from kjerne.sandbox.front.look import PATH, language_of, page
 from kjerne.sandbox.front.operations import Operation
 from kjerne.sandbox.front.tokens import Asked, Built
 from kjerne.sandbox.front.visits import Visit, Visits, posted
-from kjerne.sandbox.front.wire import Wire
+from kjerne.sandbox.front.wire import ANSWER_LIMIT_BYTES, Wire
 from kjerne.sandbox.personas import Persona
 
 _KEPT: Final = ("as", "patient", "purpose", "token")
@@ -132,7 +132,7 @@ class Console:
             phrase=_phrase(step.status), issues=calling.issues(step.answer), sent=calling.readable(step.body),
             came=calling.readable(step.answer), headers=tokens.headers(step),
             programs=[(one, writing.program(one, self.wire.url, made.login, step)) for one in writing.LANGUAGES],
-            left_out=max(step.length_bytes - calling.BODY_SHOWN_BYTES, 0),
+            left_out=max(step.length_bytes - ANSWER_LIMIT_BYTES, 0),
             reason_in_words=lambda one: (rule_words.says(one.rule, _of_rules(language)) or one.says),
         )  # fmt: skip
 

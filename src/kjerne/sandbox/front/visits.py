@@ -21,9 +21,10 @@ from kjerne.sandbox.front.calling import Made
 from kjerne.sandbox.front.tokens import Built
 
 COOKIE: Final = "kjerne_sandbox"
-VISITS_LIMIT: Final = 200
+VISITS_LIMIT: Final = 100
 TOKENS_LIMIT: Final = 20
 CALLS_LIMIT: Final = 30
+"""With what is kept of each call, all browsers together stay under a gigabyte at the worst."""
 IDLE: Final = timedelta(hours=8)
 FORM_LIMIT_BYTES: Final = 200_000
 FIELDS_LIMIT: Final = 100

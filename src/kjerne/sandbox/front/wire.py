@@ -24,7 +24,7 @@ from kjerne.errors import Refusal
 SECONDS: Final = 30
 THREADS: Final = 8
 T = TypeVar("T")
-ANSWER_LIMIT_BYTES: Final = 200_000
+ANSWER_LIMIT_BYTES: Final = 100_000
 """Of an answer, what is kept to be shown."""
 AS_IT_IS: Final = {"accept-encoding": "identity", "user-agent": "kjerne-sandbox"}
 """So that the answer that is shown is the answer that came."""
