@@ -219,6 +219,17 @@ def test_the_page_says_what_else_is_in_the_document_and_offers_first_that_it_is_
         assert part.index('value="same"') < part.index(f'href="{path_of(page)}/{FIRST}"')
 
 
+def test_codes_that_do_not_say_the_same_are_all_shown_and_none_is_filled_in(platform: Standing) -> None:
+    one, other = fresh(), fresh()
+    codes = [{"system": SNOMED, "code": code, "display": code} for code in (one, other)]
+    with tab(platform, "gp") as it:
+        page = brought(it, opened(it, "citizen"), document(her(platform), allergy(code={"coding": codes})))
+        form = it.get(f"{path_of(page)}/{FIRST}")
+        for shown_ in (page, form):
+            assert "Kodene i den sier ikke det samme." in text(page) and one in text(shown_) and other in text(shown_)
+        assert f'value="{one}"' not in form.text and f'value="{other}"' not in form.text
+
+
 def test_a_file_that_is_too_large_is_said_to_be_and_nothing_else(platform: Standing) -> None:
     with tab(platform, "gp") as it:
         page = brought(it, opened(it, "citizen"), {"resourceType": "Bundle", "x": "x" * 5_100_000})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from kjerne.pages.words import say
 from kjerne.services.critical.abroad.reading import Foreign, read
 from kjerne.services.critical.abroad.reconciling import Compared, compared, drafted, kinds_of, proposed
 from kjerne.services.critical.abroad.telling import outcome
-from kjerne.services.critical.entries import entry
+from kjerne.services.critical.entries import NO_CODE, entry
 from kjerne.services.critical.groups import Entered, Means, plain
 from services.critical.foreign import ABSENT, allergy, document, problem
 from services.critical.records import ATC, SNOMED, clinical, verified
@@ -72,6 +73,42 @@ BY_ICD = problem(code={"coding": [{"system": ICD, "code": "D84"}]})
 def test_proposals(story: str, tree: dict[str, Any], held: tuple[Entered, ...], proposal: str, why: str) -> None:
     found = beside(tree, *held)
     assert (found.proposal, found.why) == (proposal, why), story
+
+
+def codes(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return allergy(code={"coding": [{"system": system, "code": code, "display": code} for system, code in pairs]})
+
+
+IBUPROFEN, AMOXICILLIN, GROUP, NONE = (ATC, "M01AE01"), (ATC, "J01CA04"), (ATC, "J01C"), (ABSENT, "no-known-allergies")
+
+
+@pytest.mark.parametrize(
+    ("said", "several"),
+    [
+        ((AMOXICILLIN, IBUPROFEN), True),
+        ((AMOXICILLIN, NONE), True),
+        ((AMOXICILLIN, ("https://abroad.example/codes", "A1")), False),
+        ((AMOXICILLIN, GROUP), False),
+        ((AMOXICILLIN, AMOXICILLIN), False),
+        (((SNOMED, "1"), (SNOMED, "2")), True),
+        ((NONE, (SNOMED, "716186003")), False),
+        ((AMOXICILLIN, GROUP, IBUPROFEN), True),
+    ],
+)
+def test_codes_that_do_not_say_the_same_are_a_clinicians_to_choose(
+    said: tuple[tuple[str, str], ...], several: bool
+) -> None:
+    for order in permutations(said):
+        found = beside(codes(*order), OURS)
+        assert (found.why == "several-codes") is several, order
+        if several:
+            assert (found.proposal, found.may_be_taken, proposed(found)) == ("cannot-be-compared", True, None)
+            assert drafted(found.foreign, "drug-reaction").about == NO_CODE
+            assert [one.record.entry.id for one in found.beside] == (["1"] if AMOXICILLIN in said else [])
+
+
+def test_a_code_that_is_known_to_be_a_kind_of_the_other_says_the_same() -> None:
+    assert beside(codes((SNOMED, "1"), (SNOMED, "2")), wider=((SNOMED, "2"),)).why != "several-codes"
 
 
 def test_new_is_said_of_what_the_reader_may_see_alone() -> None:

@@ -5,8 +5,10 @@ looked up: what codes mean is handed in, as for the groups of several senders (`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
 
+from kjerne.registries.kj_profiles import ATC
 from kjerne.registries.negatives import is_negative
 from kjerne.services.critical.abroad.reading import Foreign
 from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Draft, made
@@ -14,9 +16,11 @@ from kjerne.services.critical.entries import NO_CODE, Coded, Version
 from kjerne.services.critical.groups import About, Entered, Means, Relation, differing, meant
 
 Proposal = Literal["same-as", "new", "conflicts-with", "cannot-be-compared", "negative"]
-Why = Literal["", "invalid", "uncoded", "unknown-system", "other-system", "no-subject", "modified", "not-done"]
+Why = Literal[
+    "", "invalid", "uncoded", "unknown-system", "other-system", "no-subject", "modified", "not-done", "several-codes"
+]
 """Why an entry cannot be compared: there is a bar (`reading.Bar`), it is no valid resource, has no code, has none of a system
-that is known here, or something registered has codes of other systems alone."""
+that is known here, has codes that do not say the same, or something registered has codes of other systems alone."""
 PROPOSALS: Final[tuple[Proposal, ...]] = ("same-as", "new", "conflicts-with", "cannot-be-compared", "negative")
 
 
@@ -55,19 +59,47 @@ def compared(foreign: Foreign, means: Means | None, held: Iterable[Entered]) -> 
         return Compared(foreign, "cannot-be-compared", foreign.bar)
     if foreign.entry is None or means is None:
         return Compared(foreign, "cannot-be-compared", "invalid")
-    now = foreign.entry.now
-    if is_negative((one.system, one.code) for one in now.codes):
-        against = tuple(one for one in held if _holds(one) and one.entry.type == foreign.type)
-        return Compared(foreign, "negative", apart=against)
+    now, of_type = foreign.entry.now, [one for one in held if one.entry.type == foreign.type]
     own = Entered(foreign.entry, means, {})
-    stands = [one for one in held if one.entry.type == foreign.type and one.entry.now.standing != "in-error"]
+    stands = [one for one in of_type if one.entry.now.standing != "in-error"]
     beside = tuple(sorted(_beside(own, stands), key=lambda one: (not one.differs, one.relation != "same")))
+    if says_several(now, means):
+        return Compared(foreign, "cannot-be-compared", "several-codes", beside)
+    if _negatives(now):
+        return Compared(foreign, "negative", apart=tuple(filter(_holds, of_type)))
+    return _of_one_meaning(foreign, own, stands, beside)
+
+
+def _of_one_meaning(
+    foreign: Foreign, own: Entered, stands: Sequence[Entered], beside: tuple[Beside, ...]
+) -> Compared:  # fmt: skip
     if any(one.differs for one in beside):
         return Compared(foreign, "conflicts-with", beside=beside)
-    if any(one.relation == "same" for one in beside) and _is_coded(now):
+    if any(one.relation == "same" for one in beside) and _is_coded(own.entry.now):
         return Compared(foreign, "same-as", beside=beside)
     why, apart = _not_comparable(foreign, own, stands)
     return Compared(foreign, "cannot-be-compared" if why else "new", why, beside, apart)
+
+
+def says_several(now: Version, means: Means | None = None) -> bool:
+    """Whether the codes of an entry do not say the same: two of one system, of which neither is a kind of the other as far as
+    that is known (`means`; in ATC by the code itself), or one that says that there is nothing beside one that says something."""
+    negatives = _negatives(now)
+    if 0 < len(negatives) < len({(one.system, one.code) for one in now.codes if one.code}):
+        return True
+    wider = means.wider if means else frozenset()
+    by_system = dict[str, set[str]]()
+    for one in now.codes:
+        if one.system and one.code and (one.system, one.code) not in wider:
+            by_system.setdefault(one.system, set()).add(one.code)
+    ordered = ((system, sorted(codes)) for system, codes in by_system.items())
+    return any(
+        not (system == ATC and other.startswith(one)) for system, codes in ordered for one, other in pairwise(codes)
+    )
+
+
+def _negatives(now: Version) -> set[tuple[str, str]]:
+    return {pair for one in now.codes if is_negative([pair := (one.system, one.code)])}
 
 
 def _beside(own: Entered, stands: Sequence[Entered]) -> Iterable[Beside]:
@@ -113,9 +145,10 @@ def drafted(foreign: Foreign, kind: str) -> Draft:
     now = foreign.entry.now
     wanted = CODED_BY[TYPE_BY_KIND[kind]]
     about = next((one for one in now.codes if one.system in wanted and one.code), Coded("", "", now.name))
+    about = NO_CODE if says_several(now) else about._replace(name=about.name or now.name)
     notes = [*now.notes, *([now.reaction] if now.reaction else [])]
     return Draft(
-        kind, about._replace(name=about.name or now.name), now.criticality, note="\n".join(notes), category=now.category,
+        kind, about, now.criticality, note="\n".join(notes), category=now.category,
         implanted=_day(foreign.tree) if TYPE_BY_KIND[kind] == "DeviceUseStatement" else "",
     )  # fmt: skip
 
@@ -135,7 +168,7 @@ def kinds_of(foreign: Foreign) -> tuple[str, ...]:
 def proposed(one: Compared) -> dict[str, Any] | None:
     """The record that it would become, without what the document does not say; None where its kind is not told."""
     kinds = kinds_of(one.foreign)
-    if len(kinds) != 1 or not one.may_be_taken or one.foreign.entry is None:
+    if len(kinds) != 1 or not one.may_be_taken or one.foreign.entry is None or says_several(one.foreign.entry.now):
         return None
     tree = made(drafted(one.foreign, kinds[0]))
     if not tree.get("criticality"):

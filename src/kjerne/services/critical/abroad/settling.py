@@ -29,7 +29,7 @@ from kjerne.registries.named import named_in
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.abroad import identity, reading
 from kjerne.services.critical.abroad.reading import Document, Foreign
-from kjerne.services.critical.abroad.reconciling import Compared, compared, proposed
+from kjerne.services.critical.abroad.reconciling import Compared, compared, proposed, says_several
 from kjerne.services.critical.abroad.refusing import refused
 from kjerne.services.critical.groups import Means
 from kjerne.services.critical.kinds import TYPES
@@ -288,6 +288,9 @@ class Abroad:
         """What is registered: as it was sent or proposed, about her, by who decides, with where it came from."""
         _check_may_be_taken(foreign, decision)
         sent = decision.resource or proposed(compared(foreign, Means(frozenset()), ()))
+        if sent is None and foreign.entry is not None and says_several(foreign.entry.now):
+            says, todo = "the codes of the entry do not say the same", "Send the resource that is to be registered."
+            raise refused(422, says, "resource", "several-codes", todo=todo, code="required")
         if sent is None:
             says = "the document does not say which kind of critical information it is"
             todo = "Send the resource that is to be registered."

@@ -51,6 +51,7 @@ _ANOTHERS: Final = Fault(
 _WHY: Final[Mapping[str, str]] = {
     "no-subject": "it does not lead to whom the document is about",
     "modified": "something in it that is not known here may change what it means", "not-done": "it says that it was not done",
+    "several-codes": "its codes do not say the same",
     "invalid": "it is no valid resource of R4", "uncoded": "it has no code",
     "unknown-system": "its codes are of no system known here",
     "other-system": "something that is registered has codes of other systems alone",
