@@ -16,6 +16,7 @@ from kjerne.services.critical.abroad import identity
 from platform_fixture import Answered, Standing, Tree
 from services.critical.foreign import (
     ABSENT,
+    ATC,
     FIRST,
     about,
     allergy,
@@ -341,6 +342,15 @@ def test_what_is_restricted_against_the_reader_is_new_to_her_and_she_is_told_tha
         assert found["proposal"] != "new" or "something may be hidden" in said
     finally:
         chosen(platform, about, choice.tree | {"status": "inactive"})
+
+
+def test_what_is_taken_in_is_no_other_substance_than_the_entry_says(platform: Standing) -> None:
+    number = kept(platform, allergy("J01XX07", ATC, fresh()))
+    other = {"coding": [{"system": ATC, "code": "N02BE01", "display": "Paracetamol"}]}
+    refused = decide(platform, number, decision("take-in", resource=own_allergy(platform, code=other)))
+    assert (refused.status, rule(refused)) == (422, "other-code")
+    group = {"coding": [{"system": ATC, "code": "J01XX", "display": "Andre antibakterielle midler"}]}
+    assert decide(platform, number, decision("take-in", resource=own_allergy(platform, code=group))).status == 201
 
 
 def test_references_in_a_circle_end(platform: Standing) -> None:

@@ -45,7 +45,16 @@ def test_names_are_the_same_by_two_words_whatever_letters_they_are_spelled_with(
 
 @pytest.mark.parametrize(
     ("born", "verdict"),
-    [("1970-05-01", "same"), ("1970", "same"), ("1970-06", "other"), ("1971", "other"), ("", "unknown")],
+    [
+        ("1970-05-01", "same"),
+        ("1970", "same"),
+        ("1970-06", "other"),
+        ("1971", "other"),
+        ("", "unknown"),
+        ("1", "unknown"),
+        ("19", "unknown"),
+        ("1970-05-01T10:00", "unknown"),
+    ],
 )
 def test_birth_dates_are_compared_as_far_as_both_are_told(born: str, verdict: str) -> None:
     assert verdicts(birthDate=born)["birth-date"] == verdict

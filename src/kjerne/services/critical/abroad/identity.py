@@ -6,6 +6,7 @@ national number of somebody else, or both birth date and name of another, refuse
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, Literal
@@ -29,6 +30,7 @@ _ELEMENTS: Final[Mapping[Part, str]] = {
 _LETTERS: Final = str.maketrans(
     {"æ": "ae", "ø": "o", "å": "a", "ö": "o", "ä": "a", "ü": "u", "đ": "d", "ß": "ss", "-": " "}
 )
+_DATE: Final = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
 _ENOUGH: Final = 2
 _ELSEWHERE: Final = "Nothing of it was kept. Open the patient whom it is about."
 _TODO: Final = "Look at who it is. If it is she, send it again with confirm={}."
@@ -123,9 +125,9 @@ def _number(abroad: Tree, digests: Collection[bytes], identify: Callable[[str], 
 
 
 def _birth(abroad: str, here: str) -> Verdict:
-    """As far as both say it: a year alone is compared with the year."""
+    """As far as both say it: a year alone is compared with the year. What is no year, month or day says nothing."""
     shorter = min(len(abroad), len(here))
-    if not shorter:
+    if not (_DATE.fullmatch(abroad) and _DATE.fullmatch(here)):
         return "unknown"
     return "same" if abroad[:shorter] == here[:shorter] else "other"
 

@@ -4,10 +4,12 @@ looked up: what codes mean is handed in, as for the groups of several senders (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
 
+from kjerne.fhir.cds_hooks import codings
+from kjerne.fhir.systems import canonical
 from kjerne.registries.kj_profiles import ATC
 from kjerne.registries.negatives import is_negative
 from kjerne.services.critical.abroad.reading import Foreign
@@ -15,6 +17,7 @@ from kjerne.services.critical.drafts import CODED_BY, TYPE_BY_KIND, Draft, made
 from kjerne.services.critical.entries import NO_CODE, Coded, Version
 from kjerne.services.critical.groups import About, Entered, Means, Relation, differing, meant
 
+Tree = Mapping[str, Any]
 Proposal = Literal["same-as", "new", "conflicts-with", "cannot-be-compared", "negative"]
 Why = Literal[
     "", "invalid", "uncoded", "unknown-system", "other-system", "no-subject", "modified", "not-done", "several-codes"
@@ -96,6 +99,15 @@ def says_several(now: Version, means: Means | None = None) -> bool:
     return any(
         not (system == ATC and other.startswith(one)) for system, codes in ordered for one, other in pairwise(codes)
     )
+
+
+def is_of_another(foreign: Foreign, sent: Tree) -> bool:
+    """Whether a resource is by its ATC codes about another substance than the entry: of what is taken in, the record says that
+    the document said it. A code of another system is a clinician's translation."""
+    said = {one.code for one in foreign.entry.now.codes if one.system == ATC} if foreign.entry else set()
+    taken = {code for system, code, _ in codings(sent.get("code")) if canonical(system) == ATC}
+    near = any(one.startswith(other) or other.startswith(one) for one in said for other in taken)
+    return bool(said and taken) and not near
 
 
 def _negatives(now: Version) -> set[tuple[str, str]]:

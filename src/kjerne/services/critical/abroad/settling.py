@@ -29,7 +29,7 @@ from kjerne.registries.named import named_in
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.abroad import identity, reading
 from kjerne.services.critical.abroad.reading import Document, Foreign
-from kjerne.services.critical.abroad.reconciling import Compared, compared, proposed, says_several
+from kjerne.services.critical.abroad.reconciling import Compared, compared, is_of_another, proposed, says_several
 from kjerne.services.critical.abroad.refusing import refused
 from kjerne.services.critical.groups import Means
 from kjerne.services.critical.kinds import TYPES
@@ -297,6 +297,9 @@ class Abroad:
             raise refused(422, says, "resource", "kind-not-told", todo=todo, code="required")
         if sent.get("resourceType") != foreign.type:
             raise refused(422, f"the entry is a {foreign.type}", "resource.resourceType", "entry-type", code="value")
+        if is_of_another(foreign, sent):
+            says, todo = "the resource is about another substance than the entry", "Register it by itself."
+            raise refused(422, says, "resource.code", "other-code", todo=todo, code="business-rule")
         number = parse(await self.people.number(conn, grant))
         about = "patient" if foreign.type == "AllergyIntolerance" else "subject"
         meta = {**_meta(sent), "source": f"{SOURCE}{held.number}#{foreign.place}"}
