@@ -134,7 +134,8 @@ def browser() -> Iterator[Browser]:
 def tab(opened: Browser, where: Site, width: int = 1280, **context: Any) -> Iterator[Tab]:
     """A tab of its own login; `java_script_enabled=False` for a reader without script."""
     height = 844 if width < 600 else 800
-    own = opened.new_context(viewport={"width": width, "height": height}, locale="nb-NO", **context)
+    shape: Any = {"width": width, "height": height}
+    own = opened.new_context(viewport=shape, **{"locale": "nb-NO", **context})
     own.set_default_timeout(10_000)
     page = own.new_page()
     made_tab = Tab(page, where)

@@ -84,9 +84,8 @@ def test_a_link_is_made_opened_elsewhere_with_its_passcode_and_ended(
         expect(abroad.page.get_by_role("status")).to_contain_text("Passordet er feil. Det er 9 forsøk igjen")
         abroad.holds()
         unlock(abroad, passcode)
-        expect(abroad.page.get_by_role("heading", level=1)).to_have_text("International Patient Summary")
-        expect(abroad.page.get_by_role("row", name=re.compile("Amoksicillin")).first).to_contain_text("J01CA04")
-        expect(abroad.page.get_by_role("rowheader", name=re.compile("Amoksicillin")).first).to_be_visible()
+        expect(abroad.page.get_by_role("heading", level=1)).to_have_text("Internasjonalt pasientsammendrag")
+        expect(abroad.page.get_by_role("article").filter(has_text="Amoksicillin").first).to_contain_text("J01CA04")
         abroad.holds()
         key = re.search(r"shlink:/(\S+)", held)
         assert key
@@ -138,7 +137,7 @@ def test_a_chosen_passcode_is_not_shown_and_faults_are_told_beside_what_was_type
         it.holds()
         it.page.goto(held)
         unlock(it, "ni brune hester")
-        expect(it.page.get_by_role("heading", level=1)).to_have_text("International Patient Summary")
+        expect(it.page.get_by_role("heading", level=1)).to_have_text("Internasjonalt pasientsammendrag")
 
 
 def test_without_script_the_page_says_what_it_takes(opened: Browser, where: Site, platform: Standing) -> None:
@@ -164,3 +163,41 @@ def test_what_is_no_link_is_told_of_and_another_can_be_pasted(
         expect(it.page.get_by_role("status")).to_contain_text(told)
         expect(it.page.get_by_label("Lim inn en lenke")).to_be_visible()
         it.holds()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_whoever_opens_it_reads_it_in_her_browsers_language_or_english_and_in_another_without_a_new_code(
+    opened: Browser, where: Site, platform: Standing, width: int
+) -> None:
+    registered(platform, allergy(platform))
+    with tab(opened, where, width) as at_home, tab(opened, where, width, locale="es-ES") as abroad:
+        held, passcode = made(at_home, platform)
+        heading = abroad.page.get_by_role("heading", level=1)
+        abroad.page.goto(held)
+        expect(heading).to_have_text("Read a patient summary")
+        abroad.page.get_by_role("link", name="Nynorsk").click()
+        expect(heading).to_have_text("Les eit pasientsamandrag")
+        abroad.page.reload()
+        abroad.page.get_by_role("link", name="English").click()
+        expect(heading).to_have_text("Read a patient summary")
+        assert urlsplit(abroad.page.url).fragment == "", "what opens it leaves the address"
+        abroad.page.get_by_label("Who you are").fill("Dr. Marta Garcia, Sevilla")
+        abroad.page.get_by_label("Passcode from the patient").fill(passcode)
+        abroad.page.get_by_role("button", name="Show the summary").click()
+        expect(heading).to_have_text("International Patient Summary")
+        expect(abroad.page.get_by_text("Nobody has signed it.")).to_be_visible()
+        grave = abroad.page.get_by_role("article").filter(has_text="Amoksicillin").first
+        expect(grave).to_contain_text("unconfirmed")
+        code = grave.get_by_text("allergyintolerance-clinical active", exact=False).first
+        expect(code).not_to_be_visible()
+        grave.get_by_text("All information and codes").click()
+        expect(code).to_be_visible()
+        abroad.holds()
+        abroad.page.get_by_role("link", name="Bokmål").click()
+        expect(heading).to_have_text("Internasjonalt pasientsammendrag")
+        expect(abroad.page.get_by_role("heading", name="Allergier og overfølsomhet")).to_be_visible()
+        abroad.holds()
+        abroad.page.reload()
+        expect(heading).to_have_text("Les et pasientsammendrag")
+        unlock(abroad, passcode)
+        expect(heading).to_have_text("Internasjonalt pasientsammendrag")

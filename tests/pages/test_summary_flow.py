@@ -92,7 +92,7 @@ def test_an_allergy_says_how_sure_how_grave_what_happens_and_who_says_it() -> No
     }  # fmt: skip
     house = {"resourceType": "Organization", "name": "Granlia", "identifier": [{"value": "100000008"}]}
     assert line(allergy, house) == (
-        "aktiv · kategori mat · alvorlighet høy · reaksjon Utslett, Kløe, alvorlighetsgrad mild · reaksjon Sjokk"
+        "alvorlighet høy · reaksjon Utslett, Kløe, alvorlighetsgrad mild · reaksjon Sjokk · aktiv · kategori mat"
         " · begynte 2019-05 · registrert av Ingvild Kristensen, Granlia"
     )
 

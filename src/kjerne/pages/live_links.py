@@ -13,6 +13,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import Admit, PatientRef
 from kjerne.fhir.encode import encode
+from kjerne.pages.copied import views
 from kjerne.pages.house import Identity, Visit
 from kjerne.pages.live import uuid_of
 from kjerne.pages.live_summary import ASKED
@@ -21,7 +22,7 @@ from kjerne.pages.live_youth import YouthPages
 from kjerne.policy.services import SERVICES
 from kjerne.registries.protection import is_protected
 from kjerne.services.health_links import payload
-from kjerne.services.health_links.payload import FHIR_JSON, Handed, Lacking, Wish
+from kjerne.services.health_links.payload import FHIR_JSON, VIEWS, Handed, Lacking, Wish
 from kjerne.services.summary.document import lacking
 from kjerne.services.summary.drawing import Asking
 from kjerne.services.summary.making import Making
@@ -62,11 +63,11 @@ class LinkPages(YouthPages):
                 return Lacking(lacks)
             until = grant.at.replace(microsecond=0) + wish.life
             made = payload.link(self.public_url, wish.label, until, secrets.token_bytes)
-            jwe = await asyncio.to_thread(payload.encrypted, encode(document), made.key, secrets.token_bytes)
+            files = await asyncio.to_thread(_files, document, made.key)
             new = New(
                 summary_links.digest_of(made.secret), uuid4(), grant.caller.digest,
                 payload.passcode_digest(self.store.keys.derived("health-link-passcode"), made.secret, wish.passcode),
-                wish.label, OPENED, self._records_in(document), (Content(FHIR_JSON, jwe),), until,
+                wish.label, OPENED, self._records_in(document), files, until,
             )  # fmt: skip
             async with self.store.pool.acquire() as conn, conn.transaction():
                 await summary_links.make(conn, grant, self.store.wrap, new)
@@ -105,6 +106,12 @@ class LinkPages(YouthPages):
                     raise Refusal(404, "There is no such link that is open.", where="link")
 
         await self.under(who, visit, "download", use)
+
+
+def _files(document: dict[str, Any], key: bytes) -> tuple[Content, ...]:
+    """The copy, and how our own page shows it, each encrypted."""
+    told = ((FHIR_JSON, encode(document)), (VIEWS, views(document)))
+    return tuple(Content(kind, payload.encrypted(plain, key, secrets.token_bytes, kind)) for kind, plain in told)
 
 
 def without_places(document: dict[str, Any]) -> dict[str, Any]:

@@ -24,21 +24,20 @@ from kjerne.services.results.values import when
 MATTERS: Final = (
     "modifierExtension", "doNotPerform", "value[x]", "dataAbsentReason", "interpretation", "component.code",
     "component.value[x]", "component.dataAbsentReason", "component.interpretation", "referenceRange", "referenceRange.low",
-    "referenceRange.high", "referenceRange.appliesTo", "referenceRange.type", "conclusion", "conclusionCode",
-    "clinicalStatus", "verificationStatus", "status", "effective[x]", "statusReason", "intent", "type", "category",
-    "criticality", "severity", "stage.summary", "reaction", "reaction.manifestation", "reaction.severity",
-    "reaction.substance", "reaction.description", "reaction.exposureRoute", "dosage", "dosage.dose[x]",
-    "dosage.doseAndRate.dose[x]", "dosage.doseAndRate.rate[x]", "dosage.route", "dosage.timing.code", "dosage.timing",
-    "dosage.asNeeded[x]", "dosage.patientInstruction", "dosageInstruction", "dosageInstruction.doseAndRate.dose[x]",
-    "dosageInstruction.doseAndRate.rate[x]", "dosageInstruction.route", "dosageInstruction.timing.code",
-    "dosageInstruction.timing", "dosageInstruction.asNeeded[x]", "dosageInstruction.patientInstruction", "doseQuantity",
-    "protocolApplied.doseNumber[x]", "protocolApplied.targetDisease", "onset[x]", "abatement[x]", "performed[x]",
-    "occurrence[x]", "timing[x]", "period", "lastOccurrence", "authoredOn", "dateAsserted", "expirationDate", "created",
-    "bodySite", "site", "route", "relationship", "condition.code", "reasonCode", "outcome", "complication", "description",
-    "activity.detail.description", "activity.detail.code", "note", "extension.KjNote", "extension.KjSourceOfInformation",
-    "extension.KjValidUntil", "extension.KjImplanted", "lotNumber", "manufacturer", "location", "performer",
-    "performer.actor", "requester", "recorder", "asserter", "author", "informationSource", "recordedDate", "recordedOn",
-    "method", "specimen",
+    "referenceRange.high", "referenceRange.appliesTo", "referenceRange.type", "conclusion", "conclusionCode", "criticality",
+    "severity", "verificationStatus", "reaction", "reaction.manifestation", "reaction.severity", "reaction.substance",
+    "reaction.description", "reaction.exposureRoute", "clinicalStatus", "status", "effective[x]", "statusReason", "intent",
+    "type", "category", "stage.summary", "dosage", "dosage.dose[x]", "dosage.doseAndRate.dose[x]", "dosage.doseAndRate.rate[x]",
+    "dosage.route", "dosage.timing.code", "dosage.timing", "dosage.asNeeded[x]", "dosage.patientInstruction",
+    "dosageInstruction", "dosageInstruction.doseAndRate.dose[x]", "dosageInstruction.doseAndRate.rate[x]",
+    "dosageInstruction.route", "dosageInstruction.timing.code", "dosageInstruction.timing", "dosageInstruction.asNeeded[x]",
+    "dosageInstruction.patientInstruction", "doseQuantity", "protocolApplied.doseNumber[x]", "protocolApplied.targetDisease",
+    "onset[x]", "abatement[x]", "performed[x]", "occurrence[x]", "timing[x]", "period", "lastOccurrence", "authoredOn",
+    "dateAsserted", "expirationDate", "created", "bodySite", "site", "route", "relationship", "condition.code", "reasonCode",
+    "outcome", "complication", "description", "activity.detail.description", "activity.detail.code", "note", "extension.KjNote",
+    "extension.KjSourceOfInformation", "extension.KjValidUntil", "extension.KjImplanted", "lotNumber", "manufacturer",
+    "location", "performer", "performer.actor", "requester", "recorder", "asserter", "author", "informationSource",
+    "recordedDate", "recordedOn", "method", "specimen",
 )  # fmt: skip
 """Of any entry, in the order in which it is told. `[x]` is any of the types that the element may have."""
 LEFT: Final[Mapping[str, frozenset[str]]] = dict.fromkeys(("Observation", "DiagnosticReport"), frozenset({"category"}))
@@ -62,6 +61,7 @@ _HL7: Final = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 _KINDS: Final = {"H": "high", "HH": "high", "HU": "high", "L": "low", "LL": "low", "LU": "low"} | dict.fromkeys(
     ("A", "AA", "POS", "R"), "outside"
 )
+_UNSURE: Final = frozenset({"unconfirmed", "presumed", "provisional", "differential"})
 _TYPED: Final = re.compile(
     r"([a-z]\w*?)(?:CodeableConcept|DateTime|Period|Age|Range|String|Quantity|Boolean|Integer|PositiveInt|Ratio|SampledData"
     r"|Time|Timing|Reference|Instant|Duration|Decimal|Code|Coding|Date)"
@@ -123,7 +123,7 @@ class Telling:
             head = "reaction.manifestation" if key == "reaction" else key
             return Part(self.word(key), ", ".join(self._within(one, those, head) for one, those in _by_key(pairs)))
         label = self.label(pairs[0][1]) if key == "modifierExtension" else "" if key in _BARE else self.word(key)
-        return Part(label, self._joined(pairs), _kind([one for _, one in pairs]) if key == "interpretation" else "")
+        return Part(label, self._joined(pairs), _flag(key, [one for _, one in pairs]))
 
     def _within(self, key: str, pairs: list[tuple[str, Fact]], head: str) -> str:
         told = self._joined(pairs)
@@ -276,6 +276,14 @@ def _by_key(pairs: list[tuple[str, Fact]]) -> list[tuple[str, list[tuple[str, Fa
 
 def _kind(flags: Iterable[Fact]) -> str:
     return next((_KINDS[code.code] for one in flags for code in one.codes if code.code in _KINDS), "")
+
+
+def _flag(key: str, facts: Sequence[Fact]) -> str:
+    """How a thing is flagged: a result by its interpretation, an entry by how grave it is and whether that is certain."""
+    if key == "interpretation":
+        return _kind(facts)
+    said_ = {one.text for one in facts} | {code.code for one in facts for code in one.codes}
+    return "high" if key == "criticality" and "high" in said_ else "outside" if said_ & _UNSURE else ""
 
 
 def _is_measured(fact: Fact) -> bool:

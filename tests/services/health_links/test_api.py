@@ -16,6 +16,7 @@ import shl_client
 from handing import forget, handed_out
 from kjerne.access import Label
 from kjerne.services.critical.keeping import VERIFIED
+from kjerne.services.health_links.payload import VIEWS
 from kjerne.store import summary_links
 from pages.test_live import tab
 from pages.test_live_critical import act, opened
@@ -60,6 +61,20 @@ def test_a_receiver_reads_the_summary_by_link_and_passcode(platform: Standing, h
     assert (document["resourceType"], document["type"], document["language"]) == ("Bundle", "document", "en")
     patient = next(one["resource"] for one in document["entry"] if one["resource"]["resourceType"] == "Patient")
     assert platform.nin("citizen") in json.dumps(patient)
+
+
+def test_how_our_own_page_shows_it_is_told_to_that_page_alone_and_is_as_locked(
+    platform: Standing, http: httpx.Client
+) -> None:
+    with handed_out(platform) as made:
+        plain = shl_client.manifest(http, made.link, made.passcode).json()["files"]
+        ours = shl_client.manifest(http, made.link, made.passcode, views=True, embeddedLengthMax=10_000_000).json()[
+            "files"
+        ]
+    assert [one["contentType"] for one in plain] == ["application/fhir+json"]
+    assert [one["contentType"] for one in ours] == ["application/fhir+json", VIEWS]
+    header, opened_ = shl_client.opened(ours[1]["embedded"], made.link.key)
+    assert (header["cty"], set(json.loads(opened_)["in"])) == (VIEWS, {"nb", "nn", "en"})
 
 
 def test_the_server_keeps_neither_address_nor_key_nor_passcode_nor_a_word_of_it(platform: Standing) -> None:

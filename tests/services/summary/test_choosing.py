@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from kjerne.services.summary.choosing import latest_of_each, moment_of, name_of, recorded, section_of, standing, stated
+from kjerne.services.summary.choosing import (
+    gravest_first,
+    latest_of_each,
+    moment_of,
+    name_of,
+    recorded,
+    section_of,
+    standing,
+    stated,
+)
 from kjerne.services.summary.model import ABSENT_UNKNOWN
 
 from .records import ATC, HL7, LOINC, NLK, NOW, SNOMED, concept, recorder
@@ -129,3 +139,16 @@ def test_who_recorded_a_statement_is_told_by_display_or_by_what_is_contained() -
     assert name_of({"contained": [human]}, {"reference": "#p"}) == "Kari Lege"
     assert name_of({"contained": [{**human, "name": "Sykehuset"}]}, {"reference": "#p"}) == "Sykehuset"
     assert name_of({}, {"reference": "#p"}) == name_of({}, {"reference": "Practitioner/1"}) == ""
+
+
+def test_the_gravest_stands_first_whatever_the_order_they_come_in() -> None:
+    def of(name: str, criticality: str, verification: str) -> Tree:
+        return allergy(id=name, criticality=criticality, **verified("allergyintolerance-verification", verification))
+
+    none = of("6", "high", "confirmed") | {"code": {"coding": [{"system": SNOMED, "code": "716186003"}]}}
+    every = [
+        of("1", "high", "confirmed"), of("2", "high", "unconfirmed"), of("3", "unable-to-assess", "confirmed"),
+        of("4", "low", "confirmed"), of("5", "low", "unconfirmed"), none,
+    ]  # fmt: skip
+    for order in permutations(every):
+        assert [one["id"] for one in gravest_first(order)] == ["1", "2", "3", "4", "5", "6"]

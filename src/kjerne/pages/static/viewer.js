@@ -1,9 +1,13 @@
 // Opens a SMART Health Link in the browser: what opens it stands behind the address's # and is sent to nobody. What is shown of
 // the summary is made of text nodes alone; no markup, link or picture of it is taken over.
-import { render } from "./viewer_document.js";
+import { build, render } from "./viewer_document.js";
 
 const home = document.getElementById("viewer");
-const SAY = JSON.parse(home.dataset.say);
+const WORDS = JSON.parse(home.dataset.say);
+const FHIR = "application/fhir+json";
+const VIEWS = "application/vnd.kjerne.views+json";
+let language = home.dataset.lang in WORDS ? home.dataset.lang : "en";
+let shownNow = null;
 const VERSION = 1;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -11,7 +15,7 @@ const TAG_BYTES = 16;
 const FILE_BYTES_MOST = 50_000_000;
 
 const at = (id) => document.getElementById(id);
-const say = (key, values = {}) => SAY[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+const say = (key, values = {}) => WORDS[language][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 
 class Told extends Error {
   constructor(key, values = {}) {
@@ -67,7 +71,7 @@ function failed(error) {
 }
 
 async function manifestOf(recipient, passcode) {
-  const asked = { recipient };
+  const asked = { recipient, views: true };
   if (link.flags.includes("P")) asked.passcode = passcode;
   const answer = await fetch(link.url, {
     method: "POST",
@@ -141,11 +145,17 @@ async function unlock(event) {
   try {
     if (!globalThis.crypto?.subtle) throw new Told("old_browser");
     const files = await manifestOf(at("who").value.trim(), at("passcode").value);
-    const documents = [];
-    for (const file of files.filter((one) => one.contentType === "application/fhir+json")) {
-      documents.push(JSON.parse(await opened(await jweOf(file))));
-    }
-    show(documents);
+    const of = async (type) => {
+      const found = [];
+      for (const file of files.filter((one) => one.contentType === type)) {
+        found.push(JSON.parse(await opened(await jweOf(file))));
+      }
+      return found;
+    };
+    const views = await of(VIEWS);
+    shownNow = { views, documents: views.length ? [] : await of(FHIR) };
+    show();
+    at("document").querySelector("h1").focus();
   } catch (error) {
     failed(error);
     at("passcode").value = "";
@@ -155,8 +165,30 @@ async function unlock(event) {
   }
 }
 
-function show(documents) {
-  const shown = documents.map((one) => render(one, say, home.dataset.lang));
+// A copy in one of the languages that it has been rendered in, with when it was made and whether it lacks something.
+function viewOf(view) {
+  const made = build(view.in[language] ?? view.in.en);
+  // In Norway's time, as all that stands below, and said to be that.
+  const time = new Date(view.at).toLocaleString(language === "en" ? "en-GB" : "nb-NO", {
+    timeZone: "Europe/Oslo", year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+  const told = [say("unchecked", { time })];
+  if (view.incomplete) told.unshift(say("incomplete"));
+  const boxes = told.map((text, place) => {
+    const box = document.createElement("p");
+    box.className = view.incomplete && place === 0 ? "message high" : "message caution";
+    box.textContent = text;
+    return box;
+  });
+  made.querySelector("h1").after(...boxes);
+  return made;
+}
+
+function show() {
+  const shown = [
+    ...shownNow.views.map(viewOf),
+    ...shownNow.documents.map((one) => render(one, say, language)),
+  ];
   at("told").replaceChildren();
   at("ask").hidden = true;
   home.querySelector("h1").hidden = true;
@@ -166,9 +198,27 @@ function show(documents) {
   print.textContent = say("print");
   print.addEventListener("click", () => globalThis.print());
   at("document").replaceChildren(print, ...shown);
-  const heading = at("document").querySelector("h1");
-  heading.tabIndex = -1;
-  heading.focus();
+  at("document").querySelector("h1").tabIndex = -1;
+}
+
+// Another language: what is open is shown in it where it stands, so that nobody types a passcode again; else the page is asked for
+// in it, and the link goes along behind the #, which a browser keeps over a redirect and sends to nobody.
+function translated(event) {
+  const chosen = event.currentTarget;
+  const wanted = chosen.lang in WORDS ? chosen.lang : "nb";
+  if (shownNow) {
+    event.preventDefault();
+    fetch(chosen.href, { redirect: "manual", referrerPolicy: "no-referrer" }).catch(() => {});
+    language = wanted;
+    document.documentElement.lang = wanted;
+    document.title = `${say("title")} – kjerne`;
+    for (const one of document.querySelectorAll(".languages a")) one.removeAttribute("aria-current");
+    chosen.setAttribute("aria-current", "true");
+    show();
+  } else if (history.state?.link) {
+    event.preventDefault();
+    location.assign(`${chosen.href}#${history.state.link}`);
+  }
 }
 
 function take(text) {
@@ -199,9 +249,12 @@ function decoded(text) {
 }
 
 function fromAddress() {
-  const text = decoded(location.hash.slice(1));
-  // What opens the summary is not to stay in the address, where it is read over a shoulder and kept in a history.
-  if (text) history.replaceState(null, "", location.pathname);
+  const fragment = decoded(location.hash.slice(1));
+  // What opens the summary is not to stay in the address, where it is read over a shoulder and kept in a history. This tab keeps
+  // it beside the address, so that to load the page again asks for the passcode and not for the code again.
+  if (fragment) history.replaceState({ link: fragment }, "", location.pathname);
+  const text = fragment || (typeof history.state?.link === "string" ? history.state.link : "");
+  shownNow = null;
   at("document").replaceChildren();
   at("ask").hidden = false;
   home.querySelector("h1").hidden = false;
@@ -214,5 +267,6 @@ at("paste").addEventListener("submit", (event) => {
   take(at("link").value);
 });
 at("no-script").remove();
+for (const one of document.querySelectorAll(".languages a")) one.addEventListener("click", translated);
 addEventListener("hashchange", () => location.hash && fromAddress());
 fromAddress();

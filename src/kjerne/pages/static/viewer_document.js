@@ -241,6 +241,24 @@ function nameOf(resource) {
   return resource ? headingOf(resource, () => "") : "";
 }
 
+const ELEMENTS = new Set(
+  "div h1 h2 h3 h4 h5 h6 p nav ul li a span section article strong details summary dl dt dd".split(" "),
+);
+const ATTRIBUTES = new Set(["class", "id", "lang", "title", "href", "open", "aria-label", "aria-hidden"]);
+
+// The house's own rendering, which goes along with a copy: a few elements and attributes, links within the page, and text nodes.
+export function build(node) {
+  if (!Array.isArray(node)) return document.createTextNode(plain(node));
+  const [name, attributes, within] = node;
+  if (!ELEMENTS.has(name)) throw new Error(name);
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (ATTRIBUTES.has(key) && (key !== "href" || String(value).startsWith("#"))) made.setAttribute(key, String(value));
+  }
+  made.append(...within.map(build));
+  return made;
+}
+
 // The whole document; a text that says so where it is none.
 export function render(bundle, say, language) {
   const made = element("article", "", "viewer-document");

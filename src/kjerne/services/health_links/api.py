@@ -18,7 +18,7 @@ import msgspec
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import ATTEMPTS, CONTROL, PUBLIC, Answer, Call, Pairs, Route, Stale, unsettled
-from kjerne.services.health_links.payload import PATH, is_secret, new_secret, passcode_digest
+from kjerne.services.health_links.payload import PATH, VIEWS, is_secret, new_secret, passcode_digest
 from kjerne.store import summary_links
 from kjerne.store.codec import Wrap
 from kjerne.store.pool import Pool
@@ -44,11 +44,13 @@ _json: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a receiver sent. `passcode` is None where it sent none, `embedded_most` where it names no limit."""
+    """What a receiver sent. `passcode` is None where it sent none, `embedded_most` where it names no limit. `views`: it is our
+    own page, which knows the rendering that goes along with a copy; the specification has no such type of file."""
 
     recipient: str
     passcode: str | None
     embedded_most: int | None
+    views: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ class HealthLinksApi:
             return _nothing()
         digest = summary_links.digest_of(secret)
         told_files = [
-            await self._told(digest, place, one, asked, found, call.at) for place, one in enumerate(found.files)
+            await self._told(digest, place, one, asked, found, call.at)
+            for place, one in enumerate(found.files)
+            if asked.views or one.media_type != VIEWS
         ]
         return _answer(200, {"files": told_files})
 
@@ -176,7 +180,7 @@ def asked_in(call: Call, parse_json: Callable[[bytes], dict[str, Any]]) -> Asked
     most = sent.get("embeddedLengthMax")
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
         raise Refusal(400, "embeddedLengthMax is a number that is not negative", where="embeddedLengthMax")
-    return Asked(who, passcode, most)
+    return Asked(who, passcode, most, sent.get("views") is True)
 
 
 def _answer(status: int, told: dict[str, Any], *headers: tuple[str, str]) -> Answer:

@@ -25,6 +25,8 @@ from kjerne.exchange import CONTROL
 from kjerne.registries.identifiers import holds_a_number
 
 FHIR_JSON: Final = "application/fhir+json"
+VIEWS: Final = "application/vnd.kjerne.views+json"
+"""Of the rendering that our own page shows (`pages/copied.py`); told to no other receiver."""
 SECRET_BYTES: Final = 32
 """Of the id in an address, of a key: 256 bits, as the specification wants."""
 SECRET_CHARACTERS: Final = 43

@@ -182,6 +182,20 @@ def standing(trees: Sequence[Tree], *, is_whole: bool) -> list[Tree]:
     ]  # fmt: skip
 
 
+_CRITICALITIES: Final = {"high": 0, "unable-to-assess": 1, "": 1, "low": 2}
+
+
+def gravest_first(trees: Iterable[Tree]) -> list[Tree]:
+    """Entries of a section in the order in which they are to be read: what is grave, then what is confirmed; what says that there
+    is nothing stands last. Else as they come."""
+
+    def weight(tree: Tree) -> tuple[bool, int, bool]:
+        is_confirmed = "confirmed" in _codes(tree.get("verificationStatus"))
+        return bool(stated(tree)), _CRITICALITIES.get(said(tree.get("criticality")), 1), not is_confirmed
+
+    return sorted(trees, key=weight)
+
+
 def recorded(tree: Tree) -> tuple[str, str] | None:
     """Who recorded a statement and when; None where one of the two is not said."""
     who = next((text for key in ("recorder", "asserter", "informationSource", "requester", "source", "author")

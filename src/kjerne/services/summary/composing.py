@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-from kjerne.services.summary.choosing import latest_of_each, standing
+from kjerne.services.summary.choosing import gravest_first, latest_of_each, standing
 from kjerne.services.summary.model import KINDS, Drawn, Kind, Section, Tree
+
+_GRAVE: Final = frozenset({"allergies", "alerts", "problems"})
+"""Sections that are read from the gravest on; the others from the newest."""
 
 
 def sections(drawn: Mapping[str, Drawn], *, tells_choices: bool) -> list[Section]:
@@ -43,5 +47,7 @@ def _section(kind: Kind, drawn: Mapping[str, Drawn], *, tells_choices: bool) -> 
     was_read = all(one.became == "read" and one.partly.isdisjoint(types) for one, types in own)
     is_whole = was_read and (tells_choices or all(each))
     entries = standing([tree for trees in each for tree in trees], is_whole=is_whole)
+    if kind.key in _GRAVE:
+        entries = gravest_first(entries)
     is_withheld = tells_choices and any(one.became == "withheld" for one, _ in own)
     return Section(kind, entries, is_whole, is_withheld, is_whole)
