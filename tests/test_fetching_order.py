@@ -78,6 +78,18 @@ def test_what_its_source_wrote_before_what_is_filed_is_not_filed_but_where_an_op
     assert world.listed()[0]["criticality"] == "low"
 
 
+def test_a_journals_clock_that_was_ahead_once_has_nothing_refused_that_it_writes_afterwards(world: World) -> None:
+    world.work()
+    ahead = world.platform.clock.now() + timedelta(days=200)
+    world.write(criticality="low", meta={"lastUpdated": ahead.isoformat()})
+    world.work()
+    assert world.listed()[0]["criticality"] == "low"
+    right = world.platform.clock.now() + timedelta(seconds=1)
+    world.write(criticality="high", meta={"lastUpdated": right.isoformat()})
+    world.work()
+    assert world.listed()[0]["criticality"] == "high" and world.told()[0]["waiting"] == 0
+
+
 def test_the_same_again_that_its_source_wrote_later_puts_what_it_wrote_between_behind_it(world: World) -> None:
     world.work()
     for at, criticality in (("10:00:01", "high"), ("10:00:03", "high"), ("10:00:02", "low")):

@@ -60,6 +60,8 @@ FIRST_RETRY: Final = timedelta(seconds=10)
 LONGEST_RETRY: Final = timedelta(hours=1)
 GIVE_UP: Final = timedelta(days=3)
 LOOKED_AFTER_EVERY: Final = timedelta(hours=1)
+AHEAD: Final = timedelta(minutes=10)
+"""How far ahead of ours a journal's clock may be with its order kept."""
 BEFORE: Final = timedelta(hours=1)
 """How much further back a journal is looked through than it was last: its clock is not ours, and what it reads may lag behind."""
 GONE_TWICE: Final = timedelta(minutes=1)
@@ -328,7 +330,7 @@ class Fetcher:
             raise NotFiled(f"what lies there is no {name}, or another")
         try:
             number = await self._number(journal, tree)
-            patient, tree, updated = self.identify(number), _as_filed(tree, number), _updated(tree)
+            patient, tree, updated = self.identify(number), _as_filed(tree, number), _updated(tree, self.clock.now())
         except Refusal:
             raise NotFiled("the national number of whom it is about is not a right one") from None
         except MISSHAPEN:
@@ -443,12 +445,14 @@ def _of_patient(person: Tree) -> frozenset[str]:
     return numbers_in({**about, "contained": [{**person, "id": "p"}]})
 
 
-def _updated(tree: Tree) -> datetime | None:
-    """When its source says that it wrote this version; None where it does not say."""
+def _updated(tree: Tree, arrived: datetime) -> datetime | None:
+    """When its source says that it wrote this version; None where it does not say. A clock that is far ahead would have all that
+    comes later refused as older, so nothing is written later than its answer `arrived`."""
     try:
-        return interval(str(tree["meta"]["lastUpdated"]))[0]
+        told = interval(str(tree["meta"]["lastUpdated"]))[0]
     except (Refusal, *MISSHAPEN):
         return None
+    return told if told <= arrived + AHEAD else arrived
 
 
 def _instant(at: datetime) -> str:
