@@ -165,22 +165,50 @@ class DeskPages(CriticalPages):
         that the desk is shown, and take the place of what she must hear.
         """
         told: dict[UUID, _Told] = {}
+        untold: set[UUID] = set()
         while True:
             async with self.store.pool.acquire() as conn:
                 found = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT + 1)
-            groups = _gathered(found[:NOTICES_LOOKED_AT])
+            groups = _gathered(await self._tellable(who, found[:NOTICES_LOOKED_AT]))
+            groups = [group for group in groups if group[0].number not in untold]
             part = paging.part(len(groups), wanted, NOTICES_SHOWN)
             shown = paging.cut(groups, part)
             for group in shown:
                 if group[0].number not in told:
                     told[group[0].number] = await self._told_of(who, group)
             made = [told[group[0].number] for group in shown]
+            if silent := {
+                group[0].number for group, one in zip(shown, made, strict=True) if not (one.rows or one.closed)
+            }:
+                untold |= silent
+                continue
             if closed := [number for one in made for number in one.closed]:
                 async with self.store.pool.acquire() as conn:
                     await followup.close_notices(conn, who.hpr, closed, self.clock.now())
             if all(one.rows for one in made):
                 rows = tuple(row for one in made for row in one.rows)
                 return Listed(rows, part, beyond=len(found) > NOTICES_LOOKED_AT)
+
+    async def _tellable(self, who: Identity, found: Sequence[followup.Notice]) -> Sequence[followup.Notice]:
+        """Where no choice may be told: without those of whom, or of what, the patient has shut to this reader since (law, K169).
+
+        A notice without a name would say that one of those whom she has read has done so. It is kept, and told once it is open.
+        """
+        if self.tells_choices:
+            return found
+        shut: set[UUID] = set()
+        for patient, service in {(one.patient, _patient_of(one)[2]) for one in found}:
+            own = [one for one in found if (one.patient, _patient_of(one)[2]) == (patient, service)]
+            caller, ref = await self.caller(who, self._visit(patient), service), PatientRef(key=patient)
+            answer = await self.door.would(caller, ref, service, "read")
+            if isinstance(answer, Denial):
+                as_if_open = isinstance(await self.door.would_offer(caller, ref, service, "read"), Grant)
+                shut |= {one.number for one in own} if as_if_open else set()
+                continue
+            async with self.store.pool.acquire() as conn:
+                labels = await followup.labels_of(conn, answer, [one for one in own if one.kind == "corrected"])
+            shut |= {one.number for one in own if labels.get((one.type, one.id), NO_LABEL) & answer.hides}
+        return [one for one in found if one.number not in shut]
 
     async def _told_of(self, who: Identity, group: Sequence[followup.Notice]) -> _Told:
         """What she is told of one patient, from what she saw to what it is now; what is the same is closed.
@@ -204,7 +232,7 @@ class DeskPages(CriticalPages):
         changes = [(n, change) for n, one in zip(of_open, found, strict=True) if (change := changed(one, n.read_at))]
         told, shut = [n for n, _ in changes], [n for n in group if n not in of_open]
         rows = [_notice(told, patient, name, tuple(change for _, change in changes))] if told else []
-        rows += [_notice(shut)] if shut else []
+        rows += [_notice(shut)] if shut and (seen is None or self.tells_choices) else []
         return _Told(tuple(rows), tuple(n.number for n in of_open if n not in told))
 
     async def _critical_told(self, who: Identity, patient: int, group: Sequence[followup.Notice]) -> _Told:
@@ -219,7 +247,7 @@ class DeskPages(CriticalPages):
         if told:
             notice = _notice([n for n, _ in told], patient, name)
             rows.append(replace(notice, entries=tuple(one for _, one in told)))
-        if shut := [n for n in group if n.number not in shown]:
+        if self.tells_choices and (shut := [n for n in group if n.number not in shown]):
             rows.append(_notice(shut))
         return _Told(tuple(rows), tuple(n.number for n, one in changes if not (one.then or one.now)))
 

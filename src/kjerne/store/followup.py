@@ -243,6 +243,16 @@ async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
     return [Notice(*tuple(row)) for row in rows]
 
 
+async def labels_of(conn: Connection, grant: Grant, told: Sequence[Notice]) -> dict[tuple[int, UUID], Label]:
+    """By type and id the labels of what these notices are about, where it stands: whether it is open, and nothing of it."""
+    rows = await conn.fetch(
+        "SELECT r.type, r.id, r.labels FROM unnest($2::smallint[], $3::uuid[]) AS n(type, id) "
+        "JOIN record r ON r.patient = ANY($1::bigint[]) AND r.type = n.type AND r.id = n.id",
+        list(grant.subject.keys), [one.type for one in told], [one.id for one in told],
+    )  # fmt: skip
+    return {(row[0], row[1]): Label(row[2]) for row in rows}
+
+
 _SEE = """
 UPDATE notice n SET seen_at = $3 FROM notice m
 WHERE m.hpr = $1 AND m.number = ANY($2::uuid[]) AND m.seen_at IS NULL AND n.hpr = m.hpr AND n.patient = m.patient
