@@ -11,7 +11,7 @@ import pytest
 
 from kjerne.pages import document_page
 from kjerne.reading.opening import read
-from kjerne.reading.view import View
+from kjerne.reading.view import MARKS, Attached, File, Paragraph, Span, View
 from kjerne.wire import xml
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -56,3 +56,22 @@ def test_every_text_of_a_message_by_kith_is_on_the_page(path: Path) -> None:
     raw = path.read_bytes()
     page = shown(read(raw, xml.parse))
     assert [text for text in texts(raw) if bare(text) not in page] == []
+
+
+def test_every_mark_of_letters_has_its_tag() -> None:
+    for mark in MARKS:
+        view = View("text/plain", File(b"a", "text/plain"), (Paragraph((Span("a", frozenset({mark})),)),))
+        assert re.search(r"<p><(\w+)>a</\1></p>", document_page.rendered(view, "nb", document_page.at_hand))
+
+
+def test_frames_of_one_page_are_told_apart() -> None:
+    file = File(b"%PDF-1.7", "application/pdf")
+    shown_twice = (Attached(file.hash, "Brev", framed=True),) * 2
+    view = View("cda", file, shown_twice, files={file.hash: file})
+    page = document_page.rendered(view, "en", document_page.at_hand)
+    assert re.findall(r'title="(Brev[^"]*)"', page) == ["Brev", "Brev 2"]
+
+
+def test_a_mark_that_turns_text_around_is_left_out() -> None:
+    view = View("text/plain", File(b"a", "text/plain"), (Paragraph((Span("1\u202e23"),)),))
+    assert "<p>123</p>" in document_page.rendered(view, "nb", document_page.at_hand)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -35,6 +36,7 @@ _FRAMES: Final = "; frame-src data:"
 
 def rendered(view: View, language: Language, address: Addressing) -> Markup:
     """The body of a page as HTML. All text is escaped; nothing of the document's own markup is in it."""
+    frames = count(1)
     html = (
         desk.environment()
         .get_template(TEMPLATE)
@@ -53,6 +55,8 @@ def rendered(view: View, language: Language, address: Addressing) -> Markup:
             size=lambda number: formats.size(number, language),
             called=kinds.called,
             address=address,
+            # Two frames of one name are not told apart by who hears them.
+            framed=lambda title: title if (number := next(frames)) == 1 else f"{title} {number}",
             name_of=lambda file: f"dokument.{_ENDINGS.get(file.type, 'bin')}",  # a title may name the patient
         )
     )

@@ -70,7 +70,7 @@ def _png(page: Image.Image) -> bytes:
     clean = Image.frombytes(shown.mode, shown.size, shown.tobytes())
     if shown.mode == "P":
         clean.putpalette(shown.getpalette() or [])
-    clean.save(out, "PNG")
+    clean.save(out, "PNG", compress_level=3)
     return out.getvalue()
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from lxml import etree
 
 from kjerne.reading.room import Room, name
 from kjerne.reading.view import Block, Field, Fields, Group, Key
 
-ONE: Final = 1
 Valued = Callable[[etree._Element], Field | None]  # noqa: SLF001 - what lxml calls the type
 """The value of an element as a row without a path; None where it is a group of others."""
 Blocked = Callable[[etree._Element], tuple[Block, ...] | None]  # noqa: SLF001 - what lxml calls the type
@@ -88,10 +86,10 @@ class Walk:
                     laid.row(row)
                 if not isinstance(block, Fields):
                     laid.block(block)
-        elif len(inner) == ONE and isinstance(inner[0], Fields) and len(inner[0].rows) == ONE:
+        elif len(inner) == 1 and isinstance(inner[0], Fields) and len(inner[0].rows) == 1:
             (row,) = inner[0].rows
             laid.row(row._replace(path=key + row.path))
-        elif len(inner) == ONE and isinstance(inner[0], Group):
+        elif len(inner) == 1 and isinstance(inner[0], Group):
             laid.block(Group(key + inner[0].path, inner[0].blocks))
         elif inner:
             laid.block(Group(key, inner))
