@@ -76,6 +76,25 @@ def synth_fit(
     say({"model": str(out), "hash": hash_, "card": card}, as_json=json_, text="\n".join(lines))
 
 
+@synth.command("split")
+def synth_split(
+    out: Annotated[Path, typer.Option("--out", help="The folder in which train and holdout are made.")],
+    source: From = None,
+    events: Events = None,
+    static: Static = None,
+    share: Annotated[float, typer.Option("--share", min=0.01, max=0.99, help="Of the people, who are held out.")] = 0.2,
+    seed: Seed = 1,
+    json_: Json = False,
+) -> None:
+    """Divide people into those who are learned from and those who are held out for the report."""
+    _ready()
+    from kjerne.services.synthetic import splitting
+
+    found = splitting.split(_source(source, events, static), share, seed, out)
+    text = f"{out}: {found['train']} people to learn from, {found['holdout']} held out"
+    say({"folder": str(out), **found}, as_json=json_, text=text)
+
+
 @synth.command("show")
 def synth_show(
     model: Annotated[Path, typer.Argument(help="The file of a model.")],

@@ -114,6 +114,21 @@ def test_hold_out_that_was_learned_from_is_refused(kept: model_file.Kept, source
         judging.judged(kept.model, real, real.of(np.arange(200)), real, 1, lambda *_: None)
 
 
+def test_split_puts_every_row_of_a_person_in_one_part(run: Any, made_folder: Path, tmp_path: Path) -> None:
+    code, out, _ = run("synth", "split", str(made_folder), "--out", str(tmp_path / "parts"), "--share", "0.3", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["train"] + told["holdout"] == 400
+    assert 80 < told["holdout"] < 160
+    for table in ("events.csv", "static.csv"):
+        parts = [(tmp_path / "parts" / part / table).read_text().splitlines() for part in ("train", "holdout")]
+        assert parts[0][0] == parts[1][0] == (made_folder / table).read_text().splitlines()[0]
+        people = [{row.split(",")[0] for row in part[1:]} for part in parts]
+        assert not people[0] & people[1]
+        assert len(parts[0]) + len(parts[1]) - 1 == len((made_folder / table).read_text().splitlines())
+    assert "cannot be made" in run("synth", "split", str(made_folder), "--out", str(tmp_path / "parts"))[2]
+
+
 def test_report_is_a_page_and_a_document_and_its_exit_code_is_the_gates(
     run: Any, model_path: Path, made_folder: Path, holdout_folder: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import copies, fitting, learning, model_file, rules, sampling
+from kjerne.services.synthetic import copies, fitting, learning, model_file, rules, sampling, vocabulary
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.streams import Streams, philox
 from services.synthetic.made_tables import EVENTS, tables, write
@@ -89,12 +89,35 @@ def test_no_five_events_in_a_row_and_no_whole_record_of_training_come_out(
     kept: model_file.Kept, made: Cohort, real: Cohort
 ) -> None:
     salt = kept.copies.salt
-    rows, owners = copies.rows_hashed(kept.model, real, salt)
-    rare = [one for one in set(rows.tolist()) if len(set(owners[rows == one].tolist())) < copies.SHARED_BY]
+    rare = set(copies.rare_rows(kept.model, real, salt).tolist())
     assert len(rare) > 500
-    assert not set(rare) & set(copies.rows_hashed(kept.model, made, salt)[0].tolist())
+    assert not rare & set(copies.rows_hashed(kept.model, made, salt)[0].tolist())
     assert not set(copies.records_hashed(kept.model, real, salt)) & set(copies.records_hashed(kept.model, made, salt))
     assert kept.copies.copied(kept.model, real).all()
+
+
+def test_five_coarse_findings_of_one_examination_are_no_copy_and_five_of_a_course_are(
+    tmp_path: Path, kept: model_file.Kept
+) -> None:
+    head, rng = ("id", "days", "code", "value"), np.random.default_rng(1)
+    signs = [
+        (f"p{number}", "5", f"sign {sign}", str(int(rng.random() < 0.3))) for number in range(200) for sign in range(6)
+    ]
+    course = [(f"p{number}", f"{day}", "hb", f"{rng.normal(14, 2):.1f}")
+              for number in range(200) for day in np.cumsum(rng.integers(20, 400, 6))]  # fmt: skip
+    found = list[float]()
+    for rows in (signs + course[:1200:6], course):
+        folder = tables(tmp_path / f"{len(found)}", people=200)
+        write(folder / "events.csv", head, rows)
+        source = fitting.Source([folder / "events.csv"], [folder / "static.csv"], generated=False)
+        cohort = vocabulary.guarded(fitting.read(source), 10)
+        grids = [vocabulary.grid_of(cohort.values[cohort.code == code], cohort.persons[cohort.code == code], 10)
+                 for code in range(len(cohort.codes))]  # fmt: skip
+        model = replace(kept.model, codes=cohort.codes, values=tuple(grids))
+        rare = copies.rare_rows(model, cohort, 1)
+        found.append(len(rare) / len(copies.rows_hashed(model, cohort, 1)[0]))
+    assert found[0] < 0.05
+    assert found[1] > 0.95
 
 
 def test_who_comes_out_as_a_copy_is_made_anew_and_others_stay_as_they_were(
@@ -124,7 +147,10 @@ def test_planted_canaries_never_come_out(tmp_path: Path, monkeypatch: pytest.Mon
     folder = tables(tmp_path / "canaries", people=300, seed=3)
     rows = [tuple(line.split(",")) for line in (folder / "events.csv").read_text().splitlines()[1:]]
     for number in range(20):  # a code of their own, a value that nobody else has, and a course that is theirs alone
-        rows += [(f"p{number}", f"{day}", "hb", "41.7") for day in (11, 23, 58, 133, 201)]
+        rows += [
+            (f"p{number}", f"{day}", "hb", "41.7")
+            for day in (11, 13 + number, 58 + 3 * number, 133 + 5 * number, 201 + 9 * number)
+        ]
         rows.append((f"p{number}", "11", f"canary{number}", "7"))
     write(folder / "events.csv", EVENTS, rows)
     source = fitting.Source([folder / "events.csv"], [folder / "static.csv"], generated=False)

@@ -1,16 +1,16 @@
 """No copies: what of the training data may not come out again, and how it is found.
 
-*Five events in a row* (code, cell of the value, cells of the four gaps between) that fewer than ten people had, and *whole
-records* (traits and all events) are kept as keyed hashes in a Bloom filter in the model. A sampled person with one of them is
-made anew. Who has the model can ask the filter about five events that he guesses, so it is as confidential as what was
-learned from (decision 83).
+*Five events in a row* (code, cell of the value, cells of the four gaps between) that fewer than ten people had and chance
+would hardly make, and *whole records* (traits and all events) are kept as keyed hashes in a Bloom filter in the model. A
+sampled person with one of them is made anew. Who has the model can ask the filter about five events that he guesses, so it is
+as confidential as what was learned from (decision 83).
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from kjerne.services.synthetic.people_model import GAPS, INDEX, SAME, Model, cel
 
 IN_A_ROW: Final = 5
 SHARED_BY: Final = 10
+BY_CHANCE: Final = 0.01
+"""Times that chance makes a row, among as many rows as there are: one that comes oftener is no copy."""
 BITS_EACH: Final = 24
 HASHES: Final = 8
 """So that some four in a hundred thousand are taken for a copy and are none: with more, long lives would be made anew
@@ -54,14 +56,48 @@ class CopyFilter:
 def filter_of(model: Model, cohort: Cohort, seed: int) -> CopyFilter:
     """The filter of a training cohort."""
     salt = int.from_bytes(hashlib.sha256(f"copies {seed}".encode()).digest()[:8], "little")
-    rows, owners = rows_hashed(model, cohort, salt)
-    pairs = np.unique(np.stack([rows, owners.astype(np.uint64)], axis=1), axis=0)[:, 0]
-    hashes, people = np.unique(pairs, return_counts=True)
-    kept = np.concatenate([hashes[people < SHARED_BY], records_hashed(model, cohort, salt)])
+    kept = np.concatenate([rare_rows(model, cohort, salt), records_hashed(model, cohort, salt)])
     bits = np.zeros(max(64, len(kept) * BITS_EACH // 8 + 1), np.uint8)
     for place in _places(kept, len(bits) * 8):
         np.bitwise_or.at(bits, place >> np.uint64(3), np.uint8(1) << (place & np.uint64(7)).astype(np.uint8))
     return CopyFilter(salt, bits)
+
+
+def rare_rows(model: Model, cohort: Cohort, salt: int) -> Hashes:
+    """Hashes of every five events in a row that fewer than ten people of a cohort had, and that chance would not make again.
+
+    Chance is each code after the one before it, each value and each gap drawn by itself, as often as there are rows in the
+    cohort: five coarse findings of one examination come again by it, and tell of nobody.
+    """
+    rows, owners = rows_hashed(model, cohort, salt)
+    telling = _chances(model, cohort) + np.log(max(len(rows), 1)) < np.log(BY_CHANCE)
+    pairs = np.unique(np.stack([rows[telling], owners[telling].astype(np.uint64)], axis=1), axis=0)[:, 0]
+    hashes, people = np.unique(pairs, return_counts=True)
+    return hashes[people < SHARED_BY]
+
+
+def _chances(model: Model, cohort: Cohort) -> NDArray[np.float64]:
+    """The logarithm of how likely chance makes each row of `rows_hashed`."""
+    whats, gaps = events_told(model, cohort)
+    codes, moved = cohort.code, (gaps != SAME).astype(np.int64)
+    steps = (codes[:-1] * len(model.codes) + codes[1:]) * 2 + moved[1:]
+    before = np.bincount(codes[:-1], minlength=len(model.codes))[codes[:-1]]
+    value = _logs(whats, np.bincount(codes, minlength=len(model.codes))[codes])
+    gap = np.where(moved == 1, _logs(gaps, max(int(moved.sum()), 1)), 0)
+    code, step = _logs(codes, len(codes)), _logs(steps, before)
+    count = max(len(codes) - IN_A_ROW + 1, 0)
+    found = code[:count] + value[:count]
+    for place in range(1, IN_A_ROW):
+        at = slice(place, place + count)
+        found = found + value[at] + gap[at] + step[place - 1 : place - 1 + count]
+    persons = cohort.persons
+    return found[persons[:count] == persons[IN_A_ROW - 1 :]] if count else np.zeros(0)
+
+
+def _logs(words: Any, whole: Any) -> NDArray[np.float64]:
+    """The logarithm of the share that each word's number of times is of `whole`."""
+    _, places, counts = np.unique(words, return_inverse=True, return_counts=True)
+    return np.asarray(np.log(counts[places] / whole), np.float64)
 
 
 def rows_hashed(model: Model, cohort: Cohort, salt: int) -> tuple[Hashes, Ints]:

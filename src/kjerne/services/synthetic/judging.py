@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.boosting import area, grown
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.copies import SHARED_BY, records_hashed, rows_hashed
+from kjerne.services.synthetic.copies import rare_rows, records_hashed, rows_hashed
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.portraits import portraits
 from kjerne.services.synthetic.rules import violations
@@ -116,7 +116,7 @@ _SAYS: Final = {
     "c2st": "how well a judge tells made people from held-out ones (0.5: not at all)",
     "utility_gap": "how much worse is predicted by what was learned from made people than from real ones (greatest gap of areas)",
     "membership": "how well people learned from are told from held-out ones by the nearest made person (0.5: not at all)",
-    "copied_rows": "five events in a row of the training data, had by fewer than ten people, among what was made",
+    "copied_rows": "five events in a row of the training data that tell of somebody, among what was made",
     "copied_records": "whole records of the training data among what was made",
     "violations": "people who break a hard rule",
     "code_distance": "distance of the codes' shares of all events from those of all real people (total variation)",
@@ -214,11 +214,8 @@ def membership(train: Numbers, holdout: Numbers, made: Numbers) -> dict[str, flo
 def copies_of(model: Model, train: Cohort, made: Cohort) -> dict[str, int]:
     """How many made people have five events in a row, or a whole record, of the training data; asked of the data, not of the
     filter."""
-    rows, owners = rows_hashed(model, train, 0)
-    pairs = np.unique(np.stack([rows, owners.astype(np.uint64)], axis=1), axis=0)[:, 0]
-    hashes, people = np.unique(pairs, return_counts=True)
     own, whose = rows_hashed(model, made, 0)
-    copied = np.isin(own, hashes[people < SHARED_BY])
+    copied = np.isin(own, rare_rows(model, train, 0))
     records = np.isin(records_hashed(model, made, 0), records_hashed(model, train, 0))
     return {"rows": len(np.unique(whose[copied])), "records": int(records.sum())}
 

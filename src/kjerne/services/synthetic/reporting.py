@@ -16,6 +16,8 @@ from kjerne.services.synthetic.row_files import written as in_place
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
 from kjerne.services.synthetic.streams import Streams
 
+MADE_LEAST: Final = 2 * BLOCK
+"""So many are made for a report at least: of fewer, chance alone moves the shares of codes by some hundredths."""
 PEOPLE_LEAST: Final = 50
 """Of each side: fewer say nothing."""
 
@@ -31,7 +33,7 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
         raise Refusal(422, "the model was learned from other tables", where="--real", todo="Name those of its card.")
     model, train, held = kept.model, like(real, kept.model), like(holdout, kept.model)
     if made is None:
-        streams, people = Streams(kept.hash, seed), max(train.people, held.people)
+        streams, people = Streams(kept.hash, seed), max(train.people, held.people, MADE_LEAST)
         blocks = [block(model, streams, number, kept.copies) for number in range(-(-people // BLOCK))]
         own = joined(blocks).of(np.arange(people))
     else:

@@ -20,8 +20,8 @@ from kjerne.services.synthetic.people_model import END, GAPS, Model
 from kjerne.services.synthetic.sampling import block, joined
 from kjerne.services.synthetic.streams import Streams
 
-ROUNDS: Final = 3
-BLOCKS: Final = 2
+ROUNDS: Final = 4
+BLOCKS: Final = 3
 FURTHEST: Final = 0.5
 """Most that one round moves a bias."""
 DOUBT: Final = 5.0
@@ -35,7 +35,8 @@ def tuned(model: Model, cohort: Cohort, seed: int) -> Model:
         streams = Streams(f"tuning {turn}", seed)
         own = joined([block(model, streams, number, None) for number in range(BLOCKS)])
         found = _counts(model, own)
-        moved = {name: _moved(getattr(model, name), wanted[name], found[name]) for name in wanted}
+        pace = 2 / (2 + turn)  # smaller later, so that chance in the last samples weighs less
+        moved = {name: _moved(getattr(model, name), wanted[name], found[name], pace) for name in wanted}
         model = replace(model, start=moved["start"], gap=moved["gap"], code=moved["code"])
     return model
 
@@ -58,8 +59,8 @@ def _counts(model: Model, cohort: Cohort) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _moved(network: Network, wanted: NDArray[np.float64], found: NDArray[np.float64]) -> Network:
+def _moved(network: Network, wanted: NDArray[np.float64], found: NDArray[np.float64], pace: float) -> Network:
     *layers, (weights, bias) = network.layers
     found = found * (wanted.sum() / max(found.sum(), 1))
     step = np.clip(np.log((wanted + DOUBT) / (found + DOUBT)), -FURTHEST, FURTHEST)
-    return Network([*layers, (weights, bias + step.astype(np.float32))])
+    return Network([*layers, (weights, bias + (pace * step).astype(np.float32))])
