@@ -210,3 +210,17 @@ def test_a_condition_that_finds_anothers_record_takes_it_with_its_recorder(platf
     changed = send(platform, "PUT", condition, later, as_="gp", version=1)
     assert changed.status == 200, changed.response.text
     assert recorder_in(changed.tree).hpr == platform.persona("gp").hpr
+
+
+def test_a_token_that_leaves_no_read_is_not_told_who_registered_what_it_changes(platform: Standing) -> None:
+    """The answer gives what was written, which says more than was sent."""
+    tree = treatment(platform, "dialysis", code={"text": fresh()})
+    id_ = str(send(platform, "POST", "Procedure", tree, as_="nurse", **NEED).tree["id"])
+    for number, narrower in ((1, "user/Procedure.cu"), (2, "user/Procedure.cru")):
+        changed = send(
+            platform, "PUT", f"Procedure/{id_}", tree | {"id": id_}, as_="hospital-doctor", version=number,
+            narrower=narrower, headers={"prefer": "return=representation"}, **NEED,
+        )  # fmt: skip
+        assert changed.status == 200, changed.response.text
+        is_told = platform.persona("nurse").hpr in changed.response.text
+        assert is_told is ("r" in narrower.partition(".")[2])
