@@ -12,6 +12,7 @@ from kjerne.registries.homes import KEPT
 from kjerne.registries.identifiers import control_digits
 from kjerne.registries.naming import subject_element
 from kjerne.registries.others import NAMED_LIMIT, NOBODY, RELATIVE, open_paths, others_in, telling
+from kjerne.registries.others import whose as every_ones
 
 CHILD = f"Patient/{uuid4()}"
 NUMBER = next(nine + ends for nine in (f"128175{n}" for n in range(100, 200)) if (ends := control_digits(nine)))
@@ -67,10 +68,8 @@ def test_its_subject_and_who_did_something_in_it_do_not(name: str, fields: dict[
     assert (others_in(tree), telling(tree)) == (NOBODY, frozenset())
 
 
-@pytest.mark.parametrize("subject", [{}, {"subject": {"display": "Kari"}}, {"subject": to("#p")}])
-def test_what_does_not_say_whose_it_is_names_nobody(subject: dict[str, Any]) -> None:
-    """In another's record it would be read as hers."""
-    assert others_in({"resourceType": "Observation", "focus": [to(CHILD)], **subject}) == NOBODY
+def test_among_several_peoples_each_keeps_whose_it_is() -> None:
+    assert every_ones({"resourceType": "Task"}) == {"for"}
 
 
 def test_no_part_of_what_names_another_goes_without_whose_it_is_and_whom_it_names() -> None:

@@ -95,7 +95,8 @@ def test_among_several_peoples_each_record_says_whose_it_is(platform: Standing, 
     }
     answers = [
         get(platform, f"Observation?code=urn:x|{word}"), get(platform, f"Observation?code=urn:x|{word}&_sort=date"),
-        get(platform, here), get(platform, "Observation/_history?_count=2"),
+        get(platform, f"Observation?code=urn:x|{word}&_elements=code"), get(platform, here),
+        get(platform, "Observation/_history?_count=2"),
     ]  # fmt: skip
     for answer in answers:
         assert {one["resource"]["id"]: one["resource"]["subject"] for one in answer.tree["entry"]} == whose

@@ -17,13 +17,15 @@ ALWAYS: Final = frozenset({"resourceType", "id", "meta"})
 SUBSETTED: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
+NeverWithout = Callable[[Mapping[str, Any]], frozenset[str]]
+"""The elements that no part of a resource goes without."""
+
+
 def _nothing(tree: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG001 - of any resource
     return frozenset()
 
 
-def shown(
-    served: bytes, search: Search, never_without: Callable[[Mapping[str, Any]], frozenset[str]] = _nothing
-) -> bytes:
+def shown(served: bytes, search: Search, never_without: NeverWithout = _nothing) -> bytes:
     """The bytes that a search's answer holds for a resource: whole ones unchanged, a part with what it is `never_without`."""
     if not search.elements and search.summary in ("", "false", "count"):
         return served

@@ -3,8 +3,7 @@
 Those are the references that R4 leaves open to any resource (`Observation.focus`, `Communication.about`, `List.entry.item`), and
 R4's own extension by which a FamilyMemberHistory says whose record the relative has. Who did something in it (performer,
 asserter, sender) has done it for another, and it is not about her: R4's compartment of a patient has those references, and
-they lead nowhere here (law, K103). A resource that does not say whose it is names nobody: in another's record it would be read
-as that one's own (law, K143).
+they lead nowhere here (law, K103).
 """
 
 from __future__ import annotations
@@ -55,14 +54,12 @@ def _open(type_: str, above: Path, met: frozenset[str]) -> Iterator[Path]:
 
 
 def others_in(tree: Mapping[str, Any]) -> Others:
-    """Whom a resource names that says whose it is itself: by an address that may be a Patient's here, or by a national number
-    where the reference says that it is of a Patient."""
+    """Whom a resource names: by an address that may be a Patient's here, or by a national number where the reference says that
+    it is of a Patient."""
     found = [one for path in open_paths(str(tree["resourceType"])) if path[0] in tree for one in _at(tree, path)]
     if tree["resourceType"] == "FamilyMemberHistory":
         found += [one.get("valueReference") for one in tree.get("extension", ()) if one.get("url") == RELATIVE]
     if not found:
-        return NOBODY
-    if not _says_whose(tree):
         return NOBODY
     references = [one for one in found if isinstance(one, dict)]
     addresses = {text for one in references if _ADDRESS.search(text := str(one.get("reference", "")))}
@@ -81,13 +78,13 @@ def telling(tree: Mapping[str, Any]) -> frozenset[str]:
     return frozenset({_own(name)[0], *also, *(path[0] for path in open_paths(name))})
 
 
+def whose(tree: Mapping[str, Any]) -> frozenset[str]:
+    """As `telling`, of a resource among those of several people: whose it is stands by each."""
+    return telling(tree) | {_own(str(tree["resourceType"]))[0]}
+
+
 def _own(name: str) -> Path:
     return tuple(subject_element(name).split("."))
-
-
-def _says_whose(tree: Mapping[str, Any]) -> bool:
-    own = [one for one in _at(tree, _own(str(tree["resourceType"]))) if isinstance(one, dict)]
-    return any(one.get("identifier") or not str(one.get("reference", "#")).startswith("#") for one in own)
 
 
 def _at(value: Any, path: Path) -> Iterator[Any]:

@@ -22,6 +22,7 @@ from kjerne.fhir.bundle import FURTHER, search_line
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search, ordered, orders, plan
 from kjerne.registries.naming import is_national
+from kjerne.registries.others import whose
 from kjerne.services.standards import BASE, StandardsApi, found
 from kjerne.services.standards_both import counts, understood
 from kjerne.store.cursors import Cursors, Unbound
@@ -138,7 +139,7 @@ class Everybody:
         links = [("next", f"{call.base_url}{BASE}/{name}?_cursor={self._onward(call, name, pairs, had)}")]
         matches, included = ([of_somebody(self.store.ids, one) for one in each] for each in (had.matches, had.included))
         page = Page(matches, included, had.total, None)
-        return found(call, search, pairs, page, had.brought, links if had.after else [], unasked)
+        return found(call, search, pairs, page, had.brought, links if had.after else [], unasked, whose)
 
     async def of_people(self, call: Call, pairs: Pairs, token: str | None) -> tuple[Search, Gathered, str]:
         """Of Patient: the search, what was found, and the token of the next page."""

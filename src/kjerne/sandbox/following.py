@@ -26,6 +26,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.registries.homes import KEPT
 from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import in_address
+from kjerne.registries.others import whose
 from kjerne.services.standards_history import (
     BASE,
     CHANGES,
@@ -212,7 +213,9 @@ class _Look:
         """The entries of the page."""
         shape = self.asked.shape
         return [
-            self.api.version(self.call, one.event, (record := self.found[one]) and of_somebody(ids, record), shape)
+            self.api.version(
+                self.call, one.event, (record := self.found[one]) and of_somebody(ids, record), shape, whose
+            )
             for one in sorted(self.found, key=lambda told: told.place, reverse=backward)
         ]
 

@@ -42,7 +42,7 @@ from kjerne.fhir.outcome import not_listed
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
 from kjerne.fhir.searchparams import SUBJECT_CODES
-from kjerne.fhir.subset import shown
+from kjerne.fhir.subset import NeverWithout, shown
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_served, row_number, types_of
 from kjerne.registries.identifiers import is_number, stands_in
@@ -549,13 +549,13 @@ def further(call: Call, name: str, asked: Pairs, search: Search, token: str) -> 
 
 def found(
     call: Call, search: Search, asked: Pairs, page: Page, brought: Sequence[Held | Shared], links: list[tuple[str, str]],
-    outcomes: Sequence[bytes] = (),
+    outcomes: Sequence[bytes] = (), never_without: NeverWithout = telling,
 ) -> Answer:  # fmt: skip
     """A page as a searchset, with a link to itself before the others; `brought` are the Patients and the records
     about nobody that an include brings, each told once, `outcomes` what is said beside the records."""
     base, address = f"{call.base_url}{BASE}", f"{call.base_url}{call.path}".removesuffix("/_search")
     entries = [
-        (f"{base}/{_named(record)}", shown(record.served, search, telling), mode)
+        (f"{base}/{_named(record)}", shown(record.served, search, never_without), mode)
         for mode, records in (("match", page.records), ("include", page.included))
         for record in records
     ]

@@ -32,7 +32,7 @@ from kjerne.fhir.interaction import OF_A_HISTORY, OF_A_WRITE, basis_of, check_no
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.outcome import operation_outcome
 from kjerne.fhir.search import Search
-from kjerne.fhir.subset import shown
+from kjerne.fhir.subset import NeverWithout, shown
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, row_number
 from kjerne.registries.identifiers import is_number
 from kjerne.registries.naming import in_address, patient_of_history
@@ -251,10 +251,12 @@ class HistoryApi:
         of_each = tuple(pair for pair in pairs if pair[0] not in ("_since", "_at"))
         return self.parse_search(name or KEPT[0][0], of_each, False), span_of(pairs)
 
-    def version(self, call: Call, event: Event, record: Record | None, shape: Search) -> Version:
+    def version(
+        self, call: Call, event: Event, record: Record | None, shape: Search, never_without: NeverWithout = telling
+    ) -> Version:
         """An entry of a history."""
         name = type_name(event.type)
-        resource = shown(record.served, shape, telling) if record is not None else b""
+        resource = shown(record.served, shape, never_without) if record is not None else b""
         url = f"{call.base_url}{BASE}/{name}/{event.id}"
         return Version(url, name, str(event.id), event.version, event.at, resource)
 

@@ -25,7 +25,7 @@ from kjerne.store.chains import WITHDRAWN_RULE
 from kjerne.store.codec import DataKey, bound
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, ALLOWED_TILL_WITHDRAWN, Reader
-from kjerne.store.saying_whose import names_nobody, subject_of
+from kjerne.store.saying_whose import address_of, saying_whose
 from kjerne.store.sealed_id import SealedIds
 
 AT_ONCE: Final = 200
@@ -163,7 +163,7 @@ async def sealed(conn: Connection, reader: Reader, ids: SealedIds, grants: Seque
         of_whom = {key: reader.unwrapped(one) for one in some for key in one.subject.keys}
         found.rows.extend(rows)
         found.keys.update({patient: of_whom[patient][patient] for patient in {row[0] for row in rows}})
-        found.hers.update({key: subject_of(ids, one.subject.patient) for one in some for key in one.subject.keys})
+        found.hers.update({key: address_of(ids, one.subject.patient) for one in some for key in one.subject.keys})
         found.after.update(after)
     return found
 
@@ -254,7 +254,6 @@ def _opened(reader: Reader, keys: Mapping[int, DataKey], hers: Mapping[int, byte
             updated = moments[at] = instant(at)
         kept = reader.kept(keys[patient], bound(patient, type_, id_), dictionary, body)
         one = line(kept, 2 + (kept[0] << 8 | kept[1]), str(id_).encode(), b"%d" % version, updated)
-        if names_nobody(type_, one):
-            one = one.rstrip()[:-1] + hers[patient] + b"\n"
-        found.append(one)
+        said = saying_whose(type_, one, hers[patient])
+        found.append(one if said is one else said + b"\n")
     return found

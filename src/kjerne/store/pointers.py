@@ -16,8 +16,9 @@ from uuid import UUID
 from kjerne.access import Grant, Subject
 from kjerne.exchange import Joined
 from kjerne.registries import identifiers
+from kjerne.registries.naming import number_in
 from kjerne.registries.others import NOBODY, Others, others_in
-from kjerne.store.patient_ids import key_of
+from kjerne.store.patient_ids import key_of, subject_key
 from kjerne.store.pool import Connection
 from kjerne.store.sealed_id import SealedIds
 
@@ -75,12 +76,15 @@ class Pointers:
     number_key: bytes
 
     def named(self, tree: Tree) -> Named:
-        """Whom a resource names beside its subject; an address that is not of this server names nobody."""
-        return self._known(others_in(tree))
+        """Whom a resource names beside its subject; an address that is not of this server names nobody. Neither does one that
+        does not say whose it is, by an address of this server or a national number: in another's record it would be read as
+        that one's own (law, K143)."""
+        others = others_in(tree)
+        if others == NOBODY or not (number_in(tree) or subject_key(self.ids, tree)):
+            return _NAMED_BY_NOTHING
+        return self._known(others)
 
     def _known(self, others: Others) -> Named:
-        if others == NOBODY:
-            return _NAMED_BY_NOTHING
         keys = frozenset(filter(None, (key_of(self.ids, one) for one in others.addresses)))
         return Named(keys, frozenset(identifiers.digest(self.number_key, one) for one in others.numbers))
 

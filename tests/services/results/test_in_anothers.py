@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,9 +39,17 @@ async def test_a_record_of_the_mothers_that_names_the_child_is_found_and_read_in
     )
 
 
-async def test_what_does_not_say_whose_it_is_is_read_as_nobody_elses(two: Two) -> None:
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {}, {"display": "Kari"}, {"identifier": {"use": "usual"}}, {"identifier": {"system": "http://lab", "value": "1"}},
+        {"reference": "urn:uuid:0b6b9b6c-3b0e-4e7c-9d36-0b3f3a0d6d11"}, {"reference": "http://far.example/fhir/Patient/1"},
+    ],
+)  # fmt: skip
+async def test_what_does_not_say_whose_it_is_is_read_as_nobody_elses(two: Two, subject: dict[str, Any]) -> None:
     """In the child's record nothing would tell that it is the mother's."""
-    status, made = await two.ask("POST", "Observation", LAB, two.mother, two.naming(two.child))
+    said = {"subject": subject} if subject else {}
+    status, made = await two.ask("POST", "Observation", LAB, two.mother, two.naming(two.child, **said))
     assert status == 201
     assert await two.sees(made["id"], two.child) == (False, 404)
     assert await two.sees(made["id"], two.mother) == (True, 200)
