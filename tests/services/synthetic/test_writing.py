@@ -139,6 +139,21 @@ def test_run_that_was_broken_off_goes_on_and_a_spoiled_shard_is_made_anew(
     assert {name for name, was in at.items() if (folder / name).stat().st_mtime_ns != was} == {"manifest.json"}
 
 
+def test_run_that_was_killed_before_its_first_shard_goes_on(
+    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        (tmp_path / "cut" / ".events-00000.ndjson.part").write_text("half")
+        raise KeyboardInterrupt
+
+    order = writing.Order(str(model_path), 7, 100, 4_096, "ndjson", str(tmp_path / "cut"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(writing, "shard", killed)
+        writing.generate(order, "local", 1, lambda *_: None)
+    assert writing.generate(order, "local", 1, lambda *_: None).complete
+    assert len(list((tmp_path / "cut").iterdir())) == 3
+
+
 def test_folder_with_something_else_is_left_alone(run: Any, people: Path, model_path: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     code, _, err = run("synth", "generate", str(model_path), "--out", str(tmp_path))

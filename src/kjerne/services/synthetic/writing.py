@@ -86,6 +86,7 @@ def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, 
     except OSError as error:
         raise Refusal(400, f"the folder cannot be made: {error.strerror}", where=str(folder)) from None
     manifest = _begun(order, kept, folder)
+    _write(folder, manifest)  # so that whoever is killed before the first shard can go on too
     there = {one.number for one in manifest.shards}
     missing = [number for number in range(order.shards) if number not in there]
     done = sum(one.people for one in manifest.shards)
