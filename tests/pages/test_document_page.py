@@ -13,6 +13,7 @@ from kjerne.pages import document_page
 from kjerne.reading.opening import read
 from kjerne.reading.view import MARKS, Attached, File, Paragraph, Span, View
 from kjerne.wire import xml
+from reading.kith_papers import message
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 KITH = sorted(DATA.glob("kith/*.xml"))
@@ -75,3 +76,10 @@ def test_frames_of_one_page_are_told_apart() -> None:
 def test_a_mark_that_turns_text_around_is_left_out() -> None:
     view = View("text/plain", File(b"a", "text/plain"), (Paragraph((Span("1\u202e23"),)),))
     assert "<p>123</p>" in document_page.rendered(view, "nb", document_page.at_hand)
+
+
+def test_a_norwegian_message_says_so_on_an_english_page_and_an_element_without_a_word_its_own_name() -> None:
+    view = read(message(told="<UkjentTing>a</UkjentTing>").encode(), xml.parse)
+    pages = {language: document_page.rendered(view, language, document_page.at_hand) for language in ("nb", "en")}
+    assert ('lang="no"' in pages["nb"], 'lang="no"' in pages["en"]) == (False, True)
+    assert "<dt>Ukjent ting</dt>" in pages["en"]

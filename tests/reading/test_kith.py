@@ -129,6 +129,12 @@ def test_text_in_xhtml_keeps_its_form_and_loses_what_acts() -> None:
     assert [type(one).__name__ for one in row.blocks] == ["Paragraph", "Note", "Items"]
 
 
+def test_a_piece_of_information_is_called_by_its_kind() -> None:
+    told = '<InfItem><Type V="S" DN="Sykehistorie"/><Comment>Feber</Comment></InfItem>'
+    (section,) = [one for one in opened(message(told=told)).blocks if isinstance(one, Section)]
+    assert (section.title, [one.text for one in rows((section,))]) == ("Sykehistorie", ["Sykehistorie", "Feber"])
+
+
 def test_lines_of_plain_text_are_kept() -> None:
     told = "<Comment>\n  linje 1\n  linje 2\n</Comment>"
     assert "linje 1\nlinje 2" in {one.text for one in rows(opened(message(told=told)).blocks)}

@@ -96,7 +96,7 @@ def _called(language: str, name: str) -> str:
     """What something is called; an element without a word by its own name, parted where it has humps."""
     if not isinstance(name, Key):
         return name
-    return said(language, name, _HUMP.sub(" ", name.rpartition(".")[2]).lower())
+    return said(language, name, _HUMP.sub(" ", name.rpartition(".")[2]).lower().capitalize())
 
 
 def _is_empty(cell: Cell) -> bool:

@@ -6,6 +6,7 @@ row in her log; the reader hears nothing of that (law, K145).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -18,11 +19,13 @@ from kjerne.pages.desk import Page, outside, patiently
 from kjerne.pages.foreign_document import Tree
 from kjerne.pages.summary_house import Held
 from kjerne.pages.words import Language
-from kjerne.reading import opening
+from kjerne.reading import content, kinds, opening
 from kjerne.reading.words import said
 from kjerne.wire import xml
 
 FAULTS: Final = "document"
+_LIGHT: Final = content.PICTURES | {kinds.PDF}
+"""Kinds that are passed on as they came: however large, there is next to nothing to read, and to begin a process takes longer."""
 
 
 async def form(page: Page) -> Response:
@@ -52,7 +55,8 @@ async def show(page: Page) -> Response:
     as_pdf = page.form.get("as") == "pdf"
     try:
         async with page.desk.reading(page.file):
-            shown = await apart.work(_read, page.file, page.file_type, page.reads_as, as_pdf)
+            work = asyncio.to_thread if kinds.kind_of(page.file) in _LIGHT else apart.work
+            shown = await work(_read, page.file, page.file_type, page.reads_as, as_pdf)
     except Refusal as fault:
         if fault.where.partition("_")[0] != FAULTS:
             raise

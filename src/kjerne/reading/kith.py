@@ -306,6 +306,10 @@ def _as_section(block: Block) -> Block:
     if not isinstance(block, Group):
         return block
     title, *path = block.path
+    if title == "kith.InfItem" and not path:
+        # What kind of information it is says more than that it is some.
+        first = next((row for part in block.blocks if isinstance(part, Fields) for row in part.rows), None)
+        title = first.text if first and first.path == (Key("kith.Type"),) and first.text else title
     return Section(title, (Group(tuple(path), block.blocks),) if path else block.blocks)
 
 
