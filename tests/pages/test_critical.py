@@ -131,7 +131,10 @@ async def test_the_citizen_is_not_told_to_avoid_what_is_not_known(browser: Brows
     await browser.citizen()
     for path in ("/me", "/me/critical"):
         said = text(await browser.get(path))
-        assert "Ingen kjent allergi" in said and "Det eneste som gjelder nå og kan vises her, er at dette ikke er kjent." in said
+        assert (
+            "Ingen kjent allergi" in said
+            and "Det eneste som gjelder nå og kan vises her, er at dette ikke er kjent." in said
+        )
         assert "Helsepersonell skal unngå" not in said and "Kan være farlig" not in said and "Anafylaktisk" not in said
     assert "Helsepersonell har spurt eller undersøkt, og skrevet at noe slikt ikke er kjent." in said
 
