@@ -228,12 +228,20 @@ def test_a_conditional_reference_leads_to_what_its_sender_filed(platform: Standi
     assert named == {"met-and-not-written": [there], "filed": [reported.split("/")[1]]}, "what was found has its line"
 
 
-@pytest.mark.parametrize("by", ["the address of its subject", "the id of what it changes"])
+@pytest.mark.parametrize("by", ["the address of its subject", "the id of what it changes", "its criteria"])
 def test_a_conditional_reference_is_of_whom_its_record_is(platform: Standing, number: str, by: str) -> None:
     there = str(create(platform, numbered(number), about=WHO).tree["id"])
     tree = report(f"Observation?identifier={number}")
-    if by == "the address of its subject":
-        (known,) = platform.get("Patient", about=WHO).ids()
+    (known,) = platform.get("Patient", about=WHO).ids()
+    if by == "its criteria":
+        tree["subject"] = {"reference": f"Patient/{known}"}
+        tree["result"] = [{"reference": f"Observation?identifier={number}&patient=Patient/{known}"}]
+        sent = entry("POST", "DiagnosticReport", tree)
+        other = platform.get("Patient", about="pregnant").ids()[0]
+        wrong = report(f"Observation?identifier={number}&patient=Patient/{other}", subject=tree["subject"])
+        refused = send(platform, bundle("transaction", entry("POST", "DiagnosticReport", wrong)))
+        assert refused.status == 400
+    elif by == "the address of its subject":
         sent = entry("POST", "DiagnosticReport", tree | {"subject": {"reference": f"Patient/{known}"}})
     else:
         (reported,) = places(

@@ -41,13 +41,13 @@ from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.outcome import not_listed
 from kjerne.fhir.prefer import lenient
 from kjerne.fhir.search import Search
-from kjerne.fhir.searchparams import SUBJECT_CODES
 from kjerne.fhir.subset import NeverWithout, shown
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_served, row_number, types_of
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.registries.others import telling
+from kjerne.services import bringing_her
 from kjerne.store import audit, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, alone, not_alone, token_in
@@ -351,7 +351,7 @@ class StandardsApi:
         self, conn: Connection, grant: Grant, of_her: Search | None, search: Search,
         find: Callable[..., Awaitable[Page]],
     ) -> tuple[Page, list[Held]]:  # fmt: skip
-        if of_her is None and not _brings_her(search):
+        if of_her is None and not bringing_her.may_lead(search):
             return await find(conn, grant, search), []
         await note(conn, grant.once)
         async with conn.transaction():
@@ -359,7 +359,7 @@ class StandardsApi:
                 await audit.insert(conn, audit.given(grant))
                 return Page([], [], 0, None), []
             page = await find(conn, grant, search)
-            if not _leads_to_her(search, page):
+            if not bringing_her.leads(search, page, grant.subject.keys):
                 return page, []
             (her, *_) = await self.patients.look(conn, grant)
             return page, [her] if her.raw is not None and is_left(grant.caller, her, "s") else []
@@ -564,20 +564,6 @@ def found(
     # What is said lies nowhere: it has an address of its own, as R4 demands of every entry.
     entries += [(f"urn:uuid:{uuid4()}", one, "outcome") for one in (*outcomes, *not_listed(page.left_out))]
     return Answer(200, searchset(entries, [("self", self_url(address, asked, search, is_number)), *links], page.total))
-
-
-def _brings_her(search: Search) -> bool:
-    """Whether an include leads to the patient herself."""
-    return any(one.code in SUBJECT_CODES for one in search.includes)
-
-
-def _leads_to_her(search: Search, page: Page) -> bool:
-    """Whether a record of a page does: of the matches by any include, of what was brought along by one that goes on."""
-    found = {type_name(record.type) for record in page.records}
-    onward = found | {type_name(record.type) for record in page.included}
-    return any(
-        one.code in SUBJECT_CODES and one.source in (onward if one.iterate else found) for one in search.includes
-    )
 
 
 def _as_asked(record: Record, asked: Search | None) -> Answer:

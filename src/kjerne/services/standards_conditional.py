@@ -189,8 +189,7 @@ class ConditionalApi:
         self.type_of(name)
         check_accepted(call)
         pairs, service = in_address(call), self.kept.by_criteria(call.caller, name)
-        whom = about_whom(self.ids, () if call.headers.get("person-id") else pairs)
-        criteria = pairs if whom.key is None or whom.of_her else whom.rest
+        key, criteria = self._whom(call, pairs)
         search, expected = self._criteria(name, criteria, "query"), sent_version(call.headers)
 
         async def use(grant: Grant) -> Written | None:
@@ -204,7 +203,7 @@ class ConditionalApi:
                 changer, named = self._changer(grant, call.joined), (type_, found.id)
                 return await changer.take_away(conn, at_key(grant, found.patient), named, expected)
 
-        patient, gone = self._patient(call, "", whom.key or 0), None
+        patient, gone = self._patient(call, "", key), None
         try:
             gone = await self._asked(call, service, patient, "correct", "d", use, pairs, ANY_KIND)
             if gone is None:
@@ -246,7 +245,12 @@ class ConditionalApi:
         name, _, criteria = text.partition("?")
         self.type_of(name)
         pairs, service = criteria_in(criteria, "reference"), self.kept.by_criteria(call.caller, name)
-        search, asked = self._criteria(name, pairs, "reference"), search_line(name, pairs)
+        said, rest = self._whom(call, pairs)
+        if not number and key in (0, said):
+            key = said
+        else:
+            rest = pairs  # whom the record itself names is not asked for by criteria
+        search, asked = self._criteria(name, rest, "reference"), search_line(name, pairs)
         if any(stands_in(value) for _, value in pairs):
             raise Refusal(422, "a person number never stands in a reference", where="reference")
 
@@ -371,6 +375,11 @@ class ConditionalApi:
                 400, "a condition has no chain, and no codes but those that R4 lists", where=where, code="not-supported"
             )
         return search
+
+    def _whom(self, call: Call, pairs: Pairs) -> tuple[int, Pairs]:
+        """The key of whom criteria name by her address where the header names nobody, and the rest of them; 0 for nobody."""
+        whom = about_whom(self.ids, () if call.headers.get("person-id") else pairs)
+        return (0, pairs) if whom.key is None or whom.of_her else (whom.key, whom.rest)
 
     def _patient(self, call: Call, number: str, key: int) -> PatientRef:
         """Whom the header names, or else a body or an address (by number or key), which is held to the header's person later."""

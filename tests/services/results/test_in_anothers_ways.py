@@ -124,6 +124,25 @@ async def test_type_since_and_days_of_care_narrow_what_lies_with_others_too(two:
     ] == 0
 
 
+async def test_an_include_leads_to_her_patient_by_what_names_her_and_not_by_whom_it_is_about(two: Two) -> None:
+    id_ = await two.file(two.naming(two.child), two.mother)
+    own = await two.file(two.naming("", code={"text": "x"}), two.child)
+
+    async def brought(query: str) -> list[str]:
+        status, tree = await two.ask("GET", f"Observation?{query}", two.ward.doctor(two.child), two.child)
+        assert status == 200, tree
+        found = [one["resource"] for one in tree["entry"] if one["search"]["mode"] == "include"]
+        return [f"{one['resourceType']}/{one['id']}" for one in found]
+
+    hers = [two.address(two.child)]
+    for by in ("subject", "patient"):
+        assert await brought(f"_id={id_}&_include=Observation:{by}") == []
+        assert await brought(f"_id={own}&_include=Observation:{by}") == hers
+    assert await brought(f"_id={id_}&_include=Observation:focus") == hers
+    assert await brought(f"_id={own}&_include=Observation:focus") == []
+    assert await brought(f"_id={id_}&_include=*") == hers
+
+
 async def changed(two: Two, id_: str, tree: dict[str, Any], version: int) -> None:
     """A later version of a record of the mother's by the laboratory; `version` is the one before."""
     tree = two.of(two.mother) | tree | {"id": id_}
