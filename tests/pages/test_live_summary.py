@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from kjerne.access import Choice
+from kjerne.access import Choice, Grant
 from kjerne.pages.live import BESIDE, SERVICE
 from kjerne.registries.kj_profiles import ATC
+from kjerne.services.summary.drawing import Drawing
+from kjerne.store.summarising import Gathered
 from pages.test_live import blocked, chosen, key_of, tab, text
 from pages.test_live_critical import opened
 from pages.test_live_representing import name
@@ -106,6 +109,20 @@ def test_a_service_that_she_has_shut_is_said_to_be_missing_and_is_not_there(plat
     assert called not in said
     assert "Allergier og overfølsomhet sperret" in said and "Allergier og overfølsomhet 0" not in said
     assert "Sperret. Det kan være noe her som ikke vises." in said
+
+
+def test_the_sources_are_asked_at_once_so_that_one_that_is_late_keeps_none_waiting(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered, all_asked = Drawing._gathered, asyncio.Barrier(3)
+
+    async def gather(self: Drawing, grant: Grant) -> Gathered:
+        await all_asked.wait()
+        return await gathered(self, grant)
+
+    monkeypatch.setattr(Drawing, "_gathered", gather)
+    with tab(platform, "citizen", "me") as me:
+        assert INCOMPLETE not in text(me.get("/me/summary"))
 
 
 def test_a_login_for_results_is_let_in_to_what_a_summary_needs_and_to_nothing_else() -> None:

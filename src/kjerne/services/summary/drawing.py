@@ -42,6 +42,8 @@ LATE_SECONDS: Final = 5.0
 """How long one source may take."""
 MEDICATION: Final = "Medication"
 MEDICINES_MOST: Final = 100
+FAILURES: Final = (TimeoutError, asyncpg.PostgresError, InvalidTag)
+"""What makes a source one that gave nothing."""
 log = structlog.get_logger("kjerne")
 Place = tuple[str, str]
 
@@ -120,23 +122,45 @@ class Drawing:
                 continue
             asking.check(grant)
             found.grants[service] = grant
-            drawn = await self._drawn(grant, found, referred_to, asking.language)
-            found.drawn[service] = drawn
-            referred_to |= {text for _, tree in drawn.records for text in led_to(tree)}
         if not found.grants:
             assert found.denied is not None, "the route asks for a scope of one of them"
             raise found.denied
+        for service, gathered in (await self._all(found.grants)).items():
+            if gathered is None:
+                found.drawn[service] = Drawn("unavailable")
+                continue
+            drawn = await self._drawn(found.grants[service], gathered, found, referred_to, asking.language)
+            found.drawn[service] = drawn
+            referred_to |= {text for _, tree in drawn.records for text in led_to(tree)}
         found.medicines = await self._medicines(referred_to)
         return found
 
-    async def _drawn(self, grant: Grant, found: Sources, referred_to: set[str], language: str) -> Drawn:
-        """What one service gives; nothing, and that it could not be had, where it is late or fails."""
+    async def _all(self, grants: Mapping[str, Grant]) -> dict[str, summarising.Gathered | None]:
+        """What the services gave, asked at once, so that one that is late is waited for no longer than each may take; None for
+        one that gave nothing. All have ended when this does, whatever one of them raises."""
+        gave = await asyncio.gather(*map(self._in_time, grants.values()), return_exceptions=True)
+        for one in gave:
+            if isinstance(one, BaseException):
+                raise one
+        return dict(zip(grants, (one for one in gave if not isinstance(one, BaseException)), strict=True))
+
+    async def _in_time(self, grant: Grant) -> summarising.Gathered | None:
+        """What one service gives; None where it is late or fails."""
         try:
             async with asyncio.timeout(self.late_seconds):
-                gathered = await self._gathered(grant)
+                return await self._gathered(grant)
+        except FAILURES as error:
+            _gave_nothing(grant, error)
+            return None
+
+    async def _drawn(
+        self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str], language: str
+    ) -> Drawn:
+        """What of it is shown; nothing, and that it could not be had, where it cannot be opened."""
+        try:
             return await self._chosen(grant, gathered, found, referred_to, language)
-        except (TimeoutError, asyncpg.PostgresError, InvalidTag) as error:
-            log.warning("a source of a summary gave nothing", service=grant.service, error=type(error).__name__)
+        except FAILURES as error:
+            _gave_nothing(grant, error)
             return Drawn("unavailable")
 
     async def _gathered(self, grant: Grant) -> summarising.Gathered:
@@ -201,6 +225,10 @@ class Drawing:
                 if one is not None and one.raw is not None:
                     found.append(decode(one.served))
         return found
+
+
+def _gave_nothing(grant: Grant, error: Exception) -> None:
+    log.warning("a source of a summary gave nothing", service=grant.service, error=type(error).__name__)
 
 
 def is_reached(caller: Caller, needs: str) -> bool:
