@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,17 @@ def test_damaged_or_newer_model_is_refused(run: Any, model_path: Path, tmp_path:
         assert not (tmp_path / "out").exists()
     path.write_bytes(raw[:40])
     assert "damaged" in run("synth", "show", str(path))[2]
+
+
+def test_without_numpy_and_without_dask_it_is_said_what_to_install(
+    run: Any, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "dask", None)
+        words = ("synth", "generate", str(model_path), "--out", str(tmp_path / "none"), "--engine", "dask")
+        assert "Dask is not installed" in run(*words)[2]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    assert "Install kjerne[synthetic]" in run("synth", "show", str(model_path))[2]
 
 
 def test_dask_makes_the_same_people(people: Path, model_path: Path, tmp_path: Path) -> None:
