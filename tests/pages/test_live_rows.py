@@ -1,4 +1,4 @@
-"""The rows of every page that a link leads to, for a patient whose every record has words of its own (law, K128, K168)."""
+"""The rows of every page that a link leads to, for a patient whose every record has words of its own (law, K128, K167)."""
 
 from __future__ import annotations
 

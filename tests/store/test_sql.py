@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "kjerne"
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WITH|FROM|WHERE)\b")
 # Each of these gives text made of literals of its own, of column names, of parameter numbers and of an int.
 MADE_OF_LITERALS = {
-    "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "_sorting",
+    "placeholders", "audited", "where.text", "sorting", "limit", "condition", "STAMP_STANDS.format", "by",
     "self.add", "one.column", "one.operator", "column", "sign", "moment", "last", "order.column", "direction",
     "audit.placeholders", "source", "numbered", "noting", "stamped_and_noted", "rest", "shown", "first",
     *(f"first + {place}" for place in range(1, 10)), "_CREATE.format", "number", "locks", "messages.claiming",

@@ -1,7 +1,7 @@
 """Work of a page that may take seconds, in a process of its own, so that nobody else's request waits for the interpreter.
 
 The process is this program, begun anew for one piece of work: it has no key, no connection and no file that it could write, a
-limit of time and memory, and stands behind the others in the machine's queue (decision 87). What is small is done in a thread,
+limit of time and memory, and stands behind the others in the machine's queue (decision 86). What is small is done in a thread,
 since to begin takes more than a second.
 """
 

@@ -207,7 +207,7 @@ def told_otherwise(grant: Grant, rule: str, law: str, says: str, *, by: Caller |
 
 def listed(grant: Grant) -> Grant:
     """The grant as a row tells of records whose headings stand on a page that opens another: that is no reading of them (law,
-    K168)."""
+    K167)."""
     return told_otherwise(grant, LISTED, grant.law, LISTED_SAYS)
 
 
