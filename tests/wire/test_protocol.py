@@ -243,3 +243,28 @@ async def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not(ech
     assert raw.count(b"HTTP/1.1 200 OK") == 15
     assert asyncio.get_running_loop().time() - begun >= 15 * 0.02 + 0.2 - 0.05
     assert len(set(protocols)) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+async def test_an_offer_of_http_2_loses_no_body(echo: tuple[Echo, Said], cut: int) -> None:
+    """As the client of Java's library makes it with each request over plain HTTP."""
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: h2c\r\n"
+    got = list[bytes]()
+
+    async def instead(_: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        got.append(body)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    echo[0].instead = instead
+    head, body = b"POST /x HTTP/1.1\r\n" + HOST + b"content-length: 17\r\n" + offer + b"\r\n", b"upgrade: h2c\r\nabc"
+    again = b"GET /x HTTP/1.1\r\n" + HOST + b"connection: close\r\n\r\n"
+    parts = [(head + body, again), (head, body, again), (head, body[:5], body[5:], again)][cut]
+    assert (await echo[1](*parts)).count(b"200 OK") == 2
+    assert got == [body, b""]

@@ -47,8 +47,7 @@ from kjerne.registries.homes import KEPT, SERVICE_BY_TYPE, SHARED_TYPES, not_ser
 from kjerne.registries.identifiers import is_number, stands_in
 from kjerne.registries.naming import check_header, check_subject, patient_of
 from kjerne.registries.others import telling
-from kjerne.services import bringing_her
-from kjerne.store import audit, changing, marking, pointing
+from kjerne.store import audit, bringing_her, changing, marking, pointing
 from kjerne.store.changing import Changer, Next, checked, lays_on_others, not_written, settle_later, settle_new
 from kjerne.store.cursors import Cursors, alone, not_alone, token_in
 from kjerne.store.finding import Finder, Page

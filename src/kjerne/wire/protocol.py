@@ -26,6 +26,7 @@ LINGER_SECONDS: Final = 1.0
 """After a refusal the rest is read and thrown away for so long: a connection closed at once may lose the answer."""
 _OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _ADDRESS: Final = re.compile(rb"\S+ (\S+)")
+_H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 _HOST: Final = re.compile(rb"\r\nhost:[ \t]*(\S+)", re.IGNORECASE)
 
 
@@ -89,6 +90,8 @@ class Protocol(HttpToolsProtocol):
         if self._refused:
             return
         self._idle_since = None
+        if b"h2c" in data and self._begins():
+            data = _without_h2c(data)
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -193,6 +196,10 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
+    def _begins(self) -> bool:
+        """Whether what is received now begins a request."""
+        return not self._head_bytes and (self.cycle is None or not self.cycle.more_body)
+
     def _in_head(self) -> bool:
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
@@ -224,6 +231,13 @@ class Protocol(HttpToolsProtocol):
         address, host = _ADDRESS.match(data), _HOST.search(data)
         url = self.url or (address[1] if address else b"")
         return (host[1] if host else b"").decode("latin-1"), url.partition(b"?")[0].decode("latin-1")
+
+
+def _without_h2c(data: bytes) -> bytes:
+    """A request without its offer to go on in HTTP/2, which Java's own client makes with each: where another protocol is offered
+    the parser takes what follows the head for that one's, and the body would be lost."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _H2C.sub(b"", head + end[:2]) + end[2:] + rest
 
 
 class _Dated:
