@@ -244,6 +244,12 @@ def test_a_name_is_hers_however_it_is_spelled_and_the_tokens_stands() -> None:
         assert recorder_in(filed({"resourceType": "Flag", "author": by | {"display": spelled}}, NURSE, FIRST)) == OWN
 
 
+@pytest.mark.parametrize(("name", "date"), DATES.items())
+def test_a_new_record_says_when_it_was_registered_also_where_its_sender_did_not(name: str, date: str) -> None:
+    assert filed({"resourceType": name}, NURSE, FIRST)[date] == "2026-03-03T12:00:00Z"
+    assert filed({"resourceType": name, date: "2020-05-04"}, NURSE, FIRST)[date] == "2020-05-04"
+
+
 def test_what_a_system_sends_stays_as_it_was_sent() -> None:
     system = Caller("system", "epj", frozenset(), organisation="100000999")
     sent = {"resourceType": "Flag", "author": {"display": "Kong Olav"}}

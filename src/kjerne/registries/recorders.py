@@ -96,13 +96,16 @@ def registered(sent: Tree, caller: Caller, at: datetime) -> Tree:
 
 
 def filed(sent: Tree, caller: Caller, at: datetime) -> Tree:
-    """A new record as any sender has it. Of a health worker it gets its recorder here, as at the national address, and who
-    changed it last where it says that; `sent` itself of a system, whose word is others' word. `Refusal` as `check_own`."""
+    """A new record as any sender has it. Of a health worker it gets its recorder and when it was registered here, as at the
+    national address, and who changed it last where it says that; `sent` itself of a system, whose word is others' word.
+    `Refusal` as `check_own`."""
     if caller.kind != "practitioner":
         return sent
     check_own(sent, caller, at)
     tree = _bare(sent, {UPDATER, UPDATED})
-    here = _recorded(tree, caller)
+    here, name = _recorded(tree, caller), sent["resourceType"]
+    if date := DATES.get(name):
+        tree[date] = _when(f"{name}.{date}", sent.get(date), at)
     return _noted(tree, here, at) if _tells_updater(sent) else tree
 
 

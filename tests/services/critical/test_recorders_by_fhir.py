@@ -179,7 +179,8 @@ def test_in_her_own_name_it_is_taken_and_who_she_is_is_written_here(platform: St
     assert made.status == 201, made.response.text
     kept = platform.get(f"AllergyIntolerance/{made.tree['id']}").tree
     assert made.tree == kept
-    apart = ("id", "meta", "recorder", "contained")
+    apart = ("id", "meta", "recorder", "contained", "recordedDate")
+    assert kept["recordedDate"], "without it nobody could confirm it"
     assert {key: kept[key] for key in kept if key not in apart} == {key: tree[key] for key in tree if key not in apart}
     gp = platform.persona("gp")
     assert recorder_in(kept) == Author(gp.person_name, "LE", gp.organisation, gp.hpr)

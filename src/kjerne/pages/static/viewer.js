@@ -261,6 +261,18 @@ function fromAddress() {
   take(text);
 }
 
+// A place on the page is gone to without the address, which would stand between the link and who loads the page again.
+function within(event) {
+  const hash = event.target.closest?.('a[href^="#"]')?.hash;
+  const place = hash && document.getElementById(decoded(hash.slice(1)));
+  if (!place) return;
+  event.preventDefault();
+  for (let one = place.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
+  if (!place.matches("a[href], button, input, summary, [tabindex]")) place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView();
+}
+
 at("unlock").addEventListener("submit", unlock);
 at("paste").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -268,5 +280,6 @@ at("paste").addEventListener("submit", (event) => {
 });
 at("no-script").remove();
 for (const one of document.querySelectorAll(".languages a")) one.addEventListener("click", translated);
-addEventListener("hashchange", () => location.hash && fromAddress());
+addEventListener("hashchange", () => decoded(location.hash.slice(1)).startsWith("shlink:/") && fromAddress());
+document.addEventListener("click", within);
 fromAddress();
