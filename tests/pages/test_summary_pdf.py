@@ -151,12 +151,14 @@ async def test_markup_in_a_document_is_text_in_the_file() -> None:
         ("A\u030a", "Å"),
         ("🦠\ue000", "[U+1F9A0][U+E000]"),
         ("\ud800", "[U+D800]"),
+        ("\u202e", ""),
     ],
 )
 async def test_a_sign_without_a_letter_stands_as_its_number_and_is_not_lost(said: str, shown: str) -> None:
     assert lettered(said) == shown
-    document = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Flag", "code": {"text": said}}}]}
-    assert (await made_of(document, "nb", AT)).startswith(b"%PDF")
+    for code in ({"text": said}, {"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": said}]}):
+        document = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Flag", "code": code}}]}
+        assert (await made_of(document, "nb", AT)).startswith(b"%PDF")
 
 
 async def test_every_letter_that_is_said_to_be_there_is() -> None:

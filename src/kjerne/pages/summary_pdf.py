@@ -208,9 +208,10 @@ def _lines(prose: str) -> Iterator[Block]:
 
 
 def _lettered(value: Any, highest: int) -> Any:
-    """With each sign that there is no letter for as its number: it is told, and not lost."""
+    """With each sign that there is no letter for as its number: it is told, and not lost. What has signs alone that are not read
+    is a dash: PDF/UA has no empty heading."""
     if isinstance(value, str):
-        return lettered(value, highest)
+        return lettered(value, highest) or ("–" if value else "")
     if isinstance(value, Mapping):
         return {key: _lettered(one, highest) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
