@@ -21,6 +21,7 @@ from kjerne.services.critical.indicator_words import LANGUAGES, words
 from platform_fixture import Answered, Standing, Tree
 from services.critical.records import allergy, ask, condition, every, flag, registered, rows, verified
 from services.critical.test_api import chosen
+from services.critical.transfers import Journal, statuses
 from services.test_consents import ACTOR
 from services.test_standards_registered import NEED, consent
 
@@ -120,6 +121,18 @@ def test_that_no_allergy_is_known_is_no_danger_and_is_told_with_who_and_when(pla
     answer = shown(platform)
     assert answer["status"] == 4 and answer["returTekst"].startswith(words("nb", 4))
     assert answer["returTekst"].endswith(f"Det motsier dette, som også er registrert: {said}.")
+
+
+@pytest.mark.usefixtures("empty")
+def test_what_a_system_sends_of_that_is_told_as_its_word(platform: Standing) -> None:
+    journal = Journal(platform, about=ABOUT)
+    negative = allergy(platform, ABOUT, code=NONE_KNOWN, verificationStatus=verified("AllergyIntolerance", "confirmed"))
+    assert statuses(journal.send(journal.put(negative, "none", "gp"))) == ["201"]
+    places = platform.rows(
+        "SELECT name FROM organisation WHERE number = $1", platform.persona(journal.as_).organisation
+    )
+    doctor = platform.rows("SELECT name FROM practitioner WHERE hpr = $1", platform.persona("gp").hpr)[0]["name"]
+    assert f", {doctor}, ifølge {places[0]['name']})" in shown(platform)["returTekst"]
 
 
 @pytest.mark.usefixtures("empty")

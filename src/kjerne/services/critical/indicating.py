@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from kjerne.errors import sentences
 from kjerne.fhir.definitions import type_name
@@ -50,11 +51,12 @@ class Status(IntEnum):
 
 
 class NoneKnown(NamedTuple):
-    """What is registered as not known, when (a day as FHIR spells it) and by whom."""
+    """What is registered as not known, when (a day as FHIR spells it), by whom, and in which record."""
 
     name: str
     on: str
     by: Author
+    id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _none_known(
     """Those that hold and say that nothing is known; beside what must be heeded those alone that it contradicts."""
     beside = [(tree["resourceType"], version(0, at, tree, at)) for tree in positives]
     return tuple(
-        NoneKnown(one.now.name, one.recorded[:10] or f"{one.now.at:%Y-%m-%d}", one.recorder)
+        NoneKnown(one.now.name, one.recorded[:10] or f"{one.now.at:%Y-%m-%d}", one.recorder, UUID(one.id))
         for one in negatives
         if one.now.standing == "active"
         and one.now.negative != "no-info"

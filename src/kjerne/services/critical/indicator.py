@@ -27,7 +27,7 @@ from kjerne.services.critical.indicating import Indicated, NoneKnown, Status, in
 from kjerne.services.critical.indicator_words import LANGUAGES, language_of, words
 from kjerne.services.critical.kinds import SERVICE, TYPES
 from kjerne.services.critical.tickets import Ticket, Tickets
-from kjerne.store import registers
+from kjerne.store import registers, transfers
 from kjerne.store.indicating import weighed
 from kjerne.store.marking import holds_at
 from kjerne.store.pool import Pool
@@ -147,7 +147,7 @@ class IndicatorApi:
                 raise Refusal(422, "there is more than is looked at here", code="too-costly")
             found = indicated(records, asked.at)
             is_shut = found.status is Status.RECORD and self.opens_what_is_shut(grant)
-            named = () if is_shut else await self._named(found.negatives)
+            named = () if is_shut else await self._named(grant, found.negatives)
             return replace(found, why="restricted" if is_shut else "", negatives=named, blocks=self._blocks(grant))
 
         try:
@@ -162,18 +162,26 @@ class IndicatorApi:
                 raise
             return by_choice
 
-    async def _named(self, negatives: Sequence[NoneKnown]) -> tuple[NoneKnown, ...]:
-        """With whom the registers know, by HPR number or organisation, by the registers' names."""
+    async def _named(self, grant: Grant, negatives: Sequence[NoneKnown]) -> tuple[NoneKnown, ...]:
+        """With whom the registers know, by HPR number or organisation, by the registers' names; of what a system sent with the
+        name of the organisation whose word that is (law, K160)."""
         if not negatives:
             return ()
+        async with self.pool.acquire() as conn:
+            sent = await transfers.origins(conn, grant.subject.keys, [one.id for one in negatives])
+        # Who registered a record is the word of who sent its first version.
+        senders = {one.id: sent[one.id, 1].organisation for one in negatives if (one.id, 1) in sent}
         people = await registers.practitioner_names(self.pool, sorted({one.by.hpr for one in negatives}))
-        places = await registers.organisation_names(self.pool, sorted({one.by.organisation for one in negatives}))
-        return tuple(
-            one._replace(
-                by=one.by._replace(name=people.get(one.by.hpr) or one.by.name or places.get(one.by.organisation, ""))
-            )
-            for one in negatives
-        )
+        numbers = {one.by.organisation for one in negatives} | {*senders.values()}
+        places = await registers.organisation_names(self.pool, sorted(numbers))
+
+        def named(one: NoneKnown) -> NoneKnown:
+            sender = senders.get(one.id, "")
+            own = "" if sender else one.by.name
+            name = people.get(one.by.hpr) or own or places.get(one.by.organisation, "")
+            return one._replace(by=one.by._replace(name=name, told_by=places.get(sender, sender)))
+
+        return tuple(map(named, negatives))
 
     def _blocks(self, grant: Grant) -> bool:
         return self.tells_choices and any(
@@ -244,7 +252,7 @@ def _answer(found: Indicated, language: str, ticket: str = "") -> Answer:
 
 
 def _words(language: str, found: Indicated) -> str:
-    told = [(one_line(one.name), one.on, one_line(one.by.name)) for one in found.negatives]
+    told = [(one_line(one.name), one.on, one_line(one.by.name), one_line(one.by.told_by)) for one in found.negatives]
     return words(language, found.status, found.why, told)
 
 

@@ -24,6 +24,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "negative.2": "Registrert som ikke kjent: {what}.",
         "negative.4": "Det motsier dette, som også er registrert: {what}.",
         "unknown": "ukjent",
+        "told_by": "{who}, ifølge {sender}",
     },
     "nn": {
         "0": "Kjernejournal er ikkje sjekka. Det kan finnast kritisk informasjon. Spør pasienten.",
@@ -38,6 +39,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "negative.2": "Registrert som ikkje kjent: {what}.",
         "negative.4": "Det motseier dette, som òg er registrert: {what}.",
         "unknown": "ukjend",
+        "told_by": "{who}, ifølgje {sender}",
     },
     "en": {
         "0": "The national record was not checked. There may be critical information. Ask the patient.",
@@ -52,23 +54,29 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "negative.2": "Recorded as not known: {what}.",
         "negative.4": "It contradicts this, which is recorded too: {what}.",
         "unknown": "unknown",
+        "told_by": "{who}, according to {sender}",
     },
 }
 
 
-def words(language: str, status: int, why: str = "", negatives: Sequence[tuple[str, str, str]] = ()) -> str:
+def words(language: str, status: int, why: str = "", negatives: Sequence[tuple[str, str, str, str]] = ()) -> str:
     """The text of a status; `why` is one of its own reasons. `negatives` are what is registered as not known: what it is called,
-    the day as FHIR spells it, and who registered it (empty where nobody knows).
+    the day as FHIR spells it, who registered it (empty where nobody knows), and whose word that is (empty where hers).
 
     >>> words("nn", 1)
     'Pasienten har ikkje kjernejournal. Det seier ikkje noko om kritisk informasjon. Spør pasienten.'
     """
     said = _WORDS[language]
     if negatives and not why:
-        what = "; ".join(f"{name} ({_day(day)}, {who or said['unknown']})" for name, day, who in negatives[:_MOST])
+        what = "; ".join(f"{name} ({_day(day)}, {_who(said, *whose)})" for name, day, *whose in negatives[:_MOST])
         beside = said[f"negative.{status}"].format(what=what + ("; …" if len(negatives) > _MOST else ""))
         return f"{said[str(status)]} {beside}"
     return said[f"{status}.{why}" if why else str(status)]
+
+
+def _who(said: Mapping[str, str], who: str, sender: str) -> str:
+    who = who or said["unknown"]
+    return said["told_by"].format(who=who, sender=sender) if sender else who
 
 
 def _day(text: str) -> str:
