@@ -11,6 +11,7 @@ import pytest
 
 from kjerne.access import Choice, Label
 from kjerne.fhir.encode import encode
+from kjerne.pages import live_desk
 from pages.crawling import crawled, some_of_each_kind
 from pages.test_live import Tab, chosen, tab, text
 from pages.test_live_critical import opened
@@ -131,6 +132,75 @@ def test_no_notice_says_that_somebody_who_was_read_has_shut_something_since(
             assert UNNAMED not in text(it.get("/clinician"))
             assert UNNAMED in text(told.get("/clinician")), "where choices are told it says that something was changed"
         assert name in text(it.get("/clinician")), "once it is open she is told of it"
+
+
+@pytest.mark.parametrize("shut", ["all of it", "those results"])
+@pytest.mark.parametrize("since", ["before", "after"])
+def test_what_is_shut_never_takes_the_place_on_the_desk_of_what_may_be_told(
+    platform: Standing, ehds: Standing, monkeypatch: pytest.MonkeyPatch, shut: str, since: str
+) -> None:
+    """Nor does the desk say of it that more waits: what is shut is never read, so it would wait there for good."""
+    monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
+    name, hidden_one = fresh(), fresh()
+    open_one = str(create(platform, observation(code={"text": name}), about="citizen").tree["id"])
+    own = [filed(platform, hidden_one)[0] for _ in range(3)]
+    with tab(ehds, "gp") as it:
+        opened(it, WHO)
+        opened(it, "citizen")
+        see_all(it)
+        everything = Choice("restriction", "results", "", "", platform.clock.now(), None)
+        with chosen(platform, WHO, everything) if shut == "all of it" else hidden(platform, own):
+            if since == "before":
+                corrected(platform, open_one, name)
+            for id_ in own:
+                corrected(platform, id_, hidden_one)
+            if since == "after":
+                corrected(platform, open_one, name)
+            desk = text(it.get("/clinician"))
+        assert f"{name} rettet" in desk, "the change of another patient's result is not told"
+        assert "Ett varsel om noe du har lest" in desk
+        assert "Enda flere venter" not in desk
+        assert hidden_one not in desk
+        assert hidden_one in text(it.get("/clinician")), "once it is open she is told of it"
+
+
+def test_what_was_deleted_while_it_was_shut_takes_no_place_on_the_desk_either(
+    platform: Standing, ehds: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
+    name, hidden_one = fresh(), fresh()
+    open_one = str(create(platform, observation(code={"text": name}), about="citizen").tree["id"])
+    own = [filed(platform, hidden_one)[0] for _ in range(3)]
+    with tab(ehds, "gp") as it, tab(platform, "gp") as told:
+        opened(it, WHO)
+        opened(it, "citizen")
+        see_all(it)
+        with hidden(platform, own):
+            corrected(platform, open_one, name)
+            for id_ in own:
+                answer = platform.client.call(
+                    "DELETE", f"/fhir/R4/Observation/{id_}", as_="lab", patient=platform.nin(WHO)
+                )
+                assert answer.status_code in (200, 204), answer.text
+        desk = text(it.get("/clinician"))
+        assert f"{name} rettet" in desk
+        assert ("Ett varsel om noe du har lest" in desk, "Enda flere venter" in desk) == (True, False)
+        assert UNNAMED in text(told.get("/clinician")), "where choices are told it says that something was changed"
+        see_all(told)
+
+
+def test_more_waits_where_more_may_be_told(platform: Standing, ehds: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_desk, "NOTICES_LOOKED_AT", 2)
+    names = [fresh() for _ in range(3)]
+    ids = [filed(platform, name)[0] for name in names]
+    with tab(ehds, "gp") as it:
+        opened(it, WHO)
+        see_all(it)
+        for id_, name in zip(ids, names, strict=True):
+            corrected(platform, id_, name)
+        desk = text(it.get("/clinician"))
+        assert [f"{name} rettet" in desk for name in names] == [False, True, True]
+        assert "Enda flere venter" in desk
 
 
 def test_whose_need_is_over_hears_without_a_name_and_not_whether_something_was_shut(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -165,22 +166,18 @@ class DeskPages(CriticalPages):
         that the desk is shown, and take the place of what she must hear.
         """
         told: dict[UUID, _Told] = {}
-        untold: set[UUID] = set()
+        untold: set[_Place] = set()
         while True:
-            async with self.store.pool.acquire() as conn:
-                found = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT + 1)
-            groups = _gathered(await self._tellable(who, found[:NOTICES_LOOKED_AT]))
-            groups = [group for group in groups if group[0].number not in untold]
+            found = await self._tellable(who, untold)
+            groups = _gathered(found[:NOTICES_LOOKED_AT])
             part = paging.part(len(groups), wanted, NOTICES_SHOWN)
             shown = paging.cut(groups, part)
             for group in shown:
                 if group[0].number not in told:
                     told[group[0].number] = await self._told_of(who, group)
             made = [told[group[0].number] for group in shown]
-            if silent := {
-                group[0].number for group, one in zip(shown, made, strict=True) if not (one.rows or one.closed)
-            }:
-                untold |= silent
+            if silent := [group for group, one in zip(shown, made, strict=True) if not (one.rows or one.closed)]:
+                untold |= {_place_of(one) for group in silent for one in group}
                 continue
             if closed := [number for one in made for number in one.closed]:
                 async with self.store.pool.acquire() as conn:
@@ -189,26 +186,55 @@ class DeskPages(CriticalPages):
                 rows = tuple(row for one in made for row in one.rows)
                 return Listed(rows, part, beyond=len(found) > NOTICES_LOOKED_AT)
 
-    async def _tellable(self, who: Identity, found: Sequence[followup.Notice]) -> Sequence[followup.Notice]:
+    async def _tellable(self, who: Identity, untold: AbstractSet[_Place]) -> list[followup.Notice]:
+        """Her newest notices that may be told, at most `NOTICES_LOOKED_AT` and one more, and none of what is `untold`.
+
+        What may not be told stays unseen for as long as it is shut. So it is left out before they are counted: it would come to
+        fill her desk and keep the rest from it, and that more waits would tell of it.
+        """
+        found: list[followup.Notice] = []
+        answers: dict[tuple[int, str], Grant | Denial | None] = {}
+        last: followup.Notice | None = None
+        while True:
+            async with self.store.pool.acquire() as conn:
+                turn = await followup.notices(conn, who.hpr, NOTICES_LOOKED_AT + 1, last)
+            found += [one for one in await self._but_shut(who, turn, answers) if _place_of(one) not in untold]
+            if len(turn) <= NOTICES_LOOKED_AT or len(found) > NOTICES_LOOKED_AT:
+                return found[: NOTICES_LOOKED_AT + 1]
+            last = turn[-1]
+
+    async def _but_shut(
+        self, who: Identity, found: Sequence[followup.Notice], answers: dict[tuple[int, str], Grant | Denial | None]
+    ) -> Sequence[followup.Notice]:
         """Where no choice may be told: without those of whom, or of what, the patient has shut to this reader since (law, K169).
 
         A notice without a name would say that one of those whom she has read has done so. It is kept, and told once it is open.
+        `answers` holds what the law said of each patient and service, for the turns that follow.
         """
         if self.tells_choices:
             return found
         shut: set[UUID] = set()
-        for patient, service in {(one.patient, _patient_of(one)[2]) for one in found}:
-            own = [one for one in found if (one.patient, _patient_of(one)[2]) == (patient, service)]
-            caller, ref = await self.caller(who, self._visit(patient), service), PatientRef(key=patient)
-            answer = await self.door.would(caller, ref, service, "read")
-            if isinstance(answer, Denial):
-                as_if_open = isinstance(await self.door.would_offer(caller, ref, service, "read"), Grant)
-                shut |= {one.number for one in own} if as_if_open else set()
+        for about in dict.fromkeys(_about(one) for one in found):
+            own = [one for one in found if _about(one) == about]
+            if about not in answers:
+                answers[about] = await self._answer(who, *about)
+            answer = answers[about]
+            if answer is None:
+                shut |= {one.number for one in own}
+            if not isinstance(answer, Grant):
                 continue
             async with self.store.pool.acquire() as conn:
                 labels = await followup.labels_of(conn, answer, [one for one in own if one.kind == "corrected"])
             shut |= {one.number for one in own if labels.get((one.type, one.id), NO_LABEL) & answer.hides}
         return [one for one in found if one.number not in shut]
+
+    async def _answer(self, who: Identity, patient: int, service: str) -> Grant | Denial | None:
+        """As `_asked`, of a service; None where a choice of hers is what shuts her to this reader."""
+        caller, ref = await self.caller(who, self._visit(patient), service), PatientRef(key=patient)
+        answer = await self.door.would(caller, ref, service, "read")
+        if isinstance(answer, Denial) and isinstance(await self.door.would_offer(caller, ref, service, "read"), Grant):
+            return None
+        return answer
 
     async def _told_of(self, who: Identity, group: Sequence[followup.Notice]) -> _Told:
         """What she is told of one patient, from what she saw to what it is now; what is the same is closed.
@@ -334,6 +360,8 @@ class DeskPages(CriticalPages):
         return Visit("desk", patient, "TREAT", self.clock.now())
 
 
+_Place = tuple[int, Literal["corrected", "withdrawn"], int, UUID]
+"""What several notices tell of, each of a change of its own: a record of a patient, and how it was changed."""
 _BETWEEN: Final = "."
 """Stands between the numbers of the notices that one shown notice gathers."""
 
@@ -359,6 +387,15 @@ def _is_open(answer: Grant | Denial, labels: Label) -> bool:
 def _patient_of(notice: followup.Notice) -> tuple[int, Literal["corrected", "withdrawn"], str]:
     """What stands in one notice: of a patient, of a kind, and of a service."""
     return notice.patient, notice.kind, CRITICAL if notice.type in TYPES else SERVICE
+
+
+def _about(notice: followup.Notice) -> tuple[int, str]:
+    """Of whom the law is asked, and for which service."""
+    return notice.patient, _patient_of(notice)[2]
+
+
+def _place_of(notice: followup.Notice) -> _Place:
+    return notice.patient, notice.kind, notice.type, notice.id
 
 
 def _notice(
@@ -391,9 +428,9 @@ def _gathered(rows: Sequence[followup.Notice]) -> list[list[followup.Notice]]:
     one result the newest counts, which knows what she saw last.
     """
     ordered = sorted(rows, key=lambda row: row.made_at, reverse=True)
-    newest: dict[tuple[int, str, int, UUID], followup.Notice] = {}
+    newest: dict[_Place, followup.Notice] = {}
     for row in reversed(ordered):
-        place = row.patient, row.kind, row.type, row.id
+        place = _place_of(row)
         before = newest.get(place)
         # What stood before the first change that she has not looked at since is what she knows.
         known = before.was_withdrawn if before and before.made_at > row.read_at else row.was_withdrawn

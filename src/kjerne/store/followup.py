@@ -232,14 +232,15 @@ async def opened_by(conn: Connection, grant: Grant, at: datetime) -> list[Opened
     return [Opened(*row) for row in rows]
 
 
-async def notices(conn: Connection, hpr: str, limit: int = 50) -> list[Notice]:
-    """What this reader has not yet marked as seen, newest first. Names records; opening them takes a `Grant`."""
+async def notices(conn: Connection, hpr: str, limit: int = 50, after: Notice | None = None) -> list[Notice]:
+    """What this reader has not yet marked as seen, newest first, from the one that follows `after`. Names records; opening them
+    takes a `Grant`."""
     rows = await conn.fetch(
         "SELECT patient, number, kind, type, id, version, made_at, read_at, read_version, was_withdrawn FROM notice "
-        "WHERE hpr = $1 AND seen_at IS NULL ORDER BY made_at DESC LIMIT $2",
-        hpr,
-        limit,
-    )
+        "WHERE hpr = $1 AND seen_at IS NULL AND ($3::timestamptz IS NULL OR (made_at, number) < ($3, $4::uuid)) "
+        "ORDER BY made_at DESC, number DESC LIMIT $2",
+        hpr, limit, after and after.made_at, after and after.number,
+    )  # fmt: skip
     return [Notice(*tuple(row)) for row in rows]
 
 
