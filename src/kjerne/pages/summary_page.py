@@ -29,6 +29,8 @@ SHOWN: Final = 20
 """Entries of a section that are seen at once; the others are folded."""
 LACKING: Final = "incomplete-section"
 """The end of the address of our own extension of a section that lacks something."""
+OTHERS: Final = "others-left-out"
+"""The same, of what is about another than the patient."""
 MANY_SECTIONS: Final = 6
 """Of more than these there is a table of contents."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -61,6 +63,7 @@ def rendered(document: Mapping[str, Any], language: str, unlock: str = "", unloc
             dated=lambda text: dated(text, language),
             same=_same,
             became=became,
+            others_left_out=others_left_out,
             unlock=unlock,
             unlock_word=unlock_word,
             coded=coded,
@@ -93,6 +96,11 @@ def became(section: Section) -> str:
     """
     lacks = next((one.text for one in section.facts if one.path[-1:] == (LACKING,)), "")
     return lacks if lacks in ("withheld", "unavailable") else "unavailable" if lacks else ""
+
+
+def others_left_out(section: Section) -> bool:
+    """Whether a section says of itself that what is about another than the patient was left out of it."""
+    return any(one.path[-1:] == (OTHERS,) for one in section.facts)
 
 
 def _same(one: str, other: str) -> bool:

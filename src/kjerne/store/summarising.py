@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
+from uuid import UUID
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Label
 from kjerne.exchange import Stale
+from kjerne.fhir.definitions import type_number
 from kjerne.store import limits
 from kjerne.store.pool import Connection
 from kjerne.store.reading import ALLOWED, OUTER, STAMPED, Reader, Record, door
@@ -28,6 +30,11 @@ WITH {STAMPED}, m AS MATERIALIZED (
   ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $10
 ), r AS (SELECT * FROM m UNION ALL SELECT t.* FROM t WHERE NOT EXISTS (SELECT FROM m WHERE m.type = t.type AND m.id = t.id))
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
+# $2 the type of results, $3 ids of some, $4 the label of another's.
+_OF_OTHERS: Final = (
+    "SELECT r.id FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = $2 AND r.id = ANY($3::uuid[]) "
+    "AND r.labels & $4 <> 0"
+)
 _NONE: Final = 0
 """The number of no type."""
 
@@ -72,3 +79,9 @@ async def gather(
             continue
         records.append(reader.open_row(keys, tuple(row)[1:]))
     return Gathered(records, frozenset(more))
+
+
+async def about_others(conn: Connection, grant: Grant, results: Sequence[UUID]) -> set[UUID]:
+    """Which of these Observations are about another than her, whatever else keeps them shut: what leads to one may be too."""
+    values = list(grant.subject.keys), type_number("Observation"), list(results), int(Label.NOT_THE_MOTHERS)
+    return {row[0] for row in await conn.fetch(_OF_OTHERS, *values)}

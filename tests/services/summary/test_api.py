@@ -12,9 +12,11 @@ from cryptography.exceptions import InvalidTag
 
 import ips_packages
 import words
+from kjerne.fhir.definitions import type_number
 from kjerne.fhir.from_xml import read
 from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import OID_PERSON
+from kjerne.services.summary.document import OTHERS
 from kjerne.services.summary.model import KINDS
 from kjerne.store import summarising
 from kjerne.wire import xml
@@ -229,6 +231,73 @@ def test_what_was_entered_in_error_refuted_or_is_over_is_not_in_it(platform: Sta
 
 def _clinical(code: str) -> Tree:
     return {"coding": [{"system": f"{HL7}allergyintolerance-clinical", "code": code}]}
+
+
+ANOTHERS = {
+    "newborn": {"extension": [{
+        "url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode",
+        "valueCodeableConcept": {"coding": [{"system": "http://kjerne.example/fhir/CodeSystem/material-of", "code": "newborn"}]},
+    }]},
+    "somebody": {"focus": [{"display": "barnet"}]},
+}  # fmt: skip
+NOT_IN_IT = "Svar som gjelder en annen enn pasienten selv (et nyfødt barn, et foster, en giver), står ikke her."
+
+
+@pytest.mark.parametrize("whose", sorted(ANOTHERS))
+def test_what_was_found_of_another_than_her_is_left_out_pushes_out_nothing_of_hers_and_that_is_told(
+    platform: Standing, whose: str
+) -> None:
+    word = words.fresh()
+    code = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": f"NPU{word}"}], "text": word}
+    hers, *others = [
+        create(platform, observation(code=code, effectiveDateTime=f"2026-04-{day}T08:15:00+02:00") | more).tree["id"]
+        for day, more in (("01", {}), ("02", ANOTHERS[whose]), ("03", ANOTHERS[whose]))
+    ]
+    reports = [
+        ask(platform, "POST", "DiagnosticReport", {
+            "resourceType": "DiagnosticReport", "status": "final", "code": code, "conclusion": word,
+            "result": [{"reference": f"Observation/{id_}"} for id_ in results],
+        }, as_="lab", person_id=platform.nin("renumbered")).tree["id"]
+        for results in ((hers,), (hers, others[0]), (others[1],))
+    ]  # fmt: skip
+    answer = asked(platform, about="renumbered", as_="all-patients")
+    found = entries(answer, "results")
+    assert {hers, reports[0]} <= set(found)
+    assert not {*others, *reports[1:]} & set(leaving(answer))
+    told = sections(answer)["results"]
+    assert NOT_IN_IT in told["text"]["div"]
+    assert {"url": OTHERS, "valueBoolean": True} in told["extension"]
+    assert leaving(answer) == named(platform, answer)
+    if ips_packages.FOLDER.exists():
+        assert ips_packages.faults(answer.tree) == []
+
+
+def test_a_newborns_results_that_a_message_filed_on_its_mother_are_not_in_her_summary(platform: Standing) -> None:
+    answer = asked(platform, about="new-mother", as_="new-mother", portal=True)
+    assert "ilirubin" not in answer.response.text
+    assert NOT_IN_IT in sections(answer)["results"]["text"]["div"]
+    assert NOT_IN_IT not in asked(platform, **CITIZEN).response.text
+
+
+def test_the_report_of_a_newborn_is_left_out_also_where_its_results_are_too_old_to_be_looked_at(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = summarising.gather
+
+    async def without_results(*rest: Any) -> Any:
+        found = await whole(*rest)
+        return found._replace(records=[one for one in found.records if one.type != type_number("Observation")])
+
+    word = words.fresh()
+    child = create(platform, observation(**ANOTHERS["newborn"])).tree["id"]
+    report = ask(platform, "POST", "DiagnosticReport", {
+        "resourceType": "DiagnosticReport", "status": "final", "code": {"text": word}, "conclusion": word,
+        "result": [{"reference": f"Observation/{child}"}],
+    }, as_="lab", person_id=platform.nin("renumbered")).tree["id"]  # fmt: skip
+    monkeypatch.setattr(summarising, "gather", without_results)
+    answer = asked(platform, about="renumbered", as_="all-patients")
+    assert report not in leaving(answer)
+    assert NOT_IN_IT in sections(answer)["results"]["text"]["div"]
 
 
 @pytest.mark.parametrize("error", [TimeoutError, InvalidTag, asyncpg.QueryCanceledError])

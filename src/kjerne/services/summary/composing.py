@@ -22,7 +22,7 @@ _GRAVE: Final = frozenset({"allergies", "alerts", "problems"})
 def sections(drawn: Mapping[str, Drawn], *, tells_choices: bool) -> list[Section]:
     """All sections that stand, in their order, by what each service gave."""
     found = (_section(kind, drawn, tells_choices=tells_choices) for kind in KINDS)
-    return [one for one in found if one.kind.always or one.entries]
+    return [one for one in found if one.kind.always or one.entries or one.leaves_out_others]
 
 
 def beside(drawn: Mapping[str, Drawn]) -> list[Tree]:
@@ -50,4 +50,5 @@ def _section(kind: Kind, drawn: Mapping[str, Drawn], *, tells_choices: bool) -> 
     if kind.key in _GRAVE:
         entries = gravest_first(entries)
     is_withheld = tells_choices and any(one.became == "withheld" for one, _ in own)
-    return Section(kind, entries, is_whole, is_withheld, is_whole)
+    of_others = any(kind.key in one.others for one, _ in own)
+    return Section(kind, entries, is_whole, is_withheld, is_whole, of_others)

@@ -35,6 +35,8 @@ INCOMPLETE: Final = {"system": "http://kjerne.example/fhir/CodeSystem/patient-su
 """The tag of a summary, and of its Composition, that may lack something."""
 LACKING: Final = "http://kjerne.example/fhir/StructureDefinition/incomplete-section"
 """The extension of a section that may lack something: `withheld` or `unavailable`."""
+OTHERS: Final = "http://kjerne.example/fhir/StructureDefinition/others-left-out"
+"""The extension of a section that what is about another than the patient was left out of."""
 ORGANISATIONS: Final = f"{OID_PERSON}101"
 _SPACE: Final = UUID("6a0d3a5e-5b0c-5b9a-9d43-6f7f2f0d4e11")
 _URI: Final = "urn:ietf:rfc:3986"
@@ -154,11 +156,13 @@ class _Document:
         around = self._fitted | self._beside
         shown = Section(
             kind, [self._fitted[self._address(one)] for one in section.entries], section.is_whole, section.is_withheld,
-            section.is_read,
+            section.is_read, section.leaves_out_others,
         )  # fmt: skip
         told: Tree = {}
         if not section.is_whole:
             told["extension"] = [{"url": LACKING, "valueCode": "withheld" if section.is_withheld else "unavailable"}]
+        if section.leaves_out_others:
+            told["extension"] = [*told.get("extension", ()), {"url": OTHERS, "valueBoolean": True}]
         told |= {
             "title": say(language, f"section.{kind.key}"),
             "code": {"coding": [{"system": LOINC, "code": kind.loinc, "display": kind.display}]},

@@ -7,9 +7,10 @@ whose law says no is told of as its refusal would be.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -18,11 +19,12 @@ from cryptography.exceptions import InvalidTag
 from kjerne.access import PORTAL, Caller, Grant, Label
 from kjerne.exchange import Admit, Denied, Pairs, PatientRef
 from kjerne.fhir import smart
-from kjerne.fhir.cds_hooks import codings
+from kjerne.fhir.cds_hooks import codings, objects, said
 from kjerne.fhir.definitions import type_name, type_number
 from kjerne.fhir.encode import decode
 from kjerne.fhir.search import Search, plan
 from kjerne.registries.homes import row_number
+from kjerne.registries.withholding import is_anothers
 from kjerne.services.summary import naming
 from kjerne.services.summary.choosing import PREGNANCY_DATES, SOUGHT, section_of
 from kjerne.services.summary.composing import shown
@@ -184,17 +186,24 @@ class Drawing:
         self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str], language: str
     ) -> Drawn:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
-        aside = dict[str, Tree]()
+        aside, of_others = dict[str, Tree](), dict[str, str]()
         async for record in in_turns(gathered.records):
             if record.labels & Label.WITHDRAWN_WITH_REPORT:
                 continue  # its report was taken back: read by itself it would be a finding
             tree = decode(record.served)
             place = (type_name(record.type), str(record.id))
             records[place] = record
-            if key := section_of(tree, grant.at):
+            key = section_of(tree, grant.at)
+            if record.labels & Label.NOT_THE_MOTHERS or is_anothers(tree):
+                of_others[str(record.id)] = key  # a newborn's, filed on its mother: read as hers it would be a danger
+            elif key:
                 every.append((key, tree))
             elif _may_be_led_to(tree):
                 aside["/".join(place)] = tree
+        left_out = set(of_others.values())
+        if led := await self._led_to_others(grant, every, of_others):
+            left_out |= {key for key, tree in every if tree["id"] in led}
+            every = [(key, tree) for key, tree in every if tree["id"] not in led]
         chosen = shown(every)
         own = referred_to | {text for _, tree in chosen for text in led_to(tree)}
         chosen += [("", tree) for text, tree in aside.items() if text in own]
@@ -204,7 +213,21 @@ class Drawing:
         if grant.service == CRITICAL:
             opened = {tree["id"]: records[tree["resourceType"], tree["id"]] for _, tree in chosen}
             chosen = await naming.named(self.pool, grant, language, chosen, opened)
-        return Drawn("read", chosen, frozenset(self._partly(grant, gathered)))
+        return Drawn("read", chosen, frozenset(self._partly(grant, gathered)), frozenset(left_out - {""}))
+
+    async def _led_to_others(
+        self, grant: Grant, every: Sequence[tuple[str, Tree]], of_others: Collection[str]
+    ) -> set[str]:
+        """The ids of the reports of which a result is about another, also one that was not read: a conclusion does not say whom
+        it is about."""
+        results = {tree["id"]: set(_results(tree)) for _, tree in every if tree["resourceType"] == "DiagnosticReport"}
+        asked = set[UUID]().union(*results.values())
+        if not asked:
+            return set()
+        async with self.pool.acquire() as conn:
+            known = await summarising.about_others(conn, grant, sorted(asked))
+        known |= {UUID(one) for one in of_others}
+        return {id_ for id_, those in results.items() if not those.isdisjoint(known)}
 
     def _partly(self, grant: Grant, gathered: summarising.Gathered) -> Iterator[str]:
         """Types of which not all was looked at. That only the newest results are is said in words of every summary."""
@@ -234,6 +257,17 @@ def _gave_nothing(grant: Grant, error: Exception) -> None:
 def is_reached(caller: Caller, needs: str) -> bool:
     """Whether she holds a scope that a service asks for, or is a citizen, whom the law lets ask of every service."""
     return caller.kind == "citizen" or not caller.scopes.isdisjoint((*needs.split(), PORTAL))
+
+
+def _results(report: Tree) -> Iterator[UUID]:
+    """The results of a report that lie here."""
+    for one in objects(report.get("result")):
+        parts = said(one.get("reference")).split("/")
+        try:
+            id_ = UUID(parts[1] if len(parts) > 1 and parts[0] == "Observation" else "")
+        except ValueError:
+            continue
+        yield id_
 
 
 def _may_be_led_to(tree: Tree) -> bool:

@@ -91,11 +91,12 @@ def types_from(service: str) -> tuple[str, ...]:
 class Drawn:
     """What one source gave: its records that are to be shown, as they are served, each with the section that it stands in
     (empty: it stands in none, and another leads to it). `partly` are the types of which not all was looked at: there were too
-    many, or the token leaves but a part."""
+    many, or the token leaves but a part. `others` are the sections that something was left out of because it is about another."""
 
     became: Became
     records: Sequence[tuple[str, Tree]] = ()
     partly: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Section:
     is_withheld: bool = False
     is_read: bool = True
     """Whether the absence of entries may be told as `no-...-info`."""
+    leaves_out_others: bool = False
+    """Whether what is about another than the patient (her newborn, a fetus, a donor) was left out of it."""
 
 
 @dataclass(frozen=True, slots=True)

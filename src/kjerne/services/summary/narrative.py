@@ -44,6 +44,8 @@ def of_section(section: Section, language: str, around: Mapping[str, Tree]) -> s
         parts += [_paragraph(one) for one in _negatives(section, language)]
     else:
         parts.append(_paragraph(say(language, "empty.none" if section.is_read else "empty.unavailable")))
+    if section.leaves_out_others:
+        parts.append(_paragraph(say(language, "empty.others")))
     return div("".join(parts), language)
 
 
