@@ -146,6 +146,42 @@ def test_an_entry_is_hers_where_its_reference_leads_to_her_or_names_her(patient:
     assert (found.bar, "no-subject" in {one.rule for one in found.faults}) == (bar, bar != "")
 
 
+@pytest.mark.parametrize(
+    "address", ["https://a.example/fhir/Patient/p", "urn:uuid:0c5a7b1f-9d1e-4d39-8f1d-1f1f6a0a5b02"]
+)
+@pytest.mark.parametrize(
+    ("reference", "bar"),
+    [
+        ("{address}", ""),
+        ("{address}/_history/2", ""),
+        ("Patient/p", ""),
+        ("Patient/p/_history/2", ""),
+        ("/Patient/p", ""),
+        ("https://b.example/fhir/Patient/p", "no-subject"),
+        ("https://b.example/fhir/Patient/p/_history/2", "no-subject"),
+        ("https://a.example/other/Patient/p", "no-subject"),
+        ("HTTP://b.example/Patient/p", "no-subject"),
+        ("//b.example/fhir/Patient/p", "no-subject"),
+        ("urn:oid:1.2/Patient/p", "no-subject"),
+    ],
+)
+def test_an_absolute_address_is_that_of_an_entry_or_of_nobody_in_the_document(
+    address: str, reference: str, bar: str
+) -> None:
+    """R4 bundle.html#references; a relative one is read as leniently as it is written."""
+    tree = document(HER, allergy(patient={"reference": reference.format(address=address)}))
+    tree["entry"][1]["fullUrl"] = tree["entry"][0]["resource"]["subject"]["reference"] = address
+    (found,) = read(tree, NOW).entries
+    assert (found.bar, "no-subject" in {one.rule for one in found.faults}) == (bar, bar != "")
+
+
+def test_a_document_about_a_patient_on_another_server_leads_to_nobody_in_it() -> None:
+    tree = document(HER)
+    tree["entry"][1]["fullUrl"] = "https://a.example/fhir/Patient/p"
+    tree["entry"][0]["resource"]["subject"] = {"reference": "https://b.example/fhir/Patient/p"}
+    assert refused(tree) == {"Bundle.entry[0].resource.subject": "no-subject"}
+
+
 TURNS: dict[str, Any] = {"modifierExtension": [{"url": "https://abroad.example/negated", "valueBoolean": True}]}
 RULES: dict[str, Any] = {"implicitRules": "https://abroad.example/rules"}
 

@@ -7,6 +7,7 @@ so documents that lead in a circle end. Sources: R4 documents.html and bundle.ht
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -49,6 +50,8 @@ _AROUND: Final = frozenset(
 """What is there for the sake of something else."""
 _OF_DEVICE: Final = ("implicitRules", "modifierExtension", "type", "udiCarrier", "deviceName")
 _ABOUT: Final = {"AllergyIntolerance": "patient"}
+_ABSOLUTE: Final = re.compile(r"(?:[a-z][a-z0-9+.\-]*:|//)", re.IGNORECASE)
+"""An address with a scheme (RFC 3986), or with a server and no scheme."""
 _PATIENT: Final = ("", "Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
 Bar = Literal["", "no-subject", "modified", "not-done"]
 """Why an entry is shown and nothing of it may become a record: it does not say that it is about whom the document is about,
@@ -142,7 +145,11 @@ class _Around:
                 self._places.setdefault(name, []).append(one.place)
 
     def places(self, reference: str) -> list[int]:
+        """An absolute address is that of a `fullUrl` or of nobody here (R4 bundle.html#references): the same type and id on
+        another server is another's. A relative one leads to whoever has that type and id, whatever its own address is."""
         bare = reference.partition("/_history/")[0]
+        if _ABSOLUTE.match(bare):
+            return self._places.get(bare, [])
         tail = "/".join(bare.split("/")[-2:])
         return self._places.get(bare) or (self._places.get(tail, []) if "/" in bare else [])
 
