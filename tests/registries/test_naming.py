@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
 from kjerne.fhir.searchparams import parameters
 from kjerne.fhir.validate import check
 from kjerne.registries.homes import SERVICE_BY_TYPE
-from kjerne.registries.naming import check_kept, check_names, number_in, subject_element, subject_parameter
+from kjerne.registries.naming import (
+    check_kept,
+    check_names,
+    is_national,
+    number_in,
+    subject_element,
+    subject_parameter,
+)
 
 NUMBER = {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": "13897512345"}
 
@@ -57,6 +67,35 @@ def test_what_can_be_nobodys_record_is_no_subject(inside: dict[str, Any]) -> Non
 )
 def test_a_contained_subject_names_the_patient_where_it_has_her_number(inside: dict[str, Any], number: str) -> None:
     assert checked(about(inside)) == number
+
+
+@given(
+    start=st.sampled_from(["", "urn:oid:", "urn:uid:"]),
+    kind=st.sampled_from("123"),
+    changed=st.sampled_from([str, str.upper, str.title, " {} ".format]),
+)
+def test_a_national_system_is_one_however_its_address_is_spelled(
+    start: str, kind: str, changed: Callable[[str], str]
+) -> None:
+    assert is_national(changed(f"{start}2.16.578.1.12.4.1.4.{kind}"))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "urn:uid:2.16.578.1.12.4.1.4.4",
+        "urn:uid:2.16.578.1.12.4.1.4.11",
+        "urn:uuid:2.16.578.1.12.4.1.4.1",
+        "urn:uid:",
+        " ",
+        "urn:oid:urn:uid:2.16.578.1.12.4.1.4.1",
+        "urn:oid:1.2.752.129.2.1.3.1",
+        3,
+        None,
+    ],
+)
+def test_another_system_is_no_national_one(system: object) -> None:
+    assert not is_national(system)
 
 
 LOCAL = {"system": "urn:example:local", "value": "77"}
@@ -147,7 +186,7 @@ ROOM = {"identifier": {"value": "77"}, "display": "Room 7"}
         ({"resourceType": "SupplyRequest", "deliverTo": PATIENT}, NUMBER["value"]),
         ({"resourceType": "Device", "patient": PATIENT}, NUMBER["value"]),
     ],
-)  # fmt: skip
+)
 def test_the_patient_is_found_where_the_type_names_her(tree: dict[str, Any], number: str) -> None:
     assert checked(tree) == number
 
@@ -158,13 +197,16 @@ def test_the_patient_is_found_where_the_type_names_her(tree: dict[str, Any], num
         (meeting(PATIENT, {"type": "Patient", "display": "a second"}), "two or more"),
         (meeting(PATIENT, UNKNOWN), "two or more"),
         ({"resourceType": "Task", "for": {"reference": "Organization/1"}}, "about Organization"),
-        ({"resourceType": "Task", "for": {"reference": "https://a.example/fhir/Encounter/1/_history/2"}}, "about Encounter"),
+        (
+            {"resourceType": "Task", "for": {"reference": "https://a.example/fhir/Encounter/1/_history/2"}},
+            "about Encounter",
+        ),
         ({"resourceType": "AppointmentResponse", "actor": {"type": "Practitioner"}}, "about Practitioner"),
         ({"resourceType": "SupplyRequest", "deliverTo": {"reference": "Location/ward"}}, "about Location"),
         ({"resourceType": "List", "subject": {"type": "Group", "identifier": NUMBER}}, "about Group"),
         ({"resourceType": "AdverseEvent", "subject": {"reference": "RelatedPerson/1"}}, "about RelatedPerson"),
     ],
-)  # fmt: skip
+)
 def test_what_is_about_no_one_patient_is_refused_at_the_element_that_says_so(tree: dict[str, Any], says: str) -> None:
     with pytest.raises(Refusal) as refused:
         checked(tree)

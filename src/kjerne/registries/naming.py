@@ -19,17 +19,20 @@ from kjerne.fhir.searchparams import parameters
 from kjerne.registries import identifiers
 
 NATIONAL_SYSTEMS: Final = frozenset({"", *identifiers.SYSTEM_BY_KIND.values()})
+_URN: Final = "urn:oid:"
 
 
 def is_national(system: object) -> bool:
     """Whether a number under this system may be a national one: under none, or the national OIDs however a sender spells them
-    (a URN's scheme and namespace are the same in any case, RFC 8141; some write the bare OID). What is no text is no system."""
+    (a URN's scheme and namespace are the same in any case, RFC 8141; some write the bare OID, or `urn:uid:`, a slip of published
+    profiles that clients copy). What is no text is no system."""
     if not isinstance(system, str):
         return False
     if system in NATIONAL_SYSTEMS:
         return True
     text = system.strip().lower()
-    return (text if text.startswith("urn:oid:") else f"urn:oid:{text}") in NATIONAL_SYSTEMS
+    bare = text[len(_URN) :] if text.startswith((_URN, "urn:uid:")) else text
+    return f"{_URN}{bare}" in NATIONAL_SYSTEMS
 
 
 _IN_DOUBT: Final = re.compile(rb'"reference"\s*:\s*"[^"]*[0-9]{6}[ .-]?[0-9]{5}|\\u')

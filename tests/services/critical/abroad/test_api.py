@@ -248,8 +248,10 @@ def test_a_national_number_of_somebody_else_anywhere_refuses_the_whole_and_her_o
     others, own = numbered(platform, "parent"), numbered(platform, "citizen")
     inside = {"resourceType": "Patient", "id": "inside", "identifier": [others["identifier"]]}
     asserted = {"asserter": others | {"type": "Patient"}}
+    slip = {"identifier": others["identifier"] | {"system": "urn:uid:2.16.578.1.12.4.1.4.1"}}
     cases: list[tuple[Tree, str]] = [
         (allergy(fresh(), SNOMED, patient=others), "patient.identifier"),
+        (allergy(fresh(), SNOMED, patient=about(**slip)), "patient.identifier"),
         (allergy(fresh(), SNOMED, patient=about(**others)), "patient.identifier"),
         (problem(subject=about(**others)), "subject.identifier"),
         (allergy(fresh(), SNOMED, contained=[inside]), "contained[0].identifier"),
