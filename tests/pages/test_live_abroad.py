@@ -128,6 +128,19 @@ def test_who_the_document_is_about_is_asked_beside_the_form_and_another_is_refus
         assert wrong.status_code == 422 and "Bundle.type" in text(wrong)
 
 
+def test_who_registered_what_stands_beside_an_entry_is_called_as_in_the_record(platform: Standing) -> None:
+    """K160: by the registers, with her profession, and not as a name that nobody has checked."""
+    code = fresh()
+    here = registered(platform, own_allergy(platform, **coded(code)), **NEED)
+    with tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        page = brought(it, root, document(her(platform), allergy(code, SNOMED, code)))
+        box = it.get(f"{root}/critical/AllergyIntolerance/{here['id']}")
+        said = re.search(r"Registrert \S+ (av [^·]*lege, .*?legesenter)", text(box))
+        assert said and said[1] in text(page), text(page)[:900]
+        assert "et navn som ikke er kontrollert" not in text(page)
+
+
 def test_what_has_changed_since_it_was_shown_is_shown_anew_and_nothing_is_decided(platform: Standing) -> None:
     code = fresh()
     with tab(platform, "gp") as it:

@@ -14,6 +14,7 @@ from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE
 from kjerne.pages.abroad_house import AbroadChart, AbroadShelf, Seen
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
+from kjerne.pages.live_critical import writers_and_places
 from kjerne.services.critical.abroad.refusing import refused
 from kjerne.services.critical.abroad.settling import Abroad, Brought, Decision, Deed, Opened
 from kjerne.services.critical.drafts import Draft, made
@@ -75,13 +76,10 @@ class AbroadPages(LivePages):
         if opened is None:
             raise _absent()
         records = [each.record for one in opened.entries for each in one.beside]
-        places = {
-            author.organisation
-            for one in (each.entry for each in records)
-            for author in (one.recorder, *(v.by for v in one.versions))
-        }
         return AbroadChart(
-            patient, opened, await self._names({opened.held.organisation, *places}), await self._rights(who, visit),
+            patient, opened,
+            await self._names([opened.held.organisation]) | await writers_and_places(self.store.pool, records),
+            await self._rights(who, visit),
             {(one.entry.id, version): origin for one in records for version, origin in one.origins.items()},
         )  # fmt: skip
 

@@ -42,7 +42,7 @@ from kjerne.services.warnings.reading import Allergy, Code, Part
 from kjerne.store import deleted, participation, registers, terminology
 from kjerne.store.changing import Next, checked
 from kjerne.store.followup import Notice
-from kjerne.store.pool import Connection
+from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Record
 from kjerne.store.records import Current
 from kjerne.store.writing_down import held_still, write_down
@@ -62,6 +62,17 @@ SHORT: Final = 60
 _ORDER: Final = {"high": 0, "": 1, "unable-to-assess": 1, "low": 2}
 _BY_KIND: Final = tuple(TYPE_BY_KIND)
 Tree = dict[str, Any]
+
+
+async def writers_and_places(pool: Pool, entered: Sequence[Entered]) -> dict[str, str]:
+    """Of the places that entries name, and of whom they name by HPR number: the registers' names, whatever a sender says."""
+    authors = [by for one in entered for by in (one.entry.recorder, *(each.by for each in one.entry.versions))]
+    places = {place for by in authors for place in (by.organisation, by.told_by)} | {
+        one.organisation for one in entered
+    }
+    named = await registers.organisation_names(pool, sorted(one for one in places if one.isdigit()))
+    known = await registers.practitioners(pool, {by.hpr for by in authors if by.hpr})
+    return named | critical_words.people(known.names, known.professions)
 
 
 class CriticalPages(LivePages):
@@ -95,7 +106,7 @@ class CriticalPages(LivePages):
         groups, patient = await self.under(who, visit, "search", use, service=CRITICAL)
         entered = [one for group in groups for one in group.entries]
         return CriticalChart(
-            patient, now, tuple(_of(groups)), await self._writers_and_places(entered),
+            patient, now, tuple(_of(groups)), await writers_and_places(self.store.pool, entered),
             await participation.sources(self.store.pool, CRITICAL, now),
             await self._may(who, visit) if who.kind == "practitioner" else frozenset(), beside(groups),
             {(one.entry.id, version): origin for one in entered for version, origin in one.origins.items()},
@@ -104,16 +115,6 @@ class CriticalPages(LivePages):
     async def _groups(self, conn: Connection, grant: Grant) -> list[Group]:
         """All entries that the grant opens, each among those about the same; name in the log what is shown of them."""
         return await Related(self.book, self.meanings).of(conn, grant, await self.book.look(conn, grant))
-
-    async def _writers_and_places(self, entered: Sequence[Entered]) -> dict[str, str]:
-        """Of the places that entries name, and of whom they name by HPR number: the registers' names, whatever a sender says."""
-        authors = [by for one in entered for by in (one.entry.recorder, *(each.by for each in one.entry.versions))]
-        places = {place for by in authors for place in (by.organisation, by.told_by)} | {
-            one.organisation for one in entered
-        }
-        named = await registers.organisation_names(self.store.pool, sorted(one for one in places if one.isdigit()))
-        known = await registers.practitioners(self.store.pool, {by.hpr for by in authors if by.hpr})
-        return named | critical_words.people(known.names, known.professions)
 
     async def _may(self, who: Identity, visit: Visit) -> frozenset[str]:
         """What she is offered to register about this patient; asked without a trace, since nothing is done by it."""
