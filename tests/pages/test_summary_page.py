@@ -100,3 +100,17 @@ def test_a_code_that_stands_for_itself_is_told_in_words() -> None:
     assert told(Fact(("clinicalStatus",), "", (Code("urn:a", "resolved", ""),)), "en") == "resolved"
     assert told(Fact(("code",), "Feber"), "nb") == "Feber"
     assert told(Fact(("code",), "", (Code("urn:a", "1", ""),)), "nb") == ""
+
+
+def test_a_record_that_contradicts_itself_is_called_by_what_it_says_that_there_is() -> None:
+    none = {"system": "http://snomed.info/sct", "code": "716186003", "display": "Ingen kjent allergi"}
+    drug = {"system": "http://www.whocc.no/atc", "code": "J01CA04", "display": "Amoksicillin"}
+    for more in (
+        {"code": {"coding": [none, drug]}}, {"code": {"coding": [none]}, "reaction": [{"substance": {"coding": [drug]}}]},
+        {"code": {"coding": [none], "text": "Amoksicillin"}},
+    ):  # fmt: skip
+        allergy = {"resourceType": "AllergyIntolerance", "id": "1", "criticality": "high"} | more
+        page = html.fromstring(rendered({"resourceType": "Bundle", "entry": [{"resource": allergy}]}, "nb"))
+        (entry,) = page.xpath("//article")
+        assert entry[0].text_content().split()[0] == "Amoksicillin"
+        assert "motsier seg selv" in entry.text_content() and "716186003" in entry.text_content()

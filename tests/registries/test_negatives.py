@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+from typing import Any
+
 import pytest
 
-from kjerne.registries.negatives import ABSENT_UNKNOWN, SNOMED, is_negative, negative_in
+from kjerne.registries.negatives import (
+    ABSENT_UNKNOWN,
+    SNOMED,
+    called,
+    contradicts_itself,
+    is_negative,
+    meant_by,
+    negative_in,
+    negative_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,3 +51,53 @@ def test_a_negative_is_known_by_its_system_and_code(codes: list[tuple[str, str]]
 )
 def test_several_codes_say_that_there_is_nothing_only_where_each_does(codes: list[tuple[str, str]], says: str) -> None:
     assert negative_in(codes) == negative_in(reversed(codes)) == says
+
+
+NOTHING = {"system": SNOMED, "code": "716186003", "display": "No known allergy"}
+AMOXICILLIN = {"system": "http://www.whocc.no/atc", "code": "J01CA04", "display": "Amoxicillin"}
+REACTED = {"reaction": [{"substance": {"coding": [AMOXICILLIN]}, "manifestation": [{"text": "sjokk"}]}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "No known allergy", "no  KNOWN allergy", "716186003", "Ingen kjente allergier", "Ikke kjent allergi", "NKA",
+        "Ingen kjende allergiar", "Inga kända allergier", "Keine bekannten Allergien",
+    ],
+)  # fmt: skip
+def test_words_that_are_the_codes_own_name_or_say_it_in_another_language_leave_it_a_negative(text: str) -> None:
+    concept = {"coding": [NOTHING], "text": text}
+    assert (negative_of({}, concept), contradicts_itself({}, concept), called({}, concept)) == ("whole", False, "")
+    assert meant_by({}, concept) == [concept]
+
+
+@pytest.mark.parametrize(
+    "text", ["Anafylaksi av penicillin", "Ingen kjente allergier, men ikke gi penicillin", "Allergi", "Kjent allergi",
+             "Ingen kjente matallergier"]
+)  # fmt: skip
+def test_other_words_beside_it_are_never_silent(text: str) -> None:
+    for concept in (
+        {"coding": [NOTHING], "text": text}, {"coding": [NOTHING, {"display": text}]}, {"coding": [{"display": text}, NOTHING]},
+    ):  # fmt: skip
+        assert (negative_of({}, concept), contradicts_itself({}, concept), called({}, concept)) == ("", True, text)
+
+
+def test_words_are_held_against_what_the_code_is_about() -> None:
+    of_food = {"coding": [{"system": SNOMED, "code": "429625007"}], "text": "Ingen kjente matallergier"}
+    of_problems = {"coding": [{"system": SNOMED, "code": "160245001"}], "text": "Ingen kjente problemer"}
+    assert (negative_of({}, of_food), negative_of({}, of_problems)) == ("part", "whole")
+    assert negative_of({}, of_problems | {"text": "Ingen kjente allergier"}) == ""
+
+
+@pytest.mark.parametrize("coding", list(permutations([NOTHING, AMOXICILLIN])))
+@pytest.mark.parametrize("text", ["", "No known allergy"])
+def test_a_substance_beside_it_is_what_the_record_is_called_by(coding: tuple[Any, ...], text: str) -> None:
+    for tree, concept in (({}, {"coding": list(coding), "text": text}), (REACTED, {"coding": [NOTHING], "text": text})):
+        assert (negative_of(tree, concept), contradicts_itself(tree, concept)) == ("", True)
+        assert called(tree, concept) == "Amoxicillin"
+        assert [one["coding"] for one in meant_by(tree, concept)] == [[AMOXICILLIN]]
+
+
+def test_one_that_says_something_alone_contradicts_nothing() -> None:
+    assert not contradicts_itself(REACTED, {"coding": [AMOXICILLIN], "text": "Anafylaksi"})
+    assert called(REACTED, {"coding": [AMOXICILLIN]}) == ""

@@ -7,7 +7,7 @@ Words are the page's own business: a fact is named by the elements that lead to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from html import unescape
@@ -127,11 +127,11 @@ class View:
         yield from self.rest
 
 
-def view(bundle: Tree) -> View:
-    """What a page shows of a document; of anything at all."""
+def view(bundle: Tree, called: Callable[[Tree], str] = lambda _: "") -> View:
+    """What a page shows of a document; of anything at all. `called` names what is not to be called by its own first name."""
     cutting = _Cutting()
     bounded = cutting.cut(bundle)
-    shown = _Viewing(bounded).view()
+    shown = _Viewing(bounded, called).view()
     return replace(shown, is_shortened=cutting.has_cut)
 
 
@@ -172,7 +172,8 @@ class _Walked:
 
 
 class _Viewing:
-    def __init__(self, bundle: Tree) -> None:
+    def __init__(self, bundle: Tree, called: Callable[[Tree], str]) -> None:
+        self._name_of = called
         pairs = list(islice(_rows(bundle.get("entry") if isinstance(bundle, Mapping) else None), ENTRIES + 1))
         self._whole = len(pairs) <= ENTRIES
         pairs = pairs[:ENTRIES]
@@ -301,6 +302,8 @@ class _Viewing:
         )
 
     def _heading(self, resource: Tree, depth: int = 0) -> str:
+        if text := self._name_of(resource):
+            return text
         for key in _NAMES:
             for one in objects(resource.get(key)):
                 if text := named(one) or _human(one) or said(one.get("name")):

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from kjerne.fhir.document_view import Fact
 from kjerne.fhir.system_labels import label_of
 from kjerne.fhir.systems import canonical
 from kjerne.pages import formats
 from kjerne.pages.words import Language
-from kjerne.registries.negatives import negative_in
+from kjerne.registries.negatives import contradicts_itself, negative_of
 from kjerne.registries.summary_words import said
 from kjerne.services.results.values import when
 
@@ -222,10 +222,24 @@ def main_codes(facts: Iterable[Fact], heading: str) -> tuple[Fact, ...]:
     return tuple(named[:1] or [one for one in led if one.path[0] == "code"][:1])
 
 
-def _says_none(facts: Sequence[Fact]) -> bool:
-    """Whether an entry says that nothing is known, and names nothing that was reacted to."""
-    codes = [(one.system, one.code) for fact in facts if fact.path[0] == "code" for one in fact.codes]
-    return bool(negative_in(codes)) and not any("substance" in one.path for one in facts)
+def is_odd(facts: Iterable[Fact]) -> bool:
+    """Whether an entry says of itself both that nothing is known and that there is something."""
+    return contradicts_itself(*_as_told(facts))
+
+
+def _says_none(facts: Iterable[Fact]) -> bool:
+    """Whether an entry says that nothing is known, and nothing else."""
+    return bool(negative_of(*_as_told(facts)))
+
+
+def _as_told(facts: Iterable[Fact]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of facts what its code and its substances said."""
+    every = list(facts)
+    own = [one for one in every if one.path[0] == "code"]
+    coding = [{"system": one.system, "code": one.code, "display": one.display} for fact in own for one in fact.codes]
+    text = next((one.text for one in own if one.text), "")
+    reaction = [{"substance": {"text": one.text or "?"}} for one in every if "substance" in one.path]
+    return {"reaction": reaction}, {"coding": coding, "text": text}
 
 
 def _steps(fact: Fact, *, typed: bool = True) -> list[str]:

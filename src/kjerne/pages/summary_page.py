@@ -20,9 +20,11 @@ from kjerne.pages.summary_flow import (
     Part,
     Telling,
     dated,
+    is_odd,
     main_codes,
 )
 from kjerne.registries.summary_words import said, say
+from kjerne.services.summary.choosing import name_beside
 
 TEMPLATE: Final = "summary_body.html"
 SHOWN: Final = 20
@@ -47,7 +49,7 @@ def rendered(document: Mapping[str, Any], language: str, unlock: str = "", unloc
         environment()
         .get_template(TEMPLATE)
         .render(
-            view=view(document),
+            view=view(document, name_beside),
             language=language,
             shown=SHOWN,
             many_sections=MANY_SECTIONS,
@@ -76,7 +78,8 @@ def flow(entry: Entry, language: str) -> list[Part]:
     """What matters of an entry. Of the patient it is who she is, and her number."""
     left = LEFT.get(entry.type, frozenset())
     listed = OF_PATIENT if entry.type == "Patient" else tuple(one for one in MATTERS if one not in left)
-    return Telling(language, entry.called).flow(entry.facts, listed, entry.heading)
+    parts = Telling(language, entry.called).flow(entry.facts, listed, entry.heading)
+    return [Part("", say(language, "negative.contradicts"), "outside"), *parts] if is_odd(entry.facts) else parts
 
 
 def meaning(empty: Fact, language: str) -> str:

@@ -25,6 +25,7 @@ from kjerne.fhir.document_view import Entry, Fact, Section, View, view
 from kjerne.pages.desk import Page
 from kjerne.pages.summary_page import became, coded, label, told
 from kjerne.registries.summary_words import say
+from kjerne.services.summary.choosing import name_beside
 
 PROGRAM: Final = Path(__file__).with_name("typesetting.py")
 SECONDS: Final = 20.0
@@ -105,7 +106,7 @@ def _not_set() -> Refusal:
 
 
 def _sent(document: Mapping[str, Any], language: str, at: datetime, notice: Sequence[str], highest: int) -> bytes:
-    data = laid_out(view(document), language, notice) | {"at": int(at.timestamp())}
+    data = laid_out(view(document, name_beside), language, notice) | {"at": int(at.timestamp())}
     return json.dumps(_lettered(data, highest)).encode()
 
 

@@ -5,9 +5,11 @@ Source: IPS 2.0.1 and 1.1 (absent and unknown data), and the codes of SNOMED CT 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
+from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.systems import canonical
 
 SNOMED: Final = "http://snomed.info/sct"
@@ -57,12 +59,133 @@ _LEAST_FIRST: Final[tuple[Negative, ...]] = ("", "no-info", "part", "whole")
 
 def names_what(tree: Mapping[str, Any]) -> bool:
     """Whether an allergy names a substance that was reacted to, whatever its code says."""
-    reactions = tree.get("reaction")
-    return (
-        any(isinstance(one, Mapping) and one.get("substance") for one in reactions)
-        if isinstance(reactions, list)
-        else False
+    return any(True for _ in _substances(tree))
+
+
+def negative_of(tree: Mapping[str, Any], concept: Any) -> Negative:
+    """Whether a record of which `concept` is the code says that there is nothing: by each of its codes, by no words beside them
+    that are not their own name, and by no substance that it names. What it was seen to do says nothing, since kjernejournal's
+    profile demands that of every entry."""
+    found = negative_in((system, code) for system, code, _ in codings(concept))
+    return "" if not found or names_what(tree) or _words_beside(concept) else found
+
+
+def contradicts_itself(tree: Mapping[str, Any], concept: Any) -> bool:
+    """Whether a code of a record says that there is nothing, and something else of it does not."""
+    is_there = any(_one(canonical(system), code) for system, code, _ in codings(concept))
+    return is_there and not negative_of(tree, concept)
+
+
+def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
+    """What a record is of, as it is to be called and compared: its code and the substances it names. Of one that contradicts
+    itself the words that were entered come first, then the code without what says that there is nothing.
+
+    >>> nothing = {"system": "http://snomed.info/sct", "code": "716186003", "display": "No known allergy"}
+    >>> meant_by({}, {"coding": [nothing], "text": "Anafylaksi av penicillin"})
+    [{'text': 'Anafylaksi av penicillin'}]
+    """
+    if not contradicts_itself(tree, concept):
+        return [concept, *_substances(tree)]
+    for one in objects(concept):
+        left = [
+            each for each in objects(one.get("coding"))
+            if not (said(each.get("code")) and _one(canonical(said(each.get("system"))), said(each.get("code"))))
+        ]  # fmt: skip
+        words = said(one.get("text")) if said(one.get("text")).strip() in _words_beside(concept) else ""
+        rest = {key: value for key, value in one.items() if key not in ("coding", "text")}
+        rest |= ({"coding": left} if left else {}) | ({"text": words} if words else {})
+        return [*([rest] if left or words else []), *_substances(tree)]
+    return list(_substances(tree))
+
+
+def called(tree: Mapping[str, Any], concept: Any) -> str:
+    """What a record that contradicts itself is called: by what it says that there is; empty for any other."""
+    if not contradicts_itself(tree, concept):
+        return ""
+    meant = meant_by(tree, concept)
+    return next((text for one in meant if (text := named(one))), "") or next(
+        (code for one in meant for _, code, _ in codings(one)), ""
     )
+
+
+def _substances(tree: Mapping[str, Any]) -> Iterator[Any]:
+    reactions = tree.get("reaction")
+    for one in reactions if isinstance(reactions, list) else ():
+        if isinstance(one, Mapping) and one.get("substance"):
+            yield one["substance"]
+
+
+def _words_beside(concept: Any) -> list[str]:
+    """What somebody wrote of a thing that is not just what its negative codes are called."""
+    known = [(canonical(system), code, display) for system, code, display in codings(concept)]
+    names = {_folded(text) for system, code, display in known if _one(system, code) for text in (code, display)}
+    about = {_subject(code) for system, code, _ in known if _one(system, code)}
+    found = list[str]()
+    for one in objects(concept):
+        found.append(said(one.get("text")).strip())
+        found += [
+            said(each.get("display")).strip() for each in objects(one.get("coding")) if not said(each.get("code"))
+        ]
+    return [text for text in found if text and _folded(text) not in names and not _says_none(text, about)]
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _subject(code: str) -> str:
+    """Of what a code says that there is none; empty for one that says it of insects or latex."""
+    if code in OF_A_PART:
+        return OF_A_PART[code] or "part"
+    return next((name for name, codes in _OF_WHAT.items() if code in codes), "allergy")
+
+
+def _says_none(text: str, about: Collection[str]) -> bool:
+    """Whether words say that nothing is known of what the codes are about, and nothing else: each of them is known here."""
+    words = set(re.findall(r"\w+", text.casefold()))
+    allowed = _NONE | _KNOWN | set().union(*(_SUBJECTS[one] for one in about))
+    return bool(words & _NONE) and words <= allowed
+
+
+_NONE: Final = frozenset(
+    "no not none nka nil ingen inga ikke ikkje inte ej keine kein aucune ninguna sin sem nenhuma nessuna geen".split()
+)
+_KNOWN: Final = frozenset(
+    "known current recorded reported information available about situation finding kjent kjente kjend kjende registrert "
+    "registrerte påvist nåværende opplysninger om kända känd kendte bekannten bekannte connue conocida conocidas conhecida nota "
+    "bekende have has there is are patient pasienten har det er".split()
+)
+_ALLERGY: Final = frozenset(
+    "allergy allergies allergi allergier allergiar allergien allergie alergia alergias allergia allergieën hypersensitivity "
+    "intolerance intolerances intoleranse intoleranser overfølsomhet overfølsomheter overfølsemd reactions reaksjoner eller or "
+    "og and adverse".split()
+)
+_SUBJECTS: Final[Mapping[str, frozenset[str]]] = {
+    "allergy": _ALLERGY,
+    "medication": _ALLERGY | frozenset(
+        "drug drugs medication medications medicine medicines legemiddel legemidler medisiner mot for to legemiddelallergi "
+        "legemiddelallergier legemiddelreaksjoner".split()
+    ),
+    "food": _ALLERGY | frozenset("food foods mat matvarer matallergi matallergier mot for to".split()),
+    "environment": _ALLERGY | frozenset("environmental environment miljø luftveisallergi mot for to".split()),
+    "part": _ALLERGY | frozenset("insect insects latex insekter lateks lateksallergi insektallergi mot for to".split()),
+    "problems": frozenset("problem problems problemer problemar sykdommer sjukdommar diagnoser conditions condition".split()),
+    "medications": frozenset(
+        "drug drugs therapy medication medications medicine medicines legemiddel legemidler medisiner faste bruk i bruker".split()
+    ),
+    "procedures": frozenset("procedure procedures history of prosedyrer inngrep operasjoner".split()),
+    "devices": frozenset("device devices implants in use utstyr implantater".split()),
+    "immunizations": frozenset("immunization immunizations vaccination vaccinations vaksiner vaksinasjoner".split()),
+}  # fmt: skip
+"""By what a code is about the words in which it may be repeated, in the languages that are met here. Others are taken for
+words that say more: too often is heard, and too seldom is not."""
+_OF_WHAT: Final[Mapping[str, frozenset[str]]] = {
+    "problems": frozenset({"160245001", "no-known-problems", "no-problem-info"}),
+    "medications": frozenset({"787481004", "no-known-medications", "no-medication-info"}),
+    "procedures": frozenset({"no-known-procedures", "no-procedure-info"}),
+    "devices": frozenset({"no-known-devices", "no-device-info"}),
+    "immunizations": frozenset({"no-known-immunizations", "no-immunization-info"}),
+}
 
 
 def is_negative(codes: Iterable[tuple[str, str]]) -> bool:

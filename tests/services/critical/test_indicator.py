@@ -144,6 +144,13 @@ def test_who_names_a_substance_beside_that_nothing_is_known_may_have_meant_that(
 
 
 @pytest.mark.usefixtures("empty")
+def test_words_beside_a_code_of_none_that_are_not_its_name_are_a_danger(platform: Standing) -> None:
+    said = {"code": NONE_KNOWN | {"text": "Anafylaksi av penicillin"}}
+    registered(platform, allergy(platform, ABOUT, **said), about=ABOUT, **NEED)
+    assert shown(platform)["status"] == 4
+
+
+@pytest.mark.usefixtures("empty")
 def test_each_category_has_the_time_when_it_was_last_changed(platform: Standing) -> None:
     registered(platform, allergy(platform, ABOUT), about=ABOUT, **NEED)
     first = changed(platform)

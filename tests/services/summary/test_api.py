@@ -233,7 +233,7 @@ def _clinical(code: str) -> Tree:
     return {"coding": [{"system": f"{HL7}allergyintolerance-clinical", "code": code}]}
 
 
-ANOTHERS = {
+ANOTHERS: dict[str, Tree] = {
     "newborn": {"extension": [{
         "url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode",
         "valueCodeableConcept": {"coding": [{"system": "http://kjerne.example/fhir/CodeSystem/material-of", "code": "newborn"}]},

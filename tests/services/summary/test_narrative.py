@@ -94,3 +94,20 @@ def test_the_whole_says_what_it_is_and_what_it_lacks() -> None:
     assert is_safe(div)
     assert "ufullstendig: Allergier, Prøvesvar" in div
     assert "ufullstendig" not in of_document("Tittel", [], "nb")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"code": {"coding": [
+            {"system": "http://snomed.info/sct", "code": "716186003", "display": "Ingen kjent allergi"},
+            {"system": "http://www.whocc.no/atc", "code": "J01CA04", "display": "Amoksicillin"},
+        ]}},
+        {"reaction": [{"substance": concept("http://www.whocc.no/atc", "J01CA04", "Amoksicillin")}]},
+    ],
+)  # fmt: skip
+def test_a_substance_beside_a_code_of_none_is_named_with_every_code_and_that_they_contradict(more: Tree) -> None:
+    none = {"code": concept("http://snomed.info/sct", "716186003", "Ingen kjent allergi")}
+    text = told({"resourceType": "AllergyIntolerance", "id": "1"} | none | more)
+    assert "<td>Amoksicillin</td>" in text
+    assert "716186003" in text and "ATC J01CA04" in text and "otsier seg selv" in text

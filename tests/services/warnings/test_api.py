@@ -430,3 +430,20 @@ def test_discovery_is_open_and_lists_each_hook_with_what_it_wants_fetched(platfo
     every = ("patient-view", "order-select", "order-sign")
     assert listed == {("critical-information", one) for one in every} | {("already-done", one) for one in every[1:]}
     assert all(one["description"] and one["prefetch"]["patient"] for one in tree["services"])
+
+
+def test_what_was_written_beside_a_code_of_none_could_not_be_checked_and_a_substance_beside_it_warns(
+    platform: Standing,
+) -> None:
+    word, other = fresh(), fresh()
+    none = {"system": "http://snomed.info/sct", "code": "716186003", "display": "No known allergy"}
+    drug = substance(substances.IBUPROFEN) | {"display": other}
+    codes = {"coding": [none], "text": word}, {"coding": [none, drug]}
+    left.extend(
+        (registered(platform, allergy(platform, code=code, **verified("confirmed"))), "citizen") for code in codes
+    )
+    answer = signed(platform, order(brand(5)))
+    (unchecked,), (warns,) = about(answer, word), about(answer, other)
+    assert (rule(unchecked), rule(warns), warns["indicator"]) == ("not-checked", "same-substance", "critical")
+    for one in (unchecked, warns):
+        assert "motsier seg selv" in one["detail"] and "No known allergy" not in one["summary"] + one["detail"]

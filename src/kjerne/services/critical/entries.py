@@ -15,7 +15,8 @@ from kjerne.fhir.dates import period
 from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.kj_profiles import BASE
-from kjerne.registries.negatives import OF_A_PART, Negative, names_what, negative_in
+from kjerne.registries.negatives import OF_A_PART, Negative, called, contradicts_itself, meant_by
+from kjerne.registries.negatives import negative_of as said_none
 from kjerne.registries.recorders import Author, recorder_in, writer_in
 
 Tree = Mapping[str, Any]
@@ -64,6 +65,8 @@ class Version(NamedTuple):
     negative: Negative = ""
     """It says that nothing is known, and is no danger: how grave it is and what was seen, which the profile demands of each
     entry, say nothing then."""
+    contradicts_itself: bool = False
+    """A code says that nothing is known, and something else that there is something: a danger, called by that."""
 
     @property
     def weighs_most(self) -> bool:
@@ -106,28 +109,31 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
     """What one version says, as it is to be read at this moment."""
     kinds = sorted(content_of(tree) - {VERIFICATION})
     concept = _concept(tree)
-    codes = tuple(_codings(concept))
+    codes, name, odd = tuple(_codings(concept)), _name(concept), False
+    if tree["resourceType"] != "Flag" and contradicts_itself(tree, concept):
+        # Called by what it says that there is, with every code: a danger is never read as none.
+        meant = [one for each in meant_by(tree, concept) for one in _codings(_object(each)) if one.code]
+        codes, odd = tuple(dict.fromkeys((*meant, *codes))), True
+        name = called(tree, concept).translate(_TURNING)
     noted = (
         *(str(value) for value in _extensions(tree, "KjNote")),
         *(one.get("text", "") for one in _objects(tree.get("note"))),
     )
     return Version(
-        number, at, kinds[0] if kinds else "", _name(concept), codes, _standing(tree, now), _certainty(tree),
+        number, at, kinds[0] if kinds else "", name, codes, _standing(tree, now), _certainty(tree),
         tree.get("criticality", ""), _reaction(tree), _source(tree), tuple(one.translate(_TURNING) for one in noted if one),
         str(next(_extensions(tree, "KjValidUntil"), "")), str(next(_extensions(tree, "KjImplanted"), "")),
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
         any(value is not False for value in _extensions(tree.get("code", {}), "KjInactiveIngredient")),
         _legible(writer_in(dict(tree))),
         next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
-        reaction_of(tree), source_of(tree), negative_of(tree),
+        reaction_of(tree), source_of(tree), negative_of(tree), odd,
     )  # fmt: skip
 
 
 def negative_of(tree: Tree) -> Negative:
     """Whether a record says that there is nothing, or nothing of some kinds; one list of codes for all that shows it."""
-    if tree["resourceType"] == "Flag" or names_what(tree):
-        return ""
-    return negative_in((one.system, one.code) for one in _codings(_concept(tree)) if one.code)
+    return "" if tree["resourceType"] == "Flag" else said_none(tree, _concept(tree))
 
 
 def contradicts(negative: Version, positive: Version) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import period
-from kjerne.registries.negatives import Negative, names_what, negative_in
+from kjerne.registries.negatives import Negative, called, contradicts_itself, negative_of
 from kjerne.services.summary.model import LOINC, Tree
 
 PREGNANCY_STATUS: Final = "82810-3"
@@ -165,9 +165,17 @@ def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tre
 
 def stated(tree: Tree) -> Negative:
     """Whether a record says that there is nothing, by each of its codes and by nothing that it names beside them."""
-    element = _NAMES.get(said(tree.get("resourceType")), "")
-    found = negative_in((system, code) for system, code, _ in codings(tree.get(element)))
-    return "" if names_what(tree) else found
+    return negative_of(tree, tree.get(_NAMES.get(said(tree.get("resourceType")), "")))
+
+
+def name_beside(tree: Mapping[str, Any]) -> str:
+    """What a record is called that says of itself both that there is nothing and that there is something; else empty."""
+    return called(tree, tree.get(_NAMES.get(said(tree.get("resourceType")), "")))
+
+
+def is_odd(tree: Mapping[str, Any]) -> bool:
+    """Whether a record says of itself both."""
+    return contradicts_itself(tree, tree.get(_NAMES.get(said(tree.get("resourceType")), "")))
 
 
 def standing(trees: Sequence[Tree], *, is_whole: bool) -> list[Tree]:

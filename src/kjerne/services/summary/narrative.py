@@ -15,7 +15,7 @@ from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
 from kjerne.fhir.system_labels import label_of
 from kjerne.registries.summary_words import said as in_words
 from kjerne.registries.summary_words import say
-from kjerne.services.summary.choosing import RESULTS_SHOWN, moment_of, name_of, recorded, stated
+from kjerne.services.summary.choosing import RESULTS_SHOWN, is_odd, moment_of, name_beside, name_of, recorded, stated
 from kjerne.services.summary.model import Section, Tree
 
 TEXT_CHARACTERS: Final = 300
@@ -84,8 +84,10 @@ def _negatives(section: Section, language: str) -> Iterator[str]:
 
 def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
     concepts = list(_concepts(tree, around))
+    if is_odd(tree):
+        concepts += [one["substance"] for one in objects(tree.get("reaction")) if one.get("substance")]
     cells = (
-        _name(tree, concepts),
+        name_beside(tree) or _name(tree, concepts),
         ", ".join(_codes(concepts)),
         "; ".join(_details(tree, language)),
         _date(tree),
@@ -132,6 +134,8 @@ def _codes(concepts: Sequence[Any]) -> dict[str, None]:
 
 def _details(tree: Tree, language: str) -> Iterator[str]:
     is_negative = bool(stated(tree))
+    if is_odd(tree):
+        yield say(language, "negative.contradicts")
     for key, word in _DETAILS:
         if key not in tree or (is_negative and key in _OF_REACTIONS):
             continue

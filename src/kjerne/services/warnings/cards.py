@@ -86,18 +86,21 @@ class Cards:
         )  # fmt: skip
 
     def _facts(self, one: Allergy) -> str:
-        return self._say(
+        told = self._say(
             "detail.entry", entry=plain(self._entry(one)),
             certainty=self._say(f"certainty.{'confirmed' if one.is_confirmed else 'open'}"),
             criticality=self._say(f"criticality.{'high' if one.is_weighty else 'other'}"),
         )  # fmt: skip
+        return f"{told} {self._say('detail.contradicts')}" if one.contradicts_itself else told
 
     def _unchecked(self, findings: Sequence[Finding]) -> Card:
         medicines = list(dict.fromkeys(self._medicine(one.medicine) for one in findings))
         entries = list(dict.fromkeys(self._entry(one.allergy) for one in findings))
         self.named.update(one.allergy.id for one in findings if self._entry(one.allergy) in entries[:LISTED])
         summary = self._fitting("summary.not-checked", _first_of(medicines), _first_of(entries))
-        parts = self._say("detail.not-checked"), self._list("medicines", medicines), self._list("entries", entries)
+        parts = [self._say("detail.not-checked"), self._list("medicines", medicines), self._list("entries", entries)]
+        if odd := list(dict.fromkeys(self._entry(one.allergy) for one in findings if one.allergy.contradicts_itself)):
+            parts.append(f"{self._list('entries', odd)} {self._say('detail.contradicts')}")
         indicator = strongest(findings)
         uuid = self._made.card("not-checked", indicator)
         topic = self._say("topic.not-checked")

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.fhir.cds_hooks import codings, led_to, named, objects, said
 from kjerne.fhir.systems import canonical
+from kjerne.registries.negatives import contradicts_itself, meant_by
 
 Tree = Mapping[str, Any]
 
@@ -67,7 +68,8 @@ class Part(NamedTuple):
 
 class Allergy(NamedTuple):
     """An entry that may warn. `is_weighty`: of high criticality; `of_medicine`: a reaction to a medicine, or to nobody knows
-    what; `of_excipient`: what is named is an excipient of what it was in."""
+    what; `of_excipient`: what is named is an excipient of what it was in; `contradicts_itself`: a code of it
+    says that there is nothing, and is none of its parts."""
 
     id: str
     name: str
@@ -76,6 +78,7 @@ class Allergy(NamedTuple):
     is_weighty: bool = False
     of_medicine: bool = True
     of_excipient: bool = False
+    contradicts_itself: bool = False
 
     @property
     def codes(self) -> frozenset[Code]:
@@ -102,9 +105,7 @@ def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
     verified = {code for _, code, _ in codings(tree.get("verificationStatus"))}
     if verified & NEVER or {code for _, code, _ in codings(tree.get("clinicalStatus"))} & OVER or is_past(tree, now):
         return None
-    concepts = [tree.get("code")] + [
-        one.get("substance") for one in objects(tree.get("reaction")) if one.get("substance")
-    ]
+    concepts = meant_by(tree, tree.get("code"))
     categories = {said(one) for one in _list(tree.get("category"))}
     parts = frozenset(part for one in concepts if (part := _part(one)) is not None)
     of_registers = any(code.system in OF_REGISTERS for one in parts for code in one.codes)
@@ -116,6 +117,7 @@ def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
         is_weighty=tree.get("criticality") == "high",
         of_medicine=not categories or bool(categories & MEDICAL) or of_registers,
         of_excipient=_says_excipient(tree),
+        contradicts_itself=contradicts_itself(tree, tree.get("code")),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
 from kjerne.fhir.dates import period
-from kjerne.registries.negatives import names_what, negative_in
+from kjerne.registries.negatives import called, negative_of
 from kjerne.services.warnings import reading
 
 Tree = Mapping[str, Any]
@@ -36,15 +36,15 @@ def stands(name: str, tree: Tree, now: datetime) -> bool:
 
 
 def is_nothing(tree: Tree) -> bool:
-    """Whether an allergy says that there is none: by each of its codes, and by no substance that it names beside them. What it
-    was seen to do says nothing, since kjernejournal's profile demands that of every entry."""
-    return bool(negative_in((system, code) for system, code, _ in codings(tree.get("code")))) and not names_what(tree)
+    """Whether an allergy says that there is none, and nothing else."""
+    return bool(negative_of(tree, tree.get("code")))
 
 
 def name_of(tree: Tree) -> str:
     """What an entry is called: in its own words, by its device, by its category; else its type."""
     return (
-        named(tree.get("code"))
+        called(tree, tree.get("code"))
+        or named(tree.get("code"))
         or _device(tree)
         or named(tree.get("category"))
         or _code(tree)

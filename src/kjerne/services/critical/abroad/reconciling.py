@@ -88,7 +88,7 @@ def says_several(now: Version, means: Means | None = None) -> bool:
     """Whether the codes of an entry do not say the same: two of one system, of which neither is a kind of the other as far as
     that is known (`means`; in ATC by the code itself), or one that says that there is nothing beside one that says something."""
     negatives = _negatives(now)
-    if 0 < len(negatives) < len({(one.system, one.code) for one in now.codes if one.code}):
+    if now.contradicts_itself or 0 < len(negatives) < len({(one.system, one.code) for one in now.codes if one.code}):
         return True
     wider = means.wider if means else frozenset()
     by_system = dict[str, set[str]]()
