@@ -16,7 +16,7 @@ from kjerne.services.critical.groups import Entered, relation
 from kjerne.services.warnings.knowledge import OF_SUBSTANCES
 from kjerne.services.warnings.reading import ATC, MEDICINES, SNOMED, SUBSTANCES
 from kjerne.store import loading
-from kjerne.transferring import Kinds, meanings
+from kjerne.transferring import Kinds, are_two, meanings
 from services.critical.test_groups import entry
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -56,6 +56,47 @@ async def test_substances_are_one_by_code_ingredient_and_group_and_never_by_what
     loaded: Any, one: tuple[str, str], other: tuple[str, str], found: str | None
 ) -> None:
     assert await related(loaded, one, other) == found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("B01AC06", "N02BA01", False),
+        ("J01CA04", "M01AE01", True),
+        ("J01CA04", "J01DB01", True),
+        ("J01CA04", "N02BE01", False),
+        ("N02BE01", "J01XX07", False),
+        ("J01CA", "M01AE01", False),
+    ],
+)
+async def test_codes_of_atc_are_of_two_substances_where_both_are_known_to_be_others(
+    loaded: Any, one: str, other: str, found: bool
+) -> None:
+    assert await are_two(loaded, [one], [other]) is found
+    assert await are_two(loaded, [other], [one]) is found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("N02BE01", "J01XX01", True),
+        ("C01DA02", "C05AE01", False),
+        ("N02BE01", "N02BE51", False),
+        ("J01CA04", "N02BE01", True),
+        ("B01AC06", "N02BA01", False),
+    ],
+)
+async def test_a_loaded_atc_tells_two_substances_by_their_names(loaded: Any, one: str, other: str, found: bool) -> None:
+    """One substance has one name under all its codes, and what is called a combination may have it."""
+    names = {
+        "N02BE01": "paracetamol", "N02BE51": "paracetamol, combinations excl. psycholeptics", "J01XX01": "fosfomycin",
+        "C01DA02": "glyceryl trinitrate", "C05AE01": "glyceryl trinitrate", "J01CA04": "amoxicillin",
+        "B01AC06": "acetylsalicylic acid", "N02BA01": "aspirin",
+    }  # fmt: skip
+    parts = [Known(code, name) for code, name in names.items()]
+    await loading.load(loaded, loading.Of(ATC, "x", "made up", "test", b"atc"), parts, NOW)
+    assert await are_two(loaded, [one], [other]) is found
+    assert await are_two(loaded, [other], [one]) is found
 
 
 async def test_a_reaction_to_an_excipient_of_a_brand_is_none_to_its_substance(loaded: Any) -> None:

@@ -56,7 +56,7 @@ def abroad_of(
     registers = SERVICES[SERVICE].registers
     return Abroad(
         store.wrap, patients, store.people, Related(book, meanings), digests, guides, parse, identify,
-        lambda authorization: registers.get(authorization, frozenset()),
+        lambda authorization: registers.get(authorization, frozenset()), are_two,
     )  # fmt: skip
 
 
@@ -94,6 +94,11 @@ async def meanings(conn: Connection, entries: Sequence[Entry]) -> list[Means]:
     of; of the rest its codes, and what SNOMED CT says that those are kinds of."""
     knowledge = await Knowledge.at(conn)
     return [await _meaning(knowledge, one) for one in entries]
+
+
+async def are_two(conn: Connection, one: Collection[str], other: Collection[str]) -> bool:
+    """Whether codes of ATC are known to be of two substances, by what is loaded."""
+    return await (await Knowledge.at(conn)).are_two(one, other)
 
 
 async def _meaning(knowledge: Knowledge, entry: Entry) -> Means:

@@ -4,14 +4,14 @@ what is said was understood. Nothing is guessed: a part that is not understood i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from kjerne.services.warnings import kin as maps
 from kjerne.services.warnings import registers
 from kjerne.services.warnings.kin import Kin
-from kjerne.services.warnings.matching import LEAST_ATC, Meaning, Thing, over
+from kjerne.services.warnings.matching import LEAST_ATC, Meaning, Thing, are_two, over
 from kjerne.services.warnings.reading import ATC, FEST, MEDICINES, SNOMED, SUBSTANCES, Allergy, Code, Medicine, Part
 from kjerne.services.warnings.registers import NOTHING, WHOLE_ATC, Atc, Fest
 from kjerne.services.warnings.wording import words
@@ -303,6 +303,15 @@ class Knowledge:
     def same_as(self, codes: Iterable[Code]) -> frozenset[Code]:
         """The other codes of substances, ATC's among them, by the loaded map."""
         return frozenset(each for one in codes for each in self._kin.same.get(one, NOTHING))
+
+    async def are_two(self, one: Collection[str], other: Collection[str]) -> bool:
+        """Whether codes of ATC are known to be of two substances: by what is in them, or by the names that a loaded ATC has of
+        all of them. ATC sorts by use, so that one substance has several codes: what is not known may be one."""
+        if self._atc.with_others(one) & self._atc.with_others(other):
+            return False
+        parts = [frozenset({Part(frozenset(Code(ATC, code) for code in codes))}) for codes in (one, other)]
+        first, second = [await self.of_allergy(Allergy("", "", each)) for each in parts]
+        return are_two(first, second, is_named=all(self._atc.names.get(code) for code in (*one, *other)))
 
     async def kinds_of(self, codes: Iterable[Code]) -> frozenset[Code]:
         """What codes are kinds of, by SNOMED CT's hierarchy; not themselves."""

@@ -120,6 +120,15 @@ def is_comparable(allergy: Allergy, its: Meaning, other: Meaning) -> bool:
     return not _may_share(its, other) and _are_apart(its.kinds, other.kinds | other.beside)
 
 
+def are_two(one: Meaning, other: Meaning, *, is_named: bool = False) -> bool:
+    """Whether two entries are known to be about two things: nothing that is in one is in the other, and they are known to have two
+    names (`is_named`), or all of both was understood and nothing may be in both."""
+    if one.medicines & other.medicines or one.substances & other.substances or one.atc & other.atc:
+        return False
+    is_known = one.is_whole and other.is_whole and one.kinds and other.kinds
+    return is_named or bool(is_known and not _may_share(one, other) and _are_apart(one.kinds, other.kinds))
+
+
 def _may_share(its: Meaning, other: Meaning) -> bool:
     """Whether what may be in one is in the other, or may be."""
     inside = other.substances | other.excipients

@@ -347,12 +347,21 @@ def test_what_is_restricted_against_the_reader_is_new_to_her_and_she_is_told_tha
 
 
 def test_what_is_taken_in_is_no_other_substance_than_the_entry_says(platform: Standing) -> None:
-    number = kept(platform, allergy("J01XX07", ATC, fresh()))
-    other = {"coding": [{"system": ATC, "code": "N02BE01", "display": "Paracetamol"}]}
+    number = kept(platform, allergy("J01CA04", ATC, fresh()))
+    other = {"coding": [{"system": ATC, "code": "M01AE01", "display": "Ibuprofen"}]}
     refused = decide(platform, number, decision("take-in", resource=own_allergy(platform, code=other)))
     assert (refused.status, rule(refused)) == (422, "other-code")
-    group = {"coding": [{"system": ATC, "code": "J01XX", "display": "Andre antibakterielle midler"}]}
+    group = {"coding": [{"system": ATC, "code": "J01CA", "display": "Penicilliner med utvidet spektrum"}]}
     assert decide(platform, number, decision("take-in", resource=own_allergy(platform, code=group))).status == 201
+
+
+def test_another_code_of_one_substance_is_no_other_substance(platform: Standing) -> None:
+    """ATC sorts by use: acetylsalicylic acid has a code for each."""
+    number = kept(platform, allergy("N02BA01", ATC, fresh()), allergy("J01XX07", ATC, fresh()))
+    aspirin = {"coding": [{"system": ATC, "code": "B01AC06", "display": "Acetylsalisylsyre"}]}
+    for place in (FIRST, FIRST + 1):  # of the second nobody here knows what it is: it may be the same
+        taken = decide(platform, number, decision("take-in", resource=own_allergy(platform, code=aspirin)), place=place)
+        assert taken.status == 201, taken.response.text
 
 
 def test_references_in_a_circle_end(platform: Standing) -> None:

@@ -101,13 +101,13 @@ def says_several(now: Version, means: Means | None = None) -> bool:
     )
 
 
-def is_of_another(foreign: Foreign, sent: Tree) -> bool:
-    """Whether a resource is by its ATC codes about another substance than the entry: of what is taken in, the record says that
-    the document said it. A code of another system is a clinician's translation."""
-    said = {one.code for one in foreign.entry.now.codes if one.system == ATC} if foreign.entry else set()
-    taken = {code for system, code, _ in codings(sent.get("code")) if canonical(system) == ATC}
+def other_codes(foreign: Foreign, sent: Tree) -> tuple[frozenset[str], frozenset[str]] | None:
+    """The ATC codes of an entry and those of a resource, where neither says a code or group of the other's; None for the rest. A
+    code of another system is a clinician's translation."""
+    said = frozenset(one.code for one in foreign.entry.now.codes if one.system == ATC) if foreign.entry else frozenset()
+    taken = frozenset(code for system, code, _ in codings(sent.get("code")) if canonical(system) == ATC)
     near = any(one.startswith(other) or other.startswith(one) for one in said for other in taken)
-    return bool(said and taken) and not near
+    return None if near or not (said and taken) else (said, taken)
 
 
 def _negatives(now: Version) -> set[tuple[str, str]]:

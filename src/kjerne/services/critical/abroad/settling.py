@@ -8,7 +8,7 @@ same book and rules as a registration (law, K146 to K149; decision 76).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,7 @@ from kjerne.registries.named import named_in
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.abroad import identity, reading
 from kjerne.services.critical.abroad.reading import Document, Foreign
-from kjerne.services.critical.abroad.reconciling import Compared, compared, is_of_another, proposed, says_several
+from kjerne.services.critical.abroad.reconciling import Compared, compared, other_codes, proposed, says_several
 from kjerne.services.critical.abroad.refusing import refused
 from kjerne.services.critical.groups import Means
 from kjerne.services.critical.kinds import TYPES
@@ -103,7 +103,8 @@ class Opened:
 @dataclass(frozen=True)
 class Abroad:
     """What is known of them in one house. `parse` reads bytes strictly, by their media type; `kinds` says what an authorisation
-    may register, by the service's law: whoever may register anything brings documents and settles their entries (law, K146)."""
+    may register, by the service's law: whoever may register anything brings documents and settles their entries (law, K146).
+    `are_two` says whether codes of ATC are known to be of two substances."""
 
     wrap: Wrap
     patients: Patients
@@ -114,6 +115,7 @@ class Abroad:
     parse: Parse
     identify: Callable[[str], PatientRef]
     kinds: Callable[[str], frozenset[str]]
+    are_two: Callable[[Connection, Collection[str], Collection[str]], Awaitable[bool]]
 
     def what(self, caller: Caller | None) -> str:
         """As the law is asked about what is brought and settled: all that the caller's role may register."""
@@ -297,7 +299,8 @@ class Abroad:
             raise refused(422, says, "resource", "kind-not-told", todo=todo, code="required")
         if sent.get("resourceType") != foreign.type:
             raise refused(422, f"the entry is a {foreign.type}", "resource.resourceType", "entry-type", code="value")
-        if is_of_another(foreign, sent):
+        # Of what is taken in, the record says that the document said it.
+        if (codes := other_codes(foreign, sent)) and await self.are_two(conn, *codes):
             says, todo = "the resource is about another substance than the entry", "Register it by itself."
             raise refused(422, says, "resource.code", "other-code", todo=todo, code="business-rule")
         number = parse(await self.people.number(conn, grant))
