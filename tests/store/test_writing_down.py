@@ -15,11 +15,11 @@ from kjerne.exchange import Stale
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.index import index
-from kjerne.store import followup
+from kjerne.store import followup, writing_down
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader
 from kjerne.store.records import Change, hold
-from kjerne.store.writing_down import held_still, write_down
+from kjerne.store.writing_down import held_still, looking, write_down
 
 from .conftest import CALLER, Desk
 from .test_finding import file, observation
@@ -28,6 +28,12 @@ OBSERVATION = type_number("Observation")
 READER = replace(CALLER, hpr="9144870")
 """Who filed something has seen it too, and is told as well."""
 Seen = tuple[int, UUID, int]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long that whoever waits here is still waiting when the test has done what it waits for."""
+    monkeypatch.setattr(writing_down, "PATIENCE_SECONDS", 25.0)
 
 
 async def rows(desk: Desk, patient: int) -> list[list[str]]:
@@ -139,6 +145,72 @@ async def test_a_correction_that_comes_while_a_row_is_written_waits_for_it_and_t
             assert await waits_for_a_lock(desk, correction), "whoever corrects does not see the row"
         await correction
     assert await told(desk, grant) == [1]
+
+
+async def test_who_writes_for_long_is_not_waited_for_and_nothing_is_written_down(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_down, "PATIENCE_SECONDS", 0.05)
+    patient = await desk.person()
+    grant = await desk.grant(patient, "search", caller=READER)
+    async with desk.store.pool.acquire() as page:
+        async with desk.store.pool.acquire() as writing, writing.transaction():
+            await hold(writing, await desk.grant(patient, "file"))
+            with pytest.raises(Stale):
+                await write_down(page, [(grant, [])])
+            with pytest.raises(Stale):
+                async with held_still(page, grant, if_=True):
+                    pytest.fail("she is not held")
+        assert await rows(desk, patient) == []
+        await write_down(page, [(grant, [])])
+        assert await page.fetchval("SHOW lock_timeout") == "0", "what comes after on this connection is as it was"
+    assert await rows(desk, patient) == [[]]
+
+
+async def test_few_wait_for_who_is_writing_and_all_others_leave_their_connection(desk: Desk) -> None:
+    patient, other = await desk.person(), await desk.person()
+    grant, of_other = await desk.grant(patient, "search", caller=READER), await desk.grant(other, "search")
+    async with desk.store.pool.acquire() as writing, writing.transaction():
+        await hold(writing, await desk.grant(patient, "file"))
+        page = begun(desk, lambda conn: write_down(conn, [(grant, [])]))
+        assert await waits_for_a_lock(desk, page)
+        for _ in range(5):
+            with pytest.raises(Stale):
+                await asyncio.wait_for(begun(desk, lambda conn: write_down(conn, [(grant, [])])), 20)
+        assert not page.done()
+        await asyncio.wait_for(begun(desk, lambda conn: write_down(conn, [(of_other, [])])), 20)
+        assert await rows(desk, other) == [[]], "a page of another patient waits for nobody"
+    await page
+    assert await rows(desk, patient) == [[]]
+
+
+async def test_who_looks_anew_has_no_connection_until_fewer_wait_for_who_is_writing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, patient = desk.store.pool, await desk.person()
+    grant = await desk.grant(patient, "search", caller=READER)
+    made: list[str] = []
+
+    async def look() -> None:
+        async with looking(pool, grant, 2) as conn:
+            made.append("look")
+            await write_down(conn, [(grant, [])])
+
+    async with pool.acquire() as writing:
+        async with writing.transaction():
+            await hold(writing, await desk.grant(patient, "file"))
+            first = begun(desk, lambda conn: write_down(conn, [(grant, [])]))
+            assert await waits_for_a_lock(desk, first)
+            anew = [asyncio.create_task(look()) for _ in range(5)]
+            for _ in range(5):  # of 4 connections the writer has one, and who waits one
+                assert await asyncio.wait_for(pool.fetchval("SELECT 1"), 20) == 1
+            with monkeypatch.context() as short, pytest.raises(Stale):
+                short.setattr(writing_down, "PATIENCE_SECONDS", 0.05)
+                await look()
+            assert made == []
+        await asyncio.gather(first, *anew)
+    assert len(made) == 5
+    assert await rows(desk, patient) == [[]] * 6
 
 
 async def test_two_readers_of_one_patient_do_not_wait_for_each_other(desk: Desk) -> None:

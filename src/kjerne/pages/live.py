@@ -22,7 +22,7 @@ import msgspec
 from kjerne.access import Action, Attestation, Caller, CallerKind, Coded, Grant, Label
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import ATTEMPTS, Denied, PatientRef, Unattested, granted
+from kjerne.exchange import Denied, PatientRef, Unattested, granted
 from kjerne.fhir import smart
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode
@@ -55,7 +55,7 @@ from kjerne.store.house import Store
 from kjerne.store.pool import Connection
 from kjerne.store.reading import Reader, Record
 from kjerne.store.registers import PractitionerRow
-from kjerne.store.writing_down import held_still, write_down
+from kjerne.store.writing_down import looking, write_down
 
 T = TypeVar("T")
 SERVICE = "results"
@@ -304,8 +304,7 @@ class LivePages:
         looks = count(1)
 
         async def use(grant: Grant) -> Chart:
-            last = bool(shows) and next(looks) == ATTEMPTS
-            async with self.store.pool.acquire() as conn, held_still(conn, grant, if_=last):
+            async with looking(self.store.pool, grant, next(looks) if shows else 1) as conn:
                 read = self.reader.look if shows else self.reader.all_of
                 found = await read(conn, grant, [type_number(name) for name in TYPES], CHART_LIMIT)
                 records = [record for record, _ in found]

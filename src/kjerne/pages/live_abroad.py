@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from itertools import count
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from kjerne.services.critical.kinds import SERVICE
 from kjerne.store import registers
 from kjerne.store.abroad import Held, Media
 from kjerne.store.pool import Connection
+from kjerne.store.writing_down import room
 
 SYSTEM: Final = "kjerne /clinician"
 """What a document that is brought on a page was sent with."""
@@ -66,8 +68,11 @@ class AbroadPages(LivePages):
         self, who: Identity, visit: Visit, number: UUID, *, tells_beside: bool = True
     ) -> AbroadChart:  # fmt: skip
         """Two audited looks: at the document, and at what is told of beside it."""
+        looks = count(1)
 
         async def use(grant: Grant) -> tuple[Opened | None, Patient]:
+            if next(looks) > 1:
+                await room(self.store.pool)
             async with self.store.pool.acquire() as conn:
                 opened = await self.foreign.opened(conn, grant, number, tells_beside=tells_beside)
                 return opened, await self._patient(conn, grant, who, visit)

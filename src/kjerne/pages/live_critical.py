@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kjerne.access import Caller, Grant
 from kjerne.errors import Refusal
-from kjerne.exchange import ANY_KIND, ATTEMPTS, Denied, PatientRef
+from kjerne.exchange import ANY_KIND, Denied, PatientRef
 from kjerne.fhir.corrections import says_otherwise
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.encode import decode, encode
@@ -45,7 +45,7 @@ from kjerne.store.followup import Notice
 from kjerne.store.pool import Connection, Pool
 from kjerne.store.reading import Record
 from kjerne.store.records import Current
-from kjerne.store.writing_down import held_still, write_down
+from kjerne.store.writing_down import looking, write_down
 
 CRITICAL: Final = "critical-information"
 TYPES: Final = frozenset(types_by_service()[CRITICAL])
@@ -92,8 +92,7 @@ class CriticalPages(LivePages):
         looks = count(1)
 
         async def use(grant: Grant) -> tuple[list[Group], Patient]:
-            last = next(looks) == ATTEMPTS
-            async with self.store.pool.acquire() as conn, held_still(conn, grant, if_=last):
+            async with looking(self.store.pool, grant, next(looks)) as conn:
                 person = await self.person(conn, visit.patient)
                 if who.kind == "practitioner":
                     person = replace(person, number=await self.store.people.number(conn, grant))
@@ -126,9 +125,10 @@ class CriticalPages(LivePages):
 
     async def critical_alike(self, who: Identity, visit: Visit, draft: Draft) -> tuple[Entry, ...]:
         """By the same code or name, or as the same substance by what terminology is loaded."""
+        looks = count(1)
 
         async def use(grant: Grant) -> tuple[Entry, ...]:
-            async with self.store.pool.acquire() as conn:
+            async with looking(self.store.pool, grant, next(looks)) as conn:
                 groups = await self._groups(conn, grant)
                 found = await self._alike(conn, draft, _of(groups))
                 await write_down(conn, [(grant, _named(_with_others(all_of_it(found), beside(groups))))])

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 from asyncpg.protocol import protocol as driver
@@ -166,6 +166,7 @@ class _Taught(Connection):
     """
 
     kinds: Kinds
+    places: asyncio.Semaphore
     _check_open: Callable[[], None]
     _drop_global_statement_cache: Callable[[], None]
     _protocol: Any
@@ -200,10 +201,19 @@ class _Taught(Connection):
         return known
 
 
+def places_of(conn: Connection) -> asyncio.Semaphore:
+    """`Pool.places` of the pool that the connection is of."""
+    return cast("_Taught", conn).places
+
+
 class Pool:
-    """At most `size` connections, used last in first out. Made by `open_pool`."""
+    """At most `size` connections, used last in first out. Made by `open_pool`.
+
+    `places` are for those that wait for another's lock with a connection in hand: as many as leave most of them to others.
+    """
 
     def __init__(self, dsn: str, size: int, seconds: float) -> None:
+        self.places = asyncio.Semaphore(max(1, size // 4))
         self._dsn = dsn
         self._size = size
         self._seconds = seconds
@@ -313,6 +323,7 @@ class Pool:
         finally:
             self._opening -= 1
         conn.kinds = self._kinds
+        conn.places = self.places
         self._open.add(conn)
         return conn
 

@@ -19,7 +19,7 @@ from kjerne.services.summary.model import Section, Summary, Tree
 from kjerne.store import registers
 from kjerne.store.patients import Held, Patients, is_left
 from kjerne.store.pool import Pool
-from kjerne.store.writing_down import write_down
+from kjerne.store.writing_down import room, write_down
 
 BASE: Final = "/fhir/R4"
 AT_ONCE_TREES: Final = 100
@@ -48,6 +48,8 @@ class Making:
         """
         for attempt in range(ATTEMPTS):
             try:
+                if attempt:
+                    await room(self.pool)
                 sources = await self.drawing.sources(asking, proven=attempt == 0)
                 document_ = await self._written(asking, sources)
                 return document_, frozenset(sources.shut.values()) if self._tells(asking) else frozenset()
