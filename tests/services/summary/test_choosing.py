@@ -123,8 +123,15 @@ def test_what_says_that_there_is_nothing_stands_where_a_clinician_said_so_and_no
     whole = allergy(code=concept(SNOMED, "716186003"), **recorder())
     part = allergy(code=concept(SNOMED, "429625007"), **recorder())
     nameless = allergy(code=concept(SNOMED, "716186003"), recordedDate="2026-01-01")
+    here = {key: value for key, value in recorder().items() if key != "recordedDate"} | {
+        "meta": {"lastUpdated": "2026-11-27T10:00:00Z"}
+    }
+    dayless = allergy(code=concept(SNOMED, "716186003"), **here)
+    others = dayless | {"recorder": {"display": "Lege Legesen"}}
     empty = allergy(code=concept(ABSENT_UNKNOWN, "no-allergy-info"), **recorder())
     real = allergy()
+    assert standing([dayless, others], is_whole=True) == [dayless]
+    assert recorded(dayless) == ("Lege Legesen", "2026-11-27T10:00:00Z")
     assert standing([whole], is_whole=True) == [whole]
     assert standing([whole, nameless, empty], is_whole=True) == [whole]
     assert standing([whole, part, real], is_whole=True) == [part, real]

@@ -205,10 +205,15 @@ def gravest_first(trees: Iterable[Tree]) -> list[Tree]:
 
 
 def recorded(tree: Tree) -> tuple[str, str] | None:
-    """Who recorded a statement and when; None where one of the two is not said."""
+    """Who recorded a statement and when; None where one of the two is not said.
+
+    What a health worker registered here without a day is of the day on which it was written here, as icon and box have it.
+    """
     who = next((text for key in ("recorder", "asserter", "informationSource", "requester", "source", "author")
                 for one in objects(tree.get(key)) if (text := name_of(tree, one))), "")  # fmt: skip
     when = next((text for key in _DATES if (text := said(tree.get(key)))), "")
+    if not when and any(said(one.get("reference"))[:1] == "#" for one in objects(tree.get("recorder"))):
+        when = next((said(one.get("lastUpdated")) for one in objects(tree.get("meta"))), "")
     return (who, when) if who and when else None
 
 
