@@ -31,7 +31,7 @@ from services.critical.foreign import (
 from services.critical.records import HOSPITAL, NURSE, SNOMED, ask, clinical, faults, registered, rows
 from services.critical.records import allergy as own_allergy
 from services.critical.test_api import chosen
-from services.test_standards_registered import NEED, consent
+from services.test_standards_registered import NEED, consent, send
 from words import fresh
 
 
@@ -344,6 +344,8 @@ def test_what_is_restricted_against_the_reader_is_new_to_her_and_she_is_told_tha
         assert found["proposal"] != "new" or "something may be hidden" in said
     finally:
         chosen(platform, about, choice.tree | {"status": "inactive"})
+        gone = send(platform, "DELETE", f"AllergyIntolerance/{here['id']}", about=about, version=1, **NEED)
+        assert gone.status in (200, 204)
 
 
 def test_what_is_taken_in_is_no_other_substance_than_the_entry_says(platform: Standing) -> None:
