@@ -121,8 +121,8 @@ def is_comparable(allergy: Allergy, its: Meaning, other: Meaning) -> bool:
 
 
 def are_two(one: Meaning, other: Meaning, *, is_named: bool = False) -> bool:
-    """Whether two entries are known to be about two things: nothing that is in one is in the other, and they are known to have two
-    names (`is_named`), or all of both was understood and nothing may be in both."""
+    """Whether two entries are known to be about two things: nothing that is in one is in the other, and they have two names
+    (`is_named`), or all of both was understood and nothing may be in both."""
     if one.medicines & other.medicines or one.substances & other.substances or one.atc & other.atc:
         return False
     is_known = one.is_whole and other.is_whole and one.kinds and other.kinds
