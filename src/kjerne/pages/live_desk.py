@@ -206,7 +206,7 @@ class DeskPages(CriticalPages):
     async def _but_shut(
         self, who: Identity, found: Sequence[followup.Notice], answers: dict[tuple[int, str], Grant | Denial | None]
     ) -> Sequence[followup.Notice]:
-        """Where no choice may be told: without those of whom, or of what, the patient has shut to this reader since (law, K169).
+        """Where no choice may be told: without those of whom, or of what, the patient has shut to this reader since (law, K168).
 
         A notice without a name would say that one of those whom she has read has done so. It is kept, and told once it is open.
         `answers` holds what the law said of each patient and service, for the turns that follow.
