@@ -191,8 +191,7 @@ def test_a_record_about_one_person_is_not_filed_on_another(platform: Standing, m
         "urn:oid:2.16.578.1.12.4.1.4.1",
         "URN:OID:2.16.578.1.12.4.1.4.1",
         "2.16.578.1.12.4.1.4.2",
-        "urn:OID:2.16.578.1.12.4.1.4.3",
-        "urn:uid:2.16.578.1.12.4.1.4.1",
+        "urn:uid:2.16.578.1.12.4.1.4.3",
     ],
 )
 def test_a_header_and_a_body_that_name_two_people_are_refused_however_the_national_system_is_spelled(
