@@ -481,7 +481,10 @@ async def test_a_date_in_a_list_says_what_it_is_of_and_is_the_samples_where_that
         "desk": (desk, r'<span class="quiet num">([^<]*\d{4})</span></span></button>'),
         "unread": (page, r'<li class="unread">.*?</strong><span>([^<]*\d{4})'),
         "texts": (page, r'<strong>[^<]*</strong><span><span class="num">([^<]*)</span> ·'),
-        "reports": (report, r'<strong>[^<]*</strong><span class="num">([^<]*\d{4})'),
+        "reports": (
+            report,
+            r'</strong>(?:<span class="of-other">.*?</span></span>)?<span><span class="num">([^<]*\d{4})',
+        ),
         "home": (home, r'<span class="card-date">([^<]*)</span>'),
     }
     for name, (shown, where) in lists.items():

@@ -15,6 +15,7 @@ import pytest
 from kjerne.sandbox.front.writing import LANGUAGES
 from kjerne.sandbox.sts.clients import PAGES_CLIENT, STAFF_CLIENT
 from platform_fixture import Standing
+from started import Platform, started
 
 NEEDED = ("bash", "curl", "openssl", "jq", "xxd")
 SEARCH = {"op": "post_pps_v2_by_type_search", "p_type": "Observation", "media": "application/x-www-form-urlencoded"}
@@ -29,8 +30,23 @@ CALLS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def stands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One whose clock is the machine's, as that of the programs is."""
+    with started(
+        [sys.executable, "-m", "kjerne.cli"], tmp_path_factory.mktemp("programs") / "data", people=1
+    ) as platform:
+        yield platform
+
+
 @pytest.fixture
-def browser(platform: Standing) -> Iterator[httpx.Client]:
+def browser(stands: Platform) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stands.url, trust_env=False, headers={"accept-language": "en"}) as http:
+        yield http
+
+
+@pytest.fixture
+def reader(platform: Standing) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=platform.url, trust_env=False, headers={"accept-language": "en"}) as http:
         yield http
 
@@ -85,19 +101,19 @@ def test_an_open_address_is_called_without_a_token(browser: httpx.Client, tmp_pa
     assert "200" in run("kjerne_call.py", text, tmp_path).splitlines()
 
 
-def test_every_quick_start_has_this_platforms_addresses(platform: Standing, browser: httpx.Client) -> None:
+def test_every_quick_start_has_this_platforms_addresses(platform: Standing, reader: httpx.Client) -> None:
     for one in LANGUAGES:
-        page = browser.get(f"/sandbox/quickstart?in={one.key}")
+        page = reader.get(f"/sandbox/quickstart?in={one.key}")
         assert page.status_code == 200
-        text = browser.get(f"/sandbox/quickstart/{one.file}").text
+        text = reader.get(f"/sandbox/quickstart/{one.file}").text
         assert f"{platform.url}/pps/v2/Observation/_search" in text
         assert platform.nin("citizen") in text
         assert '"toa"' not in text.replace("\\", "")
         assert not [mark for mark in ("{{", "{%") if mark in text]
-    assert browser.get("/sandbox/quickstart?in=cobol").status_code == 404
+    assert reader.get("/sandbox/quickstart?in=cobol").status_code == 404
 
 
-def test_only_published_keys_are_handed_out(browser: httpx.Client) -> None:
-    assert browser.get(f"/sandbox/clients/{STAFF_CLIENT}.pem").text.startswith("-----BEGIN PRIVATE KEY-----")
-    assert browser.get(f"/sandbox/clients/{PAGES_CLIENT}.pem").status_code == 404
-    assert browser.get("/sandbox/clients/provider.pem").status_code == 404
+def test_only_published_keys_are_handed_out(reader: httpx.Client) -> None:
+    assert reader.get(f"/sandbox/clients/{STAFF_CLIENT}.pem").text.startswith("-----BEGIN PRIVATE KEY-----")
+    assert reader.get(f"/sandbox/clients/{PAGES_CLIENT}.pem").status_code == 404
+    assert reader.get("/sandbox/clients/provider.pem").status_code == 404
