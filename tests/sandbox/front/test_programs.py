@@ -31,11 +31,9 @@ CALLS = {
 
 
 @pytest.fixture(scope="module")
-def stands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def stands(quick_folder: Path) -> Iterator[Platform]:
     """One whose clock is the machine's, as that of the programs is."""
-    with started(
-        [sys.executable, "-m", "kjerne.cli"], tmp_path_factory.mktemp("programs") / "data", people=1
-    ) as platform:
+    with started([sys.executable, "-m", "kjerne.cli"], quick_folder / "programs") as platform:
         yield platform
 
 
