@@ -16,6 +16,7 @@ from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
 from services.critical.records import allergy, ask, clinical, implant, registered, verified
 from services.critical.test_api import chosen
+from services.critical.test_indicator import emptied
 from services.critical.transfers import Journal, statuses
 from services.test_standards_registered import NEED, consent, send
 from words import fresh as word
@@ -235,6 +236,7 @@ def test_where_no_choice_may_be_told_a_page_offers_the_same_whatever_she_has_shu
 ) -> None:
     monkeypatch.setattr(Door, "_tells_choices", property(lambda _: False, lambda *_: None), raising=False)
     heard, sent = [], []
+    emptied(platform, "ward")
     with tab(platform, "gp") as it:
         for persona in ("ward", "restricted", "opted-out"):
             root = opened(it, persona)

@@ -124,25 +124,6 @@ def test_an_empty_register_has_no_information_and_a_recorded_negative_is_told_wi
     assert reasons(sections(after)["allergies"]) == ["unavailable", "no-allergy-info"]
 
 
-def test_a_negative_that_was_registered_without_a_day_is_told_with_the_day_on_which_it_was_written_here(
-    platform: Standing,
-) -> None:
-    about = "new-mother"
-    negative = allergy(platform, about, code={"coding": [
-        {"system": SNOMED, "code": "716186003", "display": "No known allergy"}
-    ]})  # fmt: skip
-    negative.pop("recordedDate", None)
-    id_ = registered(platform, negative, about=about, **NEED)
-    try:
-        answer = asked(platform, about=about, **(CITIZEN | {"as_": about}))
-        (found,) = (one["resource"] for one in answer.tree["entry"] if one["resource"]["id"] == id_)
-        assert "recordedDate" not in found
-        told = f"{platform.persona('gp').person_name}, {found['meta']['lastUpdated'][:10]}"
-        assert told in sections(answer)["allergies"]["text"]["div"]
-    finally:
-        send(platform, "DELETE", f"AllergyIntolerance/{id_}", about=about, version=1, **NEED)
-
-
 def test_a_service_that_she_has_shut_is_withheld_and_never_empty(platform: Standing) -> None:
     """The persona restricted has shut results to personnel; a token of results alone is refused, as a search is."""
     refused = asked(platform, about="restricted")
