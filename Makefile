@@ -12,13 +12,14 @@ STORM ?= 10000
 # Tests start the program over and over, and pytest rewrites their own files: without bytecode all that is compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: .machine .compiled help setup up test storm laws coverage mutants judge-clients judge-links judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
+.PHONY: .machine .compiled help setup up test storm laws chance coverage mutants judge-clients judge-links judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
 
 help:
 	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
 	@echo "make test    everything the tests need, then linters and tests"
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
+	@echo "make chance  the suite, with what it draws by chance drawn anew (KJERNE_LAWS_SEED, KJERNE_STORM_SEED replay it)"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make judge-clients   four published FHIR clients run a story against this checkout"
 	@echo "make judge-links   a published receiver of SMART Health Links opens a link of this checkout"
@@ -83,11 +84,18 @@ test: | $(BIN)/python
 .compiled: $(VENV)/.test-tools
 	@test -d tests/__pycache__ || $(BIN)/python -m pytest -q --collect-only >/dev/null || true
 
+# Each run draws anew; the suite draws the same each time (tests/seeds.py).
+storm laws chance: export KJERNE_CHANCE = 1
+
 storm: setup $(VENV)/.test-tools
 	KJERNE_STORM=$(STORM) $(BIN)/python -m pytest -q tests/storms
 
 laws: setup $(VENV)/.test-tools
 	KJERNE_LAWS=all $(BIN)/python -m pytest -q -s -p no:logging tests/laws
+
+chance: setup $(VENV)/.test-tools
+	@$(BIN)/python tools/build_assets.py --tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 coverage: setup $(VENV)/.test-tools
 	$(BIN)/coverage run --source=src/kjerne/policy -m pytest -q tests/policy tests/laws/test_attestation.py \

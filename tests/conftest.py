@@ -17,8 +17,10 @@ from typing import Any, Final
 import asyncpg
 import pytest
 import structlog
+from hypothesis import settings
 
 import in_memory
+import seeds
 from kjerne import cli
 from kjerne.lifespan import COLLECT_AFTER
 from kjerne.store import migrate
@@ -49,6 +51,9 @@ FAST: Final = {
     "autovacuum": "off",
 }
 
+
+settings.register_profile("suite", derandomize=not seeds.IS_NEW)
+settings.load_profile("suite")
 
 # Files of the tests that take longest, longest first (`--durations`); what is not here takes less.
 LONGEST: Final = (

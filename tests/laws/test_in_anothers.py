@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import product
 from pathlib import Path
-from random import Random, randrange
+from random import Random
 from typing import Any, Final, Literal
 from uuid import UUID
 
 import httpx
 import pytest
 
+import seeds
 from kjerne.access import Caller, Tie, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
@@ -219,9 +220,7 @@ def cells() -> list[tuple[Actor, State]]:
     every = list(product(ACTORS, STATES))
     if "KJERNE_LAWS" in os.environ:
         return every
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", randrange(2**32)))
-    print(f"KJERNE_LAWS_SEED={seed}")
-    return Random(seed).sample(every, SHARE)
+    return Random(seeds.seed("KJERNE_LAWS_SEED")).sample(every, SHARE)
 
 
 async def test_it_is_there_where_the_law_opens_both_and_else_as_if_nothing_named_her(worker: Worker) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 from itertools import product
-from random import Random, randrange
+from random import Random
 from typing import Any, Final
 from uuid import UUID
 
+import seeds
 from platform_fixture import Answered, Standing, Tree
 from services.critical.records import HOSPITAL, allergy, ask, registered
 from services.test_standards import FHIR
@@ -49,9 +50,7 @@ def cells() -> list[Cell]:
     every = [*product(STOOD, SAID, WHO, WAYS)]
     if "KJERNE_LAWS" in os.environ:
         return every
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", randrange(2**32)))
-    print(f"KJERNE_LAWS_SEED={seed}")
-    return Random(seed).sample(every, SHARE)
+    return Random(seeds.seed("KJERNE_LAWS_SEED")).sample(every, SHARE)
 
 
 def seen_by(platform: Standing, id_: str) -> set[str]:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path as Folder
-from random import Random, randrange
+from random import Random
 from typing import Any, Final, Literal, TypeVar
 
 import pytest
 import structlog
 
+import seeds
 from kjerne.access import Caller
 from kjerne.app import House
 from kjerne.clock import FixedClock
@@ -145,9 +146,8 @@ def requests(jurisdiction: str) -> Sequence[tuple[Question, Path]]:
     """All, or the share of them that the suite asks."""
     if ALL:
         return EVERY
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", randrange(2**32)))
-    print(f"KJERNE_LAWS_SEED={seed} ({jurisdiction})")
-    return Random(seed).sample(EVERY, round(SHARE * len(EVERY)))
+    drawn = seeds.seed("KJERNE_LAWS_SEED")
+    return Random(f"{drawn} {jurisdiction}").sample(EVERY, round(SHARE * len(EVERY)))
 
 
 def wrong(path: Path, patient: str, said: Answer, told: Told) -> list[str]:
@@ -166,7 +166,7 @@ def wrong(path: Path, patient: str, said: Answer, told: Told) -> list[str]:
 
 
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
-CHANCE: Final = Random(os.environ.get("KJERNE_LAWS_SEED"))
+CHANCE: Final = Random(seeds.seed("KJERNE_LAWS_SEED"))
 SOURCE: Final = frozenset({"kjerne:disclosures"})
 SOME: Final = 25
 """Of the further ways out (`outlets`) so many of each are asked where not all are."""
@@ -192,9 +192,7 @@ def drawn(every: Sequence[T], is_open: Callable[[T], bool] | None = None) -> Seq
     """All, or some by a seed that replays them; half of them such as the law opens, where few are (`is_open`)."""
     if ALL:
         return every
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", randrange(2**32)))
-    print(f"KJERNE_LAWS_SEED={seed}")
-    chance = Random(seed)
+    chance = Random(seeds.seed("KJERNE_LAWS_SEED"))
     if is_open is None:
         return chance.sample(every, SOME)
     if len(every) > LOOKED_AT:  # the law is asked of each

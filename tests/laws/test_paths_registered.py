@@ -14,13 +14,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path as Folder
-from random import Random, randrange
+from random import Random
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
+import seeds
 from kjerne.access import Action, Caller, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
@@ -166,9 +167,9 @@ CRITICAL: Final = Room(
     lambda who: {"AllergyIntolerance": allergy("Penicillin") | {"patient": who}},
     ("drug-reaction", "dialysis", "drug-reaction verification"), 0.05,
 )  # fmt: skip
-RECORD: Final = Room("record", frozenset({"kjerne:record-read", "kjerne:record-write"}), kept, ("record",), 0.015)
+RECORD: Final = Room("record", frozenset({"kjerne:record-read", "kjerne:record-write"}), kept, ("record",), 0.03)
 SETTLEMENT: Final = Room(
-    "settlement", frozenset({"kjerne:settlement-read", "kjerne:settlement-write"}), money, ("settlement",), 0.015
+    "settlement", frozenset({"kjerne:settlement-read", "kjerne:settlement-write"}), money, ("settlement",), 0.03
 )
 
 
@@ -235,7 +236,7 @@ async def built(room: Room, ward: Ward) -> World:
 
 @pytest.fixture
 def seed() -> int:
-    return int(os.environ.get("KJERNE_LAWS_SEED", "0")) or randrange(1, 2**31)
+    return seeds.seed("KJERNE_LAWS_SEED")
 
 
 @pytest.fixture(params=[CRITICAL, RECORD, SETTLEMENT], ids=str)

@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, product
 from pathlib import Path as Folder
-from random import Random, randrange
+from random import Random
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4, uuid5
 
 import pytest
 
+import seeds
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.settings import Settings
@@ -242,7 +243,7 @@ def may_be_told(kind: Kind, held: Held, wills: Sequence[Will]) -> bool:
 
 @pytest.fixture
 def seed() -> int:
-    return int(os.environ.get("KJERNE_LAWS_SEED", "0")) or randrange(1, 2**31)
+    return seeds.seed("KJERNE_LAWS_SEED")
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from random import Random, randrange
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import seeds
 from kjerne.access import Caller, Grant, Subject
 from kjerne.policy.rules import decide
 from kjerne.policy.services import SERVICES
@@ -149,11 +150,11 @@ def cells(service: str, share: float, chance: Random) -> Iterator[tuple[str, str
 @pytest.mark.parametrize("service", OTHERS)
 def test_no_cell_of_another_service_leaks_and_none_is_wrongly_refused(service: str) -> None:
     """All cells for `make laws`; else a tenth, drawn by a seed that the failure prints."""
-    seed = int(os.environ.get("KJERNE_LAWS_SEED", "0")) or randrange(1, 2**31)
+    drawn = seeds.seed("KJERNE_LAWS_SEED")
     wrong: list[str] = []
     counted = given_away = 0
     made: dict[tuple[str, str], tuple[Caller, Subject]] = {}
-    for who, whom, s in cells(service, 1 if ALL else SHARE, Random(seed)):
+    for who, whom, s in cells(service, 1 if ALL else SHARE, Random(drawn)):
         caller, subject = made.get((who, whom)) or made.setdefault((who, whom), (caller_of(s), subject_of(s)))
         expected, got = answer(s), product_answers(s, caller, subject)
         counted += 1
@@ -162,7 +163,7 @@ def test_no_cell_of_another_service_leaks_and_none_is_wrongly_refused(service: s
             wrong.append(f"{who} / {whom} / {s.action} {s.what} {s.purpose} {s.basis}: law {expected}, rules {got}")
         if len(wrong) == ENOUGH:
             break
-    assert not wrong, f"{len(wrong)} of {counted} cells differ (KJERNE_LAWS_SEED={seed}):\n" + "\n".join(wrong)
+    assert not wrong, f"{len(wrong)} of {counted} cells differ (KJERNE_LAWS_SEED={drawn}):\n" + "\n".join(wrong)
     assert counted > (150_000 if ALL else 15_000)
     assert 0.01 < given_away / counted < 0.5
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from lxml import etree
 
+import seeds
 from kjerne.errors import Refusal
 from kjerne.openid import Held
 from kjerne.sandbox import life
@@ -389,10 +390,8 @@ def tokens(platform: Standing) -> dict[str, Held]:
 
 
 def storm(platform: Standing) -> Storm:
-    seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
-    print(f"KJERNE_STORM_SEED={seed}")
     described = platform.http.get(f"{platform.url}/openapi.json").json()
-    return Storm(platform, random.Random(seed), described, good(platform), tokens(platform))
+    return Storm(platform, random.Random(seeds.seed("KJERNE_STORM_SEED")), described, good(platform), tokens(platform))
 
 
 def test_no_bad_request_is_answered_by_a_fault_of_ours(platform: Standing, caplog: Any) -> None:

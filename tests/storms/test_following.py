@@ -24,6 +24,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+import seeds
 import words
 from kjerne.access import Label
 from kjerne.client import Client
@@ -33,7 +34,7 @@ from kjerne.store import places
 from platform_fixture import Answered, Standing, Straight, Tree
 
 DEEDS: Final = int(os.environ.get("KJERNE_STORM", "400")) // 2
-SEED: Final = int(os.environ.get("KJERNE_STORM_SEED", "58"))
+SEED: Final = seeds.seed("KJERNE_STORM_SEED")
 PEOPLE: Final = 4
 WRITERS: Final = 4
 TOO_LATE: Final = (404, 409, 410, 412, 422, 503)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+import seeds
 from attested import DOCTOR, OTHER, OWN_UNITS, PATIENT, claims, details, digest, made
 from clinic import errand
 from kjerne.access import PORTAL, Grant, Subject
@@ -103,9 +104,7 @@ def once_damaged(token: bytes, proof: bytes, number: int, chance: random.Random)
 
 
 def seeded() -> random.Random:
-    seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
-    print(f"KJERNE_STORM_SEED={seed}")
-    return random.Random(seed)
+    return random.Random(seeds.seed("KJERNE_STORM_SEED"))
 
 
 async def test_no_damaged_credentials_pass() -> None:

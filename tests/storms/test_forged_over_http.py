@@ -27,6 +27,7 @@ import asyncpg
 import httpx
 import pytest
 
+import seeds
 from assertion_forgeries import FORGERIES as ASSERTIONS
 from assertions import METADATA, Said, of_a_citizen, of_staff
 from attested import ATTESTATION, DOCTOR, PATIENT, details, put
@@ -460,9 +461,7 @@ def test_a_proof_that_was_used_for_a_refused_request_is_used(workers: Workers) -
 
 
 def test_no_randomly_damaged_credentials_pass_over_http(workers: Workers) -> None:
-    seed = int(os.environ.get("KJERNE_STORM_SEED", random.randrange(2**32)))
-    print(f"KJERNE_STORM_SEED={seed}")
-    chance = random.Random(seed)
+    chance = random.Random(seeds.seed("KJERNE_STORM_SEED"))
     damage = [one for one in DAMAGE if one.__name__ != "put_in"]
     for number in range(int(os.environ.get("KJERNE_STORM", "1000")) // 10):
         if number % 4 == 0:

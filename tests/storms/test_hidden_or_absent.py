@@ -11,12 +11,13 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from random import Random, randrange
+from random import Random
 from typing import Any, Final
 
 import msgspec
 import pytest
 
+import seeds
 from kjerne.access import Choice
 from kjerne.app import House
 from kjerne.clock import FixedClock
@@ -76,9 +77,7 @@ def drawn(asks: list[Ask]) -> list[Ask]:
     """All of them under `make storm`, else a few by a seed that replays them."""
     if "KJERNE_STORM" in os.environ:
         return asks
-    seed = int(os.environ.get("KJERNE_STORM_SEED", randrange(2**32)))
-    print(f"KJERNE_STORM_SEED={seed}")
-    return Random(seed).sample(asks, min(SOME, len(asks)))
+    return Random(seeds.seed("KJERNE_STORM_SEED")).sample(asks, min(SOME, len(asks)))
 
 
 def child_or_adult(hidden: Hidden) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import seeds
 from kjerne.services.results import unnamed
 from kjerne.services.results.kith import chain, lineage, mapping, traces
 from kjerne.services.results.kith.lineage import Mark, Standing
@@ -198,7 +199,7 @@ def some_tubes(random_: random.Random) -> list[Tube]:
 
 
 STORIES = int(os.environ.get("KJERNE_STORM", "1000")) // 20
-SEED = int(os.environ.get("KJERNE_STORM_SEED", "7"))
+SEED = seeds.seed("KJERNE_STORM_SEED")
 
 
 @pytest.mark.parametrize("begun", ["together", "apart", "joined", "growing"])

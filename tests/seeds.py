@@ -1,0 +1,22 @@
+"""Chance in the tests: the same at each run of the suite, so that one who is told of a failure has made it; another each time
+where `KJERNE_CHANCE` is set, which `make laws`, `make storm` and `make chance` do. A variable with a seed replays that run."""
+
+from __future__ import annotations
+
+import os
+from random import randrange
+from typing import Final
+
+SUITE: Final = 20261127
+IS_NEW: Final = "KJERNE_CHANCE" in os.environ
+"""Whether each run draws anew."""
+
+
+_ELSE: Final = randrange(1, 2**31) if IS_NEW else SUITE
+
+
+def seed(variable: str) -> int:
+    """The seed that `variable` names, and otherwise the run's own, printed as it is given to replay it."""
+    drawn = int(os.environ.get(variable) or _ELSE)
+    print(f"{variable}={drawn}")
+    return drawn
