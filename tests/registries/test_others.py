@@ -72,6 +72,12 @@ def test_among_several_peoples_each_keeps_whose_it_is() -> None:
     assert every_ones({"resourceType": "Task"}) == {"for"}
 
 
+def test_a_part_keeps_the_contained_patient_by_which_it_says_whose_it_is() -> None:
+    tree = {"resourceType": "Observation", "subject": to("#p"), "contained": [{"resourceType": "Patient", "id": "p"}]}
+    assert every_ones(tree) == {"subject", "contained"}
+    assert telling(tree | {"focus": [to(CHILD)]}) >= {"subject", "focus", "contained"}
+
+
 def test_no_part_of_what_names_another_goes_without_whose_it_is_and_whom_it_names() -> None:
     assert telling({"resourceType": "Observation", "focus": [to(CHILD)], **whose("Observation")}) == {
         "subject",

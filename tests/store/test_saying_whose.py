@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from kjerne.access import Label
 from kjerne.fhir.definitions import type_number
-from kjerne.store.saying_whose import saying_whose
+from kjerne.fhir.splice import splice
+from kjerne.store.reading import Record
+from kjerne.store.saying_whose import of_somebody, saying_whose
+from kjerne.store.sealed_id import SealedIds
 
 HERS = {"reference": "Patient/1"}
 INSIDE = {"contained": [{"resourceType": "Specimen", "id": "s", "subject": {"reference": "Patient/2"}}]}
@@ -30,6 +36,7 @@ def said(name: str, fields: dict[str, Any]) -> dict[str, Any]:
         ("Observation", {}, "subject", HERS), ("Observation", INSIDE, "subject", HERS),
         ("Observation", {"code": {"text": "subject"}}, "subject", HERS), ("Encounter", {}, "subject", HERS),
         ("Observation", {"subject": {"display": "Kari"}}, "subject", {"display": "Kari"} | HERS),
+        ("Observation", {"subject": {"identifier": {"use": "usual"}}}, "subject", {"identifier": {"use": "usual"}} | HERS),
         ("Task", {}, "for", HERS), ("SupplyRequest", {}, "deliverTo", HERS), ("Device", {}, "patient", HERS),
         ("Account", {}, "subject", [HERS]), ("Account", {"subject": [{"display": "x"}]}, "subject", [{"display": "x"} | HERS]),
     ],
@@ -48,3 +55,18 @@ def test_what_names_nobody_gets_her(name: str, fields: dict[str, Any], where: st
 )  # fmt: skip
 def test_what_names_somebody_is_left(name: str, fields: dict[str, Any]) -> None:
     assert said(name, fields) == {"resourceType": name, **fields}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "fields",
+    [{"subject": {"display": "x"}, "status": "final"}, {"id": "a", "meta": {"versionId": "7"}, "subject": {}}, {}],
+)
+def test_what_leaves_is_json_with_the_id_and_version_of_here_however_it_was_spaced(
+    fields: dict[str, Any], indent: int | None
+) -> None:
+    raw, id_ = json.dumps({"resourceType": "Observation"} | fields, indent=indent).encode(), UUID(int=5)
+    record = Record(7, type_number("Observation"), id_, 3, Label(0), datetime.now(UTC), None, raw, splice(raw))
+    served = json.loads(of_somebody(SealedIds(bytes(16)), record).served)
+    assert (served["id"], served["meta"]["versionId"]) == (str(id_), "3")
+    assert served["subject"]["reference"].startswith("Patient/")

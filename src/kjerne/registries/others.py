@@ -75,12 +75,19 @@ def telling(tree: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     name = str(tree["resourceType"])
     also = ("extension",) if name == "FamilyMemberHistory" else ()
-    return frozenset({_own(name)[0], *also, *(path[0] for path in open_paths(name))})
+    return _own_in(tree) | {*also, *(path[0] for path in open_paths(name))}
 
 
 def whose(tree: Mapping[str, Any]) -> frozenset[str]:
     """As `telling`, of a resource among those of several people: whose it is stands by each."""
-    return telling(tree) | {_own(str(tree["resourceType"]))[0]}
+    return telling(tree) | _own_in(tree)
+
+
+def _own_in(tree: Mapping[str, Any]) -> frozenset[str]:
+    """Where a resource says whose it is, and with it the contained Patient by which it does."""
+    own = _own(str(tree["resourceType"]))
+    by = {one["reference"][:1] for one in _at(tree, own) if isinstance(one, dict) and one.get("reference")}
+    return frozenset({own[0], "contained"} if "#" in by else {own[0]})
 
 
 def _own(name: str) -> Path:

@@ -14,12 +14,13 @@ from typing import Any, Final, NamedTuple
 from kjerne.fhir import definitions
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode, encode
+from kjerne.fhir.splice import splice
 from kjerne.registries.naming import subject_element
 from kjerne.store.patient_ids import id_of
 from kjerne.store.reading import Record
 from kjerne.store.sealed_id import SealedIds
 
-_SAYS_SO: Final = re.compile(rb'"(?:subject|patient)"\s*:\s*\{\s*"(?:reference|identifier)"')
+_SAYS_SO: Final = re.compile(rb'"(?:subject|patient)"\s*:\s*\{\s*"reference"')
 """What nearly all have that say it: only contained resources may have one of their own."""
 
 
@@ -52,12 +53,13 @@ def saying_whose(type_: int, body: bytes, hers: bytes) -> bytes:
 def of_somebody(ids: SealedIds, record: Record) -> Record:
     """A record as it leaves among those of several people."""
     raw = saying_whose(record.type, record.raw, address_of(ids, record.patient))
-    return record if raw is record.raw else record._replace(raw=raw)
+    return record if raw is record.raw else record._replace(raw=raw, splices=splice(raw))
 
 
 def _names_somebody(value: Any) -> bool:
     several = value if isinstance(value, list) else [value]
-    return any(one.get("reference") or one.get("identifier") for one in several if isinstance(one, dict))
+    references = [one for one in several if isinstance(one, dict)]
+    return any(one.get("reference") or (one.get("identifier") or {}).get("value") for one in references)
 
 
 @cache
