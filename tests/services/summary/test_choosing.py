@@ -108,6 +108,18 @@ def test_of_each_analysis_the_latest_is_shown_and_reports_all() -> None:
     assert moment_of({"effectivePeriod": {"start": "2020"}}) == "2020"
 
 
+def test_the_newest_result_is_so_by_the_moment_and_not_by_how_its_clock_tells_it_and_one_without_a_value_hides_none() -> (
+    None
+):
+    def result(at: str, **more: Any) -> Tree:
+        return {"resourceType": "Observation", "code": concept(NLK, "A"), "effectiveDateTime": at} | more
+
+    older, newer = result("2026-11-20T09:30:00+01:00", valueInteger=5), result("2026-11-20T09:00:00Z", valueInteger=212)
+    assert latest_of_each([older, newer]) == latest_of_each([newer, older]) == [newer]
+    haemolysed = result("2026-11-21", dataAbsentReason={"text": "Hemolysert"})
+    assert latest_of_each([older, newer, haemolysed, result("ukjent", valueInteger=9)]) == [haemolysed, newer]
+
+
 @pytest.mark.parametrize(
     ("system", "code", "says"),
     [

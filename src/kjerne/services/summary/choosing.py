@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
-from kjerne.fhir.dates import period
+from kjerne.fhir.dates import EARLIEST, interval, period
 from kjerne.registries.negatives import Negative, called, contradicts_itself, negative_of
 from kjerne.services.summary.model import LOINC, Tree
 
@@ -107,8 +107,7 @@ def _observation(tree: Tree, _: datetime) -> str:
         return "social-history"
     if _has(tree, "category", "vital-signs"):
         return "vital-signs"
-    says = any(key.startswith("value") for key in tree) or "component" in tree or "dataAbsentReason" in tree
-    return "results" if says else ""
+    return "results" if _says_something(tree) or "dataAbsentReason" in tree else ""
 
 
 def _has(tree: Tree, element: str, code: str) -> bool:
@@ -135,7 +134,7 @@ _CHOOSERS: Final = {
 
 
 def moment_of(tree: Tree) -> str:
-    """When a record is of, as text that sorts; empty where it does not say."""
+    """When a record is of, as it says it; empty where it does not."""
     for key in (
         "effectiveDateTime",
         "effectiveInstant",
@@ -152,13 +151,27 @@ def moment_of(tree: Tree) -> str:
     return ""
 
 
+def _begins(tree: Tree) -> datetime:
+    """The first instant of when a record is of: two clocks may tell times whose texts sort the other way."""
+    try:
+        return interval(moment_of(tree))[0]
+    except ValueError:
+        return EARLIEST
+
+
+def _says_something(tree: Tree) -> bool:
+    return any(key.startswith("value") for key in tree) or "component" in tree
+
+
 def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tree]:
-    """Of Observations with the same code the newest, at most so many of them; all else as it comes."""
+    """Of Observations with the same code the newest, at most so many of them; all else as it comes. The newest that has no value
+    (*haemolysed*) stands beside the last that has one."""
     found: dict[Any, Tree] = {}
-    for tree in sorted(trees, key=moment_of, reverse=True):
+    for tree in sorted(trees, key=_begins, reverse=True):
         codes = frozenset((system, code) for system, code, _ in codings(tree.get("code")))
         what = codes or named(tree.get("code"))
-        key = (tree["resourceType"], what) if tree["resourceType"] == "Observation" and what else id(tree)
+        is_one_of_several = tree["resourceType"] == "Observation" and what
+        key = (what, _says_something(tree)) if is_one_of_several else id(tree)
         found.setdefault(key, tree)
     return list(found.values())[:most]
 
