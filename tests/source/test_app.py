@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from assertions import ce
-from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, valid
+from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, submission, valid
 from kjerne.source import app
 from kjerne.source.files import Damaged
 from kjerne.wire import mtom, soap
@@ -303,6 +303,18 @@ async def test_a_new_version_takes_the_old_ones_place_and_what_hung_on_it_goes_a
     objects = (await source.ask(related)).objects
     assert [each.id for each in objects[:2]] == [entry(1).id, entry(3).id]
     assert objects[2].kind == names.REPLACES
+
+
+async def test_two_documents_of_one_submission_may_be_one_part_and_stay_when_the_other_goes(source: Standing) -> None:
+    both = submission(entry(1), entry(2))
+    body = messages.written_provision(
+        both, {each.id: lambda element: mtom.included(element, "0@hospital") for each in both.entries}
+    )
+    raw = packaged(enveloped(names.PROVIDE, body, None), source.folder, (TEXT,))
+    assert await source.sent(names.PROVIDE, raw, mtom.content_type("b-1")) == messages.Response(names.SUCCESS)
+    for each in both.entries:
+        assert (await source.get(wanted(each.unique_id)))[1] == [TEXT]
+    assert len(source.kept()) == 1
 
 
 async def test_two_that_replace_the_same_document_at_once_make_one_new_version(source: Standing) -> None:

@@ -133,6 +133,9 @@ def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]
         (spoil("DocumentReference", "content", 0, "attachment", "hash", value="AAAA"), "XDSRepositoryMetadataError"),
         (spoil("DocumentReference", "content", 0, "attachment", "contentType", value="text/html"), "XDSRepositoryMetadataError"),
         (spoil("DocumentReference", "content", 0, "attachment", "creation", value="yesterday"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "description", value="a\x01b"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "masterIdentifier", "value", value="1.2.\x00"), "XDSRegistryMetadataError"),
+        (spoil("Patient", "name", value=[{"family": "\uffff"}]), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "securityLabel", value=[]), "XDSRegistryMetadataError"),
         (
             spoil("DocumentReference", "relatesTo", value=[{"code": "replaces", "target": {"reference": REFERENCE}}]),
@@ -176,15 +179,21 @@ async def test_strangers_other_types_and_what_is_no_json_are_refused_as_fhir_has
         assert (answered, told["resourceType"]) == (status, "OperationOutcome")
 
 
+async def test_an_early_year_has_four_digits_and_queries_by_time_go_on_finding_what_there_is(source: Standing) -> None:
+    at = spoil("DocumentReference", "content", 0, "attachment", "creation", value="0001-01-01T00:00:00Z")
+    assert (await send(source, b"\xef\xbb\xbf" + bundle(at)))[0] == 200
+    (found,) = (await source.ask(documents_of())).objects
+    assert isinstance(found, DocumentEntry)
+    assert found.created == "00010101000000"
+    assert await source.found(documents_of(**{"$XDSDocumentEntryCreationTimeFrom": ("2020",)})) == []
+
+
 @needed
 async def test_a_recorded_bundle_is_kept_with_its_bytes_and_one_with_another_patients_document_is_not(
     source: Standing,
 ) -> None:
     """The CDA document in the third recorded Bundle is about somebody else than its Patient."""
-    first, third = (
-        (MESSAGES / f"IT_iti-65_ProvideBundle{place}.json").read_bytes().removeprefix(b"\xef\xbb\xbf")
-        for place in ("01", "03")
-    )
+    first, third = ((MESSAGES / f"IT_iti-65_ProvideBundle{place}.json").read_bytes() for place in ("01", "03"))
     assert (await send(source, first))[0] == 200
     (found,) = (await source.ask(documents_of())).objects
     assert isinstance(found, DocumentEntry)

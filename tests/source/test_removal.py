@@ -10,6 +10,7 @@ from documents_at_hand import HOME, REPOSITORY, entry, needed, valid
 from kjerne.xds import messages, names
 from kjerne.xds.messages import Response, Wanted
 from kjerne.xds.names import LCM, RIM, RMD
+from kjerne.xds.queries import Query
 from sources import TEXT, Standing, codes, documents_of, enveloped, one, relation, wanted
 
 
@@ -55,6 +56,15 @@ async def test_a_document_goes_with_its_set_and_what_joins_them_and_its_file(sou
     ]
     assert rows[-1] == (names.REMOVE_METADATA, [entry().unique_id])
     assert codes(await source.provide(one(), TEXT)) == []
+
+
+async def test_an_id_is_known_in_capital_letters_too(source: Standing) -> None:
+    await source.provide(one(), TEXT)
+    document = (await ids_of(source))[1]
+    capital = "URN:UUID:" + document[9:].upper()
+    assert codes(await remove(source, capital)) == ["ReferencesExistException"]
+    asked = Query(names.GET_DOCUMENTS, home=HOME, said=(("$XDSDocumentEntryEntryUUID", (capital,)),))
+    assert await source.found(asked) == [entry().unique_id]
 
 
 async def test_a_document_that_another_replaces_stays_as_long_as_that_is_said(source: Standing) -> None:

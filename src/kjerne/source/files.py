@@ -57,16 +57,19 @@ class Files:
         _, sha256, _ = told(content)
         place = self._place(sha256)
         place.parent.mkdir(mode=0o700, exist_ok=True)
-        if isinstance(content, Part):
-            source = content.path
-        else:
-            descriptor, name = tempfile.mkstemp(dir=self.coming)
-            with os.fdopen(descriptor, "wb") as file:
+        descriptor, name = tempfile.mkstemp(dir=self.coming)
+        source = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            if not isinstance(content, Part):
                 file.write(content)
-            source = Path(name)
-        source.chmod(0o600)
+        if isinstance(content, Part):
+            # Its own name stays: two documents of a package may be one part.
+            source.unlink()
+            os.link(content.path, source)
+            source.chmod(0o600)
         _flush(source)
         source.replace(place)
+        source.unlink(missing_ok=True)  # where both were names of one file already, renaming has left them
         _flush(place.parent)
         _flush(self._folder)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from kjerne.source.law import Sight
@@ -188,10 +189,34 @@ def _is_by(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
     if not wanted:
         return True
     people = [written_xcn(author.person) for author in one.authors if author.person]
-    forms = [re.compile(_as_pattern(text), re.IGNORECASE) for text in wanted]
-    return any(form.fullmatch(person) for form in forms for person in people)
+    return any(is_like(text, person) for text in wanted for person in people)
 
 
-def _as_pattern(text: str) -> str:
-    """A pattern of SQL's LIKE as a regular expression; a run of `%` is one, so that none can be made slow."""
-    return re.sub(r"(?:\.\*)+", ".*", "".join({"%": ".*", "_": "."}.get(sign, re.escape(sign)) for sign in text))
+def is_like(pattern: str, text: str) -> bool:
+    """SQL's LIKE, whatever the case: `%` stands for anything and `_` for one sign.
+
+    Each piece between two `%` is taken where it comes first, which finds what there is to find and never goes back: whoever
+    asks chooses the pattern, and no pattern takes longer than its length times the text's.
+    """
+    first, *more = _pieces(pattern)
+    if not more:
+        return first.fullmatch(text) is not None
+    begun = first.match(text)
+    if begun is None:
+        return False
+    at = begun.end()
+    for piece in more[:-1]:
+        found = piece.search(text, at)
+        if found is None:
+            return False
+        at = found.end()
+    tail = len(text) - len(pattern.rpartition("%")[2])
+    return tail >= at and more[-1].match(text, tail) is not None
+
+
+@lru_cache(maxsize=256)
+def _pieces(pattern: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(
+        re.compile("".join("." if sign == "_" else re.escape(sign) for sign in piece), re.IGNORECASE | re.DOTALL)
+        for piece in pattern.split("%")
+    )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from kjerne.fhir.dates import interval
+from kjerne.fhir.primitives import UNFIT
 from kjerne.wire import json
 from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
@@ -162,7 +164,10 @@ def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ..
 
     `Refusal` where it is not JSON that may pass, `Rejected` where it is no such Bundle.
     """
-    bundle = _read(json.parse(raw, limit_bytes=BUNDLE_LIMIT_BYTES), _Bundle, "Bundle")
+    tree = json.parse(raw.removeprefix(codecs.BOM_UTF8), limit_bytes=BUNDLE_LIMIT_BYTES)
+    if where := _unwritable(tree, "Bundle"):
+        raise _wrong("It holds a sign that no XML can write, and the document's metadata are told as XML.", where)
+    bundle = _read(tree, _Bundle, "Bundle")
     kinds = tuple(str(one.resource.get("resourceType", "")) for one in bundle.entry)
     if bundle.kind != "Bundle" or bundle.type != "transaction" or kinds.count("List") != 1:
         raise _wrong("It is no transaction Bundle with one List.", "Bundle")
@@ -322,7 +327,18 @@ def _time(text: str, where: str) -> str:
         first = interval(text)[0]
     except ValueError:
         raise _wrong("It is no date or time.", where) from None
-    return text.replace("-", "") if "T" not in text else first.strftime("%Y%m%d%H%M%S")
+    return text.replace("-", "") if "T" not in text else f"{first.year:04d}{first:%m%d%H%M%S}"
+
+
+def _unwritable(value: Any, where: str) -> str:
+    """Where a text stands that XML has no way to write; empty where none does."""
+    if isinstance(value, str):
+        return where if UNFIT.search(value) else ""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    places = (
+        _unwritable(one, f"{where}[{name}]" if isinstance(name, int) else f"{where}.{name}") for name, one in below
+    )
+    return next(filter(None, places), "")
 
 
 def _decoded(text: str, where: str) -> bytes:

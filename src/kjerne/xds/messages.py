@@ -69,7 +69,7 @@ def removed(body: etree._Element) -> tuple[str, ...]:
     listed = body.find(RIM + "ObjectRefList")
     if body.tag != LCM + "RemoveObjectsRequest" or listed is None or not 1 <= len(listed) <= reading.OBJECTS_LIMIT:
         raise _wrong("XDSRegistryError", f"The body names no object, or more than {reading.OBJECTS_LIMIT}.")
-    return tuple(one.get("id", "") for one in listed)
+    return tuple(reading.object_id(one.get("id", "")) for one in listed)
 
 
 def written_wanted(asked: Iterable[Wanted], tag: str = XDS + "RetrieveDocumentSetRequest") -> etree._Element:
@@ -104,7 +104,7 @@ _PROVIDE: Final = "ProvideAndRegisterDocumentSetRequest"
 def documents(body: etree._Element) -> Mapping[str, etree._Element]:
     """The Document elements of a ProvideAndRegisterDocumentSetRequest, by the id of the entry that each belongs to."""
     found = list(body.iterchildren(XDS + "Document"))
-    by_entry = {one.get("id", ""): one for one in found}
+    by_entry = {reading.object_id(one.get("id", "")): one for one in found}
     if len(by_entry) != len(found) or "" in by_entry or len(found) > DOCUMENTS_LIMIT:
         raise _wrong("XDSRepositoryMetadataError", "Two documents have one id, or one has none, or there are too many.")
     return by_entry
@@ -141,7 +141,7 @@ def response(body: etree._Element) -> Response:
         for one in body.iterfind(f"{RS}RegistryErrorList/{RS}RegistryError")
     )  # fmt: skip
     found = () if listed is None else tuple(listed.iterchildren(RIM + "ObjectRef"))
-    references = tuple((one.get("id", ""), one.get("home", "")) for one in found)
+    references = tuple((reading.object_id(one.get("id", "")), one.get("home", "")) for one in found)
     return Response(status, errors, () if listed is None else reading.registry_objects(listed), references)
 
 

@@ -20,6 +20,8 @@ from kjerne.xds.forms import CX
 from kjerne.xds.names import QUERY, RIM
 
 PARAMETERS_LIMIT: Final = 60
+AUTHORS_LIMIT: Final = 20
+"""Patterns of names, each of which is held against every author of the list."""
 LEAF, REFERENCES = "LeafClass", "ObjectRef"
 
 _ENTRY, _SET = "$XDSDocumentEntry", "$XDSSubmissionSet"
@@ -93,7 +95,7 @@ class Query:
     @property
     def identifiers(self) -> tuple[str, ...]:
         """The entryUUIDs and uniqueIds that are asked for."""
-        return self.values("$uuid", *_ONE_DOCUMENT, *_ONE_SET)
+        return tuple(map(reading.object_id, self.values("$uuid", *_ONE_DOCUMENT, *_ONE_SET)))
 
     @property
     def association_types(self) -> frozenset[str]:
@@ -120,7 +122,10 @@ class Query:
 
     def authors(self) -> tuple[str, ...]:
         """Alternatives for an author's XCN, where `%` stands for anything and `_` for one sign."""
-        return self.values(_ENTRY + "AuthorPerson", _SET + "AuthorPerson")
+        found = self.values(_ENTRY + "AuthorPerson", _SET + "AuthorPerson")
+        if len(found) > AUTHORS_LIMIT:
+            raise _wrong("XDSStoredQueryParamNumber", f"At most {AUTHORS_LIMIT} authors are asked for.", "AuthorPerson")
+        return found
 
 
 def query(body: etree._Element) -> Query:

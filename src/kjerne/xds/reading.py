@@ -29,7 +29,7 @@ def registry_objects(listed: etree._Element) -> tuple[RegistryObject, ...]:
     if len(listed) > OBJECTS_LIMIT:
         raise unreadable(f"A list holds more than {OBJECTS_LIMIT} objects.", "RegistryObjectList")
     beside = {
-        one.get("classifiedObject", ""): one.get("classificationNode", "")
+        object_id(one.get("classifiedObject", "")): one.get("classificationNode", "")
         for one in listed.iterchildren(RIM + "Classification")
     }
     return tuple(_objects(listed, beside))
@@ -40,7 +40,7 @@ def _objects(listed: etree._Element, beside: dict[str, str]) -> Iterator[Registr
         if element.tag == RIM + "ExtrinsicObject":
             yield document_entry(element)
         elif element.tag == RIM + "RegistryPackage":
-            yield _package(element, beside.get(element.get("id", ""), ""))
+            yield _package(element, beside.get(object_id(element.get("id", "")), ""))
         elif element.tag == RIM + "Association":
             yield _association(element)
         elif element.tag not in (RIM + "Classification", RIM + "ObjectRef"):
@@ -63,7 +63,7 @@ def document_entry(element: etree._Element) -> DocumentEntry:
         object_type=kind,
         home=element.get("home", ""),
         repository=slots.one("repositoryUniqueId"),
-        logical_id=element.get("lid", ""),
+        logical_id=object_id(element.get("lid", "")),
         version=_version(element),
         title=_localized(element, "Name"),
         comments=_localized(element, "Description"),
@@ -120,8 +120,8 @@ def _association(element: etree._Element) -> Association:
     return Association(
         id=_id(element),
         kind=kind,
-        source=_must(element.get("sourceObject", ""), "sourceObject"),
-        target=_must(element.get("targetObject", ""), "targetObject"),
+        source=object_id(_must(element.get("sourceObject", ""), "sourceObject")),
+        target=object_id(_must(element.get("targetObject", ""), "targetObject")),
         status=element.get("status", names.APPROVED),
         home=element.get("home", ""),
         is_original=status == "Original" if kind == names.HAS_MEMBER and status else None,
@@ -198,6 +198,11 @@ def _slots(element: etree._Element) -> _Slots:
     return _Slots(found)
 
 
+def object_id(text: str) -> str:
+    """An object's id as it is compared: the letters of a UUID are small, however they come (RFC 9562, 4)."""
+    return text.lower() if text[:9].lower() == "urn:uuid:" else text
+
+
 def values_of(slot: etree._Element) -> tuple[str, ...]:
     """The values of a slot that say something."""
     read = [(one.text or "").strip() for one in slot.iterfind(f"{RIM}ValueList/{RIM}Value")]
@@ -239,7 +244,7 @@ def _size(text: str) -> int | None:
 
 
 def _id(element: etree._Element) -> str:
-    return _must(element.get("id", ""), "id")
+    return object_id(_must(element.get("id", ""), "id"))
 
 
 def _must(text: str, where: str) -> str:
