@@ -394,6 +394,21 @@ async def test_part_of_what_is_asked_for_is_given_and_the_rest_told(source: Stan
     ]  # fmt: skip
 
 
+async def test_who_tried_to_open_what_stays_shut_is_in_the_log_with_what_was_asked_for(source: Standing) -> None:
+    await source.provide(one(1, **confidential("NORS")), TEXT)
+    await source.provide(one(2), TEXT)
+    locked, open_ = one(1).entries[0], one(2).entries[0]
+    got, given = await source.get(wanted(open_.unique_id), wanted(locked.unique_id), wanted(open_.unique_id))
+    assert (codes(got), given) == (["XDSDocumentUniqueIdError"], [TEXT])
+    await source.get(wanted(locked.unique_id))
+    looked = [row for row in await source.log() if row["action"] == names.CROSS_RETRIEVE]
+    assert [(row["rule"], row["allowed"], row["documents"]) for row in looked] == [
+        ("staff", True, [open_.unique_id]),
+        *[("XDSDocumentUniqueIdError", False, [locked.unique_id])] * 2,
+    ]
+    assert {row["patient"] for row in looked} == {looked[0]["patient"]}
+
+
 async def test_a_document_that_is_damaged_on_the_disk_is_not_given(source: Standing) -> None:
     await source.provide(one(), TEXT)
     (path,) = source.kept()

@@ -51,9 +51,9 @@ def citizen(about: str, purpose: str, policy: str, *, own: bool = False, **chang
     return claims(errands=(errand,), **({"pid": about} if own else {}) | changes)
 
 
-def doctor(about: str, purpose: str = "TREAT", policy: str = "", **changes: Any) -> Claims:
+def doctor(about: str, purpose: str = "TREAT", policy: str = "", role: Code = ROLE, **changes: Any) -> Claims:
     said = TrustFramework(
-        Practitioner(authorization=ROLE),
+        Practitioner(authorization=role),
         CareRelationship(purpose_of_use=Code(purpose, system=HL7), decision_ref=DecisionRef("42")),
         (Patient(Identifier(about, system=f"urn:oid:{FNR}")),),
     )
@@ -108,6 +108,10 @@ def test_ages_are_half_open(born: date, today: date, own: str, parents: str, pro
         (doctor(number(date(1980, 1, 1)), "BTG", "7"), "staff-override"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "1"), "no: no-rule"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "9"), "no: no-rule"),
+        (doctor(number(date(1980, 1, 1)), role=Code("PS", system=ROLE.system)), "staff"),
+        (doctor(number(date(1980, 1, 1)), "BTG", "7", Code("PS", system=ROLE.system)), "no: no-rule"),
+        (doctor(number(date(1980, 1, 1)), role=Code("XX", system=ROLE.system)), "no: role"),
+        (doctor(number(date(1980, 1, 1)), role=Code("LE", system="urn:oid:1.2")), "no: role"),
         (doctor(number(date(1980, 1, 1)), hpr=""), "no: hpr"),
         (doctor(number(date(1980, 1, 1)), pid=number(date(1980, 1, 1))), "no: staff-own"),
         (doctor(number(date(1980, 1, 2))), "no: other-patient"),

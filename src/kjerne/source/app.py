@@ -110,7 +110,7 @@ class Application:
         known = bool(self._source.configured.submitter(request.key))
         try:
             if request.declared_bytes > PACKAGE_LIMIT_BYTES:
-                raise _too_large()
+                raise _too_large(PACKAGE_LIMIT_BYTES)
             if request.kind == mtom.TYPE:
                 limit_bytes = mtom.PART_LIMIT_BYTES if known else STRANGERS_LIMIT_BYTES
                 unpacker = Unpacker(request.content_type, self._source.files.coming, part_limit_bytes=limit_bytes)
@@ -183,7 +183,7 @@ async def _read(receive: http.Receive, unpacker: Unpacker | None) -> tuple[bytes
         chunk = came.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _too_large()
+            raise _too_large(limit)
         if unpacker is None:
             held += chunk
         else:
@@ -240,5 +240,5 @@ def _new_id() -> str:
     return f"urn:uuid:{uuid.uuid4()}"
 
 
-def _too_large() -> Failed:
-    return Failed("Sender", f"The message is larger than {PACKAGE_LIMIT_BYTES} bytes.", status=413)
+def _too_large(limit_bytes: int) -> Failed:
+    return Failed("Sender", f"The message is larger than {limit_bytes} bytes. Send documents as parts.", status=413)

@@ -31,6 +31,7 @@ from kjerne.xds import messages, names, queries
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Given, Response, Submission, Wanted
+from kjerne.xds.reading import VALUE_LIMIT_CHARACTERS
 from kjerne.xds.values import SubmissionSet, bare
 
 _Gone: TypeAlias = "tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]"
@@ -88,8 +89,15 @@ class Source:
                     held = await rows.held(conn, patient)
                 errors = await self._open(message.action, asked, held, sight, given)
                 told = tuple(wanted.document for wanted, _, _ in given)
+                shut = tuple(
+                    dict.fromkeys(one.document[:VALUE_LIMIT_CHARACTERS] for one in asked if one.document not in told)
+                )
                 async with conn.transaction():
-                    await rows.note(conn, self._row(message, claims, patient, sight.rule, told))
+                    row = self._row(message, claims, patient, sight.rule, told)
+                    if told:
+                        await rows.note(conn, row)
+                    if shut:
+                        await rows.note(conn, replace(row, rule=errors[0].code, allowed=False, documents=shut))
         except Denied as denied:
             return Outcome(messages.written_documents(await self._refused(message, claims, denied), ()), packed=True)
         except Rejected as rejected:
@@ -113,6 +121,9 @@ class Source:
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
             return Outcome(messages.written_response(messages.failure(rejected)))
+        except soap.Failed:
+            await self._note(message, "package", {"client": submitter}, _sent_about(message))
+            raise
         return Outcome(messages.written_response(Response(names.SUCCESS)))
 
     async def change(self, message: Message, key: str) -> Outcome:
@@ -264,11 +275,13 @@ class Source:
         """Opens the documents that are `given`, into that list, and tells what is wrong with the others."""
         here = {one.entry.unique_id: one for one in held.documents if sight.opens(one.entry)}
         errors: list[RegistryError] = []
-        for one in asked:
+        for one in dict.fromkeys(asked):
             stored = here.get(one.document)
             if wrong := self._misplaced(action, one):
                 errors.append(wrong)
-            elif stored is None or not stored.sha256 or one.document in {wanted.document for wanted, _, _ in given}:
+            elif one.document in {wanted.document for wanted, _, _ in given}:
+                continue  # asked for twice, given once
+            elif stored is None or not stored.sha256:
                 errors.append(_no_document(one))
             else:
                 try:

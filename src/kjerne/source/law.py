@@ -16,6 +16,7 @@ from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.errand import PURPOSE_SYSTEM, policy_of
 from kjerne.policy.people import HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age
+from kjerne.policy.services import SERVICES, Role
 from kjerne.registries import identifiers
 from kjerne.xds.forms import CX
 from kjerne.xds.values import Code, DocumentEntry, bare
@@ -28,6 +29,7 @@ LEVEL_SYSTEMS: Final = frozenset(
 """The national test data write N in all three."""
 LABEL_SYSTEM: Final = "2.16.578.1.12.4.1.1.9603"
 ROLE_SYSTEM: Final = "2.16.578.1.12.4.1.1.9060"
+ROLES: Final = SERVICES["documents"].roles
 LOCKED: Final = frozenset({"NORS"})
 FROM_PARENTS, FROM_YOUTH = "NORN_FORANS", "NORN_UNGDOM"
 WITHHELD: Final = frozenset(
@@ -50,6 +52,7 @@ class Case:
     purpose: str
     policy: str
     age: int | None
+    breaks_glass: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Rule:
     hides: frozenset[str]
     says: str
     law: str
+    breaks_glass: bool = False
+    """Whether it is only for those whose role sets rules aside."""
 
     def fits(self, case: Case) -> bool:
         return (
@@ -73,6 +78,7 @@ class Rule:
             and self.is_own in (None, case.is_own)
             and (not self.purposes or case.purpose in self.purposes)
             and (not self.policies or case.policy in self.policies)
+            and self.breaks_glass <= case.breaks_glass
             and (self.ages is None or (case.age is not None and self.ages[0] <= case.age < self.ages[1]))
         )
 
@@ -120,7 +126,8 @@ RULES: Final = (
          "Personnel read their own record as the citizens they are, not in their work.", "hpl § 21 a; pjl § 16"),
     Rule("staff", False, False, _CARE, _STAFFS, None, LEVELS, LOCKED, "Personnel see what care needs.", "hpl § 45; pjl § 19"),
     Rule("staff-override", False, False, frozenset({"BTG"}), frozenset({"7"}), None, LEVELS, LOCKED,
-         "The normal rules are set aside in an emergency, with its reason.", "hpl § 7, § 45; Tillitsrammeverket ATT-41"),
+         "The normal rules are set aside in an emergency, with its reason.", "hpl § 7, § 45; Tillitsrammeverket ATT-41",
+         breaks_glass=True),
 )  # fmt: skip
 
 
@@ -138,8 +145,8 @@ DEMANDS: Final = (
             lambda claims, _: len(claims.errands) + len(claims.attestations) == 1),
     _Demand("scope", "The assertion lacks the scope for documents.", lambda claims, citizen: (
         CITIZEN_SCOPE in claims.scopes if citizen else not STAFF_SCOPES.isdisjoint(claims.scopes))),
-    _Demand("role", "The assertion names no role of health personnel (9060).", lambda claims, citizen: (
-        citizen or _is_role(claims))),
+    _Demand("role", "The assertion names no role (9060) of those that look in documents.", lambda claims, citizen: (
+        citizen or _role(claims) is not None)),
     _Demand("hpr", "The assertion names no HPR number.", lambda claims, citizen: citizen or bool(claims.hpr)),
     _Demand("decision", "The assertion names no decision of access.", lambda claims, citizen: (
         citizen or bool(claims.attestations[0].care_relationship.decision_ref.id))),
@@ -164,7 +171,11 @@ def decide(claims: Claims, patient: CX, born: date | None, today: date) -> Sight
     if patient_of(claims) != patient:
         raise Denied("other-patient", "The assertion is about another patient.")
     purpose, given = _purpose(claims)
-    case = Case(citizen, claims.pid == patient.number, purpose, policy_of(given), age_of(patient, born, today))
+    role = None if citizen else _role(claims)
+    case = Case(
+        citizen, claims.pid == patient.number, purpose, policy_of(given), age_of(patient, born, today),
+        breaks_glass=role is not None and role.breaks_glass,
+    )  # fmt: skip
     rule = next((one for one in RULES if one.fits(case)), None)
     if rule is None:
         raise Denied("no-rule", "No rule lets this caller read this patient's documents.")
@@ -204,9 +215,10 @@ def _purpose(claims: Claims) -> tuple[str, str]:
     return (said.code if said.system == PURPOSE_SYSTEM else ""), policy
 
 
-def _is_role(claims: Claims) -> bool:
-    role = claims.attestations[0].practitioner.authorization
-    return bool(role.code) and bare(role.system) == ROLE_SYSTEM
+def _role(claims: Claims) -> Role | None:
+    """What her authorisation may do; None where it is no role that looks in documents, on the platform as here."""
+    said = claims.attestations[0].practitioner.authorization
+    return ROLES.get(said.code) if bare(said.system) == ROLE_SYSTEM else None
 
 
 def told_of(claims: Claims) -> Mapping[str, str]:
