@@ -245,10 +245,22 @@ async def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not(ech
     assert len(set(protocols)) == 1
 
 
-@pytest.mark.parametrize("cut", [0, 1, 2])
-async def test_an_offer_of_http_2_loses_no_body(echo: tuple[Echo, Said], cut: int) -> None:
-    """As the client of Java's library makes it with each request over plain HTTP."""
-    offer = b"connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: h2c\r\n"
+OFFERS = {
+    "as Java's own client": b"connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+    b"Upgrade: h2c\r\n",
+    "capitals": b"connection: upgrade\r\nUPGRADE: H2C\r\n",
+    "several": b"connection: upgrade\r\nupgrade: h2c, websocket\r\n",
+    "a socket": b"connection: upgrade\r\nupgrade: websocket\r\n",
+    "anything": b"connection: upgrade\r\nupgrade: foo\r\nupgrade: TLS/1.0\r\n",
+}
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_an_offer_of_another_protocol_loses_no_body_and_makes_no_request_of_it(
+    echo: tuple[Echo, Said], offer: bytes, framing: str
+) -> None:
+    """However it comes: at once, the body by itself, the head in parts, one behind the other."""
     got = list[bytes]()
 
     async def instead(_: Any, receive: Any, send: Any) -> None:
@@ -263,8 +275,18 @@ async def test_an_offer_of_http_2_loses_no_body(echo: tuple[Echo, Said], cut: in
         await send({"type": "http.response.body", "body": b""})
 
     echo[0].instead = instead
-    head, body = b"POST /x HTTP/1.1\r\n" + HOST + b"content-length: 17\r\n" + offer + b"\r\n", b"upgrade: h2c\r\nabc"
+    body = b"GET /y HTTP/1.1\r\n" + HOST + b"upgrade: h2c\r\n\r\n"
+    sent, told = body, b"content-length: %d\r\n" % len(body)
+    if framing == "chunks":
+        sent, told = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), b"transfer-encoding: chunked\r\n"
+    begin, more = b"POST /x HTTP/1.1\r\n" + HOST + told, offer + b"\r\n"
     again = b"GET /x HTTP/1.1\r\n" + HOST + b"connection: close\r\n\r\n"
-    parts = [(head + body, again), (head, body, again), (head, body[:5], body[5:], again)][cut]
-    assert (await echo[1](*parts)).count(b"200 OK") == 2
-    assert got == [body, b""]
+    for parts in (
+        (begin + more + sent, again), (begin + more, sent, again), (begin, more + sent[:5], sent[5:] + again),
+        (begin + more + sent + begin + more + sent + again,),
+        (begin + b"\r\n" + sent + begin + more[:30], more[30:] + sent, again),
+    ):  # fmt: skip
+        got.clear()
+        count = b"".join(parts).count(b"POST /x ") + 1
+        assert (await echo[1](*parts)).count(b"200 OK") == count
+        assert got == [body] * (count - 1) + [b""]

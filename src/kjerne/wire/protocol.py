@@ -26,7 +26,6 @@ LINGER_SECONDS: Final = 1.0
 """After a refusal the rest is read and thrown away for so long: a connection closed at once may lose the answer."""
 _OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _ADDRESS: Final = re.compile(rb"\S+ (\S+)")
-_H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 _HOST: Final = re.compile(rb"\r\nhost:[ \t]*(\S+)", re.IGNORECASE)
 
 
@@ -84,14 +83,14 @@ class Protocol(HttpToolsProtocol):
     _refused = False
     _opens = False
     """Whether a socket is opened by the request that is read now."""
+    _offers = False
+    """Whether it offers another protocol, which is not taken: it is read anew without that (`_without_offer`)."""
     _idle_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         self._idle_since = None
-        if b"h2c" in data and self._begins():
-            data = _without_h2c(data)
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -99,11 +98,12 @@ class Protocol(HttpToolsProtocol):
                 self._head_bytes = 0
             elif self._head_bytes > HEAD_LIMIT_BYTES:
                 raise self._too_long()
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             self._head_bytes = 0
             if self._opens:
                 self.handle_websocket_upgrade()
-            # Nowhere else another protocol is spoken: the request is answered as it stands (RFC 9110 section 7.8).
+            elif self._offers:
+                self.data_received(self._without_offer() + data[upgrade.args[0] :])
         except (httptools.HttpParserError, Refusal) as error:
             self._refuse(_refusal(error), data)
 
@@ -114,7 +114,9 @@ class Protocol(HttpToolsProtocol):
             if length > HEAD_LIMIT_BYTES:
                 raise self._too_long()
         self._opens = self._is_socket()
-        if self._opens:
+        # CONNECT needs no header to offer, and is answered as it stands.
+        self._offers = not self._opens and self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._opens or self._offers:
             return
         self._begin()
         # The scope keeps its list: what follows a chunked body (trailers) is never taken for a header.
@@ -159,7 +161,7 @@ class Protocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def on_message_complete(self) -> None:
-        if self._opens:
+        if self._opens or self._offers:
             return
         cycle = self.cycle
         if not cycle.response_complete:
@@ -196,9 +198,15 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
-    def _begins(self) -> bool:
-        """Whether what is received now begins a request."""
-        return not self._head_bytes and (self.cycle is None or not self.cycle.more_body)
+    def _without_offer(self) -> bytes:
+        """The head again without its offer of another protocol, which a server may pass over (RFC 9110 section 7.8), for a new
+        parser: with the offer the parser takes the body for the other protocol's, and what follows it for anybody's request.
+        Java's own client offers HTTP/2 with each."""
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        return b"".join((*head, b"\r\n"))
 
     def _in_head(self) -> bool:
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
@@ -231,13 +239,6 @@ class Protocol(HttpToolsProtocol):
         address, host = _ADDRESS.match(data), _HOST.search(data)
         url = self.url or (address[1] if address else b"")
         return (host[1] if host else b"").decode("latin-1"), url.partition(b"?")[0].decode("latin-1")
-
-
-def _without_h2c(data: bytes) -> bytes:
-    """A request without its offer to go on in HTTP/2, which Java's own client makes with each: where another protocol is offered
-    the parser takes what follows the head for that one's, and the body would be lost."""
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _H2C.sub(b"", head + end[:2]) + end[2:] + rest
 
 
 class _Dated:
