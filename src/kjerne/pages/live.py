@@ -395,7 +395,8 @@ class LivePages:
                 record = await self.reader.read(conn, grant, REPORT, id_)
                 if record is None:
                     raise Refusal(404, "There is no such report.", where="report")
-                found = await self.reader.all_of(conn, grant, [OBSERVATION], CHART_LIMIT)
+                # Which results are its own; none leaves, and the report's row is all that was read.
+                found = await self.reader.look(conn, grant, [OBSERVATION], CHART_LIMIT)
                 results = results_of([said(record)], [said(one) for one, _ in found])[str(id_)]
                 if (record.version, digest_of(results)) != (shown.version, shown.results):
                     raise Refusal(409, "The report has changed since it was shown.", where="stale")

@@ -30,11 +30,11 @@ WITH {STAMPED}, m AS MATERIALIZED (
   ORDER BY r.date_from DESC NULLS LAST, r.id LIMIT $10
 ), r AS (SELECT * FROM m UNION ALL SELECT t.* FROM t WHERE NOT EXISTS (SELECT FROM m WHERE m.type = t.type AND m.id = t.id))
 SELECT s.ok, r.* FROM s LEFT JOIN r ON true"""
-# $2 the type of results, $3 ids of some, $4 the label of another's.
-_OF_OTHERS: Final = (
-    "SELECT r.id FROM record r WHERE r.patient = ANY($1::bigint[]) AND r.type = $2 AND r.id = ANY($3::uuid[]) "
-    "AND r.labels & $4 <> 0"
-)
+# $6 the type of results, $7 ids of some, $8 the label of another's.
+_OPEN: Final = f"""
+WITH {STAMPED} SELECT s.ok, r.id, r.others FROM s LEFT JOIN LATERAL (
+  SELECT r.id, r.labels & $8 <> 0 AS others FROM record r WHERE s.ok AND {ALLOWED} AND r.type = $6 AND r.id = ANY($7::uuid[])
+) r ON true"""
 _NONE: Final = 0
 """The number of no type."""
 
@@ -81,7 +81,17 @@ async def gather(
     return Gathered(records, frozenset(more))
 
 
-async def about_others(conn: Connection, grant: Grant, results: Sequence[UUID]) -> set[UUID]:
-    """Which of these Observations are about another than her, whatever else keeps them shut: what leads to one may be too."""
-    values = list(grant.subject.keys), type_number("Observation"), list(results), int(Label.NOT_THE_MOTHERS)
-    return {row[0] for row in await conn.fetch(_OF_OTHERS, *values)}
+async def about_others(conn: Connection, grant: Grant, reader: Reader, results: Sequence[UUID]) -> dict[UUID, bool]:
+    """Of these Observations those that are open, and whether each is about another than her. One that is shut is not among
+    them, as one that never was. Raises `Stale`."""
+    values: list[object] = [*door(grant), type_number("Observation"), list(results), int(Label.NOT_THE_MOTHERS)]
+
+    def add(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    narrowed = limits.condition(grant, reader.unwrapped(grant), add)
+    rows = await conn.fetch(_OPEN.replace(ALLOWED, ALLOWED + narrowed), *values)
+    if not rows or not rows[0][0]:
+        raise Stale
+    return {row[1]: row[2] for row in rows if row[1] is not None}

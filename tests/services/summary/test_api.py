@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 from uuid import uuid4
@@ -24,7 +25,18 @@ from platform_fixture import Answered, Standing, Tree
 from services.test_patients import id_of as of_patient
 from services.test_shared_records import ask
 from services.test_standards import FHIR, create, observation
-from services.test_standards_registered import HL7, NEED, SNOMED, allergy, person, registered, send
+from services.test_standards_registered import (
+    HL7,
+    NEED,
+    SNOMED,
+    allergy,
+    choose,
+    consent,
+    of_results,
+    person,
+    registered,
+    send,
+)
 
 AT = "/fhir/R4/Patient/$summary"
 CITIZEN: dict[str, Any] = {"as_": "citizen", "portal": True}
@@ -298,6 +310,52 @@ def test_the_report_of_a_newborn_is_left_out_also_where_its_results_are_too_old_
     answer = asked(platform, about="renumbered", as_="all-patients")
     assert report not in leaving(answer)
     assert NOT_IN_IT in sections(answer)["results"]["text"]["div"]
+
+
+def a_report(platform: Standing, *results: str, about: str = "renumbered") -> str:
+    tree = {
+        "resourceType": "DiagnosticReport", "status": "final", "code": {"text": words.fresh()}, "conclusion": words.fresh(),
+        "result": [{"reference": one} for one in results],
+    }  # fmt: skip
+    answer = ask(platform, "POST", "DiagnosticReport", tree, as_="lab", person_id=platform.nin(about))
+    assert answer.status == 201, answer.response.text
+    return str(answer.tree["id"])
+
+
+def test_a_report_is_a_newborns_also_where_it_names_its_result_by_this_servers_address_or_by_a_panel(
+    platform: Standing,
+) -> None:
+    child = create(platform, observation(**ANOTHERS["newborn"])).tree["id"]
+    panel = observation(hasMember=[{"reference": f"Observation/{child}"}])
+    bare = {key: value for key, value in panel.items() if not key.startswith("value")}
+    panels = [create(platform, one).tree["id"] for one in (panel, bare)]
+    others = [
+        a_report(platform, f"{platform.url}/fhir/R4/Observation/{child}"),
+        *(a_report(platform, f"Observation/{one}") for one in panels),
+    ]
+    own = a_report(platform, "http://lab.example/fhir/Observation/00000000-0000-4000-8000-000000000000")
+    left = set(leaving(asked(platform, about="renumbered", as_="all-patients")))
+    assert not {*others, *panels, child} & left
+    assert own in left
+
+
+@pytest.mark.parametrize("whose", ["newborn", ""])
+def test_a_shut_result_of_a_report_tells_no_more_than_one_that_was_deleted(platform: Standing, whose: str) -> None:
+    """Law, K37: neither that there is something shut, nor about whom it is."""
+    about = "parent"
+    result = create(platform, observation(**ANOTHERS.get(whose, {})), about=about).tree["id"]
+    report = a_report(platform, f"Observation/{result}", about=about)
+    hidden = consent("record", data=[{"meaning": "instance", "reference": {"identifier": {"value": result}}}])
+    chosen = choose(platform, of_results(hidden), about)
+    told = [asked(platform, about=about, **NEED)]
+    choose(platform, chosen | {"status": "inactive"}, about, withdrawn=True)
+    deleted = ask(platform, "DELETE", f"Observation/{result}", as_="lab", person_id=platform.nin(about))
+    assert deleted.status in (200, 204)
+    told.append(asked(platform, about=about, **NEED))
+    assert [report in leaving(one) for one in told] == [False, False]
+    shut, gone = (re.sub(r"[0-9a-f-]{36}", "", str(sections(one)["results"])) for one in told)
+    assert shut == gone
+    assert ("står ikke her" in shut, NOT_IN_IT in shut) == (False, False)
 
 
 @pytest.mark.parametrize("error", [TimeoutError, InvalidTag, asyncpg.QueryCanceledError])

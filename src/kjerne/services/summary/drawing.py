@@ -7,7 +7,8 @@ whose law says no is told of as its refusal would be.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -186,13 +187,15 @@ class Drawing:
         self, grant: Grant, gathered: summarising.Gathered, found: Sources, referred_to: set[str], language: str
     ) -> Drawn:
         records, every = dict[Place, Record](), list[tuple[str, Tree]]()
-        aside, of_others = dict[str, Tree](), dict[str, str]()
+        aside, of_others, leads = dict[str, Tree](), dict[str, str](), dict[str, Tree]()
         async for record in in_turns(gathered.records):
             if record.labels & Label.WITHDRAWN_WITH_REPORT:
                 continue  # its report was taken back: read by itself it would be a finding
             tree = decode(record.served)
             place = (type_name(record.type), str(record.id))
             records[place] = record
+            if "result" in tree or "hasMember" in tree:
+                leads[tree["id"]] = tree
             key = section_of(tree, grant.at)
             if record.labels & Label.NOT_THE_MOTHERS or is_anothers(tree):
                 of_others[str(record.id)] = key  # a newborn's, filed on its mother: read as hers it would be a danger
@@ -200,10 +203,11 @@ class Drawing:
                 every.append((key, tree))
             elif _may_be_led_to(tree):
                 aside["/".join(place)] = tree
-        left_out = set(of_others.values())
-        if led := await self._led_to_others(grant, every, of_others):
-            left_out |= {key for key, tree in every if tree["id"] in led}
-            every = [(key, tree) for key, tree in every if tree["id"] not in led]
+        left_out, partly = set(of_others.values()), set(self._partly(grant, gathered))
+        led, unsure = await self._led_to_others(grant, leads, of_others)
+        left_out |= {key for key, tree in every if tree["id"] in led}
+        partly |= {"DiagnosticReport"} if unsure else set()
+        every = [(key, tree) for key, tree in every if tree["id"] not in led | unsure]
         chosen = shown(every)
         own = referred_to | {text for _, tree in chosen for text in led_to(tree)}
         chosen += [("", tree) for text, tree in aside.items() if text in own]
@@ -213,21 +217,30 @@ class Drawing:
         if grant.service == CRITICAL:
             opened = {tree["id"]: records[tree["resourceType"], tree["id"]] for _, tree in chosen}
             chosen = await naming.named(self.pool, grant, language, chosen, opened)
-        return Drawn("read", chosen, frozenset(self._partly(grant, gathered)), frozenset(left_out - {""}))
+        return Drawn("read", chosen, frozenset(partly), frozenset(left_out - {""}))
 
     async def _led_to_others(
-        self, grant: Grant, every: Sequence[tuple[str, Tree]], of_others: Collection[str]
-    ) -> set[str]:
-        """The ids of the reports of which a result is about another, also one that was not read: a conclusion does not say whom
-        it is about."""
-        results = {tree["id"]: set(_results(tree)) for _, tree in every if tree["resourceType"] == "DiagnosticReport"}
+        self, grant: Grant, leads: Mapping[str, Tree], of_others: Collection[str]
+    ) -> tuple[set[str], set[str]]:
+        """The ids of reports and panels of which a result is about another, also one that was not read; and of reports of which
+        one is not to be had. A conclusion does not say whom it is about, so it stands where that is known.
+
+        A result that is shut is not to be had, as one that was deleted or never came: nothing tells the one from the other
+        (law, K37).
+        """
+        results = {id_: set(_results(tree)) for id_, tree in leads.items()}
         asked = set[UUID]().union(*results.values())
         if not asked:
-            return set()
+            return set(), set()
         async with self.pool.acquire() as conn:
-            known = await summarising.about_others(conn, grant, sorted(asked))
-        known |= {UUID(one) for one in of_others}
-        return {id_ for id_, those in results.items() if not those.isdisjoint(known)}
+            known = await summarising.about_others(conn, grant, self.reader, sorted(asked))
+        others = {UUID(one) for one in of_others} | {one for one, is_anothers in known.items() if is_anothers}
+        led = set[str]()
+        while found := {id_ for id_, those in results.items() if not those.isdisjoint(others)} - led:
+            led |= found
+            others |= {UUID(one) for one in found}
+        reports = {id_: set(_results(tree, elsewhere=False)) for id_, tree in leads.items() if "result" in tree}
+        return led, {id_ for id_, those in reports.items() if not those <= known.keys()} - led
 
     def _partly(self, grant: Grant, gathered: summarising.Gathered) -> Iterator[str]:
         """Types of which not all was looked at. That only the newest results are is said in words of every summary."""
@@ -259,15 +272,20 @@ def is_reached(caller: Caller, needs: str) -> bool:
     return caller.kind == "citizen" or not caller.scopes.isdisjoint((*needs.split(), PORTAL))
 
 
-def _results(report: Tree) -> Iterator[UUID]:
-    """The results of a report that lie here."""
-    for one in objects(report.get("result")):
-        parts = said(one.get("reference")).split("/")
+_RESULT: Final = re.compile(r"(?P<server>[a-z]+://\S+/)?Observation/(?P<id>[0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
+
+
+def _results(tree: Tree, *, elsewhere: bool = True) -> Iterator[UUID]:
+    """The results of a report, and those of a panel. `elsewhere`: also those named by an address of some server, which may be
+    this one's."""
+    for one in (*objects(tree.get("result")), *objects(tree.get("hasMember"))):
+        found = _RESULT.fullmatch(said(one.get("reference")))
+        if found is None or (found["server"] and not elsewhere):
+            continue
         try:
-            id_ = UUID(parts[1] if len(parts) > 1 and parts[0] == "Observation" else "")
+            yield UUID(found["id"])
         except ValueError:
             continue
-        yield id_
 
 
 def _may_be_led_to(tree: Tree) -> bool:
