@@ -290,3 +290,10 @@ async def test_an_offer_of_another_protocol_loses_no_body_and_makes_no_request_o
         count = b"".join(parts).count(b"POST /x ") + 1
         assert (await echo[1](*parts)).count(b"200 OK") == count
         assert got == [body] * (count - 1) + [b""]
+
+
+async def test_what_follows_a_connect_is_nobodys_request(echo: tuple[Echo, Said]) -> None:
+    inner = b"GET /y HTTP/1.1\r\n" + HOST + b"\r\n"
+    head = b"CONNECT /x HTTP/1.1\r\n" + HOST + b"content-length: %d\r\n\r\n" % len(inner)
+    for parts in ((head + inner,), (head, inner), (head[:20], head[20:], inner)):
+        assert (await echo[1](*parts)).count(b"HTTP/1.1 ") == 1

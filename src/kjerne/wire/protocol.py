@@ -114,7 +114,7 @@ class Protocol(HttpToolsProtocol):
             if length > HEAD_LIMIT_BYTES:
                 raise self._too_long()
         self._opens = self._is_socket()
-        # CONNECT needs no header to offer, and is answered as it stands.
+        # CONNECT needs no header to offer: it is answered, and the connection ends, since what follows is no message (`_begin`).
         self._offers = not self._opens and self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._opens or self._offers:
             return
@@ -134,7 +134,8 @@ class Protocol(HttpToolsProtocol):
         scope["raw_path"] = url.path
         scope["query_string"] = url.query or b""
         before = self.cycle
-        self.cycle = Cycle(self, keep_alive=version != "1.0" and parser.should_keep_alive())
+        keep_alive = version != "1.0" and scope["method"] != "CONNECT" and parser.should_keep_alive()
+        self.cycle = Cycle(self, keep_alive=keep_alive)
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

@@ -25,6 +25,8 @@ PAST: Final = frozenset({"inactive", "resolved", "remission"})
 TAKEN: Final = frozenset({"active", "on-hold", "intended", "unknown"})
 FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
 RESULTS_SHOWN: Final = 100
+WHO: Final = ("recorder", "asserter", "performer", "requester", "source", "author", "informationSource")
+"""The elements by which a record names who has to do with what it says."""
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 _NAMES: Final = {
     "AllergyIntolerance": "code", "Condition": "code", "Procedure": "code", "MedicationStatement": "medicationCodeableConcept",

@@ -217,6 +217,8 @@ class Drawing:
         if grant.service == CRITICAL:
             opened = {tree["id"]: records[tree["resourceType"], tree["id"]] for _, tree in chosen}
             chosen = await naming.named(self.pool, grant, language, chosen, opened)
+        elif grant.service == RECORD:
+            chosen = [(key, naming.as_sent(language, tree)) for key, tree in chosen]
         return Drawn("read", chosen, frozenset(partly), frozenset(left_out - {""}))
 
     async def _led_to_others(

@@ -1,6 +1,7 @@
-"""Who registered critical information, as a summary tells it: by the registers, and by whose word where a system sent it.
+"""Who registered something, as a summary tells it: critical information by the registers, and by whose word where a system
+sent it; the rest of the record as its sender wrote it, which is said.
 
-What a sender wrote about anybody but numbers is left out (law, K115, K135), as the pages of critical information leave it out.
+Of critical information what a sender wrote about anybody but numbers is left out (law, K115, K135), as its pages leave it out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from kjerne.access import Grant
 from kjerne.registries import recorders
 from kjerne.registries.recorders import Author
 from kjerne.registries.summary_words import say
+from kjerne.services.summary.choosing import WHO, name_of
 from kjerne.services.summary.model import Tree
 from kjerne.store import registers, transfers
 from kjerne.store.pool import Pool
@@ -43,3 +45,20 @@ async def named(
     return [
         (key, recorders.named(tree, called, known.professions, told[tree["id"]])) for key, tree in records
     ]  # fmt: skip
+
+
+def as_sent(language: str, tree: Tree) -> Tree:
+    """A record with the names of those it names in quotation marks: whoever sent it wrote them, and nobody has held them against
+    a register (law, K174)."""
+
+    def said_so(one: Tree) -> Tree:
+        if "actor" in one:
+            return one | {"actor": said_so(one["actor"])}
+        who = name_of(tree, one)
+        return one | {"display": say(language, "recorder.unchecked", who=who)} if who else one
+
+    told = {key: tree[key] for key in WHO if key in tree}
+    return tree | {
+        key: [said_so(one) for one in value] if isinstance(value, list) else said_so(value)
+        for key, value in told.items()
+    }

@@ -15,12 +15,20 @@ from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
 from kjerne.fhir.system_labels import label_of
 from kjerne.registries.summary_words import said as in_words
 from kjerne.registries.summary_words import say
-from kjerne.services.summary.choosing import RESULTS_SHOWN, is_odd, moment_of, name_beside, name_of, recorded, stated
+from kjerne.services.summary.choosing import (
+    RESULTS_SHOWN,
+    WHO,
+    is_odd,
+    moment_of,
+    name_beside,
+    name_of,
+    recorded,
+    stated,
+)
 from kjerne.services.summary.model import Section, Tree
 
 TEXT_CHARACTERS: Final = 300
 _WHAT: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
-_WHO: Final = ("recorder", "asserter", "performer", "requester", "source", "author", "informationSource")
 _LEADING: Final = ("medicationReference", "device")
 _DETAILS: Final = (("criticality", "criticality"), ("verificationStatus", "verification"), ("severity", "severity"))
 
@@ -207,7 +215,7 @@ def _date(tree: Tree) -> str:
 
 
 def _who(tree: Tree) -> str:
-    for key in _WHO:
+    for key in WHO:
         for one in objects(tree.get(key, [])):
             inner = next(objects(one.get("actor")), one)
             if text := name_of(tree, inner):
