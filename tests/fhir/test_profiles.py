@@ -14,7 +14,8 @@ from guide_packages import Held, element, joined, package, profile
 from kjerne.errors import Refusal
 from kjerne.fhir import packages
 from kjerne.fhir.judging import EXTENSIBLE, UNTOLD
-from kjerne.fhir.profiles import Judged, Profile, Profiles, without_known
+from kjerne.fhir.profiles import CORE, Judged, Profile, Profiles, without_known
+from kjerne.fhir.rulebook import rules
 from kjerne.fhir.validate import check
 from kjerne.fhir.value_sets import Codes, Has, Listed, OutOfReach
 
@@ -376,3 +377,133 @@ def test_an_invariant_whose_pattern_is_none_is_not_held_against_anybody(call: st
     made = profile("Observation") | {"snapshot": {"element": [top]}}
     known = Profiles(joined(iter([packages.read(package(made))])))
     assert known.check({"resourceType": "Observation"}, "http://example.org/profile") == []
+
+
+INVARIANT = {"key": "inv-1", "severity": "error", "human": "has a note", "expression": "note.exists()"}
+
+
+@pytest.mark.parametrize("source", [{}, {"source": URL}])
+def test_an_invariant_that_an_author_numbers_as_r4_does_is_asked_all_the_same(source: dict[str, str]) -> None:
+    asked = element("Observation", constraint=[INVARIANT | source])
+    assert broken(asked) == [("Observation", "inv-1")]
+    assert broken(asked, note=[{"text": "x"}]) == []
+
+
+def test_an_invariant_of_r4_itself_is_not_asked_anew() -> None:
+    rows = [{"key": "obs-6", "severity": "error", "human": "x", "expression": "false", "source": f"{CORE}Observation"}]
+    own = [one for one in rules().constraints["Observation"] if one.key == "obs-6"]
+    rows += [{"key": "obs-6", "severity": "error", "human": own[0].says, "expression": "false"}]
+    assert broken(element("Observation", constraint=rows)) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "wrong"),
+    [
+        ({"reference": "Patient/1"}, False), ({"reference": "Group/1"}, True), ({"reference": "#g"}, True),
+        ({"type": "Group"}, True),
+        ({"display": "x"}, False), ({"reference": "urn:uuid:00000000-0000-4000-8000-000000000001"}, False),
+        ({"reference": "http://x.example/fhir/Group/1"}, True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("address", [f"{CORE}Patient", "urn:patient", "urn:patient|1.0.0"])
+def test_a_reference_leads_where_the_profile_lets_it(reference: dict[str, str], wrong: bool, address: str) -> None:
+    asked = profile(
+        "Observation", element("Observation.subject", type=[{"code": "Reference", "targetProfile": [address]}])
+    )
+    group = {"contained": [{"resourceType": "Group", "id": "g", "type": "person", "actual": True}]}
+    found = known(asked, profile("Patient", url="urn:patient")).check(OBSERVATION | group | {"subject": reference}, URL)
+    assert [(one.where, one.rule) for one in found] == [("Observation.subject", "profile-target")] * wrong
+
+
+def test_where_a_reference_may_lead_is_not_judged_by_a_profile_that_is_not_at_hand() -> None:
+    asked = element("Observation.subject", type=[{"code": "Reference", "targetProfile": ["urn:absent"]}])
+    assert broken(asked, subject={"reference": "Group/1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("slicing", "order", "wrong"),
+    [
+        ({"rules": "open", "ordered": True}, "ab", []), ({"rules": "open", "ordered": True}, "ba", ["category[1]"]),
+        ({"rules": "open", "ordered": True}, "azb", []), ({"rules": "openAtEnd"}, "baz", []),
+        ({"rules": "openAtEnd"}, "za", ["category[1]"]), ({"rules": "open"}, "zba", []),
+        ({"rules": "openAtEnd", "ordered": True}, "bza", ["category[2]", "category[2]"]),
+    ],
+)  # fmt: skip
+def test_slices_stand_in_their_order_where_the_profile_asks_it(
+    slicing: dict[str, Any], order: str, wrong: list[str]
+) -> None:
+    by = {"discriminator": [{"type": "pattern", "path": "$this"}]}
+    rows = [
+        element(f"Observation.category:{one}", patternCodeableConcept={"coding": [{"system": "urn:s", "code": one}]})
+        for one in "ab"
+    ]
+    sent = [{"coding": [{"system": "urn:s", "code": one}]} for one in order]
+    found = broken(element("Observation.category", slicing=slicing | by), *rows, category=sent)
+    assert found == [(where, "profile-order") for where in wrong]
+
+
+NINE = {"value": 9, "code": "g"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "members", "wrong"),
+    [
+        (element("Observation.value[x]", maxLength=3), {"valueString": "abc"}, []),
+        (element("Observation.value[x]", maxLength=3), {"valueString": "abcd"}, [("valueString", "profile-length")]),
+        (element("Observation.value[x]", minValueInteger=2), {"valueInteger": 1}, [("valueInteger", "profile-bound")]),
+        (element("Observation.value[x]", minValueInteger=2, maxValueInteger=3), {"valueInteger": 3}, []),
+        (element("Observation.value[x]", maxValueQuantity=NINE), {"valueQuantity": {"value": 10, "code": "kg"}}, []),
+        (
+            element("Observation.value[x]", maxValueQuantity=NINE),
+            {"valueQuantity": {"value": 10, "code": "g"}}, [("valueQuantity", "profile-bound")],
+        ),
+        (
+            element("Observation.effective[x]", minValueDateTime="1900"), {"effectiveDateTime": "1899-12"},
+            [("effectiveDateTime", "profile-bound")],
+        ),
+        (element("Observation.effective[x]", minValueDateTime="1900"), {"effectiveDateTime": "1900-01-01"}, []),
+    ],
+)  # fmt: skip
+def test_a_value_lies_between_the_ends_that_a_profile_has(
+    asked: dict[str, Any], members: dict[str, Any], wrong: list[tuple[str, str]]
+) -> None:
+    assert broken(asked, **members) == wrong
+
+
+def test_a_value_set_of_a_choice_says_nothing_of_types_that_have_no_codes() -> None:
+    units = {
+        "resourceType": "ValueSet",
+        "url": "urn:v",
+        "compose": {"include": [{"system": "urn:u", "concept": [{"code": "m"}]}]},
+    }
+    asked = element("Observation.value[x]", binding={"strength": "required", "valueSet": "urn:v"})
+    profiles = known(profile("Observation", asked), units)
+    for value in ({"valueBoolean": True}, {"valueInteger": 3}, {"valueDateTime": "2024"}, {"valueTime": "10:00:00"}):
+        assert profiles.check(OBSERVATION | value, URL) == []
+    (wrong,) = profiles.check(OBSERVATION | {"valueQuantity": {"value": 1, "system": "urn:u", "code": "x"}}, URL)
+    assert wrong.rule == "required-binding"
+
+
+@pytest.mark.parametrize(
+    ("context", "member", "wrong"),
+    [
+        ("Observation", {"extension": "here"}, []), ("Patient", {"extension": "here"}, [("extension[0]", "extension-context")]),
+        ("Observation.code", {"code": {"text": "x", "extension": "here"}}, []), ("Element", {"extension": "here"}, []),
+        ("Observation", {"code": {"text": "x", "extension": "here"}}, [("code.extension[0]", "extension-context")]),
+        ("CodeableConcept", {"code": {"text": "x", "extension": "here"}}, []),
+        ("CanonicalResource", {"extension": "here"}, []), ("http://x.example/p#Observation", {"extension": "here"}, []),
+        ("Observation", {"modifierExtension": "here"}, [("modifierExtension[0]", "extension-modifier")]),
+    ],
+)  # fmt: skip
+def test_an_extension_of_a_package_stands_where_it_may(
+    context: str, member: dict[str, Any], wrong: list[tuple[str, str]]
+) -> None:
+    extension = profile("Extension", url="urn:extension") | {"context": [{"type": "element", "expression": context}]}
+
+    def put(value: Any) -> Any:
+        if value == "here":
+            return [{"url": "urn:extension", "valueString": "x"}]
+        return {name: put(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+    found = known(profile("Observation"), extension).check(OBSERVATION | put(member), URL)
+    assert [(one.where.removeprefix("Observation."), one.rule) for one in found] == wrong

@@ -7,7 +7,7 @@ package is a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ def extension(value: Any, on: str, *, modifier: bool = False) -> Faults:
     if _plain_names(on).isdisjoint(contexts):
         # By its type alone it is out of place: the path to it decides.
         says = f"must stand on {' or '.join(contexts)}"
-        misplaced = _out_of_context(contexts)
+        misplaced = out_of_context(contexts)
         found.append(Pending(f"The element {says}.", "", "extension", "extension-context", broken=misplaced))
     return found
 
@@ -124,7 +124,9 @@ def _parts(value: dict[str, Any], known: Extension) -> Faults:
     return found
 
 
-def _out_of_context(contexts: tuple[str, ...]) -> Any:
+def out_of_context(contexts: tuple[str, ...]) -> Callable[[dict[str, Any], str], bool]:
+    """Whether the element that has the extension at a path in a resource is none of those in which it may stand."""
+
     def broken(resource: dict[str, Any], where: str) -> bool:
         names = set(_names(resource, where, contexts))
         return bool(names) and names.isdisjoint(contexts)

@@ -7,11 +7,12 @@ is wrong with it, seen from there; where all is right it makes no path and no no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kjerne.errors import Fault
 from kjerne.fhir import definitions
+from kjerne.fhir.bounds import Value, as_bounded, as_leading, ordering, where_of
 from kjerne.fhir.bundles import Entries
 from kjerne.fhir.definitions import TYPES
 from kjerne.fhir.effort import spend
@@ -21,6 +22,7 @@ from kjerne.fhir.fhirpath.navigating import is_type, members, root
 from kjerne.fhir.fhirpath.operators import Misuse, truth
 from kjerne.fhir.fhirpath.values import PRIMITIVES, Node
 from kjerne.fhir.invariants import EVALUATION_STEPS, led_to
+from kjerne.fhir.placing import without_places
 from kjerne.fhir.slices import (
     CORE,
     SINGLE,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 EXTENSION_DEPTH: Final = 5
 _TYPES: Final = frozenset(TYPES)
 _CODED: Final = SINGLE | {"CodeableConcept"}
+_BOUND: Final = _CODED | {"code", "string", "uri", "Element", ""}
+"""Types that a value set can be bound to (R4 terminologies.html, 4.1.1): that of `value[x]` says nothing of a boolean."""
 NESTED_STEPS: Final = 10
 """What it costs to hold a part of a resource against a profile of its own."""
 EXTENSIBLE: Final = "extensible-binding"
@@ -53,6 +57,11 @@ EXTENSIBLE: Final = "extensible-binding"
 UNTOLD: Final = "binding-not-at-hand"
 """The rule of a code that could not be held against its value set: it is told, and nobody is judged by it."""
 ADVICE: Final = frozenset({EXTENSIBLE, UNTOLD})
+
+
+def _is_advice(found: list[Fault]) -> bool:
+    """Whether a part keeps to a profile: nothing but advice is left of what is known of it by itself."""
+    return all(one.rule in ADVICE for one in without_places(found)) if found else True
 
 
 class Run:
@@ -109,7 +118,7 @@ class Run:
         """Whether a part keeps to a profile; None where it stands too deep to be asked."""
         if self.depth >= EXTENSION_DEPTH:
             return None
-        return all(one.rule in ADVICE for one in self.under(profile, part))
+        return _is_advice(self.under(profile, part))
 
     def led_to(self, reference: Node) -> tuple[Node | None, bool]:
         """What a reference leads to and whether all of it is at hand, or its type alone; None where not even that is told."""
@@ -138,16 +147,6 @@ class Run:
 
 Look = Callable[[Any, Any, Run], Faults]
 """What is wrong with a value and the `_name` beside it."""
-
-
-Value = tuple[str, int, Any, Any, str]
-"""One value of an element: the member that it stands under, its place in a list or -1, it, the `_name` beside it, and its type.
-A bare tuple, since it is made for each value that is looked at."""
-
-
-def _where(value: Value) -> str:
-    key, place = value[:2]
-    return f".{key}" if place < 0 else f".{key}[{place}]"
 
 
 Judge = Callable[[list[Value], Run], Faults]
@@ -299,10 +298,10 @@ def _judge(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
         for one in () if fixed and nothing else values:
             of = one[4]
             if of in wrong if fixed else types and not _is_one(of, types):
-                found += fault(f"must be one of {', '.join(sorted(types))}", _where(one), "structure", "profile-type")
+                found += fault(f"must be one of {', '.join(sorted(types))}", where_of(one), "structure", "profile-type")
             look = looks[of] if fixed else run.look(slot, of)
             if look is not None and (inner := look(one[2], one[3], run)):
-                found += under(_where(one), inner)
+                found += under(where_of(one), inner)
         if sliced is not None and (inner := sliced(values, run)):
             found += inner
         return found
@@ -322,8 +321,13 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
     if not slot.slices or (not told and not closed):
         return None
     sort, where = _sorting(slot, told), f".{name}"
+    ordered = ordering(slot, all_told=len(told) == len(slot.slices))
     judges = [(one, judge, _absent(one, judge, f".{name}")) for one, _ in told for judge in [_judge(one, ofs, name)]]
-    if not closed and not any(judge is not None or one.least or one.most is not None for one, judge, _ in judges):
+    if (
+        not closed
+        and ordered is None
+        and not any(judge is not None or one.least or one.most is not None for one, judge, _ in judges)
+    ):
         return None
     needed = frozenset(place for place, (_, _, missing) in enumerate(judges) if missing)
     every, few = range(len(judges)), len(judges) < 6
@@ -342,6 +346,7 @@ def _sliced(slot: Slot, ofs: frozenset[str], name: str) -> Judge | None:
             else:
                 doubtful.update(unsure)
                 found += _of_none(value, unsure, run, closed=closed)
+        found += (ordered and ordered(values, taken, doubtful)) or ()
         # Of most slices there is no value, and nothing is wrong with that.
         for place in every if few else sorted(needed.union(taken)):
             one, judge, missing = judges[place]
@@ -404,8 +409,8 @@ def _of_none(value: Value, unsure: Sequence[int], run: Run, *, closed: bool) -> 
     """What is said of a value that is of no slice, or of none that can be told."""
     if not unsure:
         says = "must be one of the profile's slices"
-        return fault(says, _where(value), "structure", "profile-slice") if closed else []
-    return [one for address in sorted(run.untold) for one in _untold(address, _where(value))]
+        return fault(says, where_of(value), "structure", "profile-slice") if closed else []
+    return [one for address in sorted(run.untold) for one in _untold(address, where_of(value))]
 
 
 def _own(slot: Slot, of: str) -> list[Look]:
@@ -413,16 +418,19 @@ def _own(slot: Slot, of: str) -> list[Look]:
     looks: list[Look] = []
     if slot.value is not None:
         looks.append(_as_fixed(slot))
-    if slot.listed is not None and not _is_unit_beside(slot, of):
+    if slot.listed is not None and of in _BOUND and not _is_unit_beside(slot, of):
         looks.append(_as_listed(slot, of))
     elif slot.asked is not None and (of in _CODED or of in PRIMITIVES):
         looks.append(_as_asked(slot, slot.asked, of))
     looks += [_as_ruled(rule, of) for rule in slot.rules]
+    looks += as_bounded(slot, of)
+    if of == "Reference" and slot.leads:
+        looks.append(as_leading(slot))
     if of not in _BY_ADDRESS and (profiles := slot.by_type.get(of)):
         looks.append(_as_profiled(profiles, of))
     if of == "Extension" and not slot.slice and slot.name != "Extension":
         # A value of a slice has been looked at as one of its element, and the top of a definition is where this leads to.
-        looks.append(_as_defined)
+        looks.append(partial(_as_defined, slot.name))
     return looks
 
 
@@ -509,7 +517,7 @@ def _as_profiled(profiles: tuple[str, ...], of: str) -> Look:
         if len(known) < len(profiles) or run.depth >= EXTENSION_DEPTH:
             return None
         tried = [run.under(one, Node(value, of, beside)) for one in known]
-        right = next((one for one in tried if all(each.rule in ADVICE for each in one)), None)
+        right = next((one for one in tried if _is_advice(one)), None)
         if right is not None:
             return right
         says = "must keep to one of the profiles of its type"
@@ -518,7 +526,7 @@ def _as_profiled(profiles: tuple[str, ...], of: str) -> Look:
     return look
 
 
-def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
+def _as_defined(name: str, value: Any, beside: Any, run: Run) -> Faults:
     """An extension's own definition, where a package has it."""
     address = value.get("url") if type(value) is dict else None
     run.seen.add(id(value))
@@ -528,7 +536,10 @@ def _as_defined(value: Any, beside: Any, run: Run) -> Faults:
     profile = run.find(address)
     if profile is None or profile.type != "Extension":
         return None
-    return run.under(profile, Node(value, "Extension", beside))
+    found = run.under(profile, Node(value, "Extension", beside))
+    if profile.misplaced or name in profile.misnamed:
+        return [*found, *profile.misplaced, *profile.misnamed.get(name, ())]
+    return found
 
 
 def strewn(value: dict[str, Any], run: Run) -> Faults:
@@ -545,7 +556,7 @@ def strewn(value: dict[str, Any], run: Run) -> Faults:
                     continue
                 below = strewn(one, run) or []
                 if extends and id(one) not in run.seen:
-                    below += _as_defined(one, None, run) or ()
+                    below += _as_defined(name, one, None, run) or ()
                 if below:
                     found += under(f".{name.removeprefix('_')}[{place}]", below)
     return found or None
@@ -564,7 +575,7 @@ def conforms(slot: Slot) -> Test:
                 return True
             profile = run.find(address)
             if profile is not None and is_type(node, profile.type) and run.depth < EXTENSION_DEPTH:
-                return all(one.rule in ADVICE for one in run.under(profile, node))
+                return _is_advice(run.under(profile, node))
         return False
 
     return test

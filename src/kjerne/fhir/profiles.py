@@ -8,7 +8,7 @@ expression that cannot be read are named in `Profile.unjudged`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from kjerne.errors import Fault, Refusal
 from kjerne.fhir import definitions
 from kjerne.fhir.core_profiles import BesideCore
 from kjerne.fhir.effort import TooCostly, limited
+from kjerne.fhir.faults import Pending, settled
 from kjerne.fhir.fhirpath.calling import Expression
 from kjerne.fhir.fhirpath.compiling import compiled
 from kjerne.fhir.fhirpath.navigating import root
@@ -24,6 +25,7 @@ from kjerne.fhir.fhirpath.reading import Term, parse
 from kjerne.fhir.invariants import BARE, triggers
 from kjerne.fhir.judging import ADVICE, Look, Run, look_at, strewn
 from kjerne.fhir.packages import Definitions
+from kjerne.fhir.placing import misnamed, misplaced
 from kjerne.fhir.rulebook import rules
 from kjerne.fhir.value_sets import Codes, Has, Listed, Terminology
 
@@ -60,6 +62,8 @@ class Slot:
     types: frozenset[str] = frozenset()
     profiles: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    """Its targets where they are fewer than R4's, which R4 itself holds references to; else none."""
     by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listed: Codes | None = None
     asked: Has | None = None
@@ -68,6 +72,10 @@ class Slot:
     rules: tuple[Rule, ...] = ()
     discriminators: tuple[tuple[str, str], ...] = ()
     closed: bool = False
+    ordered: bool = False
+    at_end: bool = False
+    longest: int | None = None
+    ends: tuple[tuple[str, Any], ...] = ()
     members: dict[str, Slot] = field(default_factory=dict)
     slices: dict[str, Slot] = field(default_factory=dict)
 
@@ -80,6 +88,9 @@ class Profile:
     type: str
     top: Slot
     unjudged: tuple[str, ...]
+    misplaced: tuple[Pending, ...] = ()
+    misnamed: Mapping[str, list[Fault]] = field(default_factory=dict)
+    """Of an extension: what is wrong by the element that it stands on, which is known later, and by the name of its own."""
 
 
 class Judged(NamedTuple):
@@ -138,6 +149,7 @@ class Profiles:
         try:
             with limited():
                 found = [*((look(tree, None, run) if look is not None else None) or ()), *(strewn(tree, run) or ())]
+                found = settled(tree, found)
         except TooCostly:
             says = "The resource is too costly to hold against the profile."
             return Judged([Fault(says, profile.type, "too-costly", "validation-steps")], [])
@@ -191,7 +203,7 @@ def _made(definition: dict[str, Any], terminology: Terminology) -> Profile:
     unjudged: list[str] = []
     slots: dict[str, Slot] = {}
     for row in rows:
-        slot = _slot(row, definition, terminology, unjudged)
+        slot = _slot(row, terminology, unjudged)
         path = row["id"] if "id" in row else row["path"]
         parent, _, last = path.rpartition(".")
         slots[path] = slot
@@ -206,10 +218,13 @@ def _made(definition: dict[str, Any], terminology: Terminology) -> Profile:
             slots[parent].members[slot.name] = slot
     if not isinstance(definition["type"], str):
         raise TypeError
-    return Profile(definition["url"], definition["type"], slots[rows[0].get("id", rows[0]["path"])], tuple(unjudged))
+    top = slots[rows[0].get("id", rows[0]["path"])]
+    return Profile(
+        definition["url"], definition["type"], top, tuple(unjudged), misplaced(definition), misnamed(definition)
+    )
 
 
-def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> Slot:
+def _slot(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> Slot:
     fixed = next((name for name in row if name.startswith(("fixed", "pattern"))), "")
     types = row.get("type", [])
     slicing = row.get("slicing", {})
@@ -223,16 +238,30 @@ def _slot(row: dict[str, Any], definition: dict[str, Any], terminology: Terminol
         is_pattern=fixed.startswith("pattern"),
         types=frozenset(one["code"] for one in types if "/" not in one["code"]),
         profiles=tuple(profile for one in types for profile in one.get("profile", ())),
-        targets=tuple(profile for one in types for profile in one.get("targetProfile", ())),
+        targets=(targets := tuple(profile for one in types for profile in one.get("targetProfile", ()))),
+        leads=targets if _are_fewer(row["path"], targets) else (),
         by_type={one["code"]: tuple(one["profile"]) for one in types if one.get("profile")},
         listed=listed,
         asked=asked,
         value_set=str(row.get("binding", {}).get("valueSet", "")),
         extensible=row.get("binding", {}).get("strength") == "extensible",
-        rules=tuple(_rules(row, definition, unjudged)),
+        rules=tuple(_rules(row, unjudged)),
         discriminators=tuple((str(one["type"]), str(one["path"])) for one in slicing.get("discriminator", ())),
         closed=slicing.get("rules") == "closed",
+        ordered=slicing.get("ordered") is True,
+        at_end=slicing.get("rules") == "openAtEnd",
+        longest=int(row["maxLength"]) if "maxLength" in row else None,
+        ends=tuple((name[:3], row[name]) for name in row if name.startswith(("minValue", "maxValue"))),
     )
+
+
+def _are_fewer(path: str, targets: tuple[str, ...]) -> bool:
+    """Whether a reference may lead to less by a profile than by R4."""
+    parent, _, name = path.rpartition(".")
+    known = definitions.elements(parent) if parent in definitions.table().elements else {}
+    own = known.get(name.removesuffix("[x]"))
+    wanted = {one.partition("|")[0].removeprefix(CORE) for one in targets}
+    return bool(wanted) and "Resource" not in wanted and not (own and own.targets and set(own.targets) <= wanted)
 
 
 def _bound(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -> tuple[Codes | None, Has | None]:
@@ -248,16 +277,10 @@ def _bound(row: dict[str, Any], terminology: Terminology, unjudged: list[str]) -
     return found, asked
 
 
-def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str]) -> Iterator[Rule]:
+def _rules(row: dict[str, Any], unjudged: list[str]) -> Iterator[Rule]:
     """The invariants that R4 does not have itself."""
     for one in row.get("constraint", ()):
-        source = str(one.get("source", definition.get("url")))
-        if (
-            one.get("severity") != "error"
-            or _is_of_a_type(source)
-            or "expression" not in one
-            or one["key"] in _own_keys()
-        ):
+        if one.get("severity") != "error" or "expression" not in one or _is_r4s(one):
             continue
         try:
             text = one["expression"]
@@ -266,12 +289,23 @@ def _rules(row: dict[str, Any], definition: dict[str, Any], unjudged: list[str])
             unjudged.append(f"{row['path']}: {one['key']}")
 
 
-def _is_of_a_type(source: str) -> bool:
-    """Whether an invariant is that of a type of R4, and not of one of R4's profiles."""
-    return source.startswith(CORE) and source.removeprefix(CORE) in definitions.table().kinds
+def _is_r4s(one: dict[str, Any]) -> bool:
+    """Whether an invariant is that of a type of R4, which every resource is held against anyway, and not a profile's.
+
+    Where it does not say whose it is, it is R4's if that has one of this key that says or asks the same: authors count theirs
+    from `inv-1` on, as R4 does.
+    """
+    source = str(one.get("source", ""))
+    if source.startswith(CORE):
+        return source.removeprefix(CORE) in definitions.table().kinds
+    told = {one.get("human"), "".join(str(one["expression"]).split())}
+    return not source and not told.isdisjoint(_own(str(one["key"])))
 
 
 @cache
-def _own_keys() -> frozenset[str]:
-    """Keys of R4's own invariants, which every resource is held against anyway; one of them only where R4 itself asks it."""
-    return frozenset(one.key for constraints in rules().constraints.values() for one in constraints) - {BARE}
+def _own(key: str) -> frozenset[str]:
+    """What R4's own invariants of a key say in words and, without blanks, ask; one of them is asked only where R4 itself does."""
+    if key == BARE:
+        return frozenset()
+    named = [one for constraints in rules().constraints.values() for one in constraints if one.key == key]
+    return frozenset(text for one in named for text in (one.says, "".join(one.expression.split())))
