@@ -6,14 +6,20 @@ is another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Final
 
+from kjerne.fhir import definitions
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.search import Search
 from kjerne.fhir.searchparams import SUBJECT_CODES
 from kjerne.registries.others import open_paths
 from kjerne.store.finding import Page
 from kjerne.store.reading import Record
+
+_PATH: Final = re.compile(r"[A-Z]\w*(?:\.\w+)+")
 
 
 def may_lead(search: Search) -> bool:
@@ -40,4 +46,12 @@ def _kinds(records: Iterable[Record], keys: Collection[int]) -> set[tuple[str, b
 
 def _names(source: str, code: str) -> bool:
     """Whether a search parameter is of an element that may name another than whom the record is about."""
-    return any(path[-1] == code for path in open_paths(source))
+    words = _expression(source, code)
+    return any(".".join((source, *path)) in words for path in open_paths(source))
+
+
+@cache
+def _expression(source: str, code: str) -> frozenset[str]:
+    """The paths that a search parameter of a type is made of."""
+    found = (one.expression for one in definitions.table().parameters if one.code == code and source in one.bases)
+    return frozenset(word for expression in found for word in _PATH.findall(expression))
