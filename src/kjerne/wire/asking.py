@@ -6,10 +6,11 @@ As `wire.hooks`, which sends and throws away what is answered; here the answer i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -46,6 +47,21 @@ async def ask(receiver: Receiver, method: str, url: str, headers: Mapping[str, s
 
 
 async def _asked(receiver: Receiver, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
+    async with asking(receiver, method, url, {"accept-encoding": "identity", **headers}, body, SECONDS) as answer:
+        read = bytearray()
+        async for piece in answer.aiter_bytes():
+            read += piece
+            if len(read) > ANSWER_LIMIT_BYTES:
+                raise NotTaken(f"it answered more than {ANSWER_LIMIT_BYTES} bytes")
+        return Answered(answer.status_code, bytes(read), answer.headers.get("location", ""))
+
+
+@contextlib.asynccontextmanager
+async def asking(
+    receiver: Receiver, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
+) -> AsyncIterator[httpx.Response]:
+    """An answer whose body is not read yet; `seconds` for each step of the way. `NotTaken` where its name leads to an address
+    that is not let, or it points elsewhere; `OSError` and `httpx.HTTPError` are the network's."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -55,22 +71,17 @@ async def _asked(receiver: Receiver, method: str, url: str, headers: Mapping[str
     first = addresses[0]
     there = f"[{first}]" if ipaddress.ip_address(first.partition("%")[0]).version == 6 else first
     target = httpx.URL(parts._replace(netloc=f"{there}:{port}").geturl())
-    asked = {**headers, "host": parts.netloc, "accept-encoding": "identity"}
     verify = _context(receiver.ca) if parts.scheme == "https" else False
     async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=SECONDS, verify=verify) as client,
+        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds, verify=verify) as client,
         client.stream(
-            method, target, headers=asked, content=body, extensions={"sni_hostname": host} if verify else {}
+            method, target, headers={**headers, "host": parts.netloc}, content=body,
+            extensions={"sni_hostname": host} if verify else {},
         ) as answer,
-    ):
+    ):  # fmt: skip
         if 300 <= answer.status_code < 400:
             raise NotTaken(f"it answered {answer.status_code}, and nothing is asked where it points to")
-        read = bytearray()
-        async for piece in answer.aiter_bytes():
-            read += piece
-            if len(read) > ANSWER_LIMIT_BYTES:
-                raise NotTaken(f"it answered more than {ANSWER_LIMIT_BYTES} bytes")
-        return Answered(answer.status_code, bytes(read), answer.headers.get("location", ""))
+        yield answer
 
 
 @cache

@@ -27,12 +27,14 @@ FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/fault"
 DEPTH: Final = 60
 """A submission with an assertion is some twenty deep."""
 HEADERS_LIMIT: Final = 40
+FAULT: Final = "It answered with a SOAP fault."
 
 _SOAP_11: Final = "{http://schemas.xmlsoap.org/soap/envelope/}Envelope"
 _ONCE: Final = tuple(ADDRESSING + name for name in ("Action", "MessageID", "To", "ReplyTo", "FaultTo", "From"))
 _UNDERSTOOD: Final = frozenset({*_ONCE, ADDRESSING + "RelatesTo", SECURITY + "Security"})
 _OURS: Final = frozenset({"", ENVELOPE[1:-1] + "/role/next", ENVELOPE[1:-1] + "/role/ultimateReceiver"})
 _ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,200}")
+_SECURED: Final = b'<wsse:Security env:mustUnderstand="true">', b"</wsse:Security>"
 _PREFIXES: Final[Any] = {"env": ENVELOPE[1:-1], "wsa": ADDRESSING[1:-1], "wsse": SECURITY[1:-1]}
 
 
@@ -109,8 +111,41 @@ def _message(blocks: list[etree._Element], body: etree._Element, action: str, me
     return Message(named, message_id, _text(said[ADDRESSING + "To"]), body[0], _assertion(blocks))
 
 
-def enveloped(action: str, body: etree._Element, *, message_id: str, to: str = "", relates: str = "") -> bytes:
-    """An envelope around `body`: an answer where it relates to a message, else a request to an address."""
+def answered(raw: bytes, *, relates: str, limit_bytes: int = xml.LIMIT_BYTES) -> etree._Element:
+    """The element in the body of an answer to our message `relates`; `Failed` where it is a fault, of that fault's code and
+    subcode, cannot be read, or answers another message. What a fault says in words is not repeated."""
+    try:
+        root = xml.parse(raw, depth=DEPTH, limit_bytes=limit_bytes)
+    except Refusal as refusal:
+        raise Failed("Sender", refusal.says, status=refusal.status) from refusal
+    header, body = _shape(root)
+    blocks = list(header) if header is not None else []
+    if unknown := tuple(str(one.tag) for one in blocks if _must(one) and one.tag not in _UNDERSTOOD):
+        raise Failed("MustUnderstand", "A header block that must be understood is not known here.", names=unknown)
+    if any(_text(one) != relates for one in blocks if one.tag == ADDRESSING + "RelatesTo"):
+        raise Failed("Sender", "The answer is to another message.")
+    if len(body) != 1:
+        raise Failed("Sender", "The body holds no element, or several.")
+    if body[0].tag == ENVELOPE + "Fault":
+        raise _fault_of(body[0])
+    return body[0]
+
+
+def _fault_of(told: etree._Element) -> Failed:
+    """A fault that was answered: its code, and its subcode in Clark notation where that can be resolved."""
+    value, inner = (_text(told.find(f"{ENVELOPE}Code/{ENVELOPE}{path}Value")) for path in ("", f"Subcode/{ENVELOPE}"))
+    code, (prefix, _, name) = value.rpartition(":")[2], inner.rpartition(":")
+    namespace = told.nsmap.get(prefix or None, "")
+    known = code if code in ("Sender", "Receiver", "MustUnderstand", "VersionMismatch") else "Receiver"
+    return Failed(known, FAULT, subcode=f"{{{namespace}}}{name}" if namespace and name else "")
+
+
+def enveloped(
+    action: str, body: etree._Element, *, message_id: str, to: str = "", relates: str = "",
+    assertion: bytes = b"",
+) -> bytes:  # fmt: skip
+    """An envelope around `body`: an answer where it relates to a message, else a request to an address, with the `assertion` of
+    whoever sends it, which goes in byte for byte: an element that is moved gets other prefixes, and its signature breaks."""
     root = etree.Element(ENVELOPE + "Envelope", nsmap=_PREFIXES)
     header = etree.SubElement(root, ENVELOPE + "Header")
     _block(header, "Action", action).set(ENVELOPE + "mustUnderstand", "true")
@@ -119,8 +154,16 @@ def enveloped(action: str, body: etree._Element, *, message_id: str, to: str = "
         _block(header, "To", to).set(ENVELOPE + "mustUnderstand", "true")
     if relates:
         _block(header, "RelatesTo", relates)
+    if assertion:
+        reply = etree.SubElement(header, ADDRESSING + "ReplyTo")
+        etree.SubElement(reply, ADDRESSING + "Address").text = ANONYMOUS
     etree.SubElement(root, ENVELOPE + "Body").append(body)
-    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    raw = etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    if not assertion:
+        return raw
+    # No text holds an end tag, so the first is the header's own.
+    head, end, rest = raw.partition(b"</env:Header>")
+    return b"".join((head, _SECURED[0], assertion, _SECURED[1], end, rest))
 
 
 def fault(failed: Failed, *, message_id: str) -> bytes:

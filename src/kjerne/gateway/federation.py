@@ -1,0 +1,161 @@
+"""Many sources at once: each within its own deadline, and the list that comes of those that answered.
+
+A source that does not answer holds nobody up beyond its deadline, and takes nothing from the others: the list says of each
+whether it answered, why not, and how old what is shown of it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+
+import structlog
+
+from kjerne.access import Grant
+from kjerne.clock import Clock
+from kjerne.gateway import xca
+from kjerne.gateway.breaker import Breaker
+from kjerne.gateway.ground import Ground, ground
+from kjerne.gateway.kept import FRESH, Kept, Key, Lists
+from kjerne.registries.document_sources import DocumentSource, DocumentSources
+from kjerne.services.documents.model import SERVICE, Fault, NotGiven, Opened, Part, Place
+from kjerne.store import participation
+from kjerne.store.pool import Pool
+from kjerne.wire.xua_signing import Signer
+from kjerne.xds.forms import CX
+from kjerne.xds.values import DocumentEntry
+
+AT_ONCE: Final = 64
+"""Questions in the air from one worker: what they may answer lies in memory until it is read."""
+AT_ONE_SOURCE: Final = 8
+log = structlog.get_logger("kjerne.gateway")
+T = TypeVar("T")
+
+
+@dataclass
+class Federation:
+    """Implements `services.documents.model.Gateway` over the sources of a file that take part in the service now."""
+
+    pool: Pool
+    sources: DocumentSources
+    signer: Signer
+    clock: Clock
+    breaker: Breaker = field(default_factory=Breaker)
+    lists: Lists = field(default_factory=Lists)
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
+    _rooms: dict[str, asyncio.Semaphore] = field(default_factory=dict, init=False)
+
+    async def listed(self, grant: Grant, numbers: Sequence[CX]) -> tuple[Part, ...]:
+        """What each source that takes part has of the patient under any of her numbers."""
+        asked = await self._taking_part(grant.at)
+        return tuple(await asyncio.gather(*(self._part(grant, one, numbers) for one in asked)))
+
+    async def entry(self, grant: Grant, place: Place) -> DocumentEntry:
+        """What the source of a document says of it now."""
+        source, on = await self._source(grant, place), ground(grant, place.patient)
+        return await self._asked(source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place))
+
+    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
+        """The document, whole and as its entry says."""
+        source, on = await self._source(grant, place), ground(grant, place.patient)
+        return await self._asked(
+            source, xca.DOCUMENT_SECONDS, lambda: xca.opened(source, self._assertion(source, on), entry)
+        )
+
+    async def _taking_part(self, now: datetime) -> list[DocumentSource]:
+        """Those of the file whose organisation takes part as a source now, in the order of the file."""
+        known = self.sources.all()
+        if not known:
+            return []
+        async with self.pool.acquire() as conn:
+            among = {one.organisation for one in known}
+            taking = await participation.sources_among(conn, among, SERVICE, now)
+        return [one for one in known if one.organisation in taking]
+
+    async def _source(self, grant: Grant, place: Place) -> DocumentSource:
+        for one in await self._taking_part(grant.at):
+            if (one.name, one.home) == (place.source, place.home):
+                return one
+        raise NotGiven("gone", "its source does not take part any more")
+
+    async def _part(self, grant: Grant, source: DocumentSource, numbers: Sequence[CX]) -> Part:
+        told = await asyncio.gather(*(self._of_number(grant, source, one) for one in numbers))
+        entries = {(one.repository, one.unique_id): one for kept, _ in told if kept for one in kept.entries}
+        given = [kept for kept, _ in told if kept]
+        fault = next((fault for _, fault in told if fault), None)
+        return Part(
+            source.name, source.title, fault, min((one.at for one in given), default=None), tuple(entries.values()),
+            sum(one.left_out for one in given),
+        )  # fmt: skip
+
+    async def _of_number(self, grant: Grant, source: DocumentSource, number: CX) -> tuple[Kept | None, Fault | None]:
+        on = ground(grant, number)
+        key: Key = grant.subject.patient, f"{source.name} {source.url}", on.digest
+        if kept := self.lists.get(key, grant.at, FRESH):
+            return kept, None
+        try:
+            told = await self._asked(
+                source, source.seconds, lambda: xca.listed(source, self._assertion(source, on), number)
+            )
+        except NotGiven as why:
+            # A no is an answer: what was given before it is not shown any more.
+            if why.fault == "refused":
+                self.lists.drop(key)
+            return self.lists.get(key, grant.at), why.fault
+        kept = Kept(grant.at, told.entries, told.left_out)
+        self.lists.put(key, kept)
+        return kept, None
+
+    def _assertion(self, source: DocumentSource, on: Ground) -> bytes:
+        return on.assertion(self.signer, source.audience)
+
+    async def _asked(self, source: DocumentSource, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
+        """One question, where the source is not left alone; what came of it is known to the next. Waiting for others counts as
+        the time that it has, and is no fault of its."""
+        if not self.breaker.lets(source.name):
+            raise NotGiven("resting", "it failed several times")
+        until = asyncio.get_running_loop().time() + seconds
+        async with self._turn(source, until):
+            try:
+                told = await _in_time(ask, until)
+            except NotGiven as why:
+                log.warning("source gave nothing", source=source.name, fault=why.fault, why=why.says)
+                if why.fault in ("late", "away", "broken"):
+                    self.breaker.failed(source.name)
+                else:
+                    self.breaker.answered(source.name)
+                raise
+        self.breaker.answered(source.name)
+        return told
+
+    @asynccontextmanager
+    async def _turn(self, source: DocumentSource, until: float) -> AsyncIterator[None]:
+        """A place among the questions in the air."""
+        own = self._rooms.setdefault(source.name, asyncio.Semaphore(AT_ONE_SOURCE))
+        try:
+            async with asyncio.timeout_at(until):
+                await own.acquire()
+                try:
+                    await self._room.acquire()
+                except BaseException:
+                    own.release()
+                    raise
+        except TimeoutError:
+            raise NotGiven("late", "too many questions were in front") from None
+        try:
+            yield
+        finally:
+            self._room.release()
+            own.release()
+
+
+async def _in_time(ask: Callable[[], Awaitable[T]], until: float) -> T:
+    try:
+        async with asyncio.timeout_at(until):
+            return await ask()
+    except TimeoutError:
+        raise NotGiven("late", "it did not answer in time") from None

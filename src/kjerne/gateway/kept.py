@@ -1,0 +1,59 @@
+"""Lists as sources gave them, in the memory of one worker: for the next page of the same list, and for when one does not answer.
+
+A list is kept by patient, source and everything that the source may have judged by (`gateway.ground`), so that nobody is shown
+what was answered to another, or to her on another ground. What the patient has shut since is taken out each time it is shown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from kjerne.xds.values import DocumentEntry
+
+FRESH: Final = timedelta(seconds=30)
+"""So long a list is not asked for again: whoever turns a page does not wait for twenty sources."""
+LONGEST: Final = timedelta(hours=12)
+ENTRIES_LIMIT: Final = 50_000
+"""Documents in all lists together: some 100 MB."""
+Key = tuple[int, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One list, and when it was given."""
+
+    at: datetime
+    entries: tuple[DocumentEntry, ...] = field(repr=False)
+    left_out: int
+
+
+class Lists:
+    """The lists of a worker; those that were given longest ago go first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._entries = 0
+
+    def put(self, key: Key, kept: Kept) -> None:
+        self.drop(key)
+        self._kept[key] = kept
+        self._entries += len(kept.entries) + 1
+        while self._entries > ENTRIES_LIMIT:
+            self.drop(next(iter(self._kept)))
+
+    def get(self, key: Key, now: datetime, within: timedelta = LONGEST) -> Kept | None:
+        """The list, where it was given within so long."""
+        kept = self._kept.get(key)
+        if kept is not None and now - kept.at >= LONGEST:
+            self.drop(key)
+            return None
+        return kept if kept is not None and timedelta(0) <= now - kept.at < within else None
+
+    def drop(self, key: Key) -> None:
+        """Forgets a list."""
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._entries -= len(gone.entries) + 1

@@ -1,0 +1,258 @@
+"""One source asked by XCA: ITI-38 for what it has, ITI-39 for a document (ITI TF-2, 3.38 and 3.39; SOAP 1.2, MTOM).
+
+Whatever it answers is held against what was asked: message, patient, home community, document, size and hash. A document goes
+to the disk as it comes, and not one byte of it leaves before all of it is there and its hash is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import sha1
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+from lxml import etree
+
+from kjerne.registries.document_sources import DocumentSource
+from kjerne.services.documents.model import NotGiven, Opened, Place
+from kjerne.wire import asking, mtom, soap, xml
+from kjerne.wire.hooks import NotTaken
+from kjerne.wire.mtom import Package, Part, Unpacker
+from kjerne.wire.soap import Failed
+from kjerne.xds import messages, names, queries, reading
+from kjerne.xds.errors import Rejected
+from kjerne.xds.forms import CX, written_cx
+from kjerne.xds.messages import Response, Wanted
+from kjerne.xds.names import RIM, XDS
+from kjerne.xds.queries import Query
+from kjerne.xds.values import DocumentEntry, bare
+
+ENVELOPE_LIMIT_BYTES: Final = xml.LIMIT_BYTES
+THREAD_FROM_BYTES: Final = 100_000
+"""A longer answer is read in a thread, so that others are answered meanwhile."""
+DOCUMENT_SECONDS: Final = 25.0
+"""How long a whole document may take; a request ends after thirty."""
+CHUNK_BYTES: Final = 64 * 1024
+_GONE: Final = frozenset({"XDSDocumentUniqueIdError"})
+_NO: Final = "AuthorizationException"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The documents of one answer, and how many more it told that are not hers, not the source's, or cannot be read."""
+
+    entries: tuple[DocumentEntry, ...] = field(repr=False)
+    left_out: int
+
+
+async def listed(source: DocumentSource, assertion: bytes, patient: CX) -> Told:
+    """What holds of the patient's there, within the source's deadline; `NotGiven` where there is no answer to read."""
+    said = (
+        ("$XDSDocumentEntryPatientId", (written_cx(patient),)),
+        ("$XDSDocumentEntryStatus", (names.APPROVED,)),
+    )
+    return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), patient)
+
+
+async def entry(source: DocumentSource, assertion: bytes, place: Place) -> DocumentEntry:
+    """What is said of one document now; `NotGiven` (`gone`) where nothing is."""
+    said = (("$XDSDocumentEntryUniqueId", (place.unique_id,)),)
+    told = await _found(source, assertion, Query(names.GET_DOCUMENTS, home=source.home, said=said), place.patient)
+    for one in told.entries:
+        if one.unique_id == place.unique_id and one.repository == place.repository:
+            return one
+    raise NotGiven("gone", "it tells of no such document")
+
+
+async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry) -> Opened:
+    """The document of an entry, once all of it has come and is what the entry says; `NotGiven` otherwise."""
+    if not wanted.hash:
+        raise NotGiven("broken", "it says no hash of the document")
+    asked = Wanted(wanted.unique_id, wanted.repository, source.home)
+    async with _answer(source, assertion, names.CROSS_RETRIEVE, messages.written_wanted([asked]), DOCUMENT_SECONDS,
+                       wanted.size_bytes) as (body, parts):  # fmt: skip
+        document = _document(body, asked)
+        content = mtom.content_of(document, parts)
+        size, digest = (len(content), sha1(content, usedforsecurity=False).digest()) if isinstance(content, bytes) else (
+            content.size_bytes, content.sha1,
+        )  # fmt: skip
+        if digest.hex() != wanted.hash or wanted.size_bytes not in (None, size):
+            raise NotGiven("broken", "the document is not the one of its metadata: size or hash differ")
+        if isinstance(content, bytes):
+            return Opened(wanted, size, content[: mtom.FIRST_BYTES], _whole(content))
+        return Opened(wanted, size, content.first, _pieces(os.open(content.path, os.O_RDONLY)))
+
+
+async def _found(source: DocumentSource, assertion: bytes, query: Query, patient: CX) -> Told:
+    async with _answer(source, assertion, names.CROSS_QUERY, queries.written(query), source.seconds, 0) as (body, _):
+        return await _apart(body, lambda: _told(body, source, patient))
+
+
+def _told(body: etree._Element, source: DocumentSource, patient: CX) -> Told:
+    """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it."""
+    listed = body.find(RIM + "RegistryObjectList")
+    objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
+    if listed is not None:
+        body.remove(listed)
+    response = _response(body)
+    if response.status == names.FAILURE:
+        raise _refused(response)
+    if len(objects) > reading.OBJECTS_LIMIT:
+        raise NotGiven("broken", f"it told of more than {reading.OBJECTS_LIMIT} documents")
+    entries, left_out = dict[tuple[str, str], DocumentEntry](), 0
+    for element in objects:
+        try:
+            one = reading.document_entry(element)
+        except Rejected:
+            left_out += 1
+            continue
+        if one.patient != patient or bare(one.home or source.home) != bare(source.home) or not one.repository:
+            left_out += 1
+        elif one.status == names.APPROVED:
+            entries[one.repository, one.unique_id] = replace(one, home=source.home)
+    return Told(tuple(entries.values()), left_out)
+
+
+def _response(body: etree._Element) -> Response:
+    try:
+        return messages.response(body)
+    except Rejected as rejected:
+        raise NotGiven("broken", f"what it answered is no response: {rejected.errors[0].code}") from rejected
+
+
+def _refused(response: Response) -> NotGiven:
+    codes = [one.code for one in response.errors]
+    if _NO in codes:
+        return NotGiven("refused", "its own rules say no")
+    if _GONE & set(codes):
+        return NotGiven("gone", "it has no such document")
+    known = next((one for one in codes if one.isascii() and one.isalnum() and len(one) < 60), "no code")
+    return NotGiven("refused", f"it answered with an error of the registry ({known})")
+
+
+def _document(body: etree._Element, asked: Wanted) -> etree._Element:
+    """The one document of an answer, which is the one that was asked for; `NotGiven` where there is another, or none."""
+    if body.tag != XDS + "RetrieveDocumentSetResponse" or not len(body):
+        raise NotGiven("broken", "what it answered is no set of documents")
+    response, given = _response(body[0]), list(body.iterchildren(XDS + "DocumentResponse"))
+    if not given and response.errors:
+        raise _refused(response)
+    document = given[0].find(XDS + "Document") if len(given) == 1 else None
+    if document is None:
+        raise NotGiven("broken", "it gave another number of documents than one")
+    home, repository, unique_id = (
+        (given[0].findtext(XDS + tag) or "").strip()
+        for tag in ("HomeCommunityId", "RepositoryUniqueId", "DocumentUniqueId")
+    )
+    if bare(home or asked.home) != bare(asked.home) or (repository, unique_id) != (asked.repository, asked.document):
+        raise NotGiven("broken", "it gave another document than was asked for")
+    return document
+
+
+@asynccontextmanager
+async def _answer(
+    source: DocumentSource, assertion: bytes, action: str, body: etree._Element, seconds: float, size_bytes: int | None
+) -> AsyncIterator[tuple[etree._Element, Mapping[str, Part]]]:
+    """The body of the answer to a request, and the parts beside it, whose files are gone after the block.
+
+    `size_bytes` is the largest part that is taken: what the metadata say, or where they say nothing as much as any.
+    """
+    message_id = f"urn:uuid:{uuid.uuid4()}"
+    raw = soap.enveloped(
+        action, body, message_id=message_id, to=source.url, assertion=assertion
+    )  # fmt: skip
+    limit_bytes = mtom.PART_LIMIT_BYTES if size_bytes is None else max(1, size_bytes)
+    with tempfile.TemporaryDirectory(prefix="kjerne-documents-") as folder:
+        unpacker: Unpacker | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                async with asking.asking(source.receiver, "POST", source.url, _headers(action), raw, seconds) as answer:
+                    kind = answer.headers.get("content-type", "")
+                    if kind.partition(";")[0].strip().lower() == mtom.TYPE:
+                        unpacker = Unpacker(kind, Path(folder), part_limit_bytes=limit_bytes)
+                    package = await _package(answer, unpacker)
+            told = await _read(package, message_id)
+            yield told, package.parts
+        except TimeoutError:
+            raise NotGiven("late", f"it did not answer within {seconds:g} seconds") from None
+        except Failed as failed:
+            raise _of_fault(failed) from failed
+        except NotTaken as error:
+            raise NotGiven("away", str(error)) from error
+        except (OSError, httpx.HTTPError) as error:
+            raise NotGiven("away", f"it could not be reached: {type(error).__name__}") from error
+        finally:
+            if unpacker is not None:
+                unpacker.close()
+
+
+async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package:
+    """The whole answer as it comes: in memory up to the limit of an envelope, the rest on the disk."""
+    held = bytearray()
+    async for piece in answer.aiter_raw():
+        if unpacker is not None:
+            unpacker.feed(piece)
+            continue
+        held += piece
+        if len(held) > ENVELOPE_LIMIT_BYTES:
+            raise Failed("Sender", f"It answered more than {ENVELOPE_LIMIT_BYTES} bytes.")
+    if unpacker is not None:
+        return unpacker.whole()
+    if not held:
+        raise Failed("Sender", f"It answered {answer.status_code} with nothing.")
+    return Package(bytes(held), {})
+
+
+async def _read(package: Package, message_id: str) -> etree._Element:
+    def read() -> etree._Element:
+        body = soap.answered(package.envelope, relates=message_id)
+        mtom.hold_named(body, package.parts)
+        return body
+
+    return await asyncio.to_thread(read) if len(package.envelope) > THREAD_FROM_BYTES else read()
+
+
+async def _apart(body: etree._Element, work: Callable[[], T]) -> T:
+    listed = body.find(RIM + "RegistryObjectList")
+    return await asyncio.to_thread(work) if listed is not None and len(listed) > 50 else work()
+
+
+def _of_fault(failed: Failed) -> NotGiven:
+    """A SOAP fault of the source is a no where it is about the assertion; else it, or its answer, is broken."""
+    if failed.says == soap.FAULT:
+        name = failed.subcode.rpartition("}")[2]
+        known = name if name.isascii() and name.isalnum() and len(name) < 60 else ""
+        if failed.subcode.startswith(soap.SECURITY):
+            return NotGiven("refused", f"it does not take the assertion ({known})")
+        return NotGiven("broken", f"it answered with a SOAP fault ({failed.code}{' ' if known else ''}{known})")
+    return NotGiven("broken", failed.says)
+
+
+def _headers(action: str) -> Mapping[str, str]:
+    return {
+        "content-type": f'{soap.TYPE}; charset=utf-8; action="{action}"',
+        "accept": f"{soap.TYPE}, {mtom.TYPE}",
+        "accept-encoding": "identity",
+    }
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _pieces(descriptor: int) -> AsyncIterator[bytes]:
+    """An open file from its beginning, which is closed when it has been read or the reading ends early."""
+    try:
+        while piece := os.read(descriptor, CHUNK_BYTES):
+            yield piece
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,85 @@
+"""What sources give: the list of each with how it came, and a document that has come whole.
+
+The gateway that speaks to them lies above (`kjerne.gateway`); the room knows it by `Gateway` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+from kjerne.access import Grant
+from kjerne.xds.forms import CX
+from kjerne.xds.values import DocumentEntry
+
+SERVICE: Final = "documents"
+Fault = Literal["late", "away", "refused", "broken", "resting", "gone"]
+"""Why a source gave nothing: it did not answer in time, could not be reached, said no, answered what cannot be read or is not
+what was asked for, failed so often that it is left alone for a while, or says that there is no such document."""
+FAULTS: Final[Mapping[Fault, str]] = {
+    "late": "did not answer in time",
+    "away": "could not be reached",
+    "refused": "does not give it",
+    "broken": "answered with something that cannot be used",
+    "resting": "has failed several times and is not asked for some seconds",
+    "gone": "says that there is no such document",
+}
+
+
+class NotGiven(Exception):
+    """A source gave nothing. `says` is for the operator's log: it holds no words of the source and no number."""
+
+    def __init__(self, fault: Fault, says: str) -> None:
+        super().__init__(says)
+        self.fault = fault
+        self.says = says
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one source has of her. Where it did not answer, `entries` are of an earlier answer to the same caller on the same
+    ground, given `at`; None where there is none to show. `left_out` counts what it told of another patient or community, or in
+    a way that cannot be read."""
+
+    source: str
+    title: str
+    fault: Fault | None = None
+    at: datetime | None = None
+    entries: tuple[DocumentEntry, ...] = field(default=(), repr=False)
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one document lies, and the number that she has there."""
+
+    source: str
+    home: str
+    repository: str
+    unique_id: str
+    patient: CX
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A document whose size and hash are those of its metadata. `pieces` is read once, to its end or closed."""
+
+    entry: DocumentEntry
+    size_bytes: int
+    first: bytes
+    pieces: AsyncIterator[bytes]
+
+
+class Gateway(Protocol):
+    """What asks sources, in the name of whom a grant was given to."""
+
+    async def listed(self, grant: Grant, numbers: Sequence[CX]) -> tuple[Part, ...]:
+        """Every source that takes part, in the order of the register. Never later than the longest deadline."""
+
+    async def entry(self, grant: Grant, place: Place) -> DocumentEntry:
+        """What its source says of a document now; `NotGiven` where it says nothing."""
+
+    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
+        """The document itself; `NotGiven` where it is not given, or is not what its metadata say."""
