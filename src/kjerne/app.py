@@ -33,6 +33,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Pairs, PatientRef, Route, Unattested, any_of
 from kjerne.fhir.criteria import is_linked
 from kjerne.fhir.search import Search
+from kjerne.gathering import documents_of
 from kjerne.hooking import hooks
 from kjerne.pages.app import ALONE, PATHS, pages_app
 from kjerne.pages.live_operator import OperatorPages
@@ -145,7 +146,7 @@ CALLERS_REMEMBERED = 10_000
 NUMBERS_REMEMBERED: Final = 64
 """A system that files names one patient many times, one time behind another."""
 BASES: Final = ("/fhir/R4", "/pps/v2", "/api/critical-information/v1")
-AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "kjerne")
+AUDIENCES: Final = ("nhn:pps", "nhn:critical-information", "nhn:phr", "kjerne")
 SHARED: Final = dict.fromkeys(sorted(SHARED_TYPES), "")
 """The types that are about no patient, which belong to no service."""
 BUNDLE_DEPTH: Final = 3
@@ -182,6 +183,7 @@ class House:
         self.finder = Finder(self.reader, settings.candidate_limit)
         self.cursors = Cursors(store.keys.derived("cursor"), settings.cursor_minutes)
         self.provider: Told = no_provider
+        self.documents = documents_of(store, clock, settings)
         self.patients = Patients(store.wrap, store.people.numbers, store.ids)
         self.of_tests: Callable[[House], OfTests] | None = None
         self.asker = Asker(store.pool, store.wrap, self.finder, self.parse_search)
@@ -306,7 +308,7 @@ class House:
             *map(persons.beside, map(registries.beside, of_records)),
             *self._imports(sent_in, {name: by_service[1][service] for name, service in sent_in.items()}).routes(),
             *terms.routes(),
-            *SmartConfiguration(self.told_by_provider, BASES, understood).routes(),
+            *SmartConfiguration(lambda: self.provider(), BASES, understood).routes(),  # noqa: PLW0108 - set later
             *CorrectionsApi(Desk(self.store.wrap, self.reader), self.store).routes(),
             *self._of_clinicians_systems(parse_json),
             *health_links(self.store, self.clock, self.settings),
@@ -359,6 +361,7 @@ class House:
         """What they ask and show while she works."""
         return [
             *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
+            *self.documents.routes(self.identify),
             *embedded(self.store, self.clock, self.settings, self.reader, self.identify, self.registered),
         ]
 
@@ -453,10 +456,6 @@ class House:
             partial(strict_json.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES),
             partial(xml.parse, depth=depth, limit_bytes=VALIDATED_LIMIT_BYTES), self.identify, needs, (READS, WRITES), kept,
         )  # fmt: skip
-
-    async def told_by_provider(self) -> dict[str, Any]:
-        """The discovery document of the provider that this house was opened for."""
-        return await self.provider()
 
     async def alive(self, _: Call) -> Answer:
         """The process answers."""

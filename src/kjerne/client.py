@@ -32,6 +32,7 @@ AUDIENCE_BY_PATH: Final[Mapping[str, str]] = {
     "fhir": "nhn:pps",
     "imports": "nhn:pps",
     "pmd": "nhn:pmd",
+    "phr": "nhn:phr",
 }
 AUDIENCE_BY_SERVICE: Final[Mapping[str, str]] = {
     "critical-information": "nhn:critical-information",
@@ -240,6 +241,8 @@ class Client:
 
     def _asked(self, persona: Known, path: str, patient: str, basis: str) -> dict[str, str]:
         said = {"person-id": patient, "access-basis": basis, "requester-hpr-role": persona.authorization}
+        if path.startswith("/phr/"):
+            said = {"nhn-patient-nin": patient, "nhn-access-basis": basis}
         if path.startswith(CRITICAL):
             role = {"system": "urn:oid:2.16.578.1.12.4.1.1.9060", "code": persona.authorization}
             said = {

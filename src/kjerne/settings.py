@@ -113,6 +113,15 @@ class Settings(BaseSettings):
         "",
         description="file of the journals that are asked for their critical information; empty: journals.toml in `data`",
     )
+    document_sources: str = Field(
+        "",
+        description="file of the sources of documents that are asked; empty: document-sources.toml in `data`",
+    )
+    gateway_key_file: str = Field(
+        "",
+        description="the EC key and its certificate (PEM, mode 0600) that assertions to sources of documents are signed with; "
+        "empty: the sandbox makes one in its data directory",
+    )
     origins: str = Field(
         "",
         description="origins (https://app.example, spaces between) of browser applications whose pages may open a socket for "
@@ -174,6 +183,16 @@ class Settings(BaseSettings):
     def journals_file(self) -> Path:
         """The file of journals that are asked for their critical information."""
         return Path(self.journals) if self.journals else self.data / "journals.toml"
+
+    @property
+    def document_sources_file(self) -> Path:
+        """The file of the sources of documents that are asked."""
+        return Path(self.document_sources) if self.document_sources else self.data / "document-sources.toml"
+
+    @property
+    def gateway_key(self) -> Path:
+        """The file of the key that assertions to them are signed with."""
+        return Path(self.gateway_key_file) if self.gateway_key_file else self.data / "gateway-key.pem"
 
     @property
     def tells_choices(self) -> bool:

@@ -102,7 +102,7 @@ class Asked:
 
 def federation(pool: Pool, *sources: Any) -> Asked:
     ticks = [0.0]
-    made = Federation(pool, Listed(sources), GATEWAY, FixedClock(NOW))  # type: ignore[arg-type]
+    made = Federation(pool, Listed(sources), lambda: GATEWAY, FixedClock(NOW))  # type: ignore[arg-type]
     made.breaker.ticks = lambda: ticks[0]
     return Asked(made, ticks)
 
@@ -154,7 +154,8 @@ async def test_the_list_of_our_own_source_comes_with_the_document_itself(pool: P
         part = (await asked.listed())["sundvika"]
         assert part.fault is None and part.at == NOW and [e.title for e in part.entries] == ["Epikrise & <svar>"]
         at = place(part.entries[0])
-        opened = await asked.federation.opened(granted(), at, await asked.federation.entry(granted(), at))
+        now = await asked.federation.entry(granted(), at)
+        opened = await asked.federation.opened(granted(), at, now.entries[0])
         assert b"".join([piece async for piece in opened.pieces]) == TEXT
         rows = await source.log()
         assert [(row["allowed"], row["hpr"], row["name"]) for row in rows[1:]] == [(True, "9001", "Kari Prøve")] * 3, (

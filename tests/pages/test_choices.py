@@ -178,7 +178,7 @@ async def test_an_objection_to_the_record_promises_no_deletion_and_is_taken_back
     assert "Valget er opphevet" in text(lifted)
 
 
-@pytest.mark.parametrize("service", ["documents", "horoscopes"])
+@pytest.mark.parametrize("service", ["measurements", "horoscopes"])
 async def test_a_service_that_is_not_in_use_cannot_be_chosen_for(
     browser: Browser, house: FakeHouse, service: str
 ) -> None:

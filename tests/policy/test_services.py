@@ -452,7 +452,7 @@ def test_the_law_of_every_service_fits_together() -> None:
 
 
 def test_only_services_in_use_can_be_chosen_for() -> None:
-    assert privacy.SERVICES == IN_USE == {"results", CRITICAL, RECORD, SETTLEMENT}
+    assert privacy.SERVICES == IN_USE == {"results", CRITICAL, DOCUMENTS, RECORD, SETTLEMENT}
 
 
 def test_an_opt_out_deletes_as_its_service_has_it() -> None:

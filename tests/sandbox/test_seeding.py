@@ -41,5 +41,6 @@ def test_each_service_is_taken_part_in_on_the_ground_of_its_own_law() -> None:
         ("results", "pasientjournalloven § 13; kjernejournalforskriften"),
         ("critical-information", "pasientjournalloven § 13; kjernejournalforskriften"),
         ("record", "pasientjournalloven § 19"),
+        ("documents", "pasientjournalloven § 19"),
         ("settlement", "folketrygdloven § 22-2"),
     }

@@ -541,6 +541,16 @@ def asked_of_sessions(platform: Standing) -> Iterator[Sent]:
         yield Sent(f"POST {at}", at, about="citizen", body=told, headers=SYSTEM, status=status)
 
 
+def asked_of_documents(platform: Standing) -> Iterator[Sent]:
+    """Of other institutions, none of which is asked here."""
+    search, form = "/phr/R4/fhir/DocumentReference/_search", {"content-type": "application/x-www-form-urlencoded"}
+    asked = f"patient.identifier={platform.nin('citizen')}&status=current".encode()
+    yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=form)
+    yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=form, status=400)
+    document, hers = "/phr/mhd/document/{id}", {"nhn-patient-nin": platform.nin("citizen")}
+    yield Sent(f"GET {document}", document.replace("{id}", str(uuid4())), about="citizen", headers=hers, status=404)
+
+
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
     """For each line of the route table at least one request that is answered, and what comes under the same proof."""
     made = str(create(platform, observation()).tree["id"])
@@ -554,6 +564,7 @@ def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:
         *asked_by_an_operator(platform),
         *asked_of_subscriptions(platform),
         *asked_of_persons_and_exports(),
+        *asked_of_documents(platform),
     ]
     yield from ((one, one) for one in (*once, *about_nobody(platform)))
     yield from of_critical_information(platform)

@@ -16,6 +16,7 @@ from kjerne import app, fetching, housekeeping, production, server
 from kjerne.clock import SystemClock
 from kjerne.errors import Fault, Refusal
 from kjerne.lifespan import Lifespan
+from kjerne.registries.document_sources import DocumentSources
 from kjerne.registries.guides import Guides
 from kjerne.registries.health_systems import HealthSystems
 from kjerne.registries.journals import Journals
@@ -88,11 +89,15 @@ def _faults_of_files(settings: Settings) -> list[Fault]:
         ("KJERNE_SUBSCRIBERS", settings.subscribers, Receivers(settings.subscribers_file).read),
         ("KJERNE_EHRS", settings.ehrs, HealthSystems(settings.ehrs_file).read),
         ("KJERNE_JOURNALS", settings.journals, Journals(settings.journals_file).read),
+        ("KJERNE_DOCUMENT_SOURCES", settings.document_sources, DocumentSources(settings.document_sources_file).read),
     ):
         try:
             _ = named and read()
         except Refusal as refusal:
             faults.append(Fault(f"{name}, {refusal}", where=name))
+    if settings.document_sources and not settings.gateway_key_file:
+        where = "KJERNE_GATEWAY_KEY_FILE"
+        faults.append(Fault(f"{where} is not set: the key that assertions to sources are signed with", where=where))
     return faults
 
 

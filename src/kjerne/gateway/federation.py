@@ -42,7 +42,7 @@ class Federation:
 
     pool: Pool
     sources: DocumentSources
-    signer: Signer
+    signer: Callable[[], Signer]
     clock: Clock
     breaker: Breaker = field(default_factory=Breaker)
     lists: Lists = field(default_factory=Lists)
@@ -54,10 +54,11 @@ class Federation:
         asked = await self._taking_part(grant.at)
         return tuple(await asyncio.gather(*(self._part(grant, one, numbers) for one in asked)))
 
-    async def entry(self, grant: Grant, place: Place) -> DocumentEntry:
+    async def entry(self, grant: Grant, place: Place) -> Part:
         """What the source of a document says of it now."""
         source, on = await self._source(grant, place), ground(grant, place.patient)
-        return await self._asked(source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place))
+        told = await self._asked(source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place))
+        return Part(source.name, source.title, source.organisation, None, grant.at, (told,))
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
         """The document, whole and as its entry says."""
@@ -88,8 +89,8 @@ class Federation:
         given = [kept for kept, _ in told if kept]
         fault = next((fault for _, fault in told if fault), None)
         return Part(
-            source.name, source.title, fault, min((one.at for one in given), default=None), tuple(entries.values()),
-            sum(one.left_out for one in given),
+            source.name, source.title, source.organisation, fault, min((one.at for one in given), default=None),
+            tuple(entries.values()), sum(one.left_out for one in given),
         )  # fmt: skip
 
     async def _of_number(self, grant: Grant, source: DocumentSource, number: CX) -> tuple[Kept | None, Fault | None]:
@@ -111,7 +112,7 @@ class Federation:
         return kept, None
 
     def _assertion(self, source: DocumentSource, on: Ground) -> bytes:
-        return on.assertion(self.signer, source.audience)
+        return on.assertion(self.signer(), source.audience)
 
     async def _asked(self, source: DocumentSource, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
         """One question, where the source is not left alone; what came of it is known to the next. Waiting for others counts as

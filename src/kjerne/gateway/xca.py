@@ -10,7 +10,7 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
@@ -245,11 +245,11 @@ def _headers(action: str) -> Mapping[str, str]:
     }
 
 
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
+async def _whole(content: bytes) -> AsyncGenerator[bytes]:
     yield content
 
 
-async def _pieces(descriptor: int) -> AsyncIterator[bytes]:
+async def _pieces(descriptor: int) -> AsyncGenerator[bytes]:
     """An open file from its beginning, which is closed when it has been read or the reading ends early."""
     try:
         while piece := os.read(descriptor, CHUNK_BYTES):

@@ -57,7 +57,7 @@ class Choosing:
             change = privacy.make(grant, wish, held=held, is_registered=known is not None, organisations=places)
             choice = change.choice
             if choice.kind == "record" or choice.slot >= 0:
-                types = self._types_by_service[choice.service]
+                types = self._types_by_service.get(choice.service, ())
                 if choice.record is not None and not await marking.is_open(conn, grant, types, choice.record):
                     raise Refusal(404, "You have no record with this id here.", where="record", rule="choice-invalid")
                 await marking.put_on(conn, _in(grant, choice.service), self._reader, types, choice)

@@ -39,7 +39,7 @@ from kjerne.policy.people import (
     age,
     norwegian_day,
 )
-from kjerne.policy.services import DISCLOSED, EXPORTED, IN_USE, SERVICES, STAFF_PURPOSES, Role
+from kjerne.policy.services import DISCLOSED, EXPORTED, HERE, SERVICES, STAFF_PURPOSES, Role
 from kjerne.policy.taking_part import takes_part
 from kjerne.registries.protection import is_protected
 from kjerne.registries.wording import says_something
@@ -108,7 +108,7 @@ SCOPES: Final[Mapping[tuple[CallerKind, str, Action], frozenset[str]]] = {
     ("system", "", "insight"): frozenset({AUDIT}),
     **{("system", name, "export"): frozenset({OPERATIONS, ALL_PATIENTS}) for name in sorted(EXPORTED)},
     **{("practitioner", name, "export"): frozenset({OPERATIONS}) for name in sorted(EXPORTED)},
-    **{(kind, name, "recheck"): frozenset({OPERATIONS}) for kind in _OPERATORS for name in sorted(IN_USE)},
+    **{(kind, name, "recheck"): frozenset({OPERATIONS}) for kind in _OPERATORS for name in sorted(HERE)},
     ("system", "", "link"): frozenset({OPERATIONS}),
     ("practitioner", "", "link"): frozenset({OPERATIONS}),
     ("citizen", "", "ask"): CITIZEN,

@@ -228,7 +228,7 @@ _CRITICAL_INFORMATION: Final = Service(
 _DOCUMENTS: Final = Service(
     name="documents",
     title="Documents",
-    in_use=False,
+    in_use=True,
     ground=_SECTION_45,
     roles=_KJERNEJOURNAL_ROLES,
     scopes=frozenset({_RECORD_45, f"{_RECORD_45}/kjernejournalforskriften"}),
@@ -379,10 +379,12 @@ IN_USE: Final = frozenset(name for name, one in SERVICES.items() if one.in_use)
 """Those that are built: organisations take part in them, and a patient can choose about them."""
 
 
-EXPORTED: Final = IN_USE - {_SETTLEMENT.name}
+HERE: Final = IN_USE - {_DOCUMENTS.name}
+"""Those whose records lie here. Documents lie with their sources (K169)."""
+EXPORTED: Final = HERE - {_SETTLEMENT.name}
 """Those that leave in bulk: what is about money does not (K92)."""
-DISCLOSED: Final = frozenset(name for name in IN_USE if SERVICES[name].sources)
-"""Those whose sources are told to whom their records were given."""
+DISCLOSED: Final = frozenset(name for name in HERE if SERVICES[name].sources)
+"""Those whose sources are told to whom their records were given. A source of documents gives them itself, and knows."""
 
 
 def seen_by(sight: Sight) -> frozenset[str]:
@@ -397,8 +399,8 @@ def service_of(scopes: frozenset[str]) -> str:
 
 
 def kept_by_law() -> frozenset[str]:
-    """The services in use whose records no opt-out deletes."""
-    return frozenset(name for name in IN_USE if SERVICES[name].opt_out.deleted_after is None)
+    """The services whose records lie here and no opt-out deletes."""
+    return frozenset(name for name in HERE if SERVICES[name].opt_out.deleted_after is None)
 
 
 def deleted_after(service: str) -> timedelta | None:

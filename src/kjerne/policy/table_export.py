@@ -12,7 +12,7 @@ from typing import Final
 from kjerne.access import SHUT_BY_PATIENT, Label
 from kjerne.policy import facts
 from kjerne.policy.rule import EXPORT, OPERATORS, RECHECK, Rule, Section
-from kjerne.policy.services import EXPORTED, IN_USE
+from kjerne.policy.services import EXPORTED, HERE
 
 EXPORTING: Final = Section(
     title="Exported in bulk on a named legal ground, with two approvals",
@@ -62,7 +62,7 @@ EXPORTING: Final = Section(
 RECHECKING: Final = Section(
     title="Held against the rules of today, on a named legal ground, with two approvals: ids leave and nothing else",
     kinds=OPERATORS,
-    services=IN_USE,
+    services=HERE,
     actions=RECHECK,
     rules=(
         Rule(

@@ -52,7 +52,7 @@ HOMES: Final[Mapping[str, Home]] = _table(
         "AllergyIntolerance Condition DeviceUseStatement Procedure Flag",
     ),
     _of(
-        Home("patient", "documents", why="the law stands; the documents lie with their sources, and the room is not built"),
+        Home("patient", "documents", why="the documents lie with their sources: listed at `/phr/R4/fhir` and kept nowhere here"),
         "DocumentReference DocumentManifest Composition",
     ),
     _of(Home("patient", "choices", why="a view of a choice, served by a room of its own"), "Consent"),

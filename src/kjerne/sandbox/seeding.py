@@ -102,7 +102,7 @@ async def take_part(house: House, population: Population) -> None:
 
 def participants(population: Population, now: datetime) -> list[Participation]:
     """Laboratories as sources, everybody who treats as consumers; radiology is a pilot in one municipality. Of critical
-    information and of the structured record those who treat are sources too, since they register it."""
+    information, the structured record and documents those who treat are sources too, since they register and keep them."""
 
     def row(
         unit: str, part: Role, phase: Phase = "national", areas: tuple[str, ...] = (), service: str = "results"
@@ -120,6 +120,7 @@ def participants(population: Population, now: datetime) -> list[Participation]:
         *(row(unit, "consumer") for unit in treating),
         *(row(unit, part, service=one) for one in REGISTERED for unit in treating for part in parts),
         *(row(unit, "source", service="settlement") for unit in treating),
+        *(row(unit, part, service="documents") for unit in treating for part in parts),
     ]
 
 

@@ -27,12 +27,13 @@ _HELSEID: Final = "helseid://claims/"
 class AssertionMint:
     """Makes assertions of one issuer, with a certificate of its own over the sandbox's key."""
 
+    key: SigningKey
     signer: Signer
 
     @classmethod
     def of(cls, issuer: str, key: SigningKey, clock: Clock) -> AssertionMint:
         """Its certificate is made anew at each start: nobody keeps it, since metadata are read from the same place."""
-        return cls(Signer(issuer, key.key, self_signed("kjerne sandbox", key.key), clock))
+        return cls(key, Signer(issuer, key.key, self_signed("kjerne sandbox", key.key), clock))
 
     @property
     def certificate(self) -> x509.Certificate:

@@ -28,7 +28,8 @@ IDENTITY_SCOPES: Final = (
     "helseid://scopes/client/info",
 )
 STAFF_SCOPES: Final = (
-    "nhn:pps/provesvar-read", "nhn:critical-information/api", "kjerne:record-read", "kjerne:record-write",
+    "nhn:pps/provesvar-read", "nhn:critical-information/api", "nhn:phr/mhd/read-documentreferences", "kjerne:record-read",
+    "kjerne:record-write",
 )  # fmt: skip
 CITIZEN_SCOPES: Final = ("kjerne:citizen", "kjerne:insight")
 OPERATOR_SCOPES: Final = ("kjerne:operations",)
@@ -60,7 +61,7 @@ OPERATOR_ROLE: Final = "operations"
 PORTAL_ROLE: Final = "citizen-portal"
 EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 """RFC 8693: a citizen's login at the portal becomes a token that is hers, and a token becomes a SAML assertion."""
-AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "nhn:critical-information", "kjerne")
+AUDIENCES: Final = ("nhn:pps", "nhn:pmd", "nhn:critical-information", "nhn:phr", "kjerne")
 """Whom the sandbox issues access tokens for; a scope's audience is its part before the slash, else before the colon."""
 
 STAFF_CLIENT: Final = "sandbox-epj"

@@ -5,7 +5,7 @@ The gateway that speaks to them lies above (`kjerne.gateway`); the room knows it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol
@@ -45,6 +45,7 @@ class Part:
 
     source: str
     title: str
+    organisation: str
     fault: Fault | None = None
     at: datetime | None = None
     entries: tuple[DocumentEntry, ...] = field(default=(), repr=False)
@@ -64,12 +65,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A document whose size and hash are those of its metadata. `pieces` is read once, to its end or closed."""
+    """A document whose size and hash are those of its metadata. `pieces` is read once, to its end, or closed."""
 
     entry: DocumentEntry
     size_bytes: int
     first: bytes
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes]
 
 
 class Gateway(Protocol):
@@ -78,8 +79,8 @@ class Gateway(Protocol):
     async def listed(self, grant: Grant, numbers: Sequence[CX]) -> tuple[Part, ...]:
         """Every source that takes part, in the order of the register. Never later than the longest deadline."""
 
-    async def entry(self, grant: Grant, place: Place) -> DocumentEntry:
-        """What its source says of a document now; `NotGiven` where it says nothing."""
+    async def entry(self, grant: Grant, place: Place) -> Part:
+        """What its source says of one document now, as the one entry of its part; `NotGiven` where it says nothing."""
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
         """The document itself; `NotGiven` where it is not given, or is not what its metadata say."""

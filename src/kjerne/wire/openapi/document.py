@@ -34,6 +34,7 @@ _TAGS: Final = (
     ("/fhir/R4", "FHIR R4"),
     ("/pps", "Results"),
     ("/api/critical-information", "Critical information"),
+    ("/phr", "Documents"),
     ("/cds-services", "CDS Hooks"),
     ("/v1/helseindikator", "Health indicator"),
     ("/api/session", "Portal sessions"),

@@ -66,6 +66,7 @@ _DRAWING: Final = Given("Bytes", ("content-security-policy", "cross-origin-resou
 _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CRITICAL: Final = "/api/critical-information/v1"
+_OF_DOCUMENTS: Final = ("nhn-patient-nin", "nhn-access-basis", "nhn-source-system", "nhn-event-id")
 _ABROAD: Final = f"{_CRITICAL}/abroad/{{document}}"
 _OF_CRITICAL: Final = ("nhn-patient-nin!", "nhn-user-role", "nhn-access-basis", "nhn-source-system!", "nhn-event-id!")
 _CONSENT: Final = "/fhir/R4/Consent"
@@ -284,6 +285,15 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         {204: Given("", ("etag",))}, (404, 409, 410, 412, 422, 428), headers=(*_OF_CRITICAL, "if-match")
     ),
     f"GET {_CRITICAL}/metadata": Operation({200: Given("Resource")}, query=_PLAIN),
+    "POST /phr/R4/fhir/DocumentReference/_search": Operation(
+        {200: Given("Bundle", maybe=("nhn-securitylabel-nors-count", "x-securitylabel-nors-count"))}, (504,),
+        form=("patient.identifier", "status", "_count", "_page", "_sort", "category", "type"), headers=_OF_DOCUMENTS,
+    ),
+    "GET /phr/mhd/document/{id}": Operation(
+        {200: Given("Bytes", ("content-disposition",), media=("application/octet-stream",))}, (404, 503, 504),
+        headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:]),
+    ),
+    "GET /phr/saml-metadata": Operation({200: Given("Bytes", media=("application/samlmetadata+xml",))}),
     "POST /pps/v2/{type}/_search": Operation({200: _FOUND}, (404, 410, 422), form=_SEARCH, headers=("person-id!", *_READS[1:])),
     "POST /pps/v2/already-done": Operation(
         {200: Given("Parameters")}, (422,), form=("code!",), headers=("person-id!", *_PATIENT[1:])

@@ -1,0 +1,102 @@
+"""Documents of other institutions, put together: who is asked, in whose name, and the routes of the national service."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kjerne.clock import Clock
+from kjerne.errors import Refusal
+from kjerne.exchange import PUBLIC, Answer, Call, PatientRef, Route
+from kjerne.gateway.federation import Federation
+from kjerne.registries.document_sources import DocumentSources
+from kjerne.services.documents.api import DocumentsApi
+from kjerne.services.documents.room import Documents
+from kjerne.settings import Settings
+from kjerne.sharing import public_url
+from kjerne.store.house import Store
+from kjerne.store.keys import Sealer
+from kjerne.wire.xua_signing import METADATA_TYPE, Signer, self_signed
+
+METADATA: Final = "/phr/saml-metadata"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The room of documents of one house, and whose name its questions are signed in."""
+
+    room: Documents
+    signer: Callable[[], Signer]
+
+    def routes(self, identify: Callable[[str], PatientRef]) -> list[Route]:
+        """The documented addresses, and the metadata that a source is given so that it believes our assertions."""
+        return [*DocumentsApi(self.room, identify).routes(), Route("GET", METADATA, self.metadata, PUBLIC, "json")]
+
+    async def metadata(self, _: Call) -> Answer:
+        """SAML 2.0 metadata: our name as an issuer, and the certificate that assertions are signed with."""
+        return Answer(200, self.signer().metadata(), METADATA_TYPE)
+
+
+def documents_of(store: Store, clock: Clock, settings: Settings) -> Gathered:
+    """The room over the sources of the settings' file."""
+    sandbox = settings.mode == "sandbox"
+    signer = cache(partial(signer_of, settings, clock))
+    sources = DocumentSources(settings.document_sources_file, sandbox=sandbox)
+    gateway = Federation(store.pool, sources, signer, clock)
+    key = store.keys.derived("document-number")
+    return Gathered(
+        Documents(store.pool, store.wrap, gateway, Sealer(store.keys.derived("number")), key, settings.tells_choices),
+        signer,
+    )
+
+
+def signer_of(settings: Settings, clock: Clock) -> Signer:
+    """Whose key it is that assertions to sources are signed with; `Refusal` 422 where the file cannot be used.
+
+    The sandbox makes one the first time. So does production where no file is named, for its own process alone: no source knows
+    that key, and none is asked before an operator has named one beside the file of sources (`commands.production`).
+    """
+    issuer = f"{public_url(settings)}/phr"
+    if not settings.gateway_key_file and settings.mode != "sandbox":
+        key = ec.generate_private_key(ec.SECP256R1())
+        return Signer(issuer, key, self_signed("kjerne", key), clock)
+    path = settings.gateway_key
+    if not path.exists() and not settings.gateway_key_file:
+        _make(path)
+    try:
+        raw = path.read_bytes()
+        found, certificate = serialization.load_pem_private_key(raw, None), x509.load_pem_x509_certificate(raw)
+    except (OSError, ValueError, TypeError) as error:
+        raise _unusable(f"cannot be read: {type(error).__name__}") from error
+    if not isinstance(found, ec.EllipticCurvePrivateKey) or found.public_key() != certificate.public_key():
+        raise _unusable("holds no EC key with its own certificate")
+    return Signer(issuer, found, certificate, clock)
+
+
+def _make(path: Path) -> None:
+    """A key with its certificate (mode 0600)."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ) + self_signed("kjerne sandbox", key).public_bytes(serialization.Encoding.PEM)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+    with contextlib.suppress(FileExistsError):  # another process made one in the same moment, and that one counts
+        os.link(part, path)
+    part.unlink()
+
+
+def _unusable(says: str) -> Refusal:
+    return Refusal(422, f"the key of the gateway {says}", where="KJERNE_GATEWAY_KEY_FILE")

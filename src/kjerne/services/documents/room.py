@@ -1,0 +1,143 @@
+"""One list over all sources, and a document opened where it lies, under a grant: for the wire and the pages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.services.documents.model import FAULTS, Gateway, NotGiven, Opened, Part, Place
+from kjerne.services.documents.seeing import Sight, day_of, sight
+from kjerne.store import document_names
+from kjerne.store.codec import Wrap
+from kjerne.store.document_names import Named
+from kjerne.store.keys import Sealer
+from kjerne.store.pool import Pool
+from kjerne.xds.forms import CX
+from kjerne.xds.values import DocumentEntry, bare
+
+STATUS: Final = {"gone": 404, "refused": 403, "late": 504}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of the list: the number that addresses and log name it by, what its source says of it, and which source."""
+
+    number: UUID
+    entry: DocumentEntry = field(repr=False)
+    source: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The documents that the grant opens, how many the patient has locked against it, and how each source answered."""
+
+    documents: tuple[Document, ...] = field(repr=False)
+    locked: int
+    parts: tuple[Part, ...] = field(repr=False)
+
+    @property
+    def nobody_answered(self) -> bool:
+        """Whether there are sources and nothing of any of them is shown: an empty list would say what nobody knows."""
+        return bool(self.parts) and all(part.fault is not None and part.at is None for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The room over its gateway. `numbers` opens the patient's own, `key` is what documents are numbered by, and
+    `tells_choices` says whether personnel may hear of what the patient has locked."""
+
+    pool: Pool
+    wrap: Wrap
+    gateway: Gateway
+    numbers: Sealer
+    key: bytes
+    tells_choices: bool
+
+    async def find(self, grant: Grant) -> Found:
+        """Asks the sources. Nothing leaves by it: `show` writes the row of what does."""
+        if grant.instead_of is not None:
+            return Found((), 0, ())
+        async with self.pool.acquire() as conn:
+            hers = await document_names.numbers(conn, grant, self.numbers)
+        parts = await self.gateway.listed(grant, [CX(one.value, bare(one.system)) for one in hers])
+        seen: dict[Sight, list[Document]] = {"open": [], "locked": [], "absent": []}
+        for part in parts:
+            for entry in part.entries:
+                number = self._number(grant, entry)
+                one = Document(number, entry, part.source, part.title)
+                seen[sight(grant, entry, part.organisation)].append(one)
+        locked = len(seen["locked"]) if self.tells_choices else 0
+        return Found(tuple(seen["open"]), locked, parts)
+
+    async def show(self, grant: Grant, documents: Collection[Document]) -> None:
+        """Writes the row of the log that names what is shown. Raises `Stale`."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            await document_names.show(conn, grant, self.wrap, [(one.number, _named(one)) for one in documents])
+
+    async def open(self, grant: Grant, number: UUID) -> tuple[Document, Opened]:
+        """A document that was listed before, whole, once the row of the log that names it stands.
+
+        What its source says of it is asked anew, and the law of that: it may have been locked since. `Refusal` 404 where it was
+        never listed, is locked now or gone, 403 where the source says no, 503 and 504 where it does not give it. Raises `Stale`.
+        """
+        async with self.pool.acquire() as conn:
+            named = (await document_names.find(conn, grant, self.wrap, [number])).get(number)
+        if named is None:
+            await self.show(grant, [])
+            raise absent()
+        place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
+        try:
+            part = await self.gateway.entry(grant, place)
+            document = Document(number, part.entries[0], part.source, part.title)
+            seen = sight(grant, document.entry, part.organisation)
+            opened = await self.gateway.opened(grant, place, document.entry) if seen == "open" else None
+        except NotGiven as why:
+            await self.show(grant, [])
+            raise _refusal(why) from why
+        if opened is None:
+            await self.show(grant, [])
+            raise absent()
+        try:
+            await self.show(grant, [document])
+        except BaseException:
+            await opened.pieces.aclose()
+            raise
+        return document, opened
+
+    async def opened_before(self, grant: Grant, documents: Sequence[Document]) -> frozenset[UUID]:
+        """Those that the caller has opened before."""
+        async with self.pool.acquire() as conn:
+            return await document_names.opened_before(conn, grant, [one.number for one in documents])
+
+    async def names(self, grant: Grant, numbers: Sequence[UUID]) -> Mapping[UUID, Named]:
+        """What documents of the log are called."""
+        async with self.pool.acquire() as conn:
+            return await document_names.find(conn, grant, self.wrap, numbers)
+
+    def _number(self, grant: Grant, entry: DocumentEntry) -> UUID:
+        return document_names.number_of(self.key, grant.subject.keys[0], entry.home, entry.repository, entry.unique_id)
+
+
+def absent() -> Refusal:
+    """What is answered for a document that is not there, not hers, or not to be seen: one answer for all."""
+    return Refusal(404, "there is no such document", where="id", todo="Ask for the list of documents first.")
+
+
+def _refusal(why: NotGiven) -> Refusal:
+    return Refusal(
+        STATUS.get(why.fault, 503), f"the source {FAULTS[why.fault]}", where="source", rule=f"source-{why.fault}"
+    )
+
+
+def _named(one: Document) -> Named:
+    entry = one.entry
+    kind = entry.type_code or entry.class_code
+    return Named(
+        one.source, entry.home, entry.repository, entry.unique_id, entry.patient.number, entry.patient.authority, entry.title,
+        kind.display or kind.code if kind else "", day_of(entry),
+    )  # fmt: skip

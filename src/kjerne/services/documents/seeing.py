@@ -1,0 +1,67 @@
+"""Which of the documents that sources tell of a grant opens: what is locked, what is too old, and what the patient shut here.
+
+Sources judge first, by their own law. Here the platform's is asked of what they gave: what the patient has restricted is shut
+whichever source tells of it, and counted; what kjernejournal's scope does not reach is as absent, and counted nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Final, Literal
+
+from kjerne.access import Grant, Label, part_label
+from kjerne.store.record_marks import in_force
+from kjerne.xds.values import DocumentEntry, bare
+
+LABEL_SYSTEM: Final = "2.16.578.1.12.4.1.1.9603"
+LOCKED: Final = "NORS"
+Sight = Literal["open", "locked", "absent"]
+
+
+def sight(grant: Grant, entry: DocumentEntry, organisation: str) -> Sight:
+    """Whether a document is shown. `organisation` answers for the source that has it; `locked` is by the patient's own wish."""
+    if grant.windows and not _is_within(grant, entry):
+        return "absent"
+    if Label.RESTRICTED & grant.hides and is_locked(entry):
+        return "locked"
+    return "locked" if _is_shut_here(grant, {organisation, *written_at(entry)}) else "open"
+
+
+def is_locked(entry: DocumentEntry) -> bool:
+    """Whether its source marks it as restricted by the patient (9603)."""
+    return any(one.code == LOCKED and bare(one.system) == LABEL_SYSTEM for one in entry.confidentiality)
+
+
+def written_at(entry: DocumentEntry) -> Collection[str]:
+    """The numbers of the organisations and departments that wrote it."""
+    return {one.number for author in entry.authors for one in author.institutions if one.number}
+
+
+def day_of(entry: DocumentEntry) -> str:
+    """`YYYY`, `YYYYMM` or `YYYYMMDD`: when what it tells of began, else when it was made; empty where neither is said."""
+    return (entry.service_start or entry.created)[:8]
+
+
+def _is_shut_here(grant: Grant, sources: Collection[str]) -> bool:
+    """Whether she has restricted, against this reader, what one of these places has sent in."""
+    return bool(grant.subject.choices) and any(
+        one.source in sources and one.slot >= 0 and bool(part_label(one.slot) & grant.hides) for one in in_force(grant)
+    )
+
+
+def _is_within(grant: Grant, entry: DocumentEntry) -> bool:
+    """Whether the windows of kjernejournal's scope reach it: by its class, and as long as it is young enough. One that does not
+    say its class or its day is not reached by a window with a first day."""
+    kind = entry.class_code.code if entry.class_code else ""
+    for name, first in grant.windows:
+        if name == kind:
+            return first is None or _first_of(day_of(entry)) >= first
+    return False
+
+
+def _first_of(day: str) -> date:
+    """The first day that a time may mean; long ago where it says none."""
+    if len(day) < 4:
+        return date.min
+    return date(int(day[:4]), int(day[4:6] or 1), int(day[6:8] or 1))

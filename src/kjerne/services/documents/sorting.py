@@ -1,0 +1,55 @@
+"""The documented orders of the list: by date, name, type, mark, category, department and institution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from kjerne.fhir.match import fold
+from kjerne.services.documents.room import Document
+from kjerne.services.documents.seeing import is_locked
+from kjerne.xds.values import Code, DocumentEntry, bare
+
+DEPARTMENTS: Final = "2.16.578.1.12.4.1.4.102"
+
+
+def institution(entry: DocumentEntry) -> str:
+    """The name of the organisation that wrote it."""
+    return _place(entry, department=False)
+
+
+def department(entry: DocumentEntry) -> str:
+    """The name of the department that wrote it (RESH)."""
+    return _place(entry, department=True)
+
+
+def words(code: Code | None) -> str:
+    """A code as people read it."""
+    return (code.display or code.code) if code else ""
+
+
+def _place(entry: DocumentEntry, *, department: bool) -> str:
+    for author in entry.authors:
+        for one in author.institutions:
+            if (bare(one.authority) == DEPARTMENTS) is department:
+                return one.name or one.number
+    return ""
+
+
+SORTS: Final[Mapping[str, Callable[[DocumentEntry], str]]] = {
+    "date": lambda entry: entry.created or entry.service_start,
+    "name": lambda entry: fold(entry.title),
+    "type": lambda entry: fold(words(entry.type_code)),
+    "securityLabel": lambda entry: "1" if is_locked(entry) else "0",
+    "category": lambda entry: fold(words(entry.class_code)),
+    "department": lambda entry: fold(department(entry)),
+    "organization": lambda entry: fold(institution(entry)),
+}
+
+
+def in_order(documents: Sequence[Document], sort: str, descending: bool) -> list[Document]:
+    """The documents by a key, newest first where it is the same, so that pages do not overlap."""
+    found = sorted(documents, key=lambda one: str(one.number))
+    found.sort(key=lambda one: SORTS["date"](one.entry), reverse=True)
+    found.sort(key=lambda one: SORTS[sort](one.entry), reverse=descending)
+    return found

@@ -1,0 +1,184 @@
+"""The national service of documents over the wire: one list over all sources, and the document where it lies."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from hashlib import sha1
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from asked_sources import Country, says
+from documents_at_hand import PERSON, code, submission
+from kjerne.fhir.definitions import type_number
+from kjerne.xds.forms import CX
+from sources import TEXT, one, renamed
+
+LOCKED = (code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS"))
+COUNTS = ("nhn-securitylabel-nors-count", "x-securitylabel-nors-count")
+DOCUMENT = type_number("DocumentReference")
+
+
+def titles(found: Any) -> list[str]:
+    return [one["content"][0]["attachment"]["title"] for one in found.resources()]
+
+
+def urls(found: Any) -> list[str]:
+    return [one["content"][0]["attachment"]["url"] for one in found.resources()]
+
+
+def test_a_document_of_a_hospital_is_listed_and_opened_and_both_logs_say_so(
+    country: Country, hospital: tuple[Any, int]
+) -> None:
+    source, port = hospital
+    hers = CX(country.platform.nin("citizen"), PERSON)
+    sent = submission(
+        one(1, patient=hers, source_patient=hers, title="Epikrise").entries[0], patient=hers,
+        unique_id="2.16.578.1.12.4.5.100.9.4.1",
+    )  # fmt: skip
+    country.platform.run(source.provide(renamed(sent, 1), TEXT))
+    country.asks(sundvika=port)
+    found = country.search()
+    assert (found.status, titles(found), found.response.headers[COUNTS[0]]) == (200, ["Epikrise"], "0")
+    (told,) = found.resources()
+    (listed,) = country.platform.audited(found.response)
+    assert (listed["service"], listed["action"], listed["types"]) == ("documents", "search", [DOCUMENT])
+    assert listed["ids"] == [UUID(told["id"])]
+    answer = country.document(urls(found)[0])
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, TEXT, "text/plain")
+    assert answer.headers["content-disposition"] == "attachment"
+    (opened,) = country.platform.audited(answer)
+    assert (opened["action"], opened["ids"]) == ("read", [UUID(told["id"])])
+    rows = country.platform.run(source.log())
+    persona = country.platform.persona("gp")
+    asked = [
+        (row["hpr"], row["name"], row["documents"])
+        for row in rows
+        if row["action"].startswith("urn:ihe:iti:2007:Cross")
+    ]
+    assert (
+        asked == [(persona.hpr, persona.person_name, [told["masterIdentifier"]["value"].removeprefix("urn:oid:")])] * 3
+    )
+
+
+def test_what_the_list_says_of_a_document_is_its_sources_metadata(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its())).port)
+    (told,) = country.search().resources()
+    assert told["type"]["coding"][0] == {
+        "system": "urn:oid:2.16.578.1.12.4.1.1.9602", "code": "A03-2", "display": "Epikrise",
+    }  # fmt: skip
+    assert (told["date"], told["status"]) == ("2026-03-10T14:25:18Z", "current")
+    places = {one["type"][0]["coding"][0]["system"]: one["name"] for one in told["contained"] if "type" in one}
+    assert places == {
+        "2.16.578.1.12.4.1.4.101": "STIFTELSEN BETANIEN", "2.16.578.1.12.4.1.4.102": "Øye^nese|hals",
+    }  # fmt: skip
+    assert told["context"]["period"] == {"start": "2026-03-03", "end": "2026-03-04"}
+    assert country.platform.nin("citizen") not in told["content"][0]["attachment"]["url"]
+
+
+def test_what_the_patient_has_locked_at_its_source_is_counted_and_opened_by_nothing(country: Country) -> None:
+    entries = country.its(1, title="Åpen"), country.its(2, title="Sperret", confidentiality=LOCKED)
+    country.asks(sundvika=country.odd(says(*entries)).port)
+    for basis in ("", "FORHOYET_SAMTYKKE"):
+        found = country.search(basis=basis)
+        assert found.status == 200, found.response.text
+        assert (titles(found), [found.response.headers[name] for name in COUNTS]) == (["Åpen"], ["1", "1"]), basis
+
+
+def test_a_document_that_was_locked_after_it_was_listed_is_not_opened(country: Country) -> None:
+    source = country.odd(says(country.its()))
+    country.asks(sundvika=source.port)
+    url = urls(country.search())[0]
+    source.answers = says(country.its(confidentiality=LOCKED))
+    assert country.document(url).status_code == 404
+
+
+def test_pages_follow_on_each_other_and_no_link_holds_her_number(country: Country) -> None:
+    entries = [
+        country.its(place, unique_id=f"2.16.578.1.{place}", created=f"202603{place:02d}") for place in range(1, 21)
+    ]
+    source = country.odd(says(*entries))
+    country.asks(sundvika=source.port)
+    first, second = country.search("&_count=12"), country.search("&_count=12&_page=2")
+    assert first.tree["total"] == second.tree["total"] == 20
+    assert (len(first.resources()), len(second.resources())) == (12, 8)
+    assert len({*first.ids(), *second.ids()}) == 20
+    dates = [one["date"] for one in (*first.resources(), *second.resources())]
+    assert dates == sorted(dates, reverse=True)
+    assert "_page=2" in first.link("next") and second.link("next") == ""
+    assert country.platform.nin("citizen") not in first.link("self") + first.link("next")
+    assert len(source.asked) == 1, "the second page is cut from the list that was given for the first"
+
+
+@pytest.mark.parametrize("sort", ["name", "type", "category", "organization", "department", "securityLabel", "date"])
+def test_each_documented_order_and_its_reverse(country: Country, sort: str) -> None:
+    entries = [
+        country.its(
+            place, unique_id=f"2.16.578.2.{place}", title=f"t{place}", created=f"2026010{place}",
+            type_code=code("9602", f"A0{place}-2", f"y{place}"), class_code=code("9602", f"A0{place}-1", f"c{place}"),
+        )
+        for place in (2, 1, 3)
+    ]  # fmt: skip
+    country.asks(sundvika=country.odd(says(*entries)).port)
+    up, down = titles(country.search(f"&_sort={sort}")), titles(country.search(f"&_sort=-{sort}"))
+    assert sorted(up) == sorted(down) == ["t1", "t2", "t3"]
+    if sort in ("name", "type", "category", "date"):
+        assert up == ["t1", "t2", "t3"] == down[::-1]
+
+
+def test_the_rest_is_there_where_one_source_is_down_and_the_list_says_which(country: Country) -> None:
+    good, down = country.odd(says(country.its(title="Her"))), country.odd(lambda _: ("text/html", b"<html>"))
+    country.asks(sundvika=good.port, nordvik=down.port)
+    found = country.search()
+    assert titles(found) == ["Her"] and found.tree["total"] == 1
+    (outcome,) = found.resources("outcome")
+    assert [one["diagnostics"] for one in outcome["issue"]] == [
+        "Nordvik sykehus answered with something that cannot be used; nothing of it is shown"
+    ]
+
+
+def test_an_empty_list_is_never_what_nobody_answered(country: Country) -> None:
+    country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)
+    found = country.search()
+    assert (found.status, found.issue["code"]) == (504, "timeout")
+    assert [row["ids"] for row in country.platform.audited(found.response)] == [[]]
+
+
+def test_a_document_that_is_not_the_one_of_its_metadata_is_not_given(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its(), content=b"Noe annet")).port)
+    answer = country.document(urls(country.search())[0])
+    assert answer.status_code == 503 and TEXT not in answer.content
+
+
+def test_a_document_is_opened_for_the_patient_it_was_listed_for_alone(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its())).port)
+    url = urls(country.search())[0]
+    assert country.document(url, about="child").status_code in (403, 404)
+    assert country.document(f"/phr/mhd/document/{uuid4()}").status_code == 404
+    assert country.document("/phr/mhd/document/x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "where"),
+    [
+        ("&_page=0", "_page"), ("&_count=1000", "_count"), ("&_sort=size", "_sort"), ("&status=superseded", "status"),
+        ("&nickname=x", "nickname"), ("&_page=1&_page=2", "_page"),
+    ],
+)  # fmt: skip
+def test_a_form_that_cannot_be_read_is_refused_by_its_parameter(country: Country, form: str, where: str) -> None:
+    found = country.search(form)
+    assert found.status == 400 and where in found.response.text
+
+
+def test_a_health_worker_who_does_not_treat_her_hears_the_law(country: Country) -> None:
+    source = country.odd(says(country.its()))
+    country.asks(sundvika=source.port)
+    assert country.search(as_="outsider").status == 403
+    assert source.asked == [], "no source hears of who may not ask"
+
+
+def test_the_hash_of_a_list_is_the_documents_own(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its())).port)
+    (told,) = country.search().resources()
+    assert b64decode(told["content"][0]["attachment"]["hash"]) == sha1(TEXT).digest()

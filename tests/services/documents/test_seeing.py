@@ -1,0 +1,63 @@
+"""Which documents a grant opens: what is locked, what is too old by kjernejournal's scope, and what was shut here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from documents_at_hand import code, entry
+from kjerne.access import Caller, Choice, Grant, Label, Subject, part_label
+from kjerne.services.documents.seeing import sight
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+CALLER = Caller("practitioner", "ehr", frozenset(), hpr="9001", level=4)
+WINDOWS = (("A00-1", None), ("C00-1", date(2025, 11, 28)))
+
+
+def granted(hides: Label = Label.RESTRICTED, *choices: Choice, **changes: Any) -> Grant:
+    subject = Subject(7, (7,), 1, (b"",), date(1955, 9, 17), "female", "", False, choices, (), None, True)
+    plain = Grant(CALLER, subject, "documents", "search", "rule", "law", "says", "TREAT", "", hides, False, NOW, "c-1")
+    return replace(plain, **changes)
+
+
+def of_class(kind: str, **changes: Any) -> Any:
+    return entry(class_code=code("9602", kind), **changes)
+
+
+@pytest.mark.parametrize(
+    ("document", "seen"),
+    [
+        (of_class("A00-1", service_start="19990101"), "open"),
+        (of_class("C00-1", service_start="20251128"), "open"),
+        (of_class("C00-1", service_start="20251127235959"), "absent"),
+        (of_class("C00-1", service_start="2025"), "absent"),
+        (of_class("C00-1", service_start="", created="20260101120000"), "open"),
+        (of_class("C00-1", service_start="", created=""), "absent"),
+        (of_class("B00-1", service_start="20261101"), "absent"),
+        (entry(class_code=None), "absent"),
+    ],
+)
+def test_kjernejournals_scope_reaches_some_classes_each_from_its_first_day(document: Any, seen: str) -> None:
+    assert sight(granted(windows=WINDOWS), document, "100000008") == seen
+    assert sight(granted(), document, "100000008") == "open", "the other scope has no windows"
+
+
+def test_what_its_source_marks_as_locked_is_shut_while_the_grant_says_so() -> None:
+    locked = entry(confidentiality=(code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS")))
+    assert sight(granted(), locked, "1") == "locked"
+    assert sight(granted(Label(0)), locked, "1") == "open"
+    kept_from_her = entry(confidentiality=(code("9603", "NORN_FFL"),))
+    assert sight(granted(), kept_from_her, "1") == "open", "what is kept from the patient is not kept from personnel"
+
+
+@pytest.mark.parametrize("source", ["100000008", "981275721", "4208723"])
+def test_what_one_place_has_sent_in_is_shut_where_the_patient_says_so_here(source: str) -> None:
+    choice = Choice("restriction", "documents", "", "", NOW, None, source=source, slot=2, marked=(7,))
+    shut = granted(part_label(2), choice)
+    assert sight(shut, entry(), "100000008") == "locked"
+    assert sight(granted(Label(0), choice), entry(), "100000008") == "open"
+    assert sight(granted(part_label(2), replace(choice, source="1")), entry(), "100000008") == "open"
+    assert sight(granted(part_label(2), replace(choice, service="results")), entry(), "100000008") == "open"
