@@ -50,6 +50,9 @@ def synth_fit(
     rules: Annotated[
         Path | None, typer.Option("--rules", help="Hard rules (JSON), beside those that the table shows.")
     ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="What codes and traits are in FHIR (JSON), kept on the card.")
+    ] = None,
     k: Annotated[int, typer.Option("--k", min=2, help="Nothing is learned of fewer people than this.")] = 10,
     epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Rounds of learning at most.")] = 60,
     seed: Seed = 1,
@@ -58,12 +61,13 @@ def synth_fit(
     """Learn a model from tables of events and people; direct identifiers and rare codes do not enter."""
     _ready()
     from kjerne.commands.console import loading
-    from kjerne.services.synthetic import fitting, learning, model_file
+    from kjerne.services.synthetic import fhir_mapping, fitting, learning, model_file
     from kjerne.services.synthetic import rules as hard
 
     found = _source(source, events, static)
     given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
-    wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""))
+    meaning = fhir_mapping.read_meaning(_bytes(mapping), str(mapping)) if mapping else None
+    wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""), meaning, str(mapping or ""))
     with loading(quiet=json_) as step:
         model, copies = fitting.fit(found, wanted, learning.Effort(epochs=epochs), step)
     hash_ = model_file.saved(model, copies, out)
@@ -121,47 +125,45 @@ def synth_generate(
     person: Annotated[
         int | None, typer.Option("--person", min=0, max=10**9, help="Show this one alone instead.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="ndjson, csv or parquet.")] = "ndjson",
+    format_: Annotated[
+        str, typer.Option("--format", help="Tables: ndjson, csv or parquet. FHIR: fhir or bundles, with identities.")
+    ] = "ndjson",
     engine: Annotated[str, typer.Option("--engine", help="local, or dask where it is installed.")] = "local",
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes beside each other.")] = 1,
     shard_people: Annotated[
         int, typer.Option("--shard-people", min=1, help="People in a file: whole blocks of 4,096.")
     ] = 20_480,
+    month: Annotated[int, typer.Option("--month", help="Added to the month of a number: 80, or 65.")] = 80,
+    checksum: Annotated[str, typer.Option("--checksum", help="The rule of 1964, or the one of 2032.")] = "1964",
+    d_numbers: Annotated[float, typer.Option("--d-numbers", min=0, max=1, help="The share with a D-number.")] = 0.02,
+    happened_by: Annotated[
+        str, typer.Option("--happened-by", help="The day by which everything has happened.")
+    ] = "2025-12-31",
+    span_years: Annotated[
+        int, typer.Option("--span-years", min=1, max=60, help="Day 0 lies within so many years.")
+    ] = 10,
+    pool: Annotated[
+        Path | None, typer.Option("--pool", help="Synthetic people of another register (CSV: number, given, ...).")
+    ] = None,
+    exclude: Annotated[Path | None, typer.Option("--exclude", help="Numbers not to give out, one a line.")] = None,
     seed: Seed = 1,
     json_: Json = False,
 ) -> None:
     """Make people of a model: the same for the same seed, whichever engine, however many shards; goes on where it was broken
     off."""
     _ready()
-    import json
-    import time
+    from kjerne.commands import generating
+    from kjerne.services.synthetic import identities, writing
 
-    from kjerne.commands.console import loading
-    from kjerne.services.synthetic import model_file, row_files, sampling, writing
-
+    generating.check(format_, engine, shard_people, pool or exclude)
+    wishes = identities.wished(month, checksum, d_numbers, happened_by, span_years, pool, exclude)
     if person is not None:
-        told = writing.one_person(model_file.opened(model), seed, person)
-        say(told, as_json=json_, text=json.dumps(told, indent=1, ensure_ascii=False))
+        generating.somebody(model, seed, person, format_, wishes, as_json=json_)
         return
-    for word, words, option in ((format_, row_files.FORMATS, "--format"), (engine, writing.ENGINES, "--engine")):
-        if word not in words:
-            raise Refusal(400, f"it is none of {', '.join(words)}", where=option)
     if out is None:
         raise Refusal(400, "where they go is not said", where="--out", todo="Name a folder, or one --person.")
-    if shard_people % sampling.BLOCK:
-        raise Refusal(400, f"a shard is whole blocks of {sampling.BLOCK} people", where="--shard-people")
-    order = writing.Order(str(model), seed, people, shard_people, format_, str(out))
-    began = time.monotonic()
-    with loading(quiet=json_) as step:
-        found = writing.generate(order, engine, workers, step)
-    events, broken = sum(one.events for one in found.shards), sum(one.violations for one in found.shards)
-    seconds = round(time.monotonic() - began, 3)
-    told = {"folder": str(out), "people": found.people, "events": events, "violations": broken, "digest": found.digest,
-            "shards": len(found.shards), "seconds": seconds}  # fmt: skip
-    text = (
-        f"{out}: {found.people} people with {events} events in {len(found.shards)} shards, digest {found.digest[:12]}"
-    )
-    say(told, as_json=json_, text=text)
+    order = writing.Order(str(model), seed, people, shard_people, format_, str(out), wishes)
+    generating.everybody(order, engine, workers, as_json=json_)
 
 
 @synth.command("report")

@@ -8,7 +8,8 @@ from itertools import accumulate
 from random import Random
 from typing import Final, NamedTuple
 
-from kjerne.sandbox.names import FAMILY_NAMES, PLACES, STREETS, given_names
+from kjerne.registries.places import PLACES, STREETS
+from kjerne.sandbox.names import FAMILY_NAMES, given_names
 from kjerne.sandbox.numbers import DayFull, person_number
 from kjerne.sandbox.people import Address, DatedNumber, Person, Protection, Sex
 

@@ -13,6 +13,7 @@ import numpy as np
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
 from kjerne.services.synthetic.copies import CopyFilter, filter_of
+from kjerne.services.synthetic.fhir_mapping import Meaning, kept_meaning
 from kjerne.services.synthetic.learning import Effort, Step, learned
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
@@ -50,6 +51,8 @@ class Wanted:
     seed: int = 1
     rules: RuleFile | None = None
     rules_from: str = ""
+    meaning: Meaning | None = None
+    meaning_from: str = ""
 
 
 def read(source: Source, leave_out: Collection[str] = ()) -> Cohort:
@@ -76,9 +79,14 @@ def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Mod
             raise Refusal(404, f"there is no measured trait {name}", where=", ".join(str(one) for one in source.traits))
     _check_until(cohort, wanted.until)
     rules = rules_of(cohort, wanted.rules, wanted.rules_from)
+    by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
+    fhir = (
+        kept_meaning(wanted.meaning, cohort.codes, dict(by_place.values()), wanted.meaning_from)
+        if wanted.meaning
+        else {}
+    )
     model = learned(cohort, wanted.k, wanted.age, wanted.until, rules, effort, wanted.seed, step)
     model = tuned(model, cohort, wanted.seed)
-    by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
     card: dict[str, Any] = {
         "learned_from": "generated people" if source.generated else "real people",
         "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
@@ -86,6 +94,8 @@ def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Mod
         "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,
         "effort": asdict(effort), "seed": wanted.seed, "lineage": source.lineage(), **model.card,
     }  # fmt: skip
+    if fhir:
+        card["fhir"] = fhir
     if source.generated:
         card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
     model = replace(model, card=card)

@@ -23,6 +23,9 @@ import numpy as np
 from kjerne.errors import Refusal
 from kjerne.services.synthetic import model_file
 from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.fhir_files import FORMATS as FHIR
+from kjerne.services.synthetic.fhir_files import Writer
+from kjerne.services.synthetic.identities import UNWISHED, Identity, Wishes
 from kjerne.services.synthetic.row_files import columns_of, event_rows, trait_rows, written, written_rows
 from kjerne.services.synthetic.rules import violations
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
@@ -36,7 +39,8 @@ WAVE: Final = 4
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for: everything a shard needs, so that any process makes it alone."""
+    """What is asked for: everything a shard needs, so that any process makes it alone. `wishes` say how people are named, in a
+    format of FHIR."""
 
     model: str
     seed: int
@@ -44,10 +48,15 @@ class Order:
     shard_people: int
     format: str
     folder: str
+    wishes: Wishes = UNWISHED
 
     @property
     def shards(self) -> int:
         return -(-self.people // self.shard_people)
+
+    def named(self) -> dict[str, Any]:
+        """How people are named, for the manifest; nothing where nobody is."""
+        return self.wishes.told() if self.format in FHIR else {}
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -75,6 +84,7 @@ class Manifest(msgspec.Struct):
     digest: str
     shards: list[Shard]
     card: dict[str, Any]
+    identities: dict[str, Any] = {}
 
 
 def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, str], None]) -> Manifest:
@@ -127,6 +137,16 @@ def one_person(kept: model_file.Kept, seed: int, person: int) -> dict[str, Any]:
     }
 
 
+def one_record(kept: model_file.Kept, seed: int, person: int, wishes: Wishes) -> list[dict[str, Any]]:
+    """The resources of somebody by her number."""
+    number, place = divmod(person, BLOCK)
+    whole, writer = block(kept.model, Streams(kept.hash, seed), number, kept.copies), Writer(kept, seed, wishes)
+    who = writer.identities(whole, number, place + 1)[place:]
+    alone = whole.of(np.arange(place, place + 1))
+    (told,) = writer.people(alone, person, who, bundled=False)
+    return [msgspec.json.decode(text) for _, _, text in told]
+
+
 def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
     found = read_manifest(folder)
     if found is None:
@@ -143,10 +163,11 @@ def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
             "",
             [],
             dict(kept.model.card),
+            order.named(),
         )
-    same = (found.model, found.seed, found.people, found.shard_people, found.format)
-    if same != (kept.hash, order.seed, order.people, order.shard_people, order.format):
-        says = "the folder holds people of another model, seed, number, shard or format"
+    same = (found.model, found.seed, found.people, found.shard_people, found.format, found.identities)
+    if same != (kept.hash, order.seed, order.people, order.shard_people, order.format, order.named()):
+        says = "the folder holds people of another model, seed, number, shard, format or identity"
         raise Refusal(409, says, where=str(folder), todo="Take an empty one.")
     found.shards = [
         one for one in found.shards if all(_is_whole(folder / name, sha) for name, sha in one.files.items())
@@ -202,19 +223,29 @@ def shard(order: Order, number: int) -> Shard:
     kept, folder = _kept(order.model), Path(order.folder)
     streams, first = Streams(kept.hash, order.seed), number * order.shard_people
     last = min(first + order.shard_people, order.people)
-    blocks, digests = list[Cohort](), list[str]()
+    blocks, digests, named = list[Cohort](), list[str](), list[tuple[int, Cohort, list[Identity]]]()
+    writer = Writer(kept, order.seed, order.wishes) if order.format in FHIR else None
     for place in range(first // BLOCK, -(-last // BLOCK)):
         whole = block(kept.model, streams, place, kept.copies)
         some = whole.of(np.arange(0, min(BLOCK, last - place * BLOCK)))
         digests.append(_digest(some))
         blocks.append(some)
-    cohort, files = joined(blocks), dict[str, str]()
+        if writer:
+            named.append((place * BLOCK, some, writer.identities(whole, place, some.people)))
+    cohort = joined(blocks)
+    files = writer.files(folder, order.format, number, named) if writer else _tables(order, kept, cohort, number)
+    broken = sum(violations(kept.model, cohort).values())
+    return Shard(number, cohort.people, len(cohort.code), broken, files, digests)
+
+
+def _tables(order: Order, kept: model_file.Kept, cohort: Cohort, number: int) -> dict[str, str]:
+    """A shard's tables, by name with their SHA-256."""
+    folder, first, files = Path(order.folder), number * order.shard_people, dict[str, str]()
     for stem, rows in (("events", event_rows), ("static", trait_rows)):
         name = f"{stem}-{number:05d}.{order.format}"
         written_rows(folder / name, order.format, rows(kept.model, cohort, first), columns_of(kept.model, stem))
         files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    broken = sum(violations(kept.model, cohort).values())
-    return Shard(number, cohort.people, len(cohort.code), broken, files, digests)
+    return files
 
 
 def _digest(cohort: Cohort) -> str:

@@ -1,0 +1,253 @@
+"""Generated people as FHIR R4: a file of NDJSON for each type, as a bulk export has them, or of Bundles, one for each person.
+
+Every resource bears the label HTEST. Ids are letters alone and tell the place of a person and of her event. What does not
+change from event to event is written once for each code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from kjerne.fhir.patient import MADE_UP
+from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.fhir_mapping import DEATH, LEARNED, CodeAs, DiedAs, code_as, meaning_of
+from kjerne.services.synthetic.identities import Identity, Wishes, of_block
+from kjerne.services.synthetic.model_file import Kept
+from kjerne.services.synthetic.people_model import Model
+from kjerne.services.synthetic.row_files import written
+from kjerne.services.synthetic.streams import Streams
+
+FORMATS: Final = ("fhir", "bundles")
+UCUM: Final = "http://unitsofmeasure.org"
+CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
+_TERMS: Final = "http://terminology.hl7.org/CodeSystem/"
+_ZONE: Final = "+01:00"
+_LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjkmnpqrstv")
+_META: Final = '"meta":{"security":[' + json.dumps(MADE_UP, separators=(",", ":")) + "]}"
+
+
+class _Kind(NamedTuple):
+    """How a type says what, whose and when; `fixed` is what else it must say."""
+
+    code: str
+    when: str
+    fixed: str
+    subject: str = "subject"
+
+
+def _status(word: str) -> str:
+    return f'"status":"{word}"'
+
+
+def _concept(name: str, system: str, code: str) -> str:
+    return f'"{name}":{{"coding":[{{"system":"{_TERMS}{system}","code":"{code}"}}]}}'
+
+
+_ACTIVE: Final = (
+    _concept("clinicalStatus", "condition-clinical", "active")
+    + ","
+    + _concept("verificationStatus", "condition-ver-status", "confirmed")
+)
+_AMBULATORY: Final = f'{_status("finished")},"class":{{"system":"{_TERMS}v3-ActCode","code":"AMB"}}'
+_ABSENT: Final = "," + _concept("dataAbsentReason", "data-absent-reason", "unknown")
+_TYPES: Final = {
+    "Condition": _Kind("code", "onsetDateTime", _ACTIVE),
+    "DiagnosticReport": _Kind("code", "effectiveDateTime", _status("final")),
+    "Encounter": _Kind("type", "period", _AMBULATORY),
+    "Immunization": _Kind("vaccineCode", "occurrenceDateTime", _status("completed"), "patient"),
+    "MedicationAdministration": _Kind("medicationCodeableConcept", "effectiveDateTime", _status("completed")),
+    "MedicationRequest": _Kind("medicationCodeableConcept", "authoredOn", _status("completed") + ',"intent":"order"'),
+    "MedicationStatement": _Kind("medicationCodeableConcept", "effectiveDateTime", _status("completed")),
+    "Observation": _Kind("code", "effectiveDateTime", _status("final")),
+    "Procedure": _Kind("code", "performedDateTime", _status("completed")),
+}
+
+
+@dataclass(frozen=True)
+class _Template:
+    """What events of a code have in common: before and after whose it is, behind its time, and about a value."""
+
+    kind: str
+    before: str
+    after: str
+    is_period: bool
+    unit: str
+    whole: bool
+    valued: bool
+
+    def event(self, id_: str, subject: str, when: str, value: float) -> str:
+        """The resource."""
+        told = f'{{"start":"{when}","end":"{when}"}}' if self.is_period else f'"{when}"'
+        if not self.valued:
+            shown = ""
+        elif value != value:  # noqa: PLR0124 - not a number
+            shown = _ABSENT
+        else:
+            shown = f',"valueQuantity":{{"value":{int(value) if self.whole else value}{self.unit}}}'
+        return f'{{"resourceType":"{self.kind}","id":"{id_}",{self.before}{subject}{self.after}{told}{shown}}}'
+
+
+def _template(model: Model, told: CodeAs, place: int) -> _Template:
+    kind, grid = _TYPES[told.kind], model.values[place]
+    concept: Any = {"coding": [{"system": told.system, "code": told.code}]}
+    if told.code != model.codes[place] or told.system == LEARNED:
+        concept["text"] = model.codes[place]
+    if kind.code == "type":
+        concept = [concept]
+    is_measured = told.kind == "Observation"
+    category = [{"coding": [{"system": CATEGORIES, "code": told.category}]}] if told.category and is_measured else None
+    says = f"{_META},{kind.fixed}{',' + _json('category', category) if category else ''},{_json(kind.code, concept)}"
+    unit = f',"unit":{json.dumps(told.unit)},"system":"{UCUM}","code":{json.dumps(told.unit)}' if told.unit else ""
+    if not unit and model.units[place]:
+        unit = f',"unit":{json.dumps(model.units[place])}'
+    return _Template(told.kind, f'{says},"{kind.subject}":', f',"{kind.when}":', kind.when == "period", unit,
+                     grid is not None and grid.decimals == 0, is_measured and grid is not None)  # fmt: skip
+
+
+def _json(name: str, value: Any) -> str:
+    return f'"{name}":{json.dumps(value, ensure_ascii=False, separators=(",", ":"))}'
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes people of one model and seed. `run` begins every id, and is the same for the same model, seed and wishes."""
+
+    kept: Kept
+    seed: int
+    wishes: Wishes
+    templates: list[_Template | None] = field(init=False)
+    run: str = field(init=False)
+    streams: Streams = field(init=False)
+
+    def __post_init__(self) -> None:
+        model = self.kept.model
+        told = [code_as(model, meaning_of(model), place) for place in range(len(model.codes))]
+        made = [None if one.kind == DEATH else _template(model, one, place) for place, one in enumerate(told)]
+        wished = json.dumps(self.wishes.told(), sort_keys=True)
+        digest = hashlib.sha256(f"{self.kept.hash}:{self.seed}:{wished}".encode()).hexdigest()
+        object.__setattr__(self, "templates", made)
+        object.__setattr__(self, "run", digest[:8].translate(_LETTERS))
+        object.__setattr__(self, "streams", Streams(f"identities:{self.kept.hash}", self.seed))
+
+    def identities(self, whole: Cohort, number: int, count: int) -> list[Identity]:
+        """Who the first `count` people of a whole block are."""
+        meaning = meaning_of(self.kept.model)
+        return of_block(self.kept.model, whole, number, self.streams, self.wishes, meaning.sex, count)
+
+    def people(self, cohort: Cohort, first: int, who: Sequence[Identity], *, bundled: bool) -> Iterator[_Told]:
+        """Each person's resources, as (type, id, JSON), the Patient first. In Bundles references lead to `urn:uuid:`."""
+        codes, values = cohort.code.tolist(), cohort.values.tolist()
+        day, part = np.divmod(cohort.times, cohort.ticks)
+        days, parts, begins = day.tolist(), (part * (1440 // cohort.ticks)).tolist(), cohort.first.tolist()
+        died = _died(self.kept.model, cohort, meaning_of(self.kept.model).died)
+        for place, one in enumerate(who):
+            id_ = f"{self.run}-{_lettered(first + place)}"
+            number = f'"identifier":{{"system":"{one.system}","value":"{one.number}"}}'
+            # In a transaction she is registered beside her records: there the way to her is the entry alone.
+            way = f'"urn:uuid:{_uuid(id_)}"' if bundled else f'"Patient/{id_}",{number}'
+            subject = f'{{"reference":{way}}}'
+            dead, told = died[place], list[tuple[str, str, str]]()
+            for event in range(begins[place], begins[place + 1]):
+                when = max(one.day_0 + days[event], one.born)
+                if (template := self.templates[codes[event]]) is None:
+                    dead = when - one.day_0 if dead is None else min(dead, when - one.day_0)
+                    continue
+                own = f"{id_}-{_lettered(event - begins[place])}"
+                shown = _day(when) if cohort.ticks == 1 else _moment(when, parts[event])
+                told.append((template.kind, own, template.event(own, subject, shown, values[event])))
+            yield [("Patient", id_, _patient(id_, one, dead)), *told]
+
+    def files(
+        self, folder: Path, format_: str, number: int, blocks: Sequence[tuple[int, Cohort, list[Identity]]]
+    ) -> dict[str, str]:
+        """A shard's files, by name with their SHA-256; each block with the number of its first person."""
+        parts = dict[str, list[str]]()
+        for first, cohort, who in blocks:
+            for told in self.people(cohort, first, who, bundled=format_ == "bundles"):
+                if format_ == "bundles":
+                    parts.setdefault("Bundle", []).append(_bundle(told))
+                    continue
+                for kind, _, text in told:
+                    parts.setdefault(kind, []).append(text)
+        found = dict[str, str]()
+        for kind in sorted(parts):
+            raw = ("\n".join(parts.pop(kind)) + "\n").encode()
+            name = f"{kind}-{number:05d}.ndjson"
+            with written(folder / name) as beside:
+                beside.write_bytes(raw)
+            found[name] = hashlib.sha256(raw).hexdigest()
+        return found
+
+
+_Told = list[tuple[str, str, str]]
+
+
+def _died(model: Model, cohort: Cohort, told: DiedAs | None) -> list[int | None]:
+    """The day, since her day 0, on which each was dead by a trait; None where she lived or it is not said."""
+    place = next((at for at, one in enumerate(model.traits) if told and one.name == told.trait), None)
+    if told is None or place is None or model.until < 0:
+        return [None] * cohort.people
+    dead = [level in told.levels for level in model.traits[place].levels] + [False]
+    cells = cohort.traits[place].numbers.astype(np.int64).tolist()
+    ends = cohort.traits[model.until].numbers.tolist()
+    return [int(end) if dead[cell] and end == end else None for cell, end in zip(cells, ends, strict=True)]  # noqa: PLR0124
+
+
+def _patient(id_: str, one: Identity, dead: int | None) -> str:
+    told: dict[str, Any] = {
+        "identifier": [{"use": "official", "system": one.system, "value": one.number}],
+        "name": [{"use": "official", "family": one.family, "given": [one.given]}],
+        "gender": one.sex,
+        "birthDate": _day(one.born),
+        "address": [
+            {"use": "home", "line": [one.street], "postalCode": one.postal_code, "city": one.city, "country": "NO"}
+        ],
+    }
+    if not (one.family and one.given):
+        del told["name"]
+    if not (one.street and one.city):
+        del told["address"]
+    if dead is not None:
+        told["deceasedDateTime"] = _day(one.day_0 + dead)
+    rest = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"resourceType":"Patient","id":"{id_}",{_META},{rest[1:]}'
+
+
+def _bundle(told: _Told) -> str:
+    """A transaction of everything about one person."""
+    entries = list[str]()
+    for kind, id_, text in told:
+        asked = f'{{"method":"POST","url":"{kind}"}}'
+        entries.append(f'{{"fullUrl":"urn:uuid:{_uuid(id_)}","resource":{text},"request":{asked}}}')
+    return f'{{"resourceType":"Bundle",{_META},"type":"transaction","entry":[{",".join(entries)}]}}'
+
+
+def _lettered(number: int) -> str:
+    """A number in letters: digits of ids could be taken for a person's number."""
+    return f"{number:x}".translate(_LETTERS)
+
+
+def _uuid(text: str) -> UUID:
+    return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)
+
+
+_DAYS: Final = dict[int, str]()
+
+
+def _day(ordinal: int) -> str:
+    if (found := _DAYS.get(ordinal)) is None:
+        found = _DAYS[ordinal] = date.fromordinal(ordinal).isoformat()
+    return found
+
+
+def _moment(ordinal: int, minutes: int) -> str:
+    return f"{_day(ordinal)}T{minutes // 60:02d}:{minutes % 60:02d}:00{_ZONE}"

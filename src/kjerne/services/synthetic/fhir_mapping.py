@@ -1,0 +1,139 @@
+"""What a model's codes and traits are in FHIR: kept on its card, given by a file or found where it was learned from FHIR.
+
+What is not said there follows one rule: a code that has values is an Observation, another a Condition, both in a code system
+that says they were learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kjerne.errors import Refusal
+from kjerne.fhir.ucum_grammar import is_ucum
+from kjerne.fhir.vital_signs import FIXED, LOINC, NARROWER
+from kjerne.services.synthetic.people_model import Model
+from kjerne.services.synthetic.vocabulary import parent_of
+
+LEARNED: Final = "http://kjerne.example/fhir/CodeSystem/learned-code"
+DEATH: Final = "death"
+"""The kind of a code that is no resource: its person died then."""
+SEXES: Final = ("female", "male", "other", "unknown")
+KINDS: Final = (
+    "Condition", "DiagnosticReport", "Encounter", "Immunization", "MedicationAdministration", "MedicationRequest",
+    "MedicationStatement", "Observation", "Procedure",
+)  # fmt: skip
+"""The types that an event may become."""
+PANELS: Final = frozenset({"bp", "vitalspanel"})
+VITAL_SIGNS: Final = "vital-signs"
+
+
+class CodeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A code: which type its events are (`kind`), its system and code there, its unit (UCUM) and category, where it has any.
+    What is empty follows the rule above."""
+
+    kind: str = ""
+    system: str = ""
+    code: str = ""
+    unit: str = ""
+    category: str = ""
+
+
+class SexAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The trait that is a person's sex, and what its levels mean (`SEXES`)."""
+
+    trait: str
+    levels: dict[str, str]
+
+
+class DiedAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The trait that says that a person was dead when her time ended, and the levels that say so."""
+
+    trait: str
+    levels: list[str]
+
+
+class Meaning(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that a card says of FHIR."""
+
+    codes: dict[str, CodeAs] = {}
+    sex: SexAs | None = None
+    died: DiedAs | None = None
+
+
+def read_meaning(raw: bytes, where: str) -> Meaning:
+    """What a file says. `Refusal` where it is not of its form."""
+    try:
+        found = msgspec.json.decode(raw, type=Meaning)
+    except msgspec.DecodeError as error:
+        says = f"the mapping is not of its form: {error}"
+        raise Refusal(422, says, where=where, todo="See docs/synthetic.md.") from None
+    for code, one in found.codes.items():
+        if one.kind and one.kind not in (*KINDS, DEATH):
+            raise Refusal(422, f"the code {code} is of none of the kinds {', '.join((*KINDS, DEATH))}", where=where)
+        if one.unit and not is_ucum(one.unit):
+            raise Refusal(422, f"the unit of {code} is none of UCUM", where=where)
+        if one.system == LOINC and FIXED.get(one.code) in PANELS:
+            todo = "Map what was measured, each with its own code."
+            raise Refusal(422, f"the code {code} is a panel, which has no value of its own", where=where, todo=todo)
+    if found.sex and set(found.sex.levels.values()) - set(SEXES):
+        raise Refusal(422, f"a sex is one of {', '.join(SEXES)}", where=where)
+    return found
+
+
+def kept_meaning(
+    given: Meaning, codes: Iterable[str], traits: Mapping[str, Collection[str]], where: str
+) -> dict[str, Any]:
+    """What of a mapping goes on the card of a model with these codes and traits (levels by name).
+
+    A class that stands for codes below it (`E11` for `E11.9`) is what they are. `Refusal` where a trait or level is not there.
+    """
+    found, known = dict[str, CodeAs](), dict(given.codes)
+    for code, one in given.codes.items():
+        parent = code
+        while parent := parent_of(parent):
+            known.setdefault(parent, CodeAs(one.kind, one.system, "", one.unit, one.category))
+    for code in codes:
+        if code in known:
+            found[code] = known[code]
+    for named in (given.sex, given.died):
+        if named is not None and (named.trait not in traits or set(named.levels) - set(traits[named.trait])):
+            says = f"there is no trait {named.trait} with the levels {', '.join(named.levels)}"
+            raise Refusal(404, says, where=where)
+    told: dict[str, Any] = msgspec.to_builtins(Meaning(found, given.sex, given.died))
+    return told
+
+
+def meaning_of(model: Model) -> Meaning:
+    """What the card says, and of a trait that is called sex what its levels say themselves."""
+    found = msgspec.convert(model.card.get("fhir", {}), Meaning)
+    return found if found.sex else msgspec.structs.replace(found, sex=_sex_of(model))
+
+
+def code_as(model: Model, meaning: Meaning, place: int) -> CodeAs:
+    """What events of a code become, nothing left open but unit and category."""
+    label = model.codes[place]
+    told = meaning.codes.get(label, CodeAs())
+    unit = told.unit or (model.units[place] if is_ucum(model.units[place]) else "")
+    kind = told.kind or ("Observation" if model.values[place] else "Condition")
+    code, category = told.code or label, told.category
+    if told.system == LOINC and code in FIXED:
+        category = VITAL_SIGNS
+    elif told.system == LOINC and code in NARROWER and category == VITAL_SIGNS:
+        category = ""  # who says so has the general code beside it
+    return CodeAs(kind, told.system or LEARNED, code, unit, category)
+
+
+def _sex_of(model: Model) -> SexAs | None:
+    for trait in model.traits:
+        levels = {one: _SEXES[one.lower()] for one in trait.levels if one.lower() in _SEXES}
+        if trait.name.lower() in _SEX_NAMES and levels:
+            return SexAs(trait.name, levels)
+    return None
+
+
+_SEX_NAMES: Final = frozenset({"sex", "gender", "kjonn", "kjønn"})
+_SEXES: Final = {"f": "female", "female": "female", "k": "female", "kvinne": "female", "w": "female",
+                 "m": "male", "male": "male", "mann": "male", "other": "other", "unknown": "unknown"}  # fmt: skip
