@@ -21,12 +21,13 @@ if TYPE_CHECKING:  # `kjerne --help` needs none of it
 
 ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-synth = typer.Typer(help="Synthetic people, learned from tables of events.")
+synth = typer.Typer(help="Synthetic people, learned from tables of events or FHIR.")
 
 From = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[SOURCE]", help="A folder with events.csv and static.csv (.csv.gz, .ndjson, .parquet, or parts)."
+        metavar="[SOURCE]",
+        help="A folder with events.csv and static.csv (.csv.gz, .ndjson, .parquet, or parts), or with FHIR as NDJSON.",
     ),
 ]
 Events = Annotated[
@@ -53,29 +54,38 @@ def synth_fit(
     mapping: Annotated[
         Path | None, typer.Option("--mapping", help="What codes and traits are in FHIR (JSON), kept on the card.")
     ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Learn from 2,000 people whom the sandbox makes up.")] = False,
     k: Annotated[int, typer.Option("--k", min=2, help="Nothing is learned of fewer people than this.")] = 10,
     epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Rounds of learning at most.")] = 60,
     seed: Seed = 1,
     json_: Json = False,
 ) -> None:
-    """Learn a model from tables of events and people; direct identifiers and rare codes do not enter."""
+    """Learn a model from tables or from FHIR; direct identifiers, free text and rare codes do not enter."""
     _ready()
     from kjerne.commands.console import loading
     from kjerne.services.synthetic import fhir_mapping, fitting, learning, model_file
     from kjerne.services.synthetic import rules as hard
 
-    found = _source(source, events, static)
+    if demo and (source or events or static):
+        raise Refusal(400, "a demonstration has people of its own", where="--demo", todo="Leave the source out.")
     given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
     meaning = fhir_mapping.read_meaning(_bytes(mapping), str(mapping)) if mapping else None
     wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""), meaning, str(mapping or ""))
+    effort = learning.Effort(epochs=epochs)
     with loading(quiet=json_) as step:
-        model, copies = fitting.fit(found, wanted, learning.Effort(epochs=epochs), step)
+        if demo:
+            from kjerne.sandbox import teaching
+
+            told = teaching.taught(teaching.PEOPLE, seed)
+            model, copies = fitting.learned_from(told, told.lineage(), wanted, effort, step, generated=True)
+        else:
+            model, copies = fitting.fit(_source(source, events, static), wanted, effort, step)
     hash_ = model_file.saved(model, copies, out)
     card = model.card
-    told = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']}"
+    says = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']}"
     lines = [
         *(f"note: {one}" for one in card["notes"]),
-        f"{told} with {card['events']} events of {card['codes']} codes",
+        f"{says} with {card['events']} events of {card['codes']} codes",
     ]
     say({"model": str(out), "hash": hash_, "card": card}, as_json=json_, text="\n".join(lines))
 
@@ -214,7 +224,7 @@ def _ready() -> None:
 
 
 def _source(folder: Path | None, events: Path | None, static: Path | None) -> Source:
-    from kjerne.services.synthetic import fitting, tables, writing
+    from kjerne.services.synthetic import fhir_reading, fitting, tables, writing
 
     if folder is not None and (events or static):
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
@@ -224,6 +234,8 @@ def _source(folder: Path | None, events: Path | None, static: Path | None) -> So
             raise Refusal(
                 409, "the people in it were not all made", where=str(folder), todo="Run generate again: it goes on."
             )
+        if resources := fhir_reading.files_in(folder):
+            return fitting.Source([], [], bool(manifest), resources)
         return fitting.Source(tables.files_of(folder, "events"), tables.files_of(folder, "static"), bool(manifest))
     if events is None or static is None:
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")

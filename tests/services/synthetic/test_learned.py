@@ -11,7 +11,7 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic import copies, fitting, learning, model_file, rules, sampling, vocabulary
-from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.cohorts import Cohort, cohort_of
 from kjerne.services.synthetic.streams import Streams, philox
 from services.synthetic.made_tables import EVENTS, tables, write
 
@@ -110,7 +110,7 @@ def test_five_coarse_findings_of_one_examination_are_no_copy_and_five_of_a_cours
         folder = tables(tmp_path / f"{len(found)}", people=200)
         write(folder / "events.csv", head, rows)
         source = fitting.Source([folder / "events.csv"], [folder / "static.csv"], generated=False)
-        cohort = vocabulary.guarded(fitting.read(source), 10)
+        cohort = vocabulary.guarded(cohort_of(source.told().events, source.told().traits), 10)
         grids = [vocabulary.grid_of(cohort.values[cohort.code == code], cohort.persons[cohort.code == code], 10)
                  for code in range(len(cohort.codes))]  # fmt: skip
         model = replace(kept.model, codes=cohort.codes, values=tuple(grids))

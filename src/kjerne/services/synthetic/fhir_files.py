@@ -19,7 +19,7 @@ import numpy as np
 
 from kjerne.fhir.patient import MADE_UP
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.fhir_mapping import DEATH, LEARNED, CodeAs, DiedAs, code_as, meaning_of
+from kjerne.services.synthetic.fhir_mapping import DEATH, LEARNED, VITAL_SIGNS, CodeAs, DiedAs, code_as, meaning_of
 from kjerne.services.synthetic.identities import Identity, Wishes, of_block
 from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.people_model import Model
@@ -109,8 +109,10 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
     unit = f',"unit":{json.dumps(told.unit)},"system":"{UCUM}","code":{json.dumps(told.unit)}' if told.unit else ""
     if not unit and model.units[place]:
         unit = f',"unit":{json.dumps(model.units[place])}'
-    return _Template(told.kind, f'{says},"{kind.subject}":', f',"{kind.when}":', kind.when == "period", unit,
-                     grid is not None and grid.decimals == 0, is_measured and grid is not None)  # fmt: skip
+    shows = is_measured and (grid is not None or told.category == VITAL_SIGNS)
+    whole = grid is not None and grid.decimals == 0
+    before, after = f'{says},"{kind.subject}":', f',"{kind.when}":'
+    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows)
 
 
 def _json(name: str, value: Any) -> str:

@@ -118,7 +118,7 @@ def code_as(model: Model, meaning: Meaning, place: int) -> CodeAs:
     told = meaning.codes.get(label, CodeAs())
     unit = told.unit or (model.units[place] if is_ucum(model.units[place]) else "")
     kind = told.kind or ("Observation" if model.values[place] else "Condition")
-    code, category = told.code or label, told.category
+    code, category = told.code or "-".join(label.split()), told.category
     if told.system == LOINC and code in FIXED:
         category = VITAL_SIGNS
     elif told.system == LOINC and code in NARROWER and category == VITAL_SIGNS:

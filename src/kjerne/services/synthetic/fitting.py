@@ -11,9 +11,11 @@ from typing import Any, Final
 import numpy as np
 
 from kjerne.errors import Refusal
+from kjerne.services.synthetic import fhir_reading
 from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
 from kjerne.services.synthetic.copies import CopyFilter, filter_of
-from kjerne.services.synthetic.fhir_mapping import Meaning, kept_meaning
+from kjerne.services.synthetic.fhir_mapping import Meaning, kept_meaning, meaning_of
+from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.learning import Effort, Step, learned
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
@@ -29,15 +31,23 @@ PRIVACY: Final = (
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a cohort, and whether they hold real people or generated ones."""
+    """The files of a cohort, and whether they hold real people or generated ones: tables, or `resources` of FHIR."""
 
     events: Sequence[Path]
     traits: Sequence[Path]
     generated: bool
+    resources: Sequence[Path] = ()
 
     def lineage(self) -> list[dict[str, str]]:
         """Each file's name and SHA-256."""
-        return [{"file": one.name, "sha256": _digest(one)} for one in (*self.events, *self.traits)]
+        files = (*self.events, *self.traits, *self.resources)
+        return [{"file": one.name, "sha256": _digest(one)} for one in files]
+
+    def told(self, known: Meaning | None = None) -> Told:
+        """What the files say; codes of FHIR by the names that `known` has for them."""
+        if self.resources:
+            return fhir_reading.read(self.resources, known)
+        return Told(read_events(self.events), read_traits(self.traits))
 
 
 @dataclass(frozen=True)
@@ -55,28 +65,36 @@ class Wanted:
     meaning_from: str = ""
 
 
-def read(source: Source, leave_out: Collection[str] = ()) -> Cohort:
-    """The cohort of a source."""
-    return cohort_of(read_events(source.events), read_traits(source.traits), leave_out)
-
-
 def like(source: Source, model: Model) -> Cohort:
     """The cohort of a source with the codes and traits of a model."""
     kept = [Trait(one.name, one.levels, np.zeros(0)) for one in model.traits]
-    return cohort_of(
-        read_events(source.events), read_traits(source.traits), codes=model.codes, kept=kept, ticks=model.ticks
-    )
+    told = source.told(meaning_of(model))
+    return cohort_of(told.events, told.traits, codes=model.codes, kept=kept, ticks=model.ticks)
 
 
 def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Model, CopyFilter]:
     """Learn a model. `Refusal` where the cohort is too small, or holds what cannot be learned."""
-    cohort = read(source, wanted.leave_out)
-    notes = list(cohort.notes)
+    told = source.told()
+    generated = source.generated or told.is_made_up
+    return learned_from(told, source.lineage(), wanted, effort, step, generated=generated)
+
+
+def learned_from(
+    told: Told, lineage: list[dict[str, str]], wanted: Wanted, effort: Effort, step: Step, *, generated: bool
+) -> tuple[Model, CopyFilter]:
+    """As `fit`, of what was told; `lineage` says by whom."""
+    cohort = cohort_of(told.events, told.traits, wanted.leave_out)
+    notes = [*told.notes, *cohort.notes]
+    if told.meaning is not None:
+        known = Meaning({**told.meaning.codes, **(wanted.meaning or Meaning()).codes},
+                        *((wanted.meaning.sex, wanted.meaning.died) if wanted.meaning else ()))  # fmt: skip
+        aged = any(one.name == AGE and not one.is_choice for one in cohort.traits)
+        wanted = replace(wanted, meaning=known, age=wanted.age or (AGE if aged else ""))
     traits = tuple(rare_levels_joined(one, wanted.k, notes) if one.is_choice else one for one in cohort.traits)
     cohort = guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
     for name in (wanted.age, wanted.until):
         if name and not any(one.name == name and not one.is_choice for one in cohort.traits):
-            raise Refusal(404, f"there is no measured trait {name}", where=", ".join(str(one) for one in source.traits))
+            raise Refusal(404, f"there is no measured trait {name}", where=told.traits.where)
     _check_until(cohort, wanted.until)
     rules = rules_of(cohort, wanted.rules, wanted.rules_from)
     by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
@@ -88,15 +106,15 @@ def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Mod
     model = learned(cohort, wanted.k, wanted.age, wanted.until, rules, effort, wanted.seed, step)
     model = tuned(model, cohort, wanted.seed)
     card: dict[str, Any] = {
-        "learned_from": "generated people" if source.generated else "real people",
+        "learned_from": "generated people" if generated else "real people",
         "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
         "traits": [one.name for one in cohort.traits], "age": wanted.age, "until": wanted.until,
         "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,
-        "effort": asdict(effort), "seed": wanted.seed, "lineage": source.lineage(), **model.card,
+        "effort": asdict(effort), "seed": wanted.seed, "lineage": lineage, **model.card,
     }  # fmt: skip
     if fhir:
         card["fhir"] = fhir
-    if source.generated:
+    if generated:
         card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
     model = replace(model, card=card)
     return model, filter_of(model, cohort, wanted.seed)

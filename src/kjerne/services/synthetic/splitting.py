@@ -7,21 +7,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.fitting import Source
 from kjerne.services.synthetic.row_files import written
-from kjerne.services.synthetic.tables import read_events, read_traits
 
 PARTS: Final = ("train", "holdout")
+MAPPING: Final = "mapping.json"
+"""What the codes of resources are: beside the tables that they became, for `--mapping`."""
 
 
 def split(source: Source, share: float, seed: int, out: Path) -> dict[str, int]:
     """Two folders in `out`, with every row of each person in one of them; how many people are in each."""
-    if source.generated:
+    told = None if source.generated else source.told()
+    if told is None or told.is_made_up:
         raise Refusal(422, "its people were generated: there is nobody to hold out", where=str(out))
-    events, traits = read_events(source.events), read_traits(source.traits)
+    events, traits = told.events, told.traits
     held = np.random.default_rng(seed).random(len(traits.ids)) < share
     if held.all() or not held.any():
         raise Refusal(
@@ -41,6 +44,9 @@ def split(source: Source, share: float, seed: int, out: Path) -> dict[str, int]:
         rows = zip(events.ids, events.days, events.codes, events.values, events.units, strict=True)
         chosen = (row if units else row[:4] for row in rows if part_of.get(row[0]) == bool(place))
         _write(folder / "events.csv", ["id", "days", "code", "value", *["unit"] * units], chosen)
+        if told.meaning:
+            with written(folder / MAPPING) as beside:
+                beside.write_bytes(msgspec.json.format(msgspec.json.encode(told.meaning), indent=1) + b"\n")
     return {"train": int((~held).sum()), "holdout": int(held.sum())}
 
 

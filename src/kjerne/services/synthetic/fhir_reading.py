@@ -1,0 +1,434 @@
+"""A folder of FHIR R4 as Bulk Data has it (a resource on each line of NDJSON), read into tables to learn from.
+
+Of each resource a few members are read and nothing else: who it is about, what it is by code, when, and a number with its unit.
+Names, addresses, narrative, notes, displays and whatever is told in words are not decoded at all. A person is a place in a
+list: neither her id nor her numbers go on. Day 0 is her first event.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from kjerne.errors import Refusal
+from kjerne.fhir.patient import MADE_UP
+from kjerne.fhir.systems import canonical
+from kjerne.fhir.ucum_grammar import is_ucum
+from kjerne.fhir.vital_signs import FIXED, LOINC
+from kjerne.registries.identifiers import holds_a_number, is_a_number
+from kjerne.services.synthetic.cohorts import STRANGE_MOST
+from kjerne.services.synthetic.fhir_mapping import DEATH, KINDS, PANELS, CodeAs, Meaning
+from kjerne.services.synthetic.tables import EventTable, TraitTable
+
+ENDINGS: Final = (".ndjson", ".ndjson.gz")
+AGE: Final = "age"
+SEX: Final = "sex"
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_/+^]{0,47}")
+_SYSTEM: Final = re.compile(r"(?:https?://|urn:)\S{1,120}")
+_CATEGORIES: Final = frozenset(
+    "social-history vital-signs imaging laboratory procedure survey exam therapy activity".split()
+)
+_ANNOTATED: Final = re.compile(r"[^{}]*(?:\{[A-Za-z_.]{1,20}\}[^{}]*)*")
+"""UCUM lets anything stand between braces: here no more than a word."""
+_MOMENT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}):(\d{2}))?")
+_NOT_SO: Final = frozenset({"entered-in-error", "not-done", "cancelled", "refuted"})
+NOBODYS: Final = "resources of nobody among the Patients"
+_BOOLEAN: Final = {True: 1.0, False: 0.0}
+
+
+class _Coding(msgspec.Struct):
+    system: str = ""
+    code: str = ""
+
+
+class _Concept(msgspec.Struct):
+    coding: list[_Coding] = []
+
+
+class _Quantity(msgspec.Struct):
+    value: Decimal | None = None
+    comparator: str = ""
+    unit: str = ""
+    system: str = ""
+    code: str = ""
+
+
+class _Identifier(msgspec.Struct):
+    system: str = ""
+    value: str = ""
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+    identifier: _Identifier | None = None
+
+
+class _Period(msgspec.Struct):
+    start: str = ""
+
+
+class _Part(msgspec.Struct):
+    """What is measured: an Observation, or a component of one."""
+
+    code: _Concept | None = None
+    valueQuantity: _Quantity | None = None  # noqa: N815 - the members' names are FHIR's
+    valueInteger: int | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+
+
+class _Event(_Part):
+    status: str = ""
+    verificationStatus: _Concept | None = None  # noqa: N815
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    category: list[_Concept] = []
+    component: list[_Part] = []
+    type: list[_Concept] = []
+    class_: _Coding | None = msgspec.field(default=None, name="class")
+    vaccineCode: _Concept | None = None  # noqa: N815
+    medicationCodeableConcept: _Concept | None = None  # noqa: N815
+    medicationReference: _Reference | None = None  # noqa: N815
+    onsetDateTime: str = ""  # noqa: N815
+    onsetPeriod: _Period | None = None  # noqa: N815
+    recordedDate: str = ""  # noqa: N815
+    effectiveDateTime: str = ""  # noqa: N815
+    effectivePeriod: _Period | None = None  # noqa: N815
+    effectiveInstant: str = ""  # noqa: N815
+    issued: str = ""
+    period: _Period | None = None
+    authoredOn: str = ""  # noqa: N815
+    performedDateTime: str = ""  # noqa: N815
+    performedPeriod: _Period | None = None  # noqa: N815
+    occurrenceDateTime: str = ""  # noqa: N815
+
+    def when(self) -> str:
+        """When it was, by the first of these that is told."""
+        periods = (self.onsetPeriod, self.effectivePeriod, self.period, self.performedPeriod)
+        told = (self.onsetDateTime, self.effectiveDateTime, self.performedDateTime, self.occurrenceDateTime,
+                self.authoredOn, self.effectiveInstant, *(one.start for one in periods if one),
+                self.recordedDate, self.issued)  # fmt: skip
+        return next((one for one in told if one), "")
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    security: list[_Coding] = []
+
+
+class _Person(msgspec.Struct):
+    id: str = ""
+    meta: _Meta = _Meta()
+    gender: str = ""
+    birthDate: str = ""  # noqa: N815
+    deceasedDateTime: str = ""  # noqa: N815
+    identifier: list[_Identifier] = []
+
+
+class _Medication(msgspec.Struct):
+    id: str = ""
+    code: _Concept | None = None
+
+
+class _Head(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815
+
+
+class Key(NamedTuple):
+    """What an event is: its type, and system and code."""
+
+    kind: str
+    system: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Tables, what their codes are in FHIR, what was left out, and whether everybody in them is said to be made up (`HTEST`)."""
+
+    events: EventTable
+    traits: TraitTable
+    meaning: Meaning | None = None
+    notes: tuple[str, ...] = ()
+    is_made_up: bool = False
+
+    def lineage(self) -> list[dict[str, str]]:
+        """Where they are from, with a SHA-256 of them, where they are of no file."""
+        whole = msgspec.json.encode((astuple(self.events), astuple(self.traits)))
+        return [{"file": self.events.where, "sha256": hashlib.sha256(whole).hexdigest()}]
+
+
+class _Row(NamedTuple):
+    person: int
+    day: int
+    minute: int
+    key: Key
+    value: float | None
+    unit: str
+
+
+@dataclass
+class _Found:
+    """What has been read so far."""
+
+    people: list[_Person] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    medications: dict[str, _Concept] = field(default_factory=dict)
+    rows: list[_Row] = field(default_factory=list)
+    categories: dict[Key, Counter[str]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The NDJSON files of a folder, where it holds FHIR and no tables."""
+    found = sorted(path for path in folder.glob("*.ndjson*") if path.name.endswith(ENDINGS)) if folder.is_dir() else []
+    return found if any(_begins_as_fhir(path) for path in found) else []
+
+
+def _begins_as_fhir(path: Path) -> bool:
+    with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
+        try:
+            return bool(msgspec.json.decode(file.readline(), type=_Head).resourceType)
+        except (msgspec.DecodeError, OSError, EOFError):
+            return False
+
+
+def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
+    """The people and events of files, in any order. `known` says what a model calls which code.
+
+    `Refusal` with file and line where a line is no resource, and where events are of nobody among the Patients.
+    """
+    found, where = _Found(), ", ".join(path.name for path in paths[:3])
+    for kind, raw, _ in _lines(paths, ("Patient", "Medication")):
+        _note(found, kind, raw)
+    if not found.people:
+        raise Refusal(422, "there is no Patient among the resources", where=where)
+    for kind, raw, at in _lines(paths, KINDS):
+        try:
+            _event(found, kind, msgspec.json.decode(raw, type=_Event))
+        except msgspec.DecodeError as error:
+            raise Refusal(422, f"the {kind} is not as R4 has it: {error}", where=at) from None
+    strange = found.left_out[NOBODYS]
+    if strange > (len(found.rows) + strange) * STRANGE_MOST:
+        says = f"{strange} resources are of nobody among the Patients, and {len(found.rows)} events of somebody"
+        raise Refusal(422, says, where=where, todo="Put the Patients that they name into the folder.")
+    if not found.rows:
+        raise Refusal(422, "no resource says by code what happened to a Patient, and when", where=where)
+    return _told(found, where, known)
+
+
+def _lines(paths: Sequence[Path], kinds: Sequence[str]) -> Iterator[tuple[str, bytes, str]]:
+    """Each resource of some types as its bytes, with where it stands."""
+    for path in paths:
+        try:
+            with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
+                for number, raw in enumerate(file, 1):
+                    if not raw.strip():
+                        continue
+                    at = f"{path}, line {number}"
+                    try:
+                        kind = msgspec.json.decode(raw, type=_Head).resourceType
+                    except msgspec.DecodeError:
+                        raise Refusal(422, "the line is no JSON object", where=at) from None
+                    if kind in kinds:
+                        yield kind, raw, at
+        except (OSError, EOFError) as error:
+            says = getattr(error, "strerror", None) or "it is cut off or damaged"
+            raise Refusal(400, f"the file cannot be read: {says}", where=str(path)) from None
+
+
+def _note(found: _Found, kind: str, raw: bytes) -> None:
+    """A Patient or a Medication, by the names that others call it."""
+    try:
+        if kind == "Medication":
+            drug = msgspec.json.decode(raw, type=_Medication)
+            if drug.code:
+                found.medications[drug.id] = drug.code
+            return
+        person = msgspec.json.decode(raw, type=_Person)
+    except msgspec.DecodeError:
+        found.left_out[f"resources {kind} that are not as R4 has them"] += 1
+        return
+    if person.id in found.places:
+        return
+    place = len(found.people)
+    found.people.append(person)
+    found.places[person.id] = place
+    for one in person.identifier:
+        found.places.setdefault(f"{one.system}|{one.value}", place)
+
+
+def _event(found: _Found, kind: str, one: _Event) -> None:
+    """The events of a resource: itself, or its components."""
+    if one.status in _NOT_SO or any(coding.code in _NOT_SO for coding in _codings(one.verificationStatus)):
+        found.left_out["resources that are taken back, or say what was not"] += 1
+        return
+    person = _whose(found, one.subject or one.patient)
+    if person is None:
+        found.left_out[NOBODYS] += 1
+        return
+    when = _MOMENT.match(one.when())
+    if when is None:
+        found.left_out["resources without a day"] += 1
+        return
+    try:
+        day = date.fromisoformat(when[1]).toordinal()
+    except ValueError:
+        found.left_out["resources without a day"] += 1
+        return
+    minute = int(when[2]) * 60 + int(when[3]) if when[2] else 0
+    parts = [part for part in one.component if part.code] if kind == "Observation" else []
+    has_own = one.valueQuantity is not None or one.valueInteger is not None or one.valueBoolean is not None
+    for part in ([one] if has_own or not parts else []) + parts:
+        concept = part.code if part is not one else _concept(found, kind, one)
+        if (key := _key(kind, concept)) is None:
+            found.left_out["events without a code that can be learned"] += 1
+            continue
+        value, unit = _value(found, part) if kind == "Observation" else (None, "")
+        found.rows.append(_Row(person, day, minute, key, value, unit))
+        if kind == "Observation":
+            for coding in (one.category[:1] and one.category[0].coding) or []:
+                if coding.code in _CATEGORIES:
+                    found.categories.setdefault(key, Counter())[coding.code] += 1
+
+
+def _codings(concept: _Concept | None) -> list[_Coding]:
+    return concept.coding if concept else []
+
+
+def _concept(found: _Found, kind: str, one: _Event) -> _Concept | None:
+    """What a resource says by code that it is."""
+    if kind == "Encounter":
+        return one.type[0] if one.type else _Concept([one.class_]) if one.class_ else None
+    if kind.startswith("Medication"):
+        named = (one.medicationReference.reference if one.medicationReference else "").rpartition("/")[2]
+        return one.medicationCodeableConcept or found.medications.get(named)
+    return one.vaccineCode if kind == "Immunization" else one.code
+
+
+def _key(kind: str, concept: _Concept | None) -> Key | None:
+    """The first coding with a system and a code that is one: no words, and no number of a person's."""
+    for one in _codings(concept):
+        if one.system == LOINC and FIXED.get(one.code) in PANELS:
+            return None  # what it is about are its parts
+        if (
+            _SYSTEM.fullmatch(one.system)
+            and _CODE.fullmatch(one.code)
+            and not holds_a_number(f"{one.code} {one.system}")
+        ):
+            return Key(kind, canonical(one.system), one.code)
+    return None
+
+
+def _value(found: _Found, part: _Part) -> tuple[float | None, str]:
+    if part.valueQuantity is not None and part.valueQuantity.value is not None:
+        quantity, number = part.valueQuantity, part.valueQuantity.value
+        if quantity.comparator:
+            found.left_out["values that are only bounds"] += 1
+        elif abs(number) > 10**12 or is_a_number(number):
+            found.left_out["values that could be a person's number"] += 1
+        else:
+            return float(number), quantity.code if is_ucum(quantity.code) else quantity.unit
+        return None, ""
+    if part.valueInteger is not None and not is_a_number(part.valueInteger):
+        return float(part.valueInteger), ""
+    return (_BOOLEAN[part.valueBoolean], "") if part.valueBoolean is not None else (None, "")
+
+
+def _whose(found: _Found, reference: _Reference | None) -> int | None:
+    if reference is None:
+        return None
+    named = reference.reference.partition("/_history")[0].rpartition("/")[2].removeprefix("urn:uuid:")
+    place = found.places.get(named) if named else None
+    if place is None and reference.identifier:
+        place = found.places.get(f"{reference.identifier.system}|{reference.identifier.value}")
+    return place
+
+
+def _told(found: _Found, where: str, known: Meaning | None) -> Told:
+    """The tables of what was read."""
+    units = _units(found)
+    told = {key: unit for key, unit in units.items() if is_ucum(unit) and _ANNOTATED.fullmatch(unit)}
+    labels = _labels(found, known)
+    firsts = dict[int, int]()
+    for row in found.rows:
+        firsts[row.person] = min(firsts.get(row.person, row.day), row.day)
+    last = max(row.day for row in found.rows)
+    events = EventTable([], [], [], [], [], where)
+    for row in found.rows:
+        fits = row.value is None or row.unit == units.get(row.key, "")
+        found.left_out["values in another unit than most of their code"] += not fits
+        _add(events, row.person, row.day - firsts[row.person] + row.minute / 1440, labels[row.key],
+             row.value if fits else None, told.get(row.key, ""))  # fmt: skip
+    codes = {
+        label: CodeAs(key.kind, key.system, key.code if key.code != label else "",
+                      told.get(key, ""),
+                      found.categories[key].most_common(1)[0][0] if key in found.categories else "")
+        for key, label in labels.items()
+    }  # fmt: skip
+    end_of_day = 1439 / 1440 if any(row.minute for row in found.rows) else 0
+    for place, person in enumerate(found.people):
+        if (day := _day(person.deceasedDateTime)) and place in firsts:
+            _add(events, place, max(day - firsts[place], 0) + end_of_day, DEATH, None, "")
+            codes[DEATH] = CodeAs(DEATH)
+    sexes = [one.gender if one.gender in ("female", "male", "other") else None for one in found.people]
+    traits = TraitTable([str(place) for place in range(len(found.people))],
+                        {AGE: [_age(one, firsts.get(place, last)) for place, one in enumerate(found.people)], SEX: sexes},
+                        where)  # fmt: skip
+    notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
+    made_up = all(any(label.code == MADE_UP["code"] for label in one.meta.security) for one in found.people)
+    return Told(events, traits, Meaning(codes), notes, made_up)
+
+
+def _add(events: EventTable, person: int, day: float, code: str, value: float | None, unit: str) -> None:
+    events.ids.append(str(person))
+    events.days.append(day)
+    events.codes.append(code)
+    events.values.append(value)
+    events.units.append(unit)
+
+
+def _units(found: _Found) -> dict[Key, str]:
+    """The unit that most values of a code have."""
+    counts = dict[Key, Counter[str]]()
+    for row in found.rows:
+        if row.value is not None:
+            counts.setdefault(row.key, Counter())[row.unit] += 1
+    return {key: max(sorted(count), key=count.__getitem__) for key, count in counts.items()}
+
+
+def _labels(found: _Found, known: Meaning | None) -> dict[Key, str]:
+    """What each code is called: as it is written, and with its type and system where two are written alike."""
+    keys = sorted({row.key for row in found.rows})
+    if known is not None:
+        called = {Key(one.kind, one.system, one.code or label): label for label, one in known.codes.items()}
+        return {key: called.get(key, " ".join(key)) for key in keys}
+    alike = Counter(key.code for key in keys)
+    return {key: key.code if alike[key.code] == 1 and key.code != DEATH else " ".join(key) for key in keys}
+
+
+def _age(person: _Person, day: int) -> str | None:
+    """Whole years on a day; of a birth date without day or month from the middle of what it says."""
+    parts = person.birthDate.split("-")
+    try:
+        born = date(int(parts[0]), int(parts[1]) if len(parts) > 1 else 7, int(parts[2]) if len(parts) > 2 else 1)
+    except ValueError:
+        return None
+    on = date.fromordinal(day)
+    return str(max(on.year - born.year - ((on.month, on.day) < (born.month, born.day)), 0))
+
+
+def _day(text: str) -> int | None:
+    found: Any = _MOMENT.match(text)
+    try:
+        return date.fromisoformat(found[1]).toordinal() if found else None
+    except ValueError:
+        return None

@@ -1,0 +1,262 @@
+"""What is learned from a folder of FHIR: what happened by code, and nothing that says to whom."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kjerne.errors import Refusal
+from kjerne.registries.identifiers import control_digits
+from kjerne.sandbox import teaching
+from kjerne.services.synthetic import fhir_reading, fitting, model_file, sampling, tuning, writing
+from kjerne.services.synthetic.streams import Streams
+
+ICD, LOINC, UCUM = "http://hl7.org/fhir/sid/icd-10", "http://loinc.org", "http://unitsofmeasure.org"
+FNR = "urn:oid:2.16.578.1.12.4.1.4.1"
+NUMBER = next(nine + digits for nine in map(str, range(130885400, 130885500)) if (digits := control_digits(nine)))
+Tree = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def little_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models here need not be good."""
+    monkeypatch.setattr(tuning, "ROUNDS", 0)
+
+
+def person(id_: str, **more: Any) -> Tree:
+    return {"resourceType": "Patient", "id": id_, "gender": "female", "birthDate": "1950-06-01", **more}
+
+
+def said(kind: str, code: str, system: str = ICD, of: str = "a", **more: Any) -> Tree:
+    concept = {"coding": [{"system": system, "code": code}]}
+    return {"resourceType": kind, "id": "x", "code": concept, "subject": {"reference": f"Patient/{of}"}, **more}
+
+
+def measured(code: str, value: float, unit: str = "g/dL", day: str = "2020-01-01", **more: Any) -> Tree:
+    quantity = {"value": value, "unit": unit, "system": UCUM, "code": unit}
+    told = {"status": "final", "effectiveDateTime": day, "valueQuantity": quantity}
+    return said("Observation", code, LOINC, **(told | more))
+
+
+def folder_of(path: Path, *trees: Tree) -> list[Path]:
+    """A folder with a file for each type, as bulk data has it."""
+    path.mkdir(parents=True, exist_ok=True)
+    for tree in trees:
+        with (path / f"{tree['resourceType']}.ndjson").open("a") as file:
+            file.write(json.dumps(tree) + "\n")
+    return fhir_reading.files_in(path)
+
+
+def read(path: Path, *trees: Tree) -> fhir_reading.Told:
+    return fhir_reading.read(folder_of(path, *trees))
+
+
+def events(told: fhir_reading.Told) -> list[tuple[str, float | None, str, float | None]]:
+    return sorted(zip(told.events.ids, told.events.days, told.events.codes, told.events.values, strict=True), key=str)
+
+
+def cohort(path: Path, people: int = 120, *more: Tree) -> Path:
+    """A folder of people who all have three things, and of whatever else is given."""
+    for number in range(people):
+        name, born = f"id{number}", f"{1930 + number % 60}-02-03"
+        gender = "male" if number % 2 else "female"
+        folder_of(path, person(name, birthDate=born, gender=gender),
+                  measured("718-7", 12 + number % 5, of=name, day=f"2020-03-{1 + number % 28:02d}"),
+                  said("Condition", f"E11.{number % 3}", of=name, onsetDateTime="2021-05-06"),
+                  said("Procedure", "236973005", "http://snomed.info/sct", of=name, status="completed",
+                       performedDateTime=f"2022-01-{1 + number % 28:02d}"))  # fmt: skip
+    folder_of(path, *more)
+    return path
+
+
+def test_each_type_tells_what_when_and_how_much(tmp_path: Path) -> None:
+    drug = {
+        "resourceType": "Medication",
+        "id": "m",
+        "code": {"coding": [{"system": "http://www.whocc.no/atc", "code": "A10BA02"}]},
+    }
+    patient, vaccine = (
+        {"reference": "urn:uuid:a"},
+        {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
+    )
+    told = read(
+        tmp_path, person("a"), drug, measured("718-7", 13.5, day="2020-01-01T12:00:00+01:00"),
+        said("Condition", "E11.9", onsetDateTime="2020-01-03", subject={"reference": "https://other.example/Patient/a"}),
+        {"resourceType": "MedicationRequest", "subject": patient, "authoredOn": "2020-01-04",
+         "medicationReference": {"reference": "Medication/m"}},
+        {"resourceType": "Immunization", "status": "completed", "patient": {"reference": "Patient/a"},
+         "occurrenceDateTime": "2020-01-05", "vaccineCode": vaccine},
+        {"resourceType": "Encounter", "subject": {"reference": "Patient/a"}, "period": {"start": "2020-01-06T08:00:00Z"},
+         "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}},
+    )  # fmt: skip
+    assert events(told) == [
+        ("0", 0.5, "718-7", 13.5), ("0", 2, "E11.9", None), ("0", 3, "A10BA02", None), ("0", 4, "140", None),
+        ("0", pytest.approx(5 + 8 / 24), "AMB", None),
+    ]  # fmt: skip
+    assert told.traits.traits == {"age": ["69"], "sex": ["female"]}
+    assert told.meaning is not None
+    assert told.meaning.codes["718-7"].unit == "g/dL"
+    assert told.meaning.codes["A10BA02"].kind == "MedicationRequest"
+    assert told.notes == ()
+
+
+def test_pressure_is_read_by_its_parts_and_death_comes_last(tmp_path: Path) -> None:
+    parts = [{"code": {"coding": [{"system": LOINC, "code": code}]}, "valueQuantity": {"value": value, "code": "mm[Hg]"}}
+             for code, value in (("8480-6", 140), ("8462-4", 90))]  # fmt: skip
+    pressure = said("Observation", "85354-9", LOINC, effectiveDateTime="2020-01-01", component=parts)
+    told = read(tmp_path, person("a", deceasedDateTime="2020-02-01T03:00:00Z"), pressure)
+    assert events(told) == [("0", 0, "8462-4", 90), ("0", 0, "8480-6", 140), ("0", 31, "death", None)]
+
+
+def test_who_it_is_about_may_be_said_by_number_alone(tmp_path: Path) -> None:
+    subject = {"reference": "Patient/elsewhere", "identifier": {"system": FNR, "value": NUMBER}}
+    told = read(
+        tmp_path, person("a", identifier=[{"system": FNR, "value": NUMBER}]), measured("718-7", 13, subject=subject)
+    )
+    assert len(told.events.ids) == 1
+
+
+def test_what_is_not_so_or_cannot_be_learned_is_left_out_and_counted(tmp_path: Path) -> None:
+    bound = measured("718-7", 5)
+    bound["valueQuantity"]["comparator"] = "<"
+    told = read(
+        tmp_path, person("a"), *(measured("718-7", 13, day=f"2020-01-0{day}") for day in (1, 2)), bound,
+        measured("718-7", 130, "g/L"), measured("718-7", 13, status="entered-in-error"), measured("718-7", 13, day=""),
+        said("Condition", "two words and more", onsetDateTime="2020-01-01"),
+        {**said("Condition", "", onsetDateTime="2020-01-01"), "code": {"text": "Brukket arm"}},
+    )  # fmt: skip
+    assert [value for value in told.events.values if value] == [13, 13]
+    assert told.notes == (
+        "2 events without a code that can be learned were left out",
+        "1 resources that are taken back, or say what was not were left out",
+        "1 resources without a day were left out",
+        "1 values in another unit than most of their code were left out",
+        "1 values that are only bounds were left out",
+    )
+
+
+def test_identifiers_and_free_text_never_enter(tmp_path: Path, run: Any) -> None:
+    words = ("Hemmelig", "Nordmann", "Storgata", "hjerteinfarkt", NUMBER)
+    planted = []
+    for number in range(40):  # so that ten people have it, and rarity alone does not keep it out
+        one = f"p{number}"
+        identifier = [{"system": FNR, "value": NUMBER if number == 0 else f"{number:011d}"}]
+        planted += [
+            person(one, name=[{"family": "Nordmann", "given": ["Hemmelig"]}], address=[{"text": "Storgata 1"}],
+                   identifier=identifier, text={"status": "generated", "div": "<div>Hemmelig Nordmann</div>"}),
+            said("Condition", NUMBER, of=one, onsetDateTime="2020-01-01"),
+            {**said("Condition", "I21", of=one, onsetDateTime="2020-01-02"), "note": [{"text": "hjerteinfarkt"}],
+             "code": {"text": "hjerteinfarkt", "coding": [{"system": ICD, "code": "I21", "display": "hjerteinfarkt"}]}},
+            measured("718-7", int(NUMBER), of=one), said("Condition", "Hemmelig Nordmann", of=one, onsetDateTime="2020-01-01"),
+            measured("2093-3", 5, f"Hemmelig {NUMBER}", of=one), measured("2571-8", 5, "Hemmelig", of=one),
+            measured("2345-7", 5, of=one, category=[{"coding": [{"system": "urn:x", "code": "hjerteinfarkt"}]}]),
+            said("Condition", "A1", "urn:Hemmelig Nordmann", of=one, onsetDateTime="2020-01-01"),
+        ]  # fmt: skip
+    folder = cohort(tmp_path / "real", 120, *planted)
+    model = tmp_path / "m.synth"
+    code, out, err = run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1", "--json")
+    assert code == 0, err
+    assert json.loads(out)["card"]["people"] == 160
+    raw = model.read_bytes()
+    for word in words:
+        assert word.encode() not in raw
+    assert b"I21" in raw
+    assert not any(f"id{number}".encode() in raw for number in range(10, 120))
+    kept = model_file.opened(model)
+    made = sampling.block(kept.model, Streams(kept.hash, 1), 0, kept.copies)
+    assert np.nanmax(made.values) < 1000
+
+
+def test_model_of_fhir_makes_fhir_with_the_same_codes_and_says_whose_it_was(tmp_path: Path, run: Any) -> None:
+    folder, model = cohort(tmp_path / "real"), tmp_path / "m.synth"
+    code, out, err = run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1", "--json")
+    assert code == 0, err
+    card = json.loads(out)["card"]
+    assert (card["learned_from"], card["age"], len(card["lineage"])) == ("real people", "age", 4)
+    assert card["fhir"]["codes"]["E11.0"] == {"kind": "Condition", "system": ICD}
+    made = tmp_path / "made"
+    words = ("synth", "generate", str(model), "--out", str(made), "--people", "150", "--format", "fhir")
+    assert run(*words)[0] == 0
+    seen = {
+        (tree["resourceType"], tree["code"]["coding"][0]["code"])
+        for path in made.glob("[COP][obr]*.ndjson")
+        for tree in map(json.loads, path.read_text().splitlines())
+    }
+    assert {("Observation", "718-7"), ("Condition", "E11.0"), ("Procedure", "236973005")} <= seen
+    (made / "manifest.json").unlink()  # as another server's: that they are made up their label says
+    code, out, err = run("synth", "fit", str(made), "--out", str(tmp_path / "n"), "--epochs", "1", "--json")
+    assert (code, json.loads(out)["card"]["learned_from"]) == (0, "generated people"), err
+
+
+def test_hold_out_is_split_off_with_its_mapping_and_known_codes_keep_their_names(tmp_path: Path, run: Any) -> None:
+    folder = cohort(tmp_path / "real", 150)
+    assert run("synth", "split", str(folder), "--out", str(tmp_path / "parts"))[0] == 0
+    train = tmp_path / "parts" / "train"
+    words = ("synth", "fit", str(train), "--out", str(tmp_path / "m"), "--mapping", str(train / "mapping.json"))
+    code, out, err = run(*words, "--age", "age", "--epochs", "1", "--json")
+    assert code == 0, err
+    assert json.loads(out)["card"]["fhir"]["codes"]["718-7"]["unit"] == "g/dL"
+    kept = model_file.opened(tmp_path / "m")
+    like = fitting.like(fitting.Source([], [], False, fhir_reading.files_in(folder)), kept.model)
+    assert (like.people, len(like.code)) == (150, 450)
+
+
+def test_two_codes_that_are_written_alike_stay_two(tmp_path: Path) -> None:
+    other = said("Condition", "718-7", "http://snomed.info/sct", onsetDateTime="2020-01-01")
+    told = read(tmp_path, person("a"), measured("718-7", 13), other)
+    assert set(told.events.codes) == {"Observation http://loinc.org 718-7", "Condition http://snomed.info/sct 718-7"}
+
+
+@pytest.mark.parametrize(
+    ("trees", "says"),
+    [
+        ([measured("718-7", 1)], "no Patient"),
+        ([person("a")], "no resource says by code"),
+        ([person("a"), measured("718-7", 1), *[measured("718-7", 1, of="b")] * 5], "5 resources are of nobody"),
+        ([person("a"), {"resourceType": "Observation", "code": 7}], "Observation is not as R4 has it"),
+    ],
+)
+def test_folder_that_cannot_be_learned_from_is_refused(trees: list[Tree], says: str, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=says):
+        read(tmp_path, *trees)
+
+
+def test_line_that_is_no_json_is_told_with_its_place_and_packed_files_are_read(tmp_path: Path) -> None:
+    (path,) = folder_of(tmp_path, person("a"))
+    path.write_text(path.read_text() + "{half")
+    with pytest.raises(Refusal, match="no JSON object") as refused:
+        fhir_reading.read([path])
+    assert "line 2" in str(refused.value)
+    path.unlink()
+    for tree in (person("a"), measured("718-7", 13)):
+        with gzip.open(tmp_path / f"{tree['resourceType']}.ndjson.gz", "wt") as file:
+            file.write(json.dumps(tree) + "\n")
+    assert len(fhir_reading.read(fhir_reading.files_in(tmp_path)).events.ids) == 1
+
+
+def test_table_of_events_is_not_taken_for_fhir(model_path: Path, tmp_path: Path) -> None:
+    order = writing.Order(str(model_path), 7, 20, 4_096, "ndjson", str(tmp_path))
+    writing.generate(order, "local", 1, lambda *_: None)
+    assert fhir_reading.files_in(tmp_path) == []
+
+
+def test_demonstration_is_learned_from_people_whom_the_sandbox_made_up(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teaching, "PEOPLE", 150)
+    words = ("synth", "fit", "--demo", "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
+    code, out, err = run(*words)
+    assert code == 0, err
+    card = json.loads(out)["card"]
+    assert card["not_real"].startswith("Not learned from real data")
+    assert card["lineage"][0]["file"] == teaching.WHERE
+    assert card["fhir"]["codes"]["NOR05172"]["system"] == "urn:oid:2.16.578.1.12.4.1.1.7280"
+    first = (tmp_path / "m").read_bytes()
+    assert run(*words)[0] == 0
+    assert (tmp_path / "m").read_bytes() == first
+    assert "people of its own" in run("synth", "fit", str(tmp_path), "--demo", "--out", str(tmp_path / "n"))[2]
