@@ -166,6 +166,22 @@ def load_kith(
     return _exit_of_many({_EXIT_BY_STATUS.get(one.code, REFUSED) for one in refused})
 
 
+@load.command("synthetic")
+def load_synthetic(
+    folder: Annotated[Path, typer.Argument(help="What `kjerne synth generate --format fhir` made.")],
+    json_: Json = False,
+) -> None:
+    """Take generated people into a running sandbox; what was broken off goes on, and nobody is there twice."""
+    from kjerne.commands.asking import connected
+    from kjerne.commands.console import loading
+    from kjerne.commands.loading_people import loaded
+
+    with loading(quiet=json_) as step, connected() as client:
+        found = loaded(folder, client, step)
+    text = f"{found['people']} people and {found['resources']} resources are in the sandbox"
+    say(found, as_json=json_, text=text)
+
+
 @load.command("terminology")
 def load_terminology(
     paths: Annotated[

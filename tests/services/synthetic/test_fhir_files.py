@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kjerne.commands import loading_people
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode
 from kjerne.fhir.validate import check
@@ -96,6 +97,9 @@ def test_events_are_what_the_card_says_and_hang_on_their_person(people: Path) ->
     dead = [tree for tree in by_id.values() if "deceasedDateTime" in tree]
     assert 0 < len(dead) < len(by_id)
     assert all(tree["birthDate"] < tree["deceasedDateTime"] for tree in dead)
+    for tree in measured:
+        patient = by_id[tree["subject"]["reference"].removeprefix("Patient/")]
+        assert tree["effectiveDateTime"] <= patient.get("deceasedDateTime", "9")
 
 
 def test_bytes_are_the_same_in_any_shards_and_a_run_that_broke_goes_on(
@@ -131,6 +135,34 @@ def test_a_bundle_of_each_person_is_taken_in_by_a_sandbox(platform: Standing, ma
         found = Answered(platform.client.call("GET", f"/fhir/R4/Observation?patient={patient}", as_="all-patients"))
         sent = [one["resource"] for one in tree["entry"] if one["resource"]["resourceType"] == "Observation"]
         assert found.tree["total"] == len(sent)
+
+
+def test_folder_is_loaded_into_a_sandbox_once_however_often_it_is_sent(
+    platform: Standing, mapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, steps = made(mapped, tmp_path / "loaded", people=3, until="2024-06-30"), list[tuple[int, int, str]]()
+    monkeypatch.setattr(loading_people, "LINES_AT_ONCE", 4)
+    monkeypatch.setattr(loading_people, "PEOPLE_AT_ONCE", 2)
+    resources = sum(len(lines(folder, kind)) for kind in ("Observation", "Condition", "Procedure"))
+    for _ in range(2):
+        told = loading_people.loaded(folder, platform.client, lambda *one: steps.append(one))
+        assert told == {"people": 3, "resources": resources}
+    assert steps[-1] == (resources, resources, "resources")
+    for tree in map(json.loads, lines(folder, "Patient")):
+        number = tree["identifier"][0]["value"]
+        own = [line for line in lines(folder, "Observation") if number.encode() in line]
+        asked = {"as_": "all-patients", "patient": number}
+        found = Answered(platform.client.call("GET", "/fhir/R4/Observation", **asked))
+        assert found.tree["total"] == len(own)
+
+
+def test_folder_that_is_not_as_it_was_made_is_not_loaded(platform: Standing, mapped: Path, tmp_path: Path) -> None:
+    folder = made(mapped, tmp_path / "spoiled", people=3, until="2024-06-30")
+    with (folder / "Patient-00000.ndjson").open("ab") as file:
+        file.write(b"{}\n")
+    for path, says in ((folder, "not as it was made"), (tmp_path, "no generated people")):
+        with pytest.raises(Refusal, match=says):
+            loading_people.loaded(path, platform.client, lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def test_share_of_a_block_tells_birth_sex_and_rule(number: int, checksum: Any) -
             assert checksum == "2032" or int(taken[1][8]) % 2 == (sex == "male")
 
 
+def test_centenarians_of_long_ago_have_numbers_too() -> None:
+    found = number_shares.shelf(300, "female", "1964", d_number=False, month=80, excluded=NOBODY)
+    taken = found.take(date(1880, 1, 1).toordinal(), date(1899, 12, 31).toordinal(), 0.5)
+    assert taken is not None
+    assert identifiers.parse(taken[1]).birth_date == date.fromordinal(taken[0])
+
+
 def test_people_have_the_age_and_sex_that_the_model_gave_them_and_nothing_lies_ahead(
     name: Name, kept: model_file.Kept, whole: Cohort
 ) -> None:

@@ -157,12 +157,13 @@ class Writer:
             # In a transaction she is registered beside her records: there the way to her is the entry alone.
             way = f'"urn:uuid:{_uuid(id_)}"' if bundled else f'"Patient/{id_}",{number}'
             subject = f'{{"reference":{way}}}'
-            dead, told = died[place], list[tuple[str, str, str]]()
-            for event in range(begins[place], begins[place + 1]):
-                when = max(one.day_0 + days[event], one.born)
-                if (template := self.templates[codes[event]]) is None:
-                    dead = when - one.day_0 if dead is None else min(dead, when - one.day_0)
-                    continue
+            told, span = list[tuple[str, str, str]](), range(begins[place], begins[place + 1])
+            deaths = [days[event] for event in span if self.templates[codes[event]] is None]
+            dead = min(deaths, default=died[place])
+            for event in span:
+                template, when = self.templates[codes[event]], max(one.day_0 + days[event], one.born)
+                if template is None or (dead is not None and days[event] > dead):
+                    continue  # it was her death, or would be after it
                 own = f"{id_}-{_lettered(event - begins[place])}"
                 shown = _day(when) if cohort.ticks == 1 else _moment(when, parts[event])
                 told.append((template.kind, own, template.event(own, subject, shown, values[event])))

@@ -2,8 +2,8 @@
 
 Nine digits (date and individual number) belong to one block by arithmetic alone. So a block needs to know of no other, and
 person 7,431,112 has the number that she has when everybody is made. The first blocks have larger shares. Numbers of the rule
-of 1964 tell sex and century (individual series 000-499 and 900-999 for 1900-1999, 500-999 for 2000-2039); those that only the
-rule of 2032 accepts tell neither.
+of 1964 tell sex and century (individual series 500-749 for 1854-1899, 000-499 and 900-999 for 1900-1999, 500-999 for
+2000-2039); those that only the rule of 2032 accepts tell neither.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BLOCKS: Final = 2048
 PARTS: Final = 4096
 """Into so many parts are the individual numbers of a day dealt; a quarter of them holds one."""
 STRIDE: Final = 1009
-FIRST_DAY: Final = date(1900, 1, 1)
+FIRST_DAY: Final = date(1854, 1, 1)
 LAST_DAY: Final = date(2039, 12, 31)
 DAY_D_NUMBER: Final = 40
 
@@ -110,13 +110,16 @@ def _tells(individual: Ints, year: Ints, sex: Sex) -> NDArray[np.bool_]:
     """Whether an individual number tells this sex and this century."""
     before = (individual < 500) | ((individual >= 900) & (year >= 1940))
     century = np.where(year < 2000, before, individual >= 500)
+    century = np.where(year < 1900, (individual >= 500) & (individual < 750), century)
     found: NDArray[np.bool_] = (individual < 1000) & century & (individual % 2 == (sex == "male"))
     return found
 
 
 def _ours(individual: Ints, year: Ints) -> NDArray[np.bool_]:
-    """Whether a number of the rule of 2032 may be of this year: of digits that tell of two centuries each has half."""
-    found: NDArray[np.bool_] = (individual < 1000) & ((year % 100 >= 40) | (individual // 2 % 2 == (year >= 2000)))
+    """Whether a number of the rule of 2032 may be of this year, from 1900 on: of digits that tell of two centuries each has
+    half."""
+    own = (year % 100 >= 40) | (individual // 2 % 2 == (year >= 2000))
+    found: NDArray[np.bool_] = (individual < 1000) & (year >= 1900) & own
     return found
 
 
