@@ -221,7 +221,7 @@ def _with_events(learner: _Learner, draft: Model, cohort: Cohort) -> Model:
     has = lengths > 0
     begins = np.zeros(cohort.people, np.int64)
     begins[has] = 1 + draft.starts.cells(cohort.times[cohort.first[:-1][has]].astype(np.float64))
-    bars = start_bars(draft.starts, state.bounds)
+    bars = start_bars(draft, state.bounds, barred)
     bars[everybody, begins] = False
     start = learner.choice("start", coded, bars.shape[1], everybody, begins, bars)
     gap, code, value = _walked(draft, cohort, state, barred, everybody[has], lengths)
@@ -249,7 +249,7 @@ def _walked(
     gap, code, value = _Rows(), _Rows(), _Rows()
     state.kept(people)
     barred, same = barred[people], np.zeros(len(people), np.bool_)
-    state.begin(cohort.times[cohort.first[people]].astype(np.float32))
+    state.begin(cohort.times[cohort.first[people]].astype(np.float64))
     for number in range(int(lengths.max())):
         rows = cohort.first[people] + number
         codes, numbers = cohort.code[rows], cohort.values[rows]
@@ -275,7 +275,7 @@ def _walked(
         gap.add(people, state.seen(), targets, _opened(draft.barred_gaps(state, barred), targets))
         people, barred, gaps = people[goes_on], barred[goes_on], gaps[goes_on]
         state.kept(goes_on)
-        state.move(gaps.astype(np.float32))
+        state.move(gaps.astype(np.float64))
         same = gaps == 0
     return gap, code, value
 

@@ -191,12 +191,13 @@ def _logistic(at: Floats) -> Floats:
 
 
 def drawn_choice(logits: Floats, masked: Flags | None, uniform: Floats) -> Ints:
-    """An outcome of each row by its uniform number (inverse of the cumulated shares)."""
+    """An outcome of each row by its uniform number (inverse of the cumulated shares). One that is masked never comes, unless
+    all are: that none is left is for the caller to know."""
     if masked is not None:
         logits = np.where(masked, NEVER, logits)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     summed = np.cumsum(shares, axis=1)
-    below = summed < (uniform * summed[:, -1])[:, None]
+    below = summed <= (uniform * summed[:, -1])[:, None]
     found: Ints = np.minimum(below.sum(axis=1), logits.shape[1] - 1)
     return found
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.histories import Histories
+from kjerne.services.synthetic.histories import Histories, Moments
 from kjerne.services.synthetic.network import Flags, Floats, Ints, Network
 from kjerne.services.synthetic.vocabulary import Grid
 
@@ -19,7 +19,7 @@ INDEX: Final = 2
 GAPS: Final = 3
 """Outcomes of the network of gaps: no more, the same moment, on to the index itself; then the cells of gaps."""
 UNBOUNDED: Final = 1e7
-"""The last tick of whoever has no bound."""
+"""The last day of whoever has no bound."""
 
 
 @dataclass(frozen=True)
@@ -92,49 +92,62 @@ class Model:
         """The state of people before anything happened; `numbers` are the measured traits as numbers."""
         people = len(cells)
         ages = np.nan_to_num(numbers[self.age]).astype(np.float32) if self.age >= 0 else np.zeros(people, np.float32)
-        bounds = np.full(people, UNBOUNDED, np.float32)
+        bounds = np.full(people, UNBOUNDED * self.ticks)
         if self.until >= 0:
-            told = np.nan_to_num(numbers[self.until] * self.ticks, nan=UNBOUNDED)
-            bounds = np.floor(told).astype(np.float32)
+            bounds = np.floor(np.nan_to_num(numbers[self.until] * self.ticks, nan=UNBOUNDED * self.ticks))
         return Histories(len(self.codes), self.ticks, coded, ages, bounds)
 
     def barred_by_traits(self, cells: Ints) -> Flags:
         """Which codes each may never have, by her traits (people x codes)."""
         found = np.zeros((len(cells), len(self.codes)), np.bool_)
-        for code in {code for code, _, _ in self.rules.only}:
-            allowed = np.zeros(len(cells), np.bool_)
-            for _, trait, level in (one for one in self.rules.only if one[0] == code):
-                allowed |= cells[:, trait] == level
-            found[:, code] = ~allowed
+        for code, trait in {(code, trait) for code, trait, _ in self.rules.only}:
+            levels = [level for one, other, level in self.rules.only if (one, other) == (code, trait)]
+            found[:, code] |= ~np.isin(cells[:, trait], levels)
+        return found
+
+    def never_early(self, barred: Flags) -> Flags:
+        """Who can have nothing before the index: all that `barred` leaves her comes after it."""
+        found: Flags = (barred | np.array(self.rules.after)).all(axis=1)
         return found
 
     def barred_codes(self, state: Histories, barred: Flags, same: Flags) -> Flags:
         """Which codes cannot come now: barred ones, those that come once, and at the same moment all that stand before the
         last."""
-        found: Flags = barred | ((state.counts > 0) & np.array(self.rules.once))
+        found = self.gone(state, barred)
         found |= (state.time < 0)[:, None] & np.array(self.rules.after)
         found |= same[:, None] & (np.arange(len(self.codes)) <= state.last[:, None])
         return found
 
+    def gone(self, state: Histories, barred: Flags) -> Flags:
+        """Which codes cannot come any more, at whatever moment."""
+        found: Flags = barred | ((state.counts > 0) & np.array(self.rules.once))
+        return found
+
     def barred_gaps(self, state: Histories, barred: Flags) -> Flags:
-        """Which outcomes of the network of gaps cannot come now."""
+        """Which outcomes of the network of gaps cannot come now: those that lead to where no code is left."""
         people = len(state.time)
         found = np.zeros((people, GAPS + len(self.gaps.low)), np.bool_)
         everything = np.ones(people, np.bool_)
         found[:, SAME] = self.barred_codes(state, barred, everything).all(axis=1)
         found[:, INDEX] = (state.time >= 0) | (not self.to_index) | (state.bounds < 0)
         found[:, GAPS:] = self.gaps.low[None, :] > (state.bounds - state.time)[:, None]
-        nothing_left = (barred | ((state.counts > 0) & np.array(self.rules.once))).all(axis=1)
-        found[nothing_left | (state.events >= self.events_most), SAME:] = True
+        gone = self.gone(state, barred)
+        late = self.never_early(gone)
+        found[:, GAPS:] |= late[:, None] & (self.gaps.high[None, :] < -state.time[:, None])
+        found[late & (state.bounds < 0), GAPS:] = True
+        found[gone.all(axis=1) | (state.events >= self.events_most), SAME:] = True
         ended = ((state.counts > 0) & np.array(self.rules.terminal)).any(axis=1)
         found[ended, INDEX:] = True
         return found
 
 
-def start_bars(starts: Grid, bounds: Floats) -> Flags:
-    """Which outcomes of the network of starts cannot come: beginnings after a person's time ends. The first outcome is none."""
+def start_bars(model: Model, bounds: Moments, barred: Flags) -> Flags:
+    """Which outcomes of the network of starts cannot come: beginnings after a person's time ends, or where no code is left by
+    `barred`. The first outcome is none."""
+    starts, late = model.starts, model.never_early(barred)
     found = np.zeros((len(bounds), 1 + len(starts.low)), np.bool_)
-    found[:, 1:] = starts.low[None, :] > bounds[:, None]
+    found[:, 1:] = (starts.low[None, :] > bounds[:, None]) | (late[:, None] & (starts.high[None, :] < 0))
+    found[(late & (bounds < 0)) | barred.all(axis=1), 1:] = True
     return found
 
 

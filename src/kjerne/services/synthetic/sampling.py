@@ -100,12 +100,14 @@ def _made(model: Model, streams: Streams, persons: Ints, attempts: Ints) -> _Mad
     cells, numbers, coded = _traits(model, streams, persons, attempts)
     state = model.histories(cells, coded, {place: numbers[:, place] for place in range(numbers.shape[1])})
     draws = streams.uniform(persons, attempts, 1, 2)
-    begins = drawn_choice(model.start(coded), start_bars(model.starts, state.bounds), draws[:, 0])
+    barred = model.barred_by_traits(cells)
+    begins = drawn_choice(model.start(coded), start_bars(model, state.bounds, barred), draws[:, 0])
     alive = np.flatnonzero(begins > 0)
-    times = np.minimum(model.starts.numbers(begins[alive] - 1, draws[alive, 1]), state.bounds[alive])
+    barred = barred[alive]
+    least = np.where(model.never_early(barred), 0, -np.inf)
+    times = np.minimum(model.starts.numbers(begins[alive] - 1, draws[alive, 1], least), state.bounds[alive])
     state.kept(alive)
-    state.begin(times.astype(np.float32))
-    barred = model.barred_by_traits(cells)[alive]
+    state.begin(times)
     parts = _lives(model, streams, state, barred, alive, persons[alive], attempts[alive])
     person, when, code, values = (np.concatenate(one) for one in zip(*parts, strict=True)) if parts else _NOTHING
     order = np.argsort(person, kind="stable")
@@ -138,7 +140,8 @@ def _lives(
         alive, persons, attempts, barred, gaps, ahead = (
             one[on] for one in (alive, persons, attempts, barred, gaps, ahead)
         )
-        moved = np.where(gaps >= GAPS, model.gaps.numbers(np.maximum(gaps - GAPS, 0), within), 0).astype(np.float32)
+        least = np.where(model.never_early(model.gone(state, barred)), -state.time, -np.inf)
+        moved = np.where(gaps >= GAPS, model.gaps.numbers(np.maximum(gaps - GAPS, 0), within, least), 0)
         moved = np.where(gaps == INDEX, -state.time, np.minimum(moved, state.bounds - state.time))
         state.move(moved)
         same = moved == 0

@@ -63,10 +63,12 @@ class Grid:
         found: Ints = np.searchsorted(self.edges[1:-1], scores, side="right")
         return found
 
-    def numbers(self, cells: Ints, uniform: Floats) -> NDArray[np.float64]:
-        """A number in each cell, every one on the grid as likely as another."""
+    def numbers(self, cells: Ints, uniform: Floats, least: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """A number in each cell, every one on the grid as likely as another; none below `least`, which is in the cell or below
+        it."""
         step = 10.0**-self.decimals
         low, high = self.low[cells], self.high[cells]
+        low = low if least is None else np.maximum(low, least)
         count = np.rint((high - low) / step) + 1
         found: NDArray[np.float64] = np.round(
             low + np.minimum(np.floor(uniform * count), count - 1) * step, self.decimals

@@ -130,6 +130,7 @@ def one_person(kept: model_file.Kept, seed: int, person: int) -> dict[str, Any]:
     """Somebody by her number, made without those before her but for the few of her block."""
     cohort = block(kept.model, Streams(kept.hash, seed), person // BLOCK, kept.copies)
     alone = cohort.of(np.arange(person % BLOCK, person % BLOCK + 1))
+    _refuse_broken(kept, cohort)
     (told,) = trait_rows(kept.model, alone, person)
     return {
         **msgspec.json.decode(told),
@@ -170,7 +171,9 @@ def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
         says = "the folder holds people of another model, seed, number, shard, format or identity"
         raise Refusal(409, says, where=str(folder), todo="Take an empty one.")
     found.shards = [
-        one for one in found.shards if all(_is_whole(folder / name, sha) for name, sha in one.files.items())
+        one
+        for one in found.shards
+        if not one.violations and all(_is_whole(folder / name, sha) for name, sha in one.files.items())
     ]
     return found
 
@@ -233,9 +236,9 @@ def shard(order: Order, number: int) -> Shard:
         if writer:
             named.append((place * BLOCK, some, writer.identities(whole, place, some.people)))
     cohort = joined(blocks)
+    _refuse_broken(kept, cohort)
     files = writer.files(folder, order.format, number, named) if writer else _tables(order, kept, cohort, number)
-    broken = sum(violations(kept.model, cohort).values())
-    return Shard(number, cohort.people, len(cohort.code), broken, files, digests)
+    return Shard(number, cohort.people, len(cohort.code), 0, files, digests)
 
 
 def _tables(order: Order, kept: model_file.Kept, cohort: Cohort, number: int) -> dict[str, str]:
@@ -246,6 +249,14 @@ def _tables(order: Order, kept: model_file.Kept, cohort: Cohort, number: int) ->
         written_rows(folder / name, order.format, rows(kept.model, cohort, first), columns_of(kept.model, stem))
         files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return files
+
+
+def _refuse_broken(kept: model_file.Kept, cohort: Cohort) -> None:
+    """`Refusal` where people who were made break a hard rule: none of them is written."""
+    if broken := {name: count for name, count in violations(kept.model, cohort).items() if count}:
+        told = ", ".join(f"{name} {count}" for name, count in broken.items())
+        todo = "Nothing of them was written: fit the model anew, or tell us."
+        raise Refusal(422, f"made people break a hard rule ({told})", where="the model", todo=todo)
 
 
 def _digest(cohort: Cohort) -> str:
