@@ -1,9 +1,9 @@
 """No copies: what of the training data may not come out again, and how it is found.
 
-*Five events in a row* (code, cell of the value, cells of the four gaps between) that fewer than ten people had and chance
-would hardly make, and *whole records* (traits and all events) are kept as keyed hashes in a Bloom filter in the model. A
-sampled person with one of them is made anew. Who has the model can ask the filter about five events that he guesses, so it is
-as confidential as what was learned from (decision 83).
+*Five events in a row* (code, cell of the value, cells of the four gaps between) and *whole records* (traits and all events)
+that fewer than ten people had and chance would hardly make are kept as keyed hashes in a Bloom filter in the model. A sampled
+person with one of them is made anew. Who has the model can ask the filter about five events or a record that he guesses, so it
+is as confidential as what was learned from (decisions 83 and 91).
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from kjerne.services.synthetic.people_model import GAPS, INDEX, SAME, Model, cel
 IN_A_ROW: Final = 5
 SHARED_BY: Final = 10
 BY_CHANCE: Final = 0.01
-"""Times that chance makes a row, among as many rows as there are: one that comes oftener is no copy."""
+"""Times that chance makes a row or a record, among as many as there are: one that comes oftener is no copy."""
 BITS_EACH: Final = 24
 HASHES: Final = 8
 """So that some four in a hundred thousand are taken for a copy and are none: with more, long lives would be made anew
 oftener."""
 
 Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class CopyFilter:
         return found
 
     def copied(self, model: Model, cohort: Cohort) -> Flags:
-        """Which people of a cohort have five events in a row, or a whole record, of the training data."""
+        """Which people of a cohort have five events in a row, or a whole record, that tell of somebody learned from."""
         rows, owners = rows_hashed(model, cohort, self.salt)
         found = self.holds(records_hashed(model, cohort, self.salt))
         found[owners[self.holds(rows)]] = True
@@ -56,7 +57,7 @@ class CopyFilter:
 def filter_of(model: Model, cohort: Cohort, seed: int) -> CopyFilter:
     """The filter of a training cohort."""
     salt = int.from_bytes(hashlib.sha256(f"copies {seed}".encode()).digest()[:8], "little")
-    kept = np.concatenate([rare_rows(model, cohort, salt), records_hashed(model, cohort, salt)])
+    kept = np.concatenate([rare_rows(model, cohort, salt), telling_records(model, cohort, salt)])
     bits = np.zeros(max(64, len(kept) * BITS_EACH // 8 + 1), np.uint8)
     for place in _places(kept, len(bits) * 8):
         np.bitwise_or.at(bits, place >> np.uint64(3), np.uint8(1) << (place & np.uint64(7)).astype(np.uint8))
@@ -76,16 +77,41 @@ def rare_rows(model: Model, cohort: Cohort, salt: int) -> Hashes:
     return hashes[people < SHARED_BY]
 
 
-def _chances(model: Model, cohort: Cohort) -> NDArray[np.float64]:
-    """The logarithm of how likely chance makes each row of `rows_hashed`."""
+def telling_records(model: Model, cohort: Cohort, salt: int) -> Hashes:
+    """Hashes of the whole records that fewer than ten people of a cohort had, and that chance would not make again.
+
+    Chance is each trait by itself, the number of events, the first event and its moment, and on from each event to the next as
+    in `rare_rows`: a woman of 18 to 44 without any event, or with one common one, tells of nobody.
+    """
+    code, value, gap, step = _event_chances(model, cohort)
+    begins = cohort.first[:-1][cohort.lengths > 0]
+    each = value + gap
+    each[1:] += step
+    each[begins] = (value + code)[begins] + _logs(events_told(model, cohort)[1][begins], max(len(begins), 1))
+    found = np.bincount(cohort.persons, each, cohort.people) + _logs(cohort.lengths, cohort.people)
+    for place, trait in enumerate(model.traits):
+        found += _logs(cells_of(trait, cohort.traits[place].numbers), cohort.people)
+    telling = found + np.log(max(cohort.people, 1)) < np.log(BY_CHANCE)
+    hashes, people = np.unique(records_hashed(model, cohort, salt)[telling], return_counts=True)
+    return hashes[people < SHARED_BY]
+
+
+def _event_chances(model: Model, cohort: Cohort) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Logarithms of the shares of each event's code, of its value, of the gap before it, and (from the second event on) of its
+    code after the one before it."""
     whats, gaps = events_told(model, cohort)
     codes, moved = cohort.code, (gaps != SAME).astype(np.int64)
     steps = (codes[:-1] * len(model.codes) + codes[1:]) * 2 + moved[1:]
     before = np.bincount(codes[:-1], minlength=len(model.codes))[codes[:-1]]
     value = _logs(whats, np.bincount(codes, minlength=len(model.codes))[codes])
     gap = np.where(moved == 1, _logs(gaps, max(int(moved.sum()), 1)), 0)
-    code, step = _logs(codes, len(codes)), _logs(steps, before)
-    count = max(len(codes) - IN_A_ROW + 1, 0)
+    return _logs(codes, len(codes)), value, gap, _logs(steps, before)
+
+
+def _chances(model: Model, cohort: Cohort) -> Numbers:
+    """The logarithm of how likely chance makes each row of `rows_hashed`."""
+    code, value, gap, step = _event_chances(model, cohort)
+    count = max(len(code) - IN_A_ROW + 1, 0)
     found = code[:count] + value[:count]
     for place in range(1, IN_A_ROW):
         at = slice(place, place + count)
@@ -94,7 +120,7 @@ def _chances(model: Model, cohort: Cohort) -> NDArray[np.float64]:
     return found[persons[:count] == persons[IN_A_ROW - 1 :]] if count else np.zeros(0)
 
 
-def _logs(words: Any, whole: Any) -> NDArray[np.float64]:
+def _logs(words: Any, whole: Any) -> Numbers:
     """The logarithm of the share that each word's number of times is of `whole`."""
     _, places, counts = np.unique(words, return_inverse=True, return_counts=True)
     return np.asarray(np.log(counts[places] / whole), np.float64)

@@ -19,6 +19,8 @@ from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.learning import Effort, Step, learned
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
+from kjerne.services.synthetic.sampling import TOO_MANY, block
+from kjerne.services.synthetic.streams import Streams
 from kjerne.services.synthetic.tables import read_events, read_traits
 from kjerne.services.synthetic.tuning import tuned
 from kjerne.services.synthetic.vocabulary import guarded, rare_levels_joined
@@ -116,8 +118,18 @@ def learned_from(
         card["fhir"] = fhir
     if generated:
         card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
-    model = replace(model, card=card)
-    return model, filter_of(model, cohort, wanted.seed)
+    copies = filter_of(model, cohort, wanted.seed)
+    card["made_anew"] = round(_made_anew(model, copies, wanted.seed), 4)
+    return replace(model, card=card), copies
+
+
+def _made_anew(model: Model, copies: CopyFilter, seed: int) -> float:
+    """The share of people who come out as a copy at first, and are made anew. `Refusal` where the model does little else."""
+    streams = Streams("trial", seed)
+    share = float(copies.copied(model, block(model, streams, 0, None)).mean())
+    if share > TOO_MANY:
+        block(model, streams, 0, copies)
+    return share
 
 
 def _check_until(cohort: Cohort, until: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.boosting import area, grown
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.copies import rare_rows, records_hashed, rows_hashed
+from kjerne.services.synthetic.copies import rare_rows, records_hashed, rows_hashed, telling_records
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.portraits import portraits
 from kjerne.services.synthetic.rules import violations
@@ -117,7 +117,7 @@ _SAYS: Final = {
     "utility_gap": "how much worse is predicted by what was learned from made people than from real ones (greatest gap of areas)",
     "membership": "how well people learned from are told from held-out ones by the nearest made person (0.5: not at all)",
     "copied_rows": "five events in a row of the training data that tell of somebody, among what was made",
-    "copied_records": "whole records of the training data among what was made",
+    "copied_records": "whole records of the training data that tell of somebody, among what was made",
     "violations": "people who break a hard rule",
     "code_distance": "distance of the codes' shares of all events from those of all real people (total variation)",
     "length": "by how much the mean number of events differs from that of all real people",
@@ -212,17 +212,16 @@ def membership(train: Numbers, holdout: Numbers, made: Numbers) -> dict[str, flo
 
 
 def copies_of(model: Model, train: Cohort, made: Cohort) -> dict[str, int]:
-    """How many made people have five events in a row, or a whole record, of the training data; asked of the data, not of the
-    filter."""
+    """How many made people have five events in a row, or a whole record, that tell of somebody of the training data; asked of
+    the data, not of the filter."""
     own, whose = rows_hashed(model, made, 0)
     copied = np.isin(own, rare_rows(model, train, 0))
-    records = np.isin(records_hashed(model, made, 0), records_hashed(model, train, 0))
+    records = np.isin(records_hashed(model, made, 0), telling_records(model, train, 0))
     return {"rows": len(np.unique(whose[copied])), "records": int(records.sum())}
 
 
 def _shared_records(model: Model, train: Cohort, holdout: Cohort) -> int:
-    long = holdout.lengths > 0
-    return int(np.isin(records_hashed(model, holdout, 0)[long], records_hashed(model, train, 0)).sum())
+    return int(np.isin(records_hashed(model, holdout, 0), telling_records(model, train, 0)).sum())
 
 
 def _code_shares(*cohorts: Cohort) -> Numbers:

@@ -103,6 +103,7 @@ class _Learner:
         effort, rng = self.effort, self.rng
         held = self.held[owners]
         learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
+        judged = judged if len(judged) else learned  # of few people none may be held back
         network = begun([inputs.shape[1], *effort.hidden, outputs], rng)
         if bias is not None:
             network.layers[-1][1][:] = bias
