@@ -66,7 +66,9 @@ def test_same_event_told_twice_counts_once_and_is_told(tmp_path: Path) -> None:
 
 
 def test_identifiers_constants_and_free_text_do_not_come_in(tmp_path: Path) -> None:
-    people = "id,age,case_id,country,remark\n" + "".join(f"p{n},{20 + n},{n},NO,seen {n * 7}\n" for n in range(120))
+    people = "id,age,case_id,country,remark\n" + "".join(
+        f"p{n},{20 + n % 60},{n},NO,seen {n * 7}\n" for n in range(120)
+    )
     found = cohort(tmp_path, HEAD + each("a", 20), people)
     assert [one.name for one in found.traits] == ["age"]
     assert [note.split(" ")[2] for note in found.notes] == ["case_id", "country", "remark"]

@@ -1,13 +1,12 @@
 """A cohort: people, their events in order of time, and their traits, as typed columns.
 
-Direct identifiers do not come in: the ids of a table become places in a list, a column that is one by its name or by its
-values is left out and told, and a number with eleven digits is refused. Times are whole ticks, so that none is finer than the
-table's own.
+Direct identifiers do not come in (`identifiers`): the ids of a table become places in a list, a column that is one by its name
+or by its values is left out and told, and numbers with eleven digits are refused. Times are whole ticks, so that none is finer
+than the table's own.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kjerne.errors import Refusal
+from kjerne.services.synthetic.identifiers import (
+    are_dates,
+    are_numbers_of_people,
+    has_person_number,
+    is_named,
+    is_unit,
+)
 from kjerne.services.synthetic.network import Ints
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 
@@ -27,8 +33,6 @@ LEVELS_MOST: Final = 12
 TEXT_LEVELS_MOST: Final = 200
 STRANGE_MOST: Final = 0.01
 """So large a share of people without traits is passed by; more is the wrong table."""
-_IDENTIFIERS: Final = "id nin fnr ssn name navn address adresse phone email mail number".split()
-_PERSON_NUMBER: Final = re.compile(r"\d{11}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Trait:
 class Cohort:
     """Events are sorted by person, time and code; `first` holds where each person's begin, with the end of all as its last.
 
-    `times` are ticks since the index, `ticks` of them in a day; `values` are NaN where an event has none.
+    `times` are ticks since the index, `ticks` of them in a day; `values` are NaN where an event has none. `unit_people` says
+    of how many people the unit of each code is, where a table was read.
     """
 
     people: int
@@ -61,6 +66,7 @@ class Cohort:
     ticks: int
     traits: tuple[Trait, ...]
     notes: tuple[str, ...]
+    unit_people: tuple[int, ...] = ()
 
     @property
     def lengths(self) -> Ints:
@@ -119,14 +125,24 @@ def cohort_of(
         notes.append(f"{undated} events have no day, and were left out")
         code, days = np.where(np.isnan(days), -1, code), np.nan_to_num(days)
     values = np.array([np.nan if one is None else one for one in events.values], np.float64)
+    _refuse_numbers_of_people(code, names, values, events.where)
     ticks = ticks or next((one for one in TICKS if np.allclose(days * one, np.rint(days * one), atol=1e-4)), TICKS[-1])
     times = np.rint(days * ticks).astype(np.int64)
     rows = np.lexsort((code, times, person))
     rows = rows[(code[rows] >= 0) & (person[rows] >= 0)]
     rows = rows[_last_of_each(person[rows], times[rows], code[rows], values[rows], notes)]
     first = np.searchsorted(person[rows], np.arange(len(traits.ids) + 1))
-    return Cohort(len(traits.ids), names, _units(events, names), first, times[rows], code[rows], values[rows], ticks,
-                  _traits(traits, leave_out, kept, notes), tuple(notes))  # fmt: skip
+    units, of_people = _units(events, names)
+    return Cohort(len(traits.ids), names, units, first, times[rows], code[rows], values[rows], ticks,
+                  _traits(traits, leave_out, kept, notes), tuple(notes), of_people)  # fmt: skip
+
+
+def _refuse_numbers_of_people(code: Ints, names: Sequence[str], values: NDArray[np.float64], where: str) -> None:
+    """`Refusal` where a code's values are numbers as persons have."""
+    for place in np.unique(code[(np.abs(values) >= 1e9) & (code >= 0)]):
+        if has_person_number([str(one) for one in values[(code == place) & ~np.isnan(values)]]):
+            says = f"values of the code {_shown(names[place])} are numbers of eleven digits, as persons have"
+            raise Refusal(422, says, where=where, todo="Take that code out of the table.")
 
 
 def _last_of_each(
@@ -141,17 +157,27 @@ def _last_of_each(
     return np.concatenate([~same, [True]]) if len(person) else np.zeros(0, np.bool_)
 
 
-def _units(events: EventTable, names: Sequence[str]) -> tuple[str, ...]:
-    found = dict[str, Counter[str]]()
-    for code, unit in zip(events.codes, events.units, strict=True):
+def _shown(text: str) -> str:
+    """A unit or a code as an error may tell it: what may be free text is not shown."""
+    return text if is_unit(text) and " " not in text else "(no unit)"
+
+
+def _units(events: EventTable, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The unit of each code, and of how many people it is."""
+    found, people = dict[str, Counter[str]](), dict[str, set[str]]()
+    for code, unit, person in zip(events.codes, events.units, events.ids, strict=True):
         if unit:
             found.setdefault(code, Counter())[unit] += 1
+            people.setdefault(code, set()).add(person)
     for code, units in sorted(found.items()):
         if len(units) > 1:
-            told = ", ".join(f"{unit} ({count})" for unit, count in units.most_common(4))
+            told = ", ".join(f"{_shown(unit)} ({count})" for unit, count in units.most_common(4))
             todo = "Convert the values to one unit, or give each its own code."
-            raise Refusal(422, f"the code {code} has values in several units: {told}", where=events.where, todo=todo)
-    return tuple(next(iter(found[name])) if name in found else "" for name in names)
+            raise Refusal(
+                422, f"the code {_shown(code)} has values in several units: {told}", where=events.where, todo=todo
+            )
+    one_of_each = tuple(next(iter(found[name])) if name in found else "" for name in names)
+    return one_of_each, tuple(len(people.get(name, ())) for name in names)
 
 
 def _traits(
@@ -166,19 +192,15 @@ def _traits(
         if name in leave_out:
             continue
         filled = [cell for cell in cells if cell is not None]
-        if any(_PERSON_NUMBER.fullmatch(cell) for cell in filled):
+        if has_person_number(filled):
             todo = f"Leave it out with --leave-out {name}, or take it out of the table."
             raise Refusal(
                 422, f"the trait {name} holds numbers of eleven digits, as persons have", where=table.where, todo=todo
             )
         numbers = _numbers(cells)
         levels = sorted(set(filled)) if numbers is None else sorted(set(filled), key=float)
-        if _names_somebody(name) or (numbers is None and len(levels) > max(LEVELS_MOST, len(filled) // 4)):
-            notes.append(f"the trait {name} looks like an identifier or free text, and was left out")
-        elif len(levels) < 2 and len(filled) == len(cells):
-            notes.append(f"the trait {name} is the same for everybody, and was left out")
-        elif numbers is None and len(levels) > TEXT_LEVELS_MOST:
-            notes.append(f"the trait {name} has {len(levels)} different words, and was left out")
+        if reason := _why_left_out(name, filled, len(levels), numbers is None, len(filled) == len(cells)):
+            notes.append(f"the trait {name} {reason}")
         elif numbers is None or len(levels) <= LEVELS_MOST:
             found.append(_choice(name, levels, cells))
         else:
@@ -186,6 +208,20 @@ def _traits(
     if not found:
         raise Refusal(422, "no trait is left to learn", where=table.where)
     return tuple(found)
+
+
+def _why_left_out(name: str, filled: list[str], levels: int, words: bool, everybody: bool) -> str:
+    """Why a trait with so many different cells is not learned; nothing where it is."""
+    if are_dates(filled):
+        return "holds dates, and was left out: learned are ages and numbers of days"
+    if is_named(name) or (words and levels > max(LEVELS_MOST, len(filled) // 4)):
+        return "looks like an identifier or free text, and was left out"
+    if are_numbers_of_people(filled):
+        says = "looks like an identifier (whole numbers, another one for nearly everybody), and was left out"
+        return f"{says}: give a measurement in a coarser unit"
+    if levels < 2 and everybody:
+        return "is the same for everybody, and was left out"
+    return f"has {levels} different words, and was left out" if words and levels > TEXT_LEVELS_MOST else ""
 
 
 def _numbers(cells: list[str | None]) -> NDArray[np.float64] | None:
@@ -207,7 +243,3 @@ def _as_known(trait: Trait, cells: list[str | None]) -> Trait:
     if numbers is None:
         raise Refusal(422, f"the trait {trait.name} holds words, and the model has numbers", where="the static table")
     return Trait(trait.name, (), numbers)
-
-
-def _names_somebody(name: str) -> bool:
-    return re.split(r"[^a-z]+", name.lower())[-1] in _IDENTIFIERS

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.cohorts import Cohort, Trait
+from kjerne.services.synthetic.identifiers import is_unit
 from kjerne.services.synthetic.network import Floats, Ints
 
 CELLS_MOST: Final = 128
@@ -164,10 +165,10 @@ def guarded(cohort: Cohort, k: int) -> Cohort:
     kept = [place for place, count in enumerate(counts) if count >= k]
     if not kept:
         raise Refusal(422, f"no code is had by {k} people", where="the event table", todo="Take coarser codes.")
-    return _with_codes(cohort, codes, code, kept, notes)
+    return _with_codes(cohort, codes, code, kept, notes, k)
 
 
-def _with_codes(cohort: Cohort, codes: list[str], code: Ints, kept: list[int], notes: list[str]) -> Cohort:
+def _with_codes(cohort: Cohort, codes: list[str], code: Ints, kept: list[int], notes: list[str], k: int) -> Cohort:
     places = np.full(len(codes), -1, np.int64)
     places[kept] = np.arange(len(kept))
     persons, code = cohort.persons, places[code]
@@ -182,11 +183,18 @@ def _with_codes(cohort: Cohort, codes: list[str], code: Ints, kept: list[int], n
             & (code[before] == code[after])
         )
     rows = rows[~same]
-    units = [*cohort.units, *[""] * (len(codes) - len(cohort.units))]
+    more = len(codes) - len(cohort.units)
+    units, of_people = [*cohort.units, *[""] * more], [*cohort.unit_people, *[0] * more]
+    strange = [place for place in kept if units[place] and (of_people[place] < k or not is_unit(units[place]))]
+    for place in strange:
+        units[place] = ""
+    if strange:
+        says = f"is had by fewer than {k} people, or is no unit, and was left out"
+        notes.append(f"the unit of {len(strange)} codes {says}")
     return replace(
         cohort, codes=tuple(codes[place] for place in kept), units=tuple(units[place] for place in kept),
         first=np.searchsorted(persons[rows], np.arange(cohort.people + 1)), times=cohort.times[rows], code=code[rows],
-        values=cohort.values[rows], notes=tuple(notes),
+        values=cohort.values[rows], notes=tuple(notes), unit_people=tuple(of_people[place] for place in kept),
     )  # fmt: skip
 
 
