@@ -126,7 +126,9 @@ def cohort_of(
         code, days = np.where(np.isnan(days), -1, code), np.nan_to_num(days)
     values = np.array([np.nan if one is None else one for one in events.values], np.float64)
     _refuse_numbers_of_people(code, names, values, events.where)
-    ticks = ticks or next((one for one in TICKS if np.allclose(days * one, np.rint(days * one), atol=1e-4)), TICKS[-1])
+    ticks = ticks or next(
+        (one for one in TICKS if np.allclose(days * one, np.rint(days * one), rtol=0, atol=1e-4)), TICKS[-1]
+    )
     times = np.rint(days * ticks).astype(np.int64)
     rows = np.lexsort((code, times, person))
     rows = rows[(code[rows] >= 0) & (person[rows] >= 0)]

@@ -159,10 +159,13 @@ def learned(cohort: Cohort, k: int, age: str, until: str, rules: Rules, effort: 
         values.append(grid)
         valued.append(float(rows.sum() / max((cohort.code == code).sum(), 1)) if grid else 0.0)
     nothing = Network([])
+    events_most = min(
+        int(np.sort(cohort.lengths)[-k]), EVENTS_MOST
+    )  # as many as k people have, and no one's own number
     at_index = len(np.unique(persons[cohort.times == 0])) >= k
     draft = Model(cohort.codes, cohort.units, cohort.ticks, traits, names.index(age) if age else -1,
                   names.index(until) if until else -1, starts, gaps, tuple(values), tuple(valued), at_index, rules,
-                  nothing, nothing, nothing, None, min(int(cohort.lengths.max()), EVENTS_MOST), {})  # fmt: skip
+                  nothing, nothing, nothing, None, events_most, {})  # fmt: skip
     return _with_events(learner, draft, cohort)
 
 

@@ -1,12 +1,14 @@
 """What may be learned of a cohort, and on which grid: codes, values, gaps and times that at least `k` people share.
 
 A code of fewer people than `k` goes to its parent where a hierarchy is in the code itself (ICD-10 `E11.9` to `E11`, ATC
-`C10AA05` to `C10AA`), else it is left out. Values lie in *cells* of at least `k` people each, so the edges, the smallest and
-the greatest among them, are never one person's. Times are whole ticks in cells of the same kind.
+`C10AA05` to `C10AA`), else it is left out. Values lie in *cells* of at least `k` people each. Their edges are round numbers, or
+numbers that `k` people have, and the smallest and the greatest are reached by `k` people: none is one person's value but by
+chance (decision 91). Times are whole ticks in cells of the same kind.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from kjerne.services.synthetic.network import Floats, Ints
 
 CELLS_MOST: Final = 128
 DECIMALS_MOST: Final = 4
+LATTICE: Final = 500
+"""Edges are round numbers, so many in the range at most."""
 WIDTHS: Final = 60
 GROWTH: Final = 1.08
 """Where numbers are few a cell ends all the same when it is a sixtieth of their range, and 8 % from end to end if all are
@@ -82,22 +86,21 @@ def grid_of(numbers: NDArray[np.float64], people: Ints, k: int, most: int = CELL
     value of `k`."""
     if len(np.unique(people)) < k:
         return None
-    decimals = next(
-        (d for d in range(DECIMALS_MOST) if np.allclose(numbers, np.round(numbers, d), atol=1e-6)), DECIMALS_MOST
-    )
-    rounded = np.round(numbers, decimals)
-    order = np.argsort(rounded, kind="stable")
-    values, owners = rounded[order], people[order]
+    decimals = _decimals(numbers)
+    order = np.argsort(numbers, kind="stable")
+    owners, units = people[order], np.rint(numbers[order] * 10.0**decimals).astype(np.int64)
+    begin, end = _rounded(units, owners, k)
+    values = begin / 10.0**decimals
     starts = np.flatnonzero(np.concatenate([[True], values[1:] > values[:-1]]))
     ends = np.concatenate([starts[1:], [len(values)]])
     wanted = len(values) / most
     wide = _too_wide(values)
     cuts, seen, begun = list[int](), set[int](), 0
-    for start, end in zip(starts, ends, strict=True):
-        seen.update(owners[start:end].tolist())
-        if len(seen) >= k and (end - begun >= wanted or wide(values[begun], values[start])):
-            cuts.append(end)
-            begun, seen = end, set()
+    for start, stop in zip(starts, ends, strict=True):
+        seen.update(owners[start:stop].tolist())
+        if len(seen) >= k and (stop - begun >= wanted or wide(values[begun], values[start])):
+            cuts.append(stop)
+            begun, seen = stop, set()
     if begun < len(values):  # what is left over is too few, and goes to the last cell
         cuts = [*cuts[:-1], len(values)] if cuts else [len(values)]
     firsts = np.array([0, *cuts[:-1]])
@@ -105,8 +108,55 @@ def grid_of(numbers: NDArray[np.float64], people: Ints, k: int, most: int = CELL
     shares = np.array([0, *cuts]) / len(values)
     edges = np.array([-np.inf, *(_NORMAL.inv_cdf(one) for one in shares[1:-1]), np.inf], np.float32)
     middle = np.array([_NORMAL.inv_cdf(one) for one in (shares[1:] + shares[:-1]) / 2], np.float32)
-    low, high = _clipped(values, owners, firsts, lasts, k)
-    return Grid(low, high, edges, middle, decimals)
+    low, high = begin[firsts], end[lasts]
+    low[0], high[-1] = begin[_reached(owners, k)], end[len(owners) - 1 - _reached(owners[::-1], k)]
+    low[0], high[-1] = min(low[0], high[0]), max(high[-1], low[-1])
+    return Grid(low / 10.0**decimals, high / 10.0**decimals, edges, middle, decimals)
+
+
+def _decimals(numbers: NDArray[np.float64]) -> int:
+    """With how many decimals numbers are written: at most four, or as many more as small ones need for four places of their
+    range."""
+    low, high = np.quantile(numbers, (0.02, 0.98))
+    size = max(high - low, 0) or float(np.abs(numbers).max()) or 1.0
+    most = max(DECIMALS_MOST, DECIMALS_MOST - 1 - math.floor(math.log10(size)))
+    most = min(most, 15 - max(0, math.ceil(math.log10(max(float(np.abs(numbers).max()), 1.0)))))
+    near = 1e-12 * np.maximum(np.abs(numbers), 10.0 ** -(most + 3))
+    return next((d for d in range(most) if (np.abs(numbers - np.round(numbers, d)) <= near).all()), most)
+
+
+def _rounded(units: Ints, owners: Ints, k: int) -> tuple[Ints, Ints]:
+    """Where the stretch begins and ends that each number lies in; both are inside, and in units of the last decimal.
+
+    Stretches are cut at round numbers, whoever has which value: at multiples of a five-hundredth of the range (rounded to 1,
+    2 or 5 of a power of ten, at least two units), at numbers of two digits above nought where these are closer, and on both
+    sides of a number that `k` people have.
+    """
+    low, high = (int(units[int(share * len(units))]) for share in (0.02, 0.98))
+    wide = _round_below((high - low) / LATTICE)
+    begin = units // wide * wide
+    after = begin + wide
+    above = units >= 0
+    tens = 10 ** np.maximum(np.floor(np.log10(np.maximum(units, 1)) + 1e-9).astype(np.int64) - 1, 0)
+    fine = np.maximum(tens, 2)
+    begin = np.where(above, np.maximum(begin, units // fine * fine), begin)
+    after = np.where(above, np.minimum(after, units // fine * fine + fine), after)
+    which, people = np.unique(np.unique(np.stack([units, owners]), axis=1)[0], return_counts=True)
+    common = which[people >= k]
+    if len(common):
+        cuts = np.unique(np.concatenate([common, common + 1]))
+        place = np.searchsorted(cuts, units, side="right")
+        begin = np.where(place > 0, np.maximum(begin, cuts[place - 1]), begin)
+        after = np.where(place < len(cuts), np.minimum(after, cuts[np.minimum(place, len(cuts) - 1)]), after)
+    return np.maximum(begin, 1) if units[0] > 0 else begin, after - 1
+
+
+def _round_below(number: float) -> int:
+    """The greatest of 2, 5, 10, 20, 50 and so on that is not above a number, or 2."""
+    found = 2
+    while (larger := found * 5 // 2 if str(found)[0] == "2" else found * 2) <= number:
+        found = larger
+    return found
 
 
 def _too_wide(values: NDArray[np.float64]) -> Callable[[float, float], bool]:
@@ -116,25 +166,14 @@ def _too_wide(values: NDArray[np.float64]) -> Callable[[float, float], bool]:
     return lambda low, high: high - low >= width and (not grows or high >= low * GROWTH)
 
 
-def _clipped(
-    values: NDArray[np.float64], owners: Ints, firsts: Ints, lasts: Ints, k: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The ends of each cell; the outermost of all are those that `k` people reach, so that no record value is shown."""
-    low, high = values[firsts].copy(), values[lasts].copy()
-    low[0] = _reached(values, owners, k)
-    high[-1] = _reached(values[::-1], owners[::-1], k)
-    low[0], high[-1] = min(low[0], high[0]), max(high[-1], low[-1])
-    return low, high
-
-
-def _reached(values: NDArray[np.float64], owners: Ints, k: int) -> float:
-    """The first value in this order which `k` people reach or go beyond."""
+def _reached(owners: Ints, k: int) -> int:
+    """The first place in this order by which `k` people have come."""
     seen = set[int]()
-    for value, owner in zip(values, owners.tolist(), strict=True):
+    for place, owner in enumerate(owners.tolist()):
         seen.add(owner)
         if len(seen) >= k:
-            return float(value)
-    return float(values[-1])
+            return place
+    return len(owners) - 1
 
 
 def guarded(cohort: Cohort, k: int) -> Cohort:
