@@ -60,7 +60,7 @@ def test_area_is_the_share_of_pairs_in_their_order() -> None:
 
 
 def test_portrait_holds_what_a_person_is_in_the_whole(real: Cohort) -> None:
-    found = portraits.portraits(real)
+    found = portraits.portraits(real, portraits.commonest(real))
     one = int(np.argmax(real.lengths))
     rows = slice(real.first[one], real.first[one + 1])
     hb = real.values[rows][real.code[rows] == real.codes.index("hb")]
@@ -105,6 +105,52 @@ def test_made_people_pass_gates_of_privacy_and_rules(kept: model_file.Kept, real
     assert values["membership"] < 0.56
     assert values["c2st"] < 0.85
     assert report.figures["prevalence"]["r2"] > 0.9
+
+
+def test_people_who_lack_what_real_ones_have_are_told_apart_by_it(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort
+) -> None:
+    def values(made: Cohort) -> dict[str, float]:
+        report = judging.judged(kept.model, real, holdout, made, 1, lambda *_: None)
+        return {gate.name: gate.value for gate in report.gates}
+
+    made = sampling.block(kept.model, Streams(kept.hash, 1), 0, kept.copies).of(np.arange(400))
+    assert values(made)["shapes"] < 0.25  # it was learned in a hurry
+    without = values(replace(made, values=np.full_like(made.values, np.nan)))
+    assert without["c2st"] > 0.95
+    assert without["shapes"] > 0.5
+    hb = made.codes.index("hb")
+    other = values(replace(made, code=np.where(made.code == hb, made.codes.index("smoker"), made.code)))
+    assert other["prevalence"] > 0.5
+
+
+def test_area_far_below_a_half_tells_as_much_as_one_far_above(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort
+) -> None:
+    report = judging.judged(kept.model, real, holdout, holdout, 1, lambda *_: None)
+    values = {gate.name: gate.value for gate in report.gates}
+    assert report.figures["membership"]["area"] < 0.1
+    assert report.figures["told_apart"]["area"] < 0.25
+    assert values["membership"] > 0.9
+    assert values["c2st"] > 0.75
+
+
+def test_folder_that_this_model_did_not_make_is_not_its_own(
+    run: Any, kept: model_file.Kept, model_path: Path, made_folder: Path, holdout_folder: Path, tmp_path: Path
+) -> None:
+    people = tmp_path / "people"
+    assert run("synth", "generate", str(model_path), "--out", str(people), "--people", "60", "--format", "csv")[0] == 0
+    words = ("synth", "report", str(model_path), "--real", str(made_folder), "--synthetic")
+    against = ("--holdout", str(holdout_folder))
+    assert "without a manifest" in run(*words, str(holdout_folder), *against)[2]
+    manifest = (people / "manifest.json").read_text()
+    (people / "manifest.json").write_text(manifest.replace(kept.hash, "0" * 64))
+    assert "made by another model" in run(*words, str(people), *against)[2]
+    (people / "manifest.json").write_text(manifest)
+    assert "people held out were generated" in run(*words, str(people), "--holdout", str(people))[2]
+    events = people / "events-00000.csv"
+    events.write_text("\n".join(events.read_text().splitlines()[:-1]) + "\n")
+    assert "not those that were made" in run(*words, str(people), *against)[2]
 
 
 def test_hold_out_that_was_learned_from_is_refused(kept: model_file.Kept, source: fitting.Source, real: Cohort) -> None:

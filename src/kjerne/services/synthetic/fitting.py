@@ -136,7 +136,7 @@ def _check_until(cohort: Cohort, until: str) -> None:
     if not until:
         return
     ends = next(one.numbers for one in cohort.traits if one.name == until) * cohort.ticks
-    if broken := int((cohort.times > ends[cohort.persons]).sum()):
+    if broken := int((cohort.times > np.ceil(ends)[cohort.persons]).sum()):  # times are rounded to a tick
         says = f"{broken} events are later than the trait {until} says that a person's time ends"
         raise Refusal(422, says, where="--until", todo="Name another trait, or mend the table.")
 

@@ -18,7 +18,7 @@ from kjerne.services.synthetic.boosting import area, grown
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.copies import rare_rows, records_hashed, rows_hashed, telling_records
 from kjerne.services.synthetic.people_model import Model
-from kjerne.services.synthetic.portraits import portraits
+from kjerne.services.synthetic.portraits import commonest, side_by_side
 from kjerne.services.synthetic.rules import violations
 
 FOLDS: Final = 5
@@ -29,7 +29,7 @@ RARE: Final = 0.05
 """What is rarer, or commoner than all but this, is no target to learn."""
 LIMITS: Final[Mapping[str, float]] = {
     "c2st": 0.75, "utility_gap": 0.04, "membership": 0.52, "copied_rows": 0, "copied_records": 0, "violations": 0,
-    "code_distance": 0.02, "length": 0.03,
+    "code_distance": 0.02, "length": 0.03, "prevalence": 0.02, "shapes": 0.05,
 }  # fmt: skip
 """Most that each gate lets pass."""
 
@@ -79,8 +79,7 @@ def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int
         says = f"{shared} people of the hold-out are in the training data too"
         raise Refusal(422, says, where="--holdout", todo="Split by person, before fitting.")
     rng = np.random.default_rng(seed)
-    shown = [portraits(one) for one in (train, holdout, made)]
-    names = [name for name in shown[0] if all(name in one for one in shown)]
+    names, shown = side_by_side(train, holdout, made, codes=commonest(train, holdout))
     rows = [np.stack([one[name] for name in names], axis=1) for one in shown]
     step(1, 5, "measures")
     told_apart, top = told_from(rows[2], rows[1], names, rng)
@@ -96,9 +95,11 @@ def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int
     broken = violations(model, made)
     gap = max([one["gap"] for one in useful], default=0.0)
     values = {
-        "c2st": told_apart, "utility_gap": gap, "membership": member["area"], "copied_rows": copied["rows"],
+        "c2st": max(told_apart, 1 - told_apart), "utility_gap": gap,
+        "membership": max(member["area"], 1 - member["area"]), "copied_rows": copied["rows"],
         "copied_records": copied["records"], "violations": sum(broken.values()),
         "code_distance": float(np.abs(codes).sum() / 2), "length": float(abs(length - 1)),
+        "prevalence": _unexplained(holdout, made), "shapes": _beyond_chance(shown, names),
     }  # fmt: skip
     gates = tuple(Gate(name, _SAYS[name], round(float(values[name]), 4), LIMITS[name]) for name in LIMITS)
     step(5, 5, "measures")
@@ -121,6 +122,8 @@ _SAYS: Final = {
     "violations": "people who break a hard rule",
     "code_distance": "distance of the codes' shares of all events from those of all real people (total variation)",
     "length": "by how much the mean number of events differs from that of all real people",
+    "prevalence": "how much of the differences between codes' prevalences made people do not have (1 - R², chance taken off)",
+    "shapes": "greatest distance (KS) of a trait or of a feature of a life, with who lacks it, chance taken off",
 }
 
 
@@ -242,6 +245,23 @@ def _prevalence(holdout: Cohort, made: Cohort) -> dict[str, Any]:
     codes = [{"code": code, "real": round(float(one), 4), "made": round(float(other), 4)}
              for code, one, other in zip(holdout.codes, real, own, strict=True)]  # fmt: skip
     return {"r2": round(fit, 4), "codes": codes}
+
+
+def _unexplained(holdout: Cohort, made: Cohort) -> float:
+    """One less R² of the prevalences, without what two samples of their sizes differ by. Where all codes are about as common
+    there is little to explain, and differences are held against five hundredths."""
+    real, own = _had(holdout), _had(made)
+    chance = float((real * (1 - real)).sum()) * (1 / holdout.people + 1 / made.people)
+    spread = max(float(((real - real.mean()) ** 2).sum()), len(real) * 0.05**2)
+    return max(0.0, float(((real - own) ** 2).sum()) - 2 * chance) / spread
+
+
+def _beyond_chance(shown: list[dict[str, Numbers]], names: list[str]) -> float:
+    """The greatest distance of the distributions of a feature (KS; who lacks it stands below all others), less what chance
+    alone reaches once in a hundred times."""
+    chance = 1.63 * float(np.sqrt(sum(1 / len(one[names[0]]) for one in shown[1:])))
+    sides = [[np.where(np.isnan(one[name]), -np.inf, one[name]) for one in shown[1:]] for name in names]
+    return max(0.0, max(_ks(real, own) for real, own in sides) - chance)
 
 
 def _distances(shown: list[dict[str, Numbers]], names: list[str], of: str) -> list[dict[str, Any]]:

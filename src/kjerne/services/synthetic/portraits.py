@@ -15,9 +15,25 @@ CODES_MOST: Final = 40
 Numbers = NDArray[np.float64]
 
 
-def portraits(cohort: Cohort) -> dict[str, Numbers]:
-    """Features by name, a number for each person: traits, length and span, gaps, and of each code count, first and last day
-    and values."""
+def commonest(*cohorts: Cohort) -> list[int]:
+    """The codes by which people are told, those of most events first."""
+    counts = sum(np.bincount(one.code, minlength=len(one.codes)) for one in cohorts)
+    return [int(one) for one in np.argsort(-np.asarray(counts), kind="stable")[:CODES_MOST]]
+
+
+def side_by_side(*cohorts: Cohort, codes: list[int]) -> tuple[list[str], list[dict[str, Numbers]]]:
+    """The features of all cohorts, each with every feature that any of them has: what a cohort has not is missing there, and
+    so tells it from the others."""
+    shown = [portraits(one, codes) for one in cohorts]
+    names = list(dict.fromkeys(name for one in shown for name in one))
+    for one, cohort in zip(shown, cohorts, strict=True):
+        one.update({name: np.full(cohort.people, np.nan) for name in names if name not in one})
+    return names, shown
+
+
+def portraits(cohort: Cohort, codes: list[int]) -> dict[str, Numbers]:
+    """Features by name, a number for each person: traits, length and span, gaps, and of each of these codes count, first and
+    last day and values."""
     found = {
         f"trait {one.name}": np.where(one.numbers < 0, np.nan, one.numbers) if one.is_choice else one.numbers
         for one in cohort.traits
@@ -25,7 +41,7 @@ def portraits(cohort: Cohort) -> dict[str, Numbers]:
     found |= _of_time(cohort)
     days = cohort.times / cohort.ticks
     persons = cohort.persons
-    for code in np.argsort(-np.bincount(cohort.code, minlength=len(cohort.codes)), kind="stable")[:CODES_MOST]:
+    for code in codes:
         rows, name = np.flatnonzero(cohort.code == code), cohort.codes[code]
         whose = persons[rows]
         found[f"{name}: how often"] = np.bincount(whose, minlength=cohort.people).astype(np.float64)

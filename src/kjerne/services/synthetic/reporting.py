@@ -15,6 +15,7 @@ from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.row_files import written as in_place
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
 from kjerne.services.synthetic.streams import Streams
+from kjerne.services.synthetic.writing import read_manifest
 
 MADE_LEAST: Final = 2 * BLOCK
 """So many are made for a report at least: of fewer, chance alone moves the shares of codes by some hundredths."""
@@ -23,7 +24,8 @@ PEOPLE_LEAST: Final = 50
 
 
 def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed: int, step: Step) -> Report:
-    """A report about a model. `Refusal` where the hold-out was learned from, or the real people are others than the card's."""
+    """A report about a model. `Refusal` where the hold-out was learned from, the real people are others than the card's, or the
+    made people are not this model's."""
     lineage = {one["sha256"] for one in kept.model.card.get("lineage", ())}
     if lineage & {one["sha256"] for one in holdout.lineage()}:
         raise Refusal(
@@ -31,6 +33,11 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
         )
     if lineage and not {one["sha256"] for one in real.lineage()} <= lineage:
         raise Refusal(422, "the model was learned from other tables", where="--real", todo="Name those of its card.")
+    if holdout.generated and kept.model.card.get("learned_from") != "generated people":
+        todo = "Name real people whom the model never saw."
+        raise Refusal(422, "the people held out were generated themselves", where="--holdout", todo=todo)
+    if made:
+        _check_made(kept, made)
     model, train, held = kept.model, like(real, kept.model), like(holdout, kept.model)
     if made is None:
         streams, people = Streams(kept.hash, seed), max(train.people, held.people, MADE_LEAST)
@@ -42,6 +49,18 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
         if cohort.people < PEOPLE_LEAST:
             raise Refusal(422, f"there are too few people to judge: {cohort.people}", where=where)
     return judged(model, train, held, own, seed, step)
+
+
+def _check_made(kept: Kept, made: Source) -> None:
+    """`Refusal` where a folder of made people does not say that this model made them, or is not as it was made."""
+    manifest = read_manifest(made.events[0].parent)
+    todo = "Name a folder that kjerne synth generate made of this model, or none."
+    if manifest is None or manifest.model != kept.hash:
+        says = "made by another model" if manifest else "without a manifest of who made them"
+        raise Refusal(422, f"its people are {says}", where="--synthetic", todo=todo)
+    told = {name: sha for shard in manifest.shards for name, sha in shard.files.items()}
+    if told != {one["file"]: one["sha256"] for one in made.lineage()}:
+        raise Refusal(422, "its files are not those that were made", where="--synthetic", todo=todo)
 
 
 def written(folder: Path, files: Mapping[str, str]) -> None:
