@@ -14,10 +14,10 @@ from kjerne.policy.unsaid import SAYS
 from kjerne.registries.kj_profiles import ATC
 from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
-from services.critical.records import allergy, ask, clinical, implant, registered, verified
+from services.critical.records import allergy, ask, clinical, implant, registered, treatment, verified
 from services.critical.test_api import chosen
 from services.critical.transfers import Journal, statuses
-from services.test_standards_registered import NEED, consent, send
+from services.test_standards_registered import NEED, SNOMED, consent, send
 from words import fresh as word
 
 SERVICE = "critical-information"
@@ -213,6 +213,20 @@ def test_the_citizen_reads_what_was_written_and_her_log_tells_of_it(platform: St
         page = it.get("/me/critical")
         assert name in text(page) and "Helsepersonell skal unngå å gi det." in text(page)
         assert "allergi" in text(it.get("/me/log"))
+
+
+def test_a_treatment_that_was_not_done_is_told_as_that_and_not_as_one_that_goes_on(platform: Standing) -> None:
+    name, other = word(), word()
+    tree = treatment(platform, code={"coding": [{"system": SNOMED, "code": "108241001", "display": name}]})
+    id_ = send(platform, "POST", "Procedure", tree | {"status": "not-done"}, **NEED).tree["id"]
+    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as hers:
+        register(it, opened(it, "citizen"), other)
+        for page in (it.get(opened(it, "citizen")), hers.get("/me/critical")):
+            before, _, after = page.text.partition("critical-folded")
+            assert f'id="e-{id_}"' not in before and other in before, text(page)[:900]
+            assert f'id="e-{id_}"' in after
+            row = after[after.index(f'id="e-{id_}"') :]
+            assert re.search("Ikke utført|Dette ble ikke gjort", row[: row.index("</li>")])
 
 
 @pytest.mark.parametrize("persona", ["protected", "opted-out"])

@@ -21,6 +21,7 @@ from kjerne.registries.kj_profiles import (
     PROFILE_BY_KIND,
     SNOMED,
 )
+from kjerne.registries.standing import last_day
 from kjerne.services.critical.entries import NO_CODE, Coded, Version, coded, reaction_of, source_of, version
 from kjerne.services.critical.keeping import VERIFIED
 
@@ -174,7 +175,7 @@ def drafted(tree: Tree, at: datetime) -> Draft:
     said = version(0, at, tree, at)
     return Draft(
         said.kind, coded(tree), said.criticality, said.certainty == "confirmed", reaction_of(tree), source_of(tree),
-        said.category or "food", "\n".join(said.notes), said.valid_until[:10], said.implanted[:10], said.of_excipient,
+        said.category or "food", "\n".join(said.notes), last_day(said.valid_until), said.implanted[:10], said.of_excipient,
     )  # fmt: skip
 
 

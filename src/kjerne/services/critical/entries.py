@@ -10,23 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from kjerne.fhir.corrections import is_in_error
-from kjerne.fhir.dates import period
 from kjerne.fhir.systems import canonical
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.kj_profiles import BASE
 from kjerne.registries.negatives import OF_A_PART, Negative, called, contradicts_itself, meant_by
 from kjerne.registries.negatives import negative_of as said_none
 from kjerne.registries.recorders import Author, recorder_in, writer_in
+from kjerne.registries.standing import Standing, is_refuted, standing
 
 Tree = Mapping[str, Any]
-Standing = Literal["active", "over", "refuted", "in-error"]
-"""Whether an entry holds: it does, does no more, was never so, or should never have been written."""
 Certainty = Literal["", "unconfirmed", "confirmed", "refuted", "in-error"]
 Criticality = Literal["", "high", "low", "unable-to-assess"]
 _TURNING: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Signs that turn the direction of what follows: a name would be read from behind (Unicode UAX 9)."""
-_OVER: Final = frozenset({"inactive", "resolved", "completed", "stopped", "remission"})
 
 
 class Coded(NamedTuple):
@@ -120,7 +116,7 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
         *(one.get("text", "") for one in _objects(tree.get("note"))),
     )
     return Version(
-        number, at, kinds[0] if kinds else "", name, codes, _standing(tree, now), _certainty(tree),
+        number, at, kinds[0] if kinds else "", name, codes, standing(tree, now), _certainty(tree),
         tree.get("criticality", ""), _reaction(tree), _source(tree), tuple(one.translate(_TURNING) for one in noted if one),
         str(next(_extensions(tree, "KjValidUntil"), "")), str(next(_extensions(tree, "KjImplanted"), "")),
         any(value is True for value in _extensions(tree.get("verificationStatus", {}), "KjPresumed")),
@@ -185,23 +181,11 @@ def _name(concept: Tree) -> str:
     return str(name or next((one.code for one in codes), "")).translate(_TURNING)
 
 
-def _standing(tree: Tree, now: datetime) -> Standing:
-    if is_in_error(dict(tree)):
-        return "in-error"
-    if "refuted" in _said(tree.get("verificationStatus")):
-        return "refuted"
-    spans = period(tree.get("period")) if tree["resourceType"] == "Flag" else None
-    is_past = spans is not None and spans[1] <= now
-    until = str(next(_extensions(tree, "KjValidUntil"), ""))
-    over = _said(tree.get("clinicalStatus")) | {str(tree.get("status", ""))}
-    return "over" if is_past or over & _OVER or (until and until[:10] < f"{now:%Y-%m-%d}") else "active"
-
-
 def _certainty(tree: Tree) -> Certainty:
     said = _said(tree.get("verificationStatus"))
     if "entered-in-error" in said:
         return "in-error"
-    if "refuted" in said:
+    if is_refuted(tree):
         return "refuted"
     return "confirmed" if "confirmed" in said else "unconfirmed" if said else ""
 

@@ -20,7 +20,7 @@ Relation = Literal["same", "kind-of"]
 About = Literal["refuted", "over", "criticality"]
 TEXT: Final = "text"
 """The system of what has no code: its own words, folded."""
-_STANDINGS: Final = ("active", "over", "refuted", "in-error")
+_STANDINGS: Final = ("active", "over", "not-done", "refuted", "in-error")
 _CRITICALITIES: Final = ("high", "unable-to-assess", "", "low")
 _CERTAINTIES: Final = ("confirmed", "", "unconfirmed", "refuted", "in-error")
 _WEIGHED: Final = frozenset({"high", "low"})

@@ -18,6 +18,7 @@ from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import decode
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.recorders import Author
+from kjerne.registries.standing import standing
 from kjerne.services.critical.entries import Entry, contradicts, entry, negative_of, version
 from kjerne.services.critical.indicator_words import words
 from kjerne.services.critical.keeping import shown
@@ -32,11 +33,6 @@ CATEGORY_BY_KIND: Final[Mapping[str, str]] = {
     **dict.fromkeys(("radiotherapy", "cytostatics", "dialysis", "other-treatment"), "PAGAENDE_BEHANDLING"),
     **dict.fromkeys(("procedure-change", "crisis-plan"), "ENDRET_PROSEDYRE"),
 }
-_OVER: Final = frozenset(
-    {"refuted", "entered-in-error", "inactive", "resolved", "completed", "stopped", "not-done", "not-taken"}
-)
-"""A code of status by which a record says that nobody need heed it. A date that is past is none."""
-_CODED: Final = ("clinicalStatus", "verificationStatus")
 
 
 class Status(IntEnum):
@@ -95,7 +91,7 @@ def indicated(records: Iterable[Record], at: datetime) -> Indicated:
         is_negative = bool(negative_of(tree))
         if is_negative:
             negatives.append(_entry(record, tree, at))
-        elif is_heeded(tree):
+        elif standing(tree, at) == "active":
             heeded = True
             positives.append(tree)
         for kind in content_of(tree) - {VERIFICATION}:
@@ -125,9 +121,3 @@ def _none_known(
         and one.now.negative != "no-info"
         and (not beside or any(type_ == one.type and contradicts(one.now, each) for type_, each in beside))
     )
-
-
-def is_heeded(tree: Mapping[str, Any]) -> bool:
-    """Whether a record is one that whoever treats her must know of: neither refuted, inactive nor entered in error."""
-    codes = {coding.get("code") for name in _CODED for coding in tree.get(name, {}).get("coding", ())}
-    return _OVER.isdisjoint(codes | {tree.get("status")})

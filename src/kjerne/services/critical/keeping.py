@@ -12,10 +12,10 @@ from typing import Any, Final
 from kjerne.access import Caller
 from kjerne.errors import Refusal
 from kjerne.fhir.corrections import IN_ERROR, is_in_error
-from kjerne.fhir.dates import period
 from kjerne.fhir.encode import decode, encode
 from kjerne.registries.kj_profiles import BASE
 from kjerne.registries.recorders import changed
+from kjerne.registries.standing import has_run_out
 from kjerne.registries.withholding import is_label_system
 
 Tree = dict[str, Any]
@@ -83,6 +83,5 @@ def shown(name: str, served: bytes, at: datetime) -> bytes:
     if name != "Flag":
         return served
     tree = decode(served)
-    spans = period(tree.get("period"))
-    is_over = tree.get("status") == "active" and spans is not None and spans[1] <= at
+    is_over = tree.get("status") == "active" and has_run_out(tree, at)
     return encode(tree | {"status": "inactive"}) if is_over else served

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
-from kjerne.fhir.dates import EARLIEST, interval, period
+from kjerne.fhir.dates import EARLIEST, interval
 from kjerne.registries.negatives import Negative, called, contradicts_itself, negative_of
+from kjerne.registries.standing import standing as stands
 from kjerne.services.summary.model import LOINC, Tree
 
 PREGNANCY_STATUS: Final = "82810-3"
@@ -20,8 +21,6 @@ SOCIAL: Final = frozenset({"72166-2", "74013-4"})
 """Tobacco and alcohol."""
 SOUGHT: Final = (PREGNANCY_STATUS, *sorted(PREGNANCY_DATES | PREGNANCY_OUTCOMES | SOCIAL))
 """LOINC codes that are looked for whatever is newer."""
-NEVER: Final = frozenset({"refuted", "entered-in-error"})
-PAST: Final = frozenset({"inactive", "resolved", "remission"})
 TAKEN: Final = frozenset({"active", "on-hold", "intended", "unknown"})
 FOUND: Final = frozenset({"final", "amended", "corrected", "preliminary"})
 RESULTS_SHOWN: Final = 100
@@ -48,39 +47,25 @@ def _codes(concept: Any) -> set[str]:
     return {code for _, code, _ in codings(concept)}
 
 
-def _is_over(tree: Tree, now: datetime) -> bool:
-    """Whether kjernejournal's extension says that it is valid no more."""
-    for one in objects(tree.get("extension")):
-        if said(one.get("url")).endswith("/KjValidUntil"):
-            text = said(one.get("valueDateTime")) or said(one.get("valueDate"))
-            return bool(text) and text[:10] < f"{now:%Y-%m-%d}"
-    return False
-
-
 def _allergy(tree: Tree, now: datetime) -> str:
-    shut = _codes(tree.get("verificationStatus")) & NEVER or _codes(tree.get("clinicalStatus")) & PAST
-    return "" if shut or _is_over(tree, now) else "allergies"
+    return "allergies" if stands(tree, now) == "active" else ""
 
 
 def _condition(tree: Tree, now: datetime) -> str:
-    if _codes(tree.get("verificationStatus")) & NEVER:
-        return ""
-    is_past = _codes(tree.get("clinicalStatus")) & PAST or _is_over(tree, now) or "abatementDateTime" in tree
-    return "past-problems" if is_past else "problems"
+    return {"active": "problems", "over": "past-problems"}.get(stands(tree, now), "")
 
 
-def _procedure(tree: Tree, _: datetime) -> str:
-    return "procedures" if tree.get("status") in ("in-progress", "completed", "stopped", "on-hold") else ""
+def _procedure(tree: Tree, now: datetime) -> str:
+    """Also what is over: the section tells what was done."""
+    return "procedures" if stands(tree, now) in ("active", "over") else ""
 
 
-def _device(tree: Tree, _: datetime) -> str:
-    return "devices" if tree.get("status") in ("active", "intended", "on-hold") else ""
+def _device(tree: Tree, now: datetime) -> str:
+    return "devices" if stands(tree, now) == "active" else ""
 
 
 def _flag(tree: Tree, now: datetime) -> str:
-    spans = period(tree.get("period"))
-    is_past = spans is not None and spans[1] <= now
-    return "alerts" if tree.get("status") == "active" and not is_past else ""
+    return "alerts" if stands(tree, now) == "active" else ""
 
 
 def _medicine(tree: Tree, _: datetime) -> str:

@@ -27,13 +27,14 @@ from kjerne.fhir.search import Search
 from kjerne.registries import hook_patient
 from kjerne.registries.card_words import language_of, say
 from kjerne.registries.hook_patient import Whom
+from kjerne.registries.standing import standing
 from kjerne.services.warnings import reading
 from kjerne.services.warnings.asking import MEDICINES, STATEMENTS, ToCompare, check_number, once, removable, to_compare
 from kjerne.services.warnings.cards import LISTED, REASONS, Cards, Made
 from kjerne.services.warnings.knowledge import Knowledge
 from kjerne.services.warnings.matching import RULES, Finding, judged
+from kjerne.services.warnings.naming import ALLERGY, is_nothing, name_of
 from kjerne.services.warnings.reading import Allergy, Medicine
-from kjerne.services.warnings.standing import ALLERGY, is_nothing, name_of, stands
 from kjerne.store import audit, cards
 from kjerne.store.changing import read, tree_of
 from kjerne.store.finding import Finder
@@ -231,7 +232,7 @@ class _Check:
         found = dict[str, tuple[str, Tree]]()
         for number, one in enumerate(sorted(records, key=lambda one: (one.at, one.id), reverse=True), 1):
             name, tree = type_name(one.type), decode(one.raw)
-            if stands(name, tree, self._grant.at) and not (name == ALLERGY and is_nothing(tree)):
+            if standing(tree, self._grant.at) == "active" and not (name == ALLERGY and is_nothing(tree)):
                 found[str(one.id)] = name, tree
             if not number % RECORDS_AT_ONCE:
                 await turn()

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from kjerne.fhir.cds_hooks import codings, led_to, named, objects, said
 from kjerne.fhir.systems import canonical
 from kjerne.registries.negatives import contradicts_itself, meant_by
+from kjerne.registries.standing import standing
 
 Tree = Mapping[str, Any]
 
@@ -25,12 +26,8 @@ FEST: Final = "http://ehelse.no/fhir/CodeSystem/FEST"
 SNOMED: Final = "http://snomed.info/sct"
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
-VALID_UNTIL: Final = "http://nhn.no/kj/fhir/StructureDefinition/KjValidUntil"
 INACTIVE_INGREDIENT: Final = "http://nhn.no/kj/fhir/StructureDefinition/KjInactiveIngredient"
 
-NEVER: Final = frozenset({"refuted", "entered-in-error"})
-"""What a verification status says of an entry that never warns; `inactive` and `resolved` are as good as that."""
-OVER: Final = frozenset({"inactive", "resolved"})
 OF_MEDICINES: Final = frozenset(
     {"MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense"}
 )
@@ -101,10 +98,10 @@ class Medicine(NamedTuple):
 
 
 def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
-    """An AllergyIntolerance as what may warn; None for one that is refuted, inactive, a mistake, or valid no more."""
-    verified = {code for _, code, _ in codings(tree.get("verificationStatus"))}
-    if verified & NEVER or {code for _, code, _ in codings(tree.get("clinicalStatus"))} & OVER or is_past(tree, now):
+    """An AllergyIntolerance as what may warn; None for one that does not hold (`registries.standing`)."""
+    if standing(tree, now) != "active":
         return None
+    verified = {code for _, code, _ in codings(tree.get("verificationStatus"))}
     concepts = meant_by(tree, tree.get("code"))
     categories = {said(one) for one in _list(tree.get("category"))}
     parts = frozenset(part for one in concepts if (part := _part(one)) is not None)
@@ -119,16 +116,6 @@ def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
         of_excipient=_says_excipient(tree),
         contradicts_itself=contradicts_itself(tree, tree.get("code")),
     )
-
-
-def is_past(tree: Tree, now: datetime) -> bool:
-    """Whether kjernejournal's KjValidUntil has passed; another's extension of a like name is not it."""
-    for one in objects(tree.get("extension")):
-        if one.get("url") == VALID_UNTIL:
-            text = said(one.get("valueDateTime")) or said(one.get("valueDate"))
-            if len(text) >= len("2026-01-01") and text[:10] < f"{now:%Y-%m-%d}":
-                return True
-    return False
 
 
 def _says_excipient(tree: Tree) -> bool:
