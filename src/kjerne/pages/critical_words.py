@@ -35,7 +35,7 @@ def iso_day(text: str, language: Language) -> str:
 
 def facts(version: Version, names: Mapping[str, str], language: Language) -> tuple[tuple[str, str], ...]:
     """What a version says, fact by fact: the name of each and its text, those without a text left out."""
-    codes = " · ".join(f"{system(one.system)} {one.code}" for one in version.codes if one.code)
+    codes = " · ".join(f"{system(one.system)} {one.code}" for one in (*version.codes, *version.substances) if one.code)
 
     def word(section: str, key: str) -> str:
         return words.say(language, f"{section}.{key}") if key else ""

@@ -59,7 +59,7 @@ _LEAST_FIRST: Final[tuple[Negative, ...]] = ("", "no-info", "part", "whole")
 
 def names_what(tree: Mapping[str, Any]) -> bool:
     """Whether an allergy names a substance that was reacted to, whatever its code says."""
-    return any(True for _ in _substances(tree))
+    return any(True for _ in substances(tree))
 
 
 def negative_of(tree: Mapping[str, Any], concept: Any) -> Negative:
@@ -85,7 +85,7 @@ def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
     [{'text': 'Anafylaksi av penicillin'}]
     """
     if not contradicts_itself(tree, concept):
-        return [concept, *_substances(tree)]
+        return [concept, *substances(tree)]
     for one in objects(concept):
         left = [
             each for each in objects(one.get("coding"))
@@ -94,8 +94,8 @@ def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
         words = said(one.get("text")) if said(one.get("text")).strip() in _words_beside(concept) else ""
         rest = {key: value for key, value in one.items() if key not in ("coding", "text")}
         rest |= ({"coding": left} if left else {}) | ({"text": words} if words else {})
-        return [*([rest] if left or words else []), *_substances(tree)]
-    return list(_substances(tree))
+        return [*([rest] if left or words else []), *substances(tree)]
+    return list(substances(tree))
 
 
 def called(tree: Mapping[str, Any], concept: Any) -> str:
@@ -108,11 +108,25 @@ def called(tree: Mapping[str, Any], concept: Any) -> str:
     )
 
 
-def _substances(tree: Mapping[str, Any]) -> Iterator[Any]:
+def substances(tree: Mapping[str, Any]) -> Iterator[Any]:
+    """The concepts of what was reacted to each time, which R4 lets stand beside the code of an allergy or in its place."""
     reactions = tree.get("reaction")
     for one in reactions if isinstance(reactions, list) else ():
         if isinstance(one, Mapping) and one.get("substance"):
             yield one["substance"]
+
+
+def with_substances(name: str, tree: Mapping[str, Any]) -> str:
+    """What an allergy is called by its code, and in brackets what was reacted to, where that says more; by the latter where its
+    code says nothing.
+
+    >>> with_substances("Penicilliner", {"reaction": [{"substance": {"text": "Amoxicillin"}}]})
+    'Penicilliner (Amoxicillin)'
+    """
+    told = dict.fromkeys(named(one) or next((code for _, code, _ in codings(one)), "") for one in substances(tree))
+    known = {_folded(name), *map(_folded, name.split(", "))}
+    more = ", ".join(text for text in told if text and _folded(text) not in known)
+    return f"{name} ({more})" if name and more else name or more
 
 
 def _words_beside(concept: Any) -> list[str]:

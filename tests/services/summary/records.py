@@ -62,10 +62,10 @@ class Maker:
 
     def allergy(self) -> Tree:
         status = self.one("active", "active", "inactive", "resolved")
+        code = self.one(concept(ATC, "J01CA04", "Amoksicillin"), {"text": self.text()}, concept(SNOMED, "91935009"), {})
         return self.tree(
             "AllergyIntolerance",
             patient=dict(HER),
-            code=self.one(concept(ATC, "J01CA04", "Amoksicillin"), {"text": self.text()}, concept(SNOMED, "91935009")),
             clinicalStatus=concept(f"{HL7}allergyintolerance-clinical", status),
             **self.some(
                 verificationStatus=concept(
@@ -75,11 +75,18 @@ class Maker:
                 criticality=self.one("high", "low", "unable-to-assess"),
                 onsetDateTime="2019-05",
                 reaction=[{"manifestation": [self.one({"text": self.text()}, concept(SNOMED, "39579001", "Anafylaksi"))],
-                           "severity": self.one("mild", "severe")}],
+                           "severity": self.one("mild", "severe"),
+                           **self.some(substance=self.one(concept(ATC, "J01CE02", "PenV"), {"text": self.text()}))}],
                 text={"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">fra kilden</div>'},
             ),
+            **({"code": code} if code else {}),
             **self.one({}, recorder()),
         )  # fmt: skip
+
+    def timing(self) -> Tree:
+        return {"event": ["2026-11-01T08:00:00+01:00", "2025"][: self.one(1, 2)]} | self.one(
+            {}, {"repeat": {"boundsPeriod": {"start": "2026-11-01"}}}, {"code": {"text": "x"}}
+        )
 
     def condition(self) -> Tree:
         status = self.one("active", "active", "recurrence", "inactive", "resolved")
@@ -119,7 +126,8 @@ class Maker:
             subject=dict(HER),
             status=self.one("active", "completed", "intended"),
             **self.one(here, {"device": {"display": "Pacemaker"}}),
-            **self.some(timingDateTime="2015-06-07", bodySite={"text": "bryst"}, recordedOn="2015-06-08"),
+            **self.one({}, {"timingDateTime": "2015-06-07"}, {"timingTiming": self.timing()}),
+            **self.some(bodySite={"text": "bryst"}, recordedOn="2015-06-08"),
         )
 
     def flag(self) -> Tree:
@@ -171,9 +179,14 @@ class Maker:
             status=self.one("final", "corrected", "preliminary", "registered", "cancelled"),
             code=concept(NLK, self.one("NPU27300", "NPU03429", "NPU01933"), "Analyse"),
             **value,
+            **self.one(
+                {},
+                {"effectiveDateTime": self.one("2026-11-01T08:00:00+01:00", "2025-01-01")},
+                {"effectiveInstant": "2026-11-01T08:00:00Z"},
+                {"effectiveTiming": self.timing()},
+            ),
             **self.some(
                 category=[concept(DISCIPLINES, self.one("KLIN", "PAT", "RAD", "NUK"))],
-                effectiveDateTime=self.one("2026-11-01T08:00:00+01:00", "2025-01-01"),
                 issued="2026-11-02T08:00:00+01:00",
                 performer=[{"reference": "PractitionerRole/11091714-6a1e-2266-b6fc-d802df605daf", "display": "Lab"}],
                 referenceRange=[{"text": "28 - 40"}],

@@ -8,7 +8,7 @@ from kjerne.fhir.validate import check
 from kjerne.services.summary.document import ORGANISATIONS
 from kjerne.services.summary.fitting import ABSENT, fitted, led_to, organisations
 
-from .records import BASE, DISCIPLINES, HER, HL7, LOINC, NLK, NUMBER, concept, recorder
+from .records import ATC, BASE, DISCIPLINES, HER, HL7, LOINC, NLK, NUMBER, concept, recorder
 
 Tree = dict[str, Any]
 PATIENT = f"{BASE}/Patient/p1"
@@ -63,6 +63,40 @@ def test_what_the_guide_demands_and_nobody_knows_is_said_to_be_unknown() -> None
     assert ("_performedDateTime" in told, told["code"]) == (False, {"text": "x"})
     result = fit({"resourceType": "Observation", "status": "final", "code": concept(NLK, "NPU27300")})
     assert (result["_effectiveDateTime"], result["performer"]) == (unknown, [unknown])
+
+
+def allergy(*substances: Tree, **more: Any) -> Tree:
+    reactions = [{"substance": one, "manifestation": [{"text": "sjokk"}]} for one in substances]
+    return {
+        "resourceType": "AllergyIntolerance", "patient": dict(HER), "reaction": reactions or [{"manifestation": [{"text": "x"}]}],
+        "clinicalStatus": concept(f"{HL7}allergyintolerance-clinical", "active"),
+    } | more  # fmt: skip
+
+
+def test_an_allergy_without_a_code_is_named_by_what_was_reacted_to() -> None:
+    amoxicillin, penicillin = concept(ATC, "J01CA04", "Amoxicillin"), {"text": "Penicillin"}
+    assert fit(allergy(amoxicillin))["code"] == fit(allergy(amoxicillin, amoxicillin))["code"] == amoxicillin
+    assert fit(allergy(amoxicillin, penicillin))["code"]["text"] == "Amoxicillin, Penicillin"
+    assert fit(allergy(amoxicillin, code=penicillin))["code"] == penicillin
+    for made in (fit(allergy()), fit(allergy(amoxicillin, penicillin))):
+        assert made["code"]["coding"][0]["code"] == "unknown"
+
+
+def test_a_time_that_the_guides_do_not_take_is_told_in_one_that_they_do() -> None:
+    def result(**more: Any) -> Tree:
+        return fit({"resourceType": "Observation", "status": "final", "code": concept(NLK, "NPU27300")} | more)
+
+    def timed(**timing: Any) -> Tree:
+        return result(effectiveTiming=timing)
+
+    early, late = "2026-11-01T09:30:00+01:00", "2026-11-01T09:00:00Z"
+    assert result(effectiveInstant=late)["effectiveDateTime"] == late
+    assert timed(event=[late])["effectiveDateTime"] == late
+    assert timed(event=[late, early])["effectivePeriod"] == {"start": early, "end": late}
+    assert timed(event=[early], repeat={"boundsPeriod": {"start": "2026"}})["effectivePeriod"] == {"start": "2026"}
+    assert "_effectiveDateTime" in timed(code={"text": "ved behov"})
+    use = {"resourceType": "DeviceUseStatement", "status": "active", "subject": dict(HER), "device": {"display": "x"}}
+    assert fit(use | {"timingTiming": {"event": ["2019"]}})["timingDateTime"] == "2019"
 
 
 def test_a_result_has_the_category_of_r4_beside_its_own() -> None:

@@ -53,6 +53,16 @@ def test_what_an_allergy_does_is_told_in_words() -> None:
     assert "criticality: high; reaction: Anafylaksi" in told(tree, "en")
 
 
+def test_what_was_reacted_to_and_a_device_are_told_by_name_and_code() -> None:
+    tree = {"resourceType": "AllergyIntolerance", "reaction": [{"substance": concept(ATC, "J01CA04", "Amoksicillin")}]}
+    assert "<td>Amoksicillin</td><td>ATC J01CA04</td>" in told(tree)
+    assert "<td>Penicillin (Amoksicillin)</td><td>ATC J01CA04</td>" in told(tree | {"code": {"text": "Penicillin"}})
+    device = {"resourceType": "Device", "id": "d", "deviceName": [{"name": "Pacemaker Medtronic"}]}
+    use = {"resourceType": "DeviceUseStatement", "status": "active"}
+    assert "<td>Pacemaker Medtronic</td>" in told(use | {"contained": [device], "device": {"reference": "#d"}})
+    assert "<td>SN-77</td>" in told(use | {"device": {"identifier": {"value": "SN-77"}}})
+
+
 def test_that_nothing_is_known_is_told_by_whom_and_not_as_grave() -> None:
     tree = {
         "resourceType": "AllergyIntolerance", "code": concept("http://snomed.info/sct", "716186003", "Ingen kjent allergi"),

@@ -11,9 +11,18 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from kjerne.fhir.systems import canonical
+from kjerne.registries import devices
 from kjerne.registries.contents import VERIFICATION, content_of
 from kjerne.registries.kj_profiles import BASE
-from kjerne.registries.negatives import OF_A_PART, Negative, called, contradicts_itself, meant_by
+from kjerne.registries.negatives import (
+    OF_A_PART,
+    Negative,
+    called,
+    contradicts_itself,
+    meant_by,
+    substances,
+    with_substances,
+)
 from kjerne.registries.negatives import negative_of as said_none
 from kjerne.registries.recorders import Author, recorder_in, writer_in
 from kjerne.registries.standing import Standing, is_refuted, standing
@@ -63,6 +72,8 @@ class Version(NamedTuple):
     entry, say nothing then."""
     contradicts_itself: bool = False
     """A code says that nothing is known, and something else that there is something: a danger, called by that."""
+    substances: tuple[Coded, ...] = ()
+    """What was reacted to, where that is told beside the code: the name tells it too. Without a code these are `codes`."""
 
     @property
     def weighs_most(self) -> bool:
@@ -106,11 +117,15 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
     kinds = sorted(content_of(tree) - {VERIFICATION})
     concept = _concept(tree)
     codes, name, odd = tuple(_codings(concept)), _name(concept), False
+    reacted = tuple(substances(tree)) if tree["resourceType"] == "AllergyIntolerance" else ()
+    beside = tuple(dict.fromkeys(one for each in reacted for one in _codings(_object(each)) if one.code))
     if tree["resourceType"] != "Flag" and contradicts_itself(tree, concept):
         # Called by what it says that there is, with every code: a danger is never read as none.
         meant = [one for each in meant_by(tree, concept) for one in _codings(_object(each)) if one.code]
         codes, odd = tuple(dict.fromkeys((*meant, *codes))), True
         name = called(tree, concept).translate(_TURNING)
+    if reacted:
+        codes, name = codes or beside, with_substances(name, tree).translate(_TURNING)
     noted = (
         *(str(value) for value in _extensions(tree, "KjNote")),
         *(one.get("text", "") for one in _objects(tree.get("note"))),
@@ -124,6 +139,7 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
         _legible(writer_in(dict(tree))),
         next(iter(tree.get("category", ())), "") if tree["resourceType"] == "AllergyIntolerance" else "",
         reaction_of(tree), source_of(tree), negative_of(tree), odd,
+        tuple(one for one in beside if one[:2] not in {each[:2] for each in codes}),
     )  # fmt: skip
 
 
@@ -164,8 +180,9 @@ def _concept(tree: Tree) -> Tree:
     if tree["resourceType"] != "DeviceUseStatement":
         return _object(tree.get("code"))
     device = next((one for one in _objects(tree.get("contained")) if one.get("resourceType") == "Device"), {})
-    named = {"text": _object(tree.get("device")).get("display", "")}
-    return _object(device.get("type")) or named
+    kind = _object(device.get("type"))
+    name = devices.called(device) or devices.referred_to(tree.get("device"))
+    return kind if _name(kind) else kind | {"text": name}
 
 
 def _codings(concept: Tree) -> list[Coded]:

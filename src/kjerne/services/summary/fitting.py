@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
+from kjerne.fhir.dates import interval
 from kjerne.registries.naming import subject_element
+from kjerne.registries.negatives import substances, with_substances
 from kjerne.services.summary.choosing import CATEGORIES, SOUGHT
 from kjerne.services.summary.model import Tree
 
@@ -30,7 +32,8 @@ _TIMES: Final = {
     "Procedure": "performed",
 }
 """The element of a type by which IPS wants to know when."""
-_NAMED: Final = {"Condition": "code", "Procedure": "code"}
+_NAMED: Final = frozenset({"AllergyIntolerance", "Condition", "Procedure"})
+"""Types that the guides want a `code` of."""
 
 
 def unknown(reason: str = "unknown") -> dict[str, Any]:
@@ -54,7 +57,7 @@ def fitted(tree: Tree, patient: str, base: str) -> Tree:
     found = {key: _whole(value, base) if type(value) in _NESTED else value for key, value in found.items()}
     _date(found, name)
     if name in _NAMED and "code" not in found:
-        found["code"] = _unnamed(found)
+        found["code"] = _reacted_to(found) or _unnamed(found)
     if name == "Observation":
         _observed(found)
     return found
@@ -82,15 +85,42 @@ def _whole(value: Any, base: str) -> Any:
 
 def _date(tree: Tree, name: str) -> None:
     element = _TIMES.get(name)
+    if element and f"{element}Instant" in tree:
+        tree[f"{element}DateTime"] = tree.pop(f"{element}Instant")  # an instant is a dateTime in the same letters
+    if element and f"{element}Timing" in tree:
+        tree |= _timed(element, tree.pop(f"{element}Timing"))
     if element and not any(key.startswith((element, f"_{element}")) for key in tree):
         tree[f"_{element}DateTime"] = unknown()
 
 
+def _timed(element: str, timing: Any) -> Tree:
+    """Of a Timing, which the guides do not take, from when to when it is; its first and last moments where it tells those."""
+    bounds = next((one["boundsPeriod"] for one in objects(timing.get("repeat")) if "boundsPeriod" in one), None)
+    if bounds:
+        return {f"{element}Period": bounds}
+    moments = sorted((one for one in timing.get("event", ()) if isinstance(one, str)), key=interval)
+    if len(moments) > 1:
+        return {f"{element}Period": {"start": moments[0], "end": moments[-1]}}
+    return {f"{element}DateTime": moments[0]} if moments else {}
+
+
+def _reacted_to(tree: Tree) -> Tree | None:
+    """What an allergy without a code names as reacted to: as it stands there, or the names of several in words."""
+    named_ = [one for one in substances(tree) if isinstance(one, dict)]
+    if named_ and all(one == named_[0] for one in named_):
+        return dict(named_[0])
+    words = with_substances("", tree)
+    return _unknown_code() | {"text": words} if words else None
+
+
 def _unnamed(tree: Tree) -> Tree:
     """A code for what is told by its category alone."""
-    concept: Tree = {"coding": [{"system": REASONS, "code": "unknown", "display": "Unknown"}]}
     category = named(tree.get("category"))
-    return concept | ({"text": category} if category else {})
+    return _unknown_code() | ({"text": category} if category else {})
+
+
+def _unknown_code() -> Tree:
+    return {"coding": [{"system": REASONS, "code": "unknown", "display": "Unknown"}]}
 
 
 def _observed(tree: Tree) -> None:

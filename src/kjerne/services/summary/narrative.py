@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
 from kjerne.fhir.system_labels import label_of
+from kjerne.registries import devices
+from kjerne.registries.negatives import substances, with_substances
 from kjerne.registries.summary_words import said as in_words
 from kjerne.registries.summary_words import say
 from kjerne.services.summary.choosing import (
@@ -86,16 +88,19 @@ def _negatives(section: Section, language: str) -> Iterator[str]:
         told = recorded(one) if stated(one) else None
         if told:
             yield say(
-                language, "negative.recorded", what=_name(one, list(_concepts(one, {}))), who=told[0], date=told[1][:10]
+                language,
+                "negative.recorded",
+                what=_name(one, list(_concepts(one, {})), {}),
+                who=told[0],
+                date=told[1][:10],
             )
 
 
 def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
     concepts = list(_concepts(tree, around))
-    if is_odd(tree):
-        concepts += [one["substance"] for one in objects(tree.get("reaction")) if one.get("substance")]
+    concepts += substances(tree)
     cells = (
-        name_beside(tree) or _name(tree, concepts),
+        with_substances(name_beside(tree) or _name(tree, list(_concepts(tree, around)), around), tree),
         ", ".join(_codes(concepts)),
         "; ".join(_details(tree, language)),
         _date(tree),
@@ -122,7 +127,7 @@ def _led_to(tree: Tree, place: str, around: Mapping[str, Tree]) -> Tree:
     return around.get(place, {})
 
 
-def _name(tree: Tree, concepts: Sequence[Any]) -> str:
+def _name(tree: Tree, concepts: Sequence[Any], around: Mapping[str, Tree]) -> str:
     for concept in concepts:
         if text := named(concept):
             return text
@@ -130,8 +135,10 @@ def _name(tree: Tree, concepts: Sequence[Any]) -> str:
         if text := said(tree.get(key)):
             return text
     for key in _LEADING:
-        if text := next((said(one.get("display")) for one in objects(tree.get(key))), ""):
-            return text
+        for one in objects(tree.get(key)):
+            held = _led_to(tree, said(one.get("reference")), around)
+            if text := devices.called(held) or devices.referred_to(one):
+                return text
     return next((code for concept in concepts for _, code, _ in codings(concept)), "")
 
 

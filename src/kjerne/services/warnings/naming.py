@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
-from kjerne.registries.negatives import called, negative_of
+from kjerne.registries import devices
+from kjerne.registries.negatives import called, negative_of, with_substances
 
 Tree = Mapping[str, Any]
 ALLERGY: Final = "AllergyIntolerance"
@@ -20,8 +21,7 @@ def is_nothing(tree: Tree) -> bool:
 def name_of(tree: Tree) -> str:
     """What an entry is called: in its own words, by its device, by its category; else its type."""
     return (
-        called(tree, tree.get("code"))
-        or named(tree.get("code"))
+        with_substances(called(tree, tree.get("code")) or named(tree.get("code")), tree)
         or _device(tree)
         or named(tree.get("category"))
         or _code(tree)
@@ -34,13 +34,10 @@ def _device(tree: Tree) -> str:
     reference = next(objects(tree.get("device")), {})
     address = said(reference.get("reference"))
     for one in objects(tree.get("contained")):
-        if one.get("resourceType") == "Device" and (address[:1] != "#" or address == f"#{one.get('id')}"):
-            given = (said(each.get("name")) for each in objects(one.get("deviceName")))
-            text = named(one.get("type")) or next((each for each in given if each.strip()), "")
-            if text := text or said(one.get("modelNumber")) or _code({"code": one.get("type")}):
-                return text
-    text = said(reference.get("display"))
-    return text if text.strip() else ""
+        is_it = one.get("resourceType") == "Device" and (address[:1] != "#" or address == f"#{one.get('id')}")
+        if is_it and (text := devices.called(one)):
+            return text
+    return devices.referred_to(reference)
 
 
 def _code(tree: Tree) -> str:

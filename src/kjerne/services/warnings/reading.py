@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.fhir.cds_hooks import codings, led_to, named, objects, said
 from kjerne.fhir.systems import canonical
-from kjerne.registries.negatives import contradicts_itself, meant_by
+from kjerne.registries.negatives import called, contradicts_itself, meant_by, with_substances
 from kjerne.registries.standing import standing
 
 Tree = Mapping[str, Any]
@@ -108,7 +108,7 @@ def allergy(id_: str, tree: Tree, now: datetime) -> Allergy | None:
     of_registers = any(code.system in OF_REGISTERS for one in parts for code in one.codes)
     return Allergy(
         id_,
-        next((text for one in concepts if (text := named(one))), ""),
+        with_substances(called(tree, tree.get("code")) or named(tree.get("code")), tree),
         parts,
         is_confirmed="confirmed" in verified,
         is_weighty=tree.get("criticality") == "high",
