@@ -228,7 +228,7 @@ async def test_a_submission_that_is_wrong_is_refused_and_nothing_of_it_is_kept(
 
 async def test_a_patient_without_a_valid_number_is_unknown(source: Standing) -> None:
     wrong = replace(PATIENT, number="17855599121")
-    sent = one(patient=wrong)
+    sent = one(patient=wrong, source_patient=wrong)
     response = await source.provide(replace(sent, sent=replace(sent.sent, patient=wrong)), TEXT)
     assert codes(response) == ["XDSUnknownPatientId"]
 

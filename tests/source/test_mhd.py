@@ -143,6 +143,12 @@ def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]
         ),
         (spoil("DocumentReference", "relatesTo", value=[{"code": "x"}]), "XDSRegistryMetadataError"),
         (spoil("List", "extension", value=[]), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "context", "sourcePatientInfo", value={"reference": "#1"}), "XDSRegistryMetadataError"),
+        (
+            spoil("DocumentReference", "context", "sourcePatientInfo", value={
+                "identifier": {"system": f"urn:oid:{PATIENT.authority}", "value": "15887099829"}}),
+            "XDSPatientIdDoesNotMatch",
+        ),
     ],
 )  # fmt: skip
 async def test_a_bundle_that_is_wrong_is_refused_with_its_code_and_nothing_of_it_is_kept(

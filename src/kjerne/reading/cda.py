@@ -35,7 +35,7 @@ _BASE64: Final = "B64"
 
 
 class Read:
-    """One document, part by part. Whom it names as its patient is put down in the room."""
+    """One document, part by part."""
 
     def __init__(self, root: etree._Element, room: Room) -> None:
         self._root = root
@@ -46,10 +46,6 @@ class Read:
         self._media: dict[str, etree._Element] = {}
         for one in root.iter(f"{{{NAMESPACE}}}observationMedia", f"{{{NAMESPACE}}}regionOfInterest"):
             self._media.setdefault(one.get("ID", ""), one)
-        room.named += [
-            (one.get("root", ""), one.get("extension", ""))
-            for one in root.iterfind("{*}recordTarget/{*}patientRole/{*}id")
-        ]
 
     def title(self) -> str:
         found = self._first("title")

@@ -8,7 +8,6 @@ in it is shown by its own. A laboratory's results become a table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from lxml import etree
@@ -51,7 +50,6 @@ _ABOUT_MESSAGE: Final = frozenset(
     "ServProvId DocumentConnection".split()
 )  # fmt: skip
 _TYPE_OF: Final = {"TypeId": ("Id",), "TypeOffId": ("OffId",)}
-_NATIONAL: Final = frozenset({"", "FNR", "DNR", "FHN"})
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d\S{0,20})?", re.ASCII)
 _COLUMNS: Final = (
     ("Investigation", frozenset({"Investigation"})),
@@ -73,7 +71,7 @@ def is_message(root: etree._Element) -> bool:
 
 
 class Read:
-    """One message, part by part. Whom it names as its patient is put down in the room."""
+    """One message, part by part."""
 
     def __init__(self, root: etree._Element, room: Room) -> None:
         self._root = root
@@ -83,8 +81,6 @@ class Read:
         self._about = [[part for part in one if name(part) in _ABOUT] for one in self._patients]
         self._outer = [one for one in root.iter() if name(one) in _ABOUT_MESSAGE and _stands_outside(one, root)]
         self._apart = {*self._outer, *(part for parts in self._about for part in parts)}
-        for one in self._patients:
-            room.named += _numbers(one)
 
     def title(self) -> str:
         """What the message calls itself, else what its namespace does."""
@@ -276,16 +272,6 @@ def _kind_of(number: etree._Element) -> tuple[Code, ...]:
     if after is None or not _is_kind_of(after, number):
         return ()
     return (Code(after.get("S", ""), after.get("V", ""), after.get("DN", "")),)
-
-
-def _numbers(patient: etree._Element) -> Iterator[tuple[str, str]]:
-    """The numbers by which a message names its patient, of kinds that may be national (8116, 8268)."""
-    named = [(patient.find("{*}OffId"), patient.find("{*}TypeOffId"))]
-    named += [(one.find("{*}Id"), one.find("{*}TypeId")) for one in patient.iterfind("{*}Ident")]
-    named += [(one.find("{*}Id"), one.find("{*}Type")) for one in patient.iterfind("{*}AdditionalId")]
-    for number, kind in named:
-        if number is not None and (kind.get("V", "") if kind is not None else "") in _NATIONAL:
-            yield "", text_of(number) or number.get("V", "")
 
 
 def _bare(blocks: tuple[Block, ...]) -> tuple[Block, ...]:

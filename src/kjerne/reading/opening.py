@@ -8,8 +8,7 @@ from typing import Final
 from lxml import etree
 
 from kjerne.errors import Refusal
-from kjerne.reading import cda, content, kinds, kith
-from kjerne.reading.about import national
+from kjerne.reading import cda, content, kinds, kith, people
 from kjerne.reading.room import Room
 from kjerne.reading.view import Block, File, Key, Note, Section, Unreadable, View
 
@@ -59,7 +58,7 @@ def _of_xml(raw: bytes, parse: Parse, notes: tuple[Note, ...]) -> View:
     notes = (*notes, *document.notes(), *((Note("note.cut"),) if room.is_cut else ()))
     return View(
         kind, File(raw, kinds.XML), blocks, document.title(), document.date(), document.lead(), about, rest, notes,
-        room.shelf.files, national(room.named),
+        room.shelf.files, people.named(root, parse),
     )  # fmt: skip
 
 

@@ -28,8 +28,6 @@ class Room:
         self.within = within
         self.left = ELEMENTS_LIMIT
         self.footnotes = 0
-        self.named = list[tuple[str, str]]()
-        """Whom it names as its patient: system or OID, and number."""
 
     def takes(self) -> bool:
         """Whether one more element is shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +17,15 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
-from kjerne.source import law, mhd, rows, scanning, submitting
+from kjerne.source import law, media, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered
 from kjerne.source.law import Denied, Sight
 from kjerne.source.rows import Held, Noted, Stored
 from kjerne.store.pool import Connection, Pool
-from kjerne.wire import mtom, soap
-from kjerne.wire.mtom import Part
+from kjerne.wire import mtom, soap, xml
+from kjerne.wire.mtom import FIRST_BYTES, Part
 from kjerne.wire.saml import Assertions
 from kjerne.wire.soap import Message
 from kjerne.xds import messages, names, queries
@@ -291,6 +292,10 @@ class Source:
                 else:
                     wanted = Wanted(one.document, self.configured.repository, self.configured.home)
                     given.append((wanted, stored.entry.mime_type, descriptor))
+                    if await asyncio.to_thread(_names_another, descriptor, stored):
+                        os.close(given.pop()[2])
+                        says = "The document names another patient than its metadata."
+                        errors.append(RegistryError("XDSPatientIdDoesNotMatch", says, one.document))
         return errors
 
     def _misplaced(self, action: str, one: Wanted) -> RegistryError | None:
@@ -358,6 +363,18 @@ async def _hold_new(conn: Connection, sent: SubmissionSet, documents: Sequence[S
             says = "Another document has this uniqueId."
             raise Rejected(RegistryError("XDSNonIdenticalHash", says, unique))
         raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "It is here already.", unique))
+
+
+def _names_another(descriptor: int, stored: Stored) -> bool:
+    """Whether a document that was taken before this was looked for is about somebody else: what is known later holds too."""
+    first = os.pread(descriptor, FIRST_BYTES, 0)
+    if stored.size_bytes > xml.LIMIT_BYTES or not media.is_xml(first):
+        return False
+    try:
+        media.hold_patient(os.pread(descriptor, stored.size_bytes, 0), "", stored.entry.patient, "")
+    except Rejected:
+        return True
+    return False
 
 
 def _no_document(one: Wanted) -> RegistryError:

@@ -1,28 +1,23 @@
 """Which documents are taken, and that they are what they say they are: by how the bytes begin, and whom they are about.
 
 Only types that a reader can be shown are taken (the national allow-list). An XML document is opened under the door that all
-XML goes through; where it names a patient by a national number it must be the one that its metadata name.
+XML goes through; where it, or what lies within it, names a patient by a national number it must be the one of its metadata.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from lxml import etree
-
 from kjerne.errors import Refusal
+from kjerne.reading import kinds, people
+from kjerne.reading.about import compared
 from kjerne.wire import xml
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 
 XML_TYPES: Final = frozenset({"application/xml", "text/xml"})
 _BOM: Final = b"\xef\xbb\xbf"
-_CDA: Final = "{urn:hl7-org:v3}"
-_PERSONS: Final = frozenset(f"2.16.578.1.12.4.1.4.{kind}" for kind in "123")
-_KINDS: Final[Mapping[str, str]] = {
-    "FNR": "2.16.578.1.12.4.1.4.1", "DNR": "2.16.578.1.12.4.1.4.2", "FHN": "2.16.578.1.12.4.1.4.3",
-}  # fmt: skip
 
 
 def _is_text(first: bytes) -> bool:
@@ -61,30 +56,27 @@ def hold(media_type: str, first: bytes, where: str) -> None:
         raise _rejected("The document is not of the type that its metadata name, or it is empty.", where)
 
 
-def hold_patient(raw: bytes, patient: CX, where: str) -> None:
-    """`Rejected` where an XML document cannot be opened, or names another patient than its metadata."""
+def hold_patient(raw: bytes, media_type: str, patient: CX, where: str) -> None:
+    """`Rejected` where an XML document cannot be opened, or names another patient than its metadata. A text that is XML is
+    shown as what it is, so it is asked too."""
     try:
         root = xml.parse(raw)
     except Refusal as refusal:
+        if media_type not in XML_TYPES:
+            return  # a text that begins like XML
         raise _rejected(f"The document cannot be opened. {refusal.says}", where) from refusal
-    named = set(_named(root))
-    if named and named != {patient}:
-        raise Rejected(
-            RegistryError("XDSPatientIdDoesNotMatch", "The document names another patient than its metadata.", where)
-        )
+    try:
+        about = compared(people.named(root, xml.parse), {patient.number})
+    except Refusal as refusal:
+        raise _rejected(refusal.says, where) from refusal
+    if about == "another":
+        says = "The document names another patient than its metadata."
+        raise Rejected(RegistryError("XDSPatientIdDoesNotMatch", says, where))
 
 
-def _named(root: etree._Element) -> Iterator[CX]:
-    """The national numbers by which a CDA document or a KITH message names its patient."""
-    for one in root.iterfind(f"{_CDA}recordTarget/{_CDA}patientRole/{_CDA}id"):
-        if one.get("root") in _PERSONS and one.get("extension"):
-            yield CX(one.get("extension", "").strip(), one.get("root", ""))
-    for patient in root.iter("{*}Patient"):
-        places = [(patient, "OffId", "TypeOffId"), *((one, "Id", "TypeId") for one in patient.iterfind("{*}Ident"))]
-        for place, name, type_name in places:
-            number, kind = (place.findtext(f"{{*}}{name}") or "").strip(), place.find(f"{{*}}{type_name}")
-            if number and kind is not None and kind.get("V") in _KINDS:
-                yield CX(number, _KINDS[kind.get("V", "")])
+def is_xml(first: bytes) -> bool:
+    """Whether bytes that begin so are shown as XML, whatever their sender calls them."""
+    return kinds.kind_of(first) == kinds.XML
 
 
 def _rejected(says: str, where: str) -> Rejected:

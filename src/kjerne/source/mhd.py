@@ -16,6 +16,7 @@ import msgspec
 
 from kjerne.fhir.dates import interval
 from kjerne.fhir.primitives import UNFIT
+from kjerne.reading.about import compared, national
 from kjerne.wire import json
 from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
@@ -86,6 +87,7 @@ class _Context(msgspec.Struct, frozen=True):
     period: _Period = _Period()
     facility: _Concept = msgspec.field(default=_Concept(), name="facilityType")
     setting: _Concept = msgspec.field(default=_Concept(), name="practiceSetting")
+    source_patient: _Reference = msgspec.field(default=_Reference(), name="sourcePatientInfo")
 
 
 class _Relation(msgspec.Struct, frozen=True):
@@ -216,6 +218,7 @@ def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -
     if said.status != "current" or len(said.content) != 1:
         raise _wrong("A document is current, and has one content.", "DocumentReference.content")
     content, patient = said.content[0], _patient(said.subject, by_url)
+    _hold_source_patient(said, patient[0], by_url)
     attachment = content.attachment
     born = f"PID-7|{_time(patient[1], 'Patient.birthDate')}" if patient[1] else ""
     return DocumentEntry(
@@ -268,6 +271,18 @@ def _patient(subject: _Reference, by_url: Mapping[str, Mapping[str, Any]]) -> tu
     if len({(bare(one.system), one.value) for one in numbers}) != 1:
         raise _wrong("The subject is one patient, in the Bundle or by identifier, with a national number.", "subject")
     return CX(numbers[0].value, bare(numbers[0].system)), said.born
+
+
+def _hold_source_patient(said: _Document, patient: CX, by_url: Mapping[str, Mapping[str, Any]]) -> None:
+    """`Rejected` where what its source calls the patient leads nowhere, or is another by a national number."""
+    place, where = said.context.source_patient, "DocumentReference.context.sourcePatientInfo"
+    contained = {f"#{one.get('id')}": one for one in said.contained}
+    found = by_url.get(place.reference) or contained.get(place.reference) or {}
+    if place.reference and found.get("resourceType") != "Patient":
+        raise _wrong("It leads to no Patient of the Bundle.", where)
+    named = [place.identifier, *(_read(found, _Patient, "Patient").identifier if found else ())]
+    if compared(national((one.system, one.value) for one in named), {patient.number}) == "another":
+        raise Rejected(RegistryError("XDSPatientIdDoesNotMatch", "It is another patient than the subject.", where))
 
 
 def _actors(contained: Sequence[Mapping[str, Any]]) -> dict[str, _Actor]:

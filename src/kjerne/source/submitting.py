@@ -7,12 +7,13 @@ that are here already is asked in the transaction that keeps it (`joined`, `chan
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from kjerne.errors import Refusal
+from kjerne.reading.about import compared, national
 from kjerne.registries import identifiers
 from kjerne.source import law, media
 from kjerne.source.files import Content, beginning, told, whole
@@ -164,7 +165,30 @@ def _form(sent: Submission) -> Iterator[RegistryError]:
         yield from _entry(entry)
 
 
+def _others(entry: DocumentEntry) -> Iterator[str]:
+    """Where the metadata name the patient once more, and by another's national number."""
+    source = entry.source_patient
+    if source is not None and _is_anothers([(source.authority, source.number)], entry.patient):
+        yield "sourcePatientId"
+    for one in entry.source_patient_info:
+        name, _, text = one.partition("|")
+        # A repetition of PID-3 is a CX: number, two components of no use here, and who gives the number.
+        parts = [[*each.split("^"), "", "", ""] for each in text.split("~")] if name == "PID-3" else []
+        if _is_anothers(((each[3].partition("&")[2].partition("&")[0], each[0]) for each in parts), entry.patient):
+            yield "sourcePatientInfo"
+
+
+def _is_anothers(named: Iterable[tuple[str, str]], patient: CX) -> bool:
+    try:
+        return compared(national(named), {patient.number}) == "another"
+    except Refusal:
+        return True  # more people than anybody is
+
+
 def _entry(entry: DocumentEntry) -> Iterator[RegistryError]:
+    for where in _others(entry):
+        says = "The metadata name another patient than patientId."
+        yield RegistryError("XDSPatientIdDoesNotMatch", says, f"{entry.id} {where}")
     for attribute, name in _NEEDED.items():
         if not getattr(entry, attribute):
             yield _metadata("It is missing.", f"{entry.id} {name}")
@@ -199,8 +223,8 @@ def _here(entry: DocumentEntry, content: Content, repository: str) -> Stored:
         raise _one("XDSUnknownRepositoryId", "The document is sent to another repository.", entry.id)
     size_bytes, sha256, sha1 = told(content)
     media.hold(entry.mime_type, beginning(content), entry.id)
-    if entry.mime_type in media.XML_TYPES:
-        media.hold_patient(whole(content), entry.patient, entry.id)
+    if entry.mime_type in media.XML_TYPES or media.is_xml(beginning(content)):
+        media.hold_patient(whole(content), entry.mime_type, entry.patient, entry.id)
     if entry.size_bytes not in (None, size_bytes):
         raise _one("XDSRepositoryMetadataError", "The size in the metadata is not the document's.", entry.id)
     if entry.hash not in ("", sha1.hex()):
