@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kjerne.reading.rtf import DEPTH, Read, read
-from kjerne.reading.view import Block, Cell, Footnote, Paragraph, Span, Table, Unreadable
+from kjerne.reading.view import Block, Cell, Footnote, Note, Paragraph, Span, Table, Unreadable
 from reading.papers import picture, rtf
 
 
@@ -50,6 +50,90 @@ def test_what_is_written_is_said(body: str, says: list[str]) -> None:
     assert said(body) == says
 
 
+SYMBOLS = (
+    r"{\fonttbl{\f0\fswiss Arial;}{\f5\froman\fcharset2{\*\panose 05}Symbol{\*\falt Arial};}{\f6\fcharset2 Wingdings;}"
+)
+SYMBOLS += r"{\f7\fcharset2 Snefnugg;}{\f8\ftech Symbol;}{\f9\fcharset77 Monaco;}{\f10\fcharset99 Ukjent;}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (r"Levaxin 50 {\f5 m}g, GFR {\f5\'b3} 60, Hb {\f5\'a3} 8, {\f8 D}T", "Levaxin 50 µg, GFR ≥ 60, Hb ≤ 8, ΔT"),
+        (r"5 {\f5\u-3987\'6d}g {\f5\u109?}g {\f5\u956?}g", "5 µg µg μg"),
+        (r"{\f6\'fe} ja {\f6 o} nei {\f6\u-3844?}", "☑ ja ☐ nei ✓"),
+        (r"{\pntext\f5\'b7\tab}{\f5 m\plain m}", "•\tµm"),
+        (r"{\field{\*\fldinst SYMBOL 163 \\f Symbol \\s 10}{\fldrslt\f5 }}5", "≤5"),
+        (r'{\field{\*\fldinst {SYMBOL }{109 \\f "Symbol"}}}g{\field{\*\fldinst SYMBOL 229}{\fldrslt}}', "µgå"),
+        (r"{\field{\*\fldinst SYMBOL 163 \\f Symbol}{\fldrslt \u8804?}}5", "≤5"),
+        (r"{\field{\*\fldinst EQ \\F(1;2)}{\fldrslt}} tablett{\field{\*\fldinst PAGE}}", "1/2 tablett"),
+        (r"{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres1{\*\ffname A}}}}{\fldrslt}} ja", "☒ ja"),
+        (r"{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres25\ffdefres0}}}{\fldrslt}} nei", "☐ nei"),
+        (r"{\f9\'8a}{\*\do\dptxbx{\dptxbxtext boks}}", "äboks"),
+    ],
+)
+def test_a_sign_of_a_font_of_drawings_is_what_its_author_saw(body: str, says: str) -> None:
+    found = read(rtf(SYMBOLS + body))
+    assert (list(lines(found.blocks)), found.notes) == ([says], ())
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (r"a{\f7 m}{\f6 A}{\f5\'ff}", "a\ufffd\ufffd\ufffd"),
+        (r"{\f0\u-3987?}g", "\ufffdg"),
+        (r"{\f10\'e5}", "\ufffd"),
+        (r"{\field{\*\fldinst EQ \\B(1;2)}{\fldrslt}}", "\ufffd"),
+        (r"{\field{\*\fldinst SYMBOL 77 \\f Snefnugg}{\fldrslt}}", "\ufffd"),
+        (r"{\field{\*\fldinst FORMDROPDOWN {\*\formfield{\ffres1{\*\ffl A}{\*\ffl B}}}}{\fldrslt }}", "\ufffd"),
+        (r"{\field{\*\fldinst FORMCHECKBOX}{\fldrslt}}{\field{\*\fldinst MERGEFIELD Dose}}", "\ufffd\ufffd"),
+        (r"{\mmath{\*\moMathPara{\*\moMath{\mr 1/2}}}}a", "\ufffda"),
+        (r"\u-10179?a", "\ufffda"),
+    ],
+)
+def test_a_sign_that_cannot_be_told_is_shown_as_lost_and_with_a_note(body: str, says: str) -> None:
+    found = read(rtf(SYMBOLS + body))
+    assert (list(lines(found.blocks)), found.notes) == ([says], (Note("note.lost-letters"),))
+
+
+def test_no_letter_of_a_font_of_drawings_stands_as_the_letter_whose_place_it_has() -> None:
+    places = [*range(0xA0, 0x100), *(ord(one) for one in "ABCDmnopLSW")]
+    for place in places:
+        (block,) = read(rtf(SYMBOLS + rf"{{\f5 x\'{place:02x}}}")).blocks
+        assert isinstance(block, Paragraph)
+        sign = block.spans[0].text[1]
+        assert sign != bytes([place]).decode("cp1252") or sign in "°±®¬©", hex(place)
+
+
+def test_raised_letters_are_a_power() -> None:
+    (block,) = read(rtf(r"10{\up6 9}/L {\dn4 2}{\up6 a\up0 b}")).blocks
+    sup, sub = frozenset({"sup"}), frozenset({"sub"})
+    assert block == Paragraph((
+        Span("10"), Span("9", sup), Span("/L "), Span("2", sub), Span("a", sup), Span("b")
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (rb"{\rtf1\deff0{\fonttbl{\f0\fcharset238 Arial CE;}}\'b9\'e6}", "ąć"),
+        (rb"{\rtf1\deff0{\fonttbl{\f0 A;}{\f1\fcharset204 C;}}\f1\'c0\plain\'e6}", "Аæ"),
+        (rb"{\rtf1{\fonttbl\f0\fcharset204 C;\f1\fcharset2 Symbol;}\'e6{\f0\'c0}{\f1 m}}", "æАµ"),
+        (rb"{\rtf1{\fonttbl{\f0\cpg1251 C;}{\f1\cpg42 Symbol;}}{\f0\'c0}{\f1 m}}", "Аµ"),
+    ],
+)
+def test_text_is_in_the_page_of_its_font_and_before_any_in_that_of_the_default_one(raw: bytes, says: str) -> None:
+    assert list(lines(read(raw).blocks)) == [says]
+
+
+def test_a_picture_of_a_shape_is_shown_and_what_is_told_of_one_is_no_part_of_it() -> None:
+    png = picture("PNG")
+    told = r"{\*\picprop{\sp{\sn shapeType}{\sv 75}}}\pngblip{\*\blipuid 0102}" + png.hex()
+    shape = r"{\shp{\*\shpinst{\sp{\sn pib}{\sv {\pict" + told + "}}}}}"
+    assert read(rtf(r"{\pict" + told + "}" + shape)) == ((), (), (png, png))
+    assert [one.key for one in read(rtf(r"{\sp{\sv{\pict\wmetafile8 01}}}")).notes] == ["note.picture-unshown"]
+
+
 def test_marks_of_letters_hold_until_their_group_ends() -> None:
     (block,) = read(rtf(r"en {\b fet \i skr\'e5\i0 } og \ul strek\ulnone{\super 2}")).blocks
     assert block == Paragraph((
@@ -87,7 +171,8 @@ def test_groups_that_lie_too_deep_are_refused() -> None:
 
 WORDS = (
     "{ } \\par_ \\cell_ \\row_ \\intbl_ \\pard_ \\b_ \\* \\pict \\pngblip_ \\u-9_ \\'e5 \\bin9_ \\footnote_ \\header_ a \\f1_ "
-    "\\uc9_ \\ \\v_ 00 \\ansicpg0_ \\fonttbl_ \\fcharset128_"
+    "\\uc9_ \\ \\v_ 00 \\ansicpg0_ \\fonttbl_ \\fcharset128_ \\fcharset2_ "
+    "\\field_ \\fldinst_ \\fldrslt_ \\deff1_ \\up_ \\sp_ \\ffres1_ FORMCHECKBOX Symbol;"
 )
 
 
