@@ -31,6 +31,7 @@ from kjerne.reading.view import (
     Table,
     View,
 )
+from kjerne.reading.words import LANGUAGES, said
 from kjerne.wire import xml
 from reading.cda_papers import NUMBER, cda, section
 from reading.papers import PDF, picture, said_in
@@ -172,6 +173,64 @@ def test_an_entry_says_what_turns_its_meaning_and_every_code() -> None:
     assert (found["cda.effectiveTime"].text, found["cda.effectiveTime"].is_time) == ("2026-03-01 – ", True)
     assert found["cda.value"].text == "4.5 mmol/L"
     assert found["cda.typeCode"].text == Key("relation.MFST")
+
+
+@pytest.mark.parametrize("denied", ["true", "1", " true ", "TRUE"])
+def test_what_is_denied_is_told_however_it_is_written(denied: str) -> None:
+    entry = (
+        '<entry><observation negationInd="{}"><code code="1" displayName="Penicillinallergi"/></observation></entry>'
+    )
+    found = {one.path[-1]: one.text for one in rows(told("", entry.format(denied)))}
+    assert found["cda.negationInd"] == Key("cda.true")
+    assert "cda.negationInd" not in {one.path[-1] for one in rows(told("", entry.format("false")))}
+    (unclear,) = [one for one in rows(told("", entry.format("nei"))) if one.path[-1] == "cda.negationInd"]
+    assert unclear.text == "nei"
+
+
+def test_a_relation_that_is_turned_round_is_told_the_other_way() -> None:
+    def of(kind: str, inverted: str) -> list[tuple[str, str]]:
+        entry = f"""<entry><act><code code="1"/><entryRelationship typeCode="{kind}" inversionInd="{inverted}"><observation>
+<code code="2"/></observation></entryRelationship></act></entry>"""
+        found = rows(told("", entry))
+        return [(one.path[-1], one.text) for one in found if one.path[-1] in ("cda.typeCode", "cda.inversionInd")]
+
+    assert of("CAUS", "false") == [("cda.typeCode", Key("relation.CAUS"))]
+    assert of("CAUS", "1") == of("CAUS", "true") == [("cda.typeCode", Key("inverse.CAUS"))]
+    assert of("COMP", "true") == [("cda.inversionInd", Key("cda.true"))]
+    assert of("CAUS", "x") == [("cda.typeCode", Key("relation.CAUS")), ("cda.inversionInd", "x")]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ('<value value="5" unit="mg"><translation value="0.005" code="g" displayName="gram"/></value>', "0.005 gram"),
+        ('<value xsi:type="MO" value="99" currency="NOK"/>', "99 NOK"),
+        ('<value xsi:type="IVL_PQ"><low value="5" unit="mg" inclusive="false"/></value>', "> 5 mg –"),
+        ('<value xsi:type="IVL_PQ"><high value="5" inclusive="false"/></value>', "– < 5"),
+        ('<value><low value="5" inclusive="false"/><x a="b">c</x></value>', "> 5"),
+        ('<effectiveTime operator="E" value="20260105"/>', Key("operator.E")),
+        ('<effectiveTime operator="A"><period value="6" unit="h"/></effectiveTime>', Key("operator.A")),
+        ('<effectiveTime institutionSpecified="true"><period value="8" unit="h"/></effectiveTime>', Key("cda.true")),
+        ('<effectiveTime alignment="DW"><phase><low value="20260103"/></phase></effectiveTime>', "DW"),
+        ('<effectiveTime alignment="DW"><phase><low value="20260103"/></phase></effectiveTime>', "2026-01-03 –"),
+        ('<effectiveTime value="20260131" nullFlavor="UNK"/>', Key("null.UNK")),
+        ('<value code="1"><qualifier inverted="true"><value code="L"/></qualifier></value>', Key("cda.true")),
+    ],
+)
+def test_what_bounds_or_binds_a_value_is_told(value: str, says: str) -> None:
+    blocks = told("", f"<entry><observation><code code='c'/>{value}</observation></entry>")
+    found = list(rows(blocks))
+    found += rows([block for one in found for block in one.blocks])
+    assert says in [one.text.strip() if not isinstance(one.text, Key) else one.text for one in found]
+
+
+def test_each_word_for_what_turns_a_meaning_is_there_in_each_language() -> None:
+    keys = [f"inverse.{one}" for one in "CAUS MFST RSON GEVL SPRT SAS XCRPT SUBJ".split()]
+    keys += [f"operator.{one}" for one in "AEHMP"]
+    keys += [
+        f"cda.{one}" for one in "inversionInd uncertaintyInd inverted institutionSpecified operator alignment".split()
+    ]
+    assert all(said(language, one, "") for one in keys for language in LANGUAGES)
 
 
 def body(content: str, attributes: str) -> View:

@@ -28,6 +28,8 @@ _INLINE: Final = frozenset(
 _PASSED: Final = frozenset({"templateId", "typeId", "realmCode", "contextConductionInd", "seperatableInd"})
 _MOODS: Final = frozenset({"", "EVN", "DEF"})
 _RELATIONS: Final = frozenset({"CAUS", "MFST", "RSON", "GEVL", "SPRT", "SAS", "XCRPT"})
+_INVERSES: Final = _RELATIONS | {"SUBJ"}
+_OWN: Final = ("value", "unit", "currency", "extension", "root")
 _REPLACES: Final = frozenset({"RPLC", "APND", "XFRM"})
 _OF_SECTION: Final = frozenset({"title", "text", "component", "entry", "code"})
 _NAME: Final = Key("cda.name")
@@ -163,14 +165,22 @@ def _told_of_group(element: etree._Element) -> tuple[Field, ...]:
     found = list[Field]()
     if cda_values.is_coded(element):
         found.append(cda_values.coded(element)._replace(path=(Key("cda.code"),)))
-    if own := " ".join(filter(None, (element.get(one) for one in ("value", "unit", "extension", "root")))):
+    if own := " ".join(filter(None, (element.get(one) for one in _OWN))):
         found.append(Field((), own))
-    if element.get("negationInd") == "true":
-        found.append(Field((Key("cda.negationInd"),), Key("cda.true")))
+    found += cda_values.turned(element)
     if element.get("moodCode", "") not in _MOODS:
         found.append(Field((Key("cda.moodCode"),), Key(f"mood.{element.get('moodCode')}")))
-    if element.get("typeCode", "") in _RELATIONS and name(element) == "entryRelationship":
-        found.append(Field((Key("cda.typeCode"),), Key(f"relation.{element.get('typeCode')}")))
-    if why := element.get("nullFlavor"):
+    if name(element) == "entryRelationship":
+        found += _relation(element)
+    if (why := element.get("nullFlavor")) and not element.get("value"):
         found.append(Field((Key("cda.nullFlavor"),), Key(f"null.{why}")))
     return tuple(found)
+
+
+def _relation(element: etree._Element) -> tuple[Field, ...]:
+    """How what stands in it is related to what it stands under; `inversionInd` turns that round (CDA R2, 4.3.8.4)."""
+    kind, inverted = element.get("typeCode", ""), cda_values.flag(element, "inversionInd")
+    if inverted == Key("cda.true") and kind in _INVERSES:
+        return (Field((Key("cda.typeCode"),), Key(f"inverse.{kind}")),)
+    told = (Field((Key("cda.typeCode"),), Key(f"relation.{kind}")),) if kind in _RELATIONS else ()
+    return (*told, *((Field((Key("cda.inversionInd"),), inverted),) if inverted else ()))

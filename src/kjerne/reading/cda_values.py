@@ -8,15 +8,22 @@ from typing import Final
 from lxml import etree
 
 from kjerne.reading.room import name, text_of
-from kjerne.reading.view import Code, Field, Key
+from kjerne.reading.view import Code, Field, Fields, Key
 
 _TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _TIME: Final = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:\.\d{1,4})?([+-]\d\d\d\d)?", re.ASCII)
 _ENDS: Final = frozenset({"low", "high", "center", "width"})
-_TIMED: Final = re.compile(r"(?:\w*[tT]ime|\w*Date)", re.ASCII)
+_TIMED: Final = re.compile(r"(?:\w*[tT]ime|\w*Date|phase)", re.ASCII)
 _CODED: Final = frozenset({"code", "displayName", "codeSystem"})
 _OF_CODE: Final = frozenset({"originalText", "translation", "reference"})
 _SPOKEN: Final = frozenset({"name", "addr", "given", "family"})
+_TURNS: Final = ("negationInd", "uncertaintyInd", "inverted", "institutionSpecified")
+"""Attributes that turn or bind what is said where they are true; false is what they are by default."""
+_NOT: Final = frozenset({"false", "0"})
+_YES: Final = frozenset({"true", "1"})
+_INCLUDED: Final = "I"
+"""The operator of a part of a set by default: it is one more of it (HL7 V3 SetOperator)."""
+_EXCLUSIVE: Final = {"low": "> ", "high": "< "}
 
 
 def time(text: str) -> str:
@@ -35,8 +42,34 @@ def time(text: str) -> str:
     return f"{date}T{hour}:{minute or '00'}:{second or '00'}{f'{zone[:3]}:{zone[3:]}' if zone else ''}"
 
 
+def flag(element: etree._Element, attribute: str) -> str:
+    """What an attribute says that is true or false: empty where it is neither there nor true, and as it came where it is no
+    such value. A 1 is XML Schema's true, and what is not understood may turn a statement round: it is told."""
+    said = element.get(attribute)
+    if said is None or said.strip().lower() in _NOT:
+        return ""
+    return Key("cda.true") if said.strip().lower() in _YES else said or "?"
+
+
+def turned(element: etree._Element) -> tuple[Field, ...]:
+    """What the attributes of an element say that turns or binds it, in rows of their own."""
+    found = [Field((Key(f"cda.{one}"),), told) for one in _TURNS if (told := flag(element, one))]
+    if (operator := element.get("operator", _INCLUDED)) != _INCLUDED:
+        found.append(Field((Key("cda.operator"),), Key(f"operator.{operator}")))
+    if alignment := element.get("alignment"):
+        found.append(Field((Key("cda.alignment"),), alignment))
+    if element.get("value") and element.get("nullFlavor"):
+        found.append(Field((Key("cda.nullFlavor"),), _missing(element)))
+    return tuple(found)
+
+
 def valued(element: etree._Element) -> Field | None:
-    """The value of an element; None where others stand in it that say more than the type knows."""
+    """The value of an element, with what turns it; None where others stand in it that say more than the type knows."""
+    row, turns = _valued(element), turned(element)
+    return row._replace(blocks=(*row.blocks, Fields(turns))) if row and turns else row
+
+
+def _valued(element: etree._Element) -> Field | None:
     row = _typed(element)
     if row is None or (name(element) in _SPOKEN and not is_coded(element)):
         return row
@@ -72,7 +105,11 @@ def _lone(element: etree._Element) -> Field:
         return _identifier(element)
     if element.get("value") is None:
         return Field((), text_of(element) or _missing(element), _uses(element))
-    return _referring(element) if name(element) == "reference" else _simple(element)
+    if name(element) == "reference":
+        return _referring(element)
+    row = _simple(element)
+    is_open = name(element) in _EXCLUSIVE and element.get("inclusive", "").strip().lower() in _NOT
+    return row._replace(text=_EXCLUSIVE[name(element)] + row.text) if is_open else row
 
 
 def _built(element: etree._Element, inner: set[str]) -> Field | None:
@@ -123,6 +160,8 @@ def coded(element: etree._Element) -> Field:
     ]
     said = " ".join(filter(None, (text_of(one) for one in element if name(one) == "originalText")))
     text = said or next((one.display for one in codes if one.display), "") or element.get("code", "")
+    # A quantity in another unit (PQR) has its number beside the code of the unit.
+    text = " ".join(filter(None, (element.get("value"), text)))
     return Field(
         (), text or _missing(element), tuple(one for one in codes if one.code or one.display not in ("", text))
     )
@@ -161,7 +200,8 @@ def _range(element: etree._Element) -> Field:
         if one is None:
             return ""
         value = one.get("value", "")
-        return (time(value) if is_time else _quantity(one)) if value else _missing(one)
+        sign = _EXCLUSIVE.get(which, "") if value and one.get("inclusive", "").strip().lower() in _NOT else ""
+        return sign + (time(value) if is_time else _quantity(one)) if value else _missing(one)
 
     low, high, others = end("low"), end("high"), [_quantity(ends[one]) for one in ("center", "width") if one in ends]
     if isinstance(low, Key) or isinstance(high, Key):
@@ -173,7 +213,7 @@ def _range(element: etree._Element) -> Field:
 
 
 def _quantity(element: etree._Element) -> str:
-    unit = element.get("unit", "")
+    unit = element.get("unit", "") or element.get("currency", "")
     value = " ".join(filter(None, (element.get("value", ""), "" if unit == "1" else unit)))
     return value or str(_missing(element)).rpartition(".")[2]
 
