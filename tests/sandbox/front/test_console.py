@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 
@@ -37,6 +38,12 @@ def called(browser: httpx.Client, op: str = SEARCH, **form: str) -> str:
     page = browser.get(answer.headers["location"])
     assert page.status_code == 200
     return page.text
+
+
+def deep_proof() -> str:
+    """Three parts, of which one nests more deeply than anybody reads."""
+    part = base64.urlsafe_b64encode(b"[" * 9_000).decode().rstrip("=")
+    return f"{part}.{part}.e30"
 
 
 def test_every_operation_of_the_document_can_be_chosen(platform: Standing) -> None:
@@ -103,6 +110,13 @@ def test_headers_that_are_written_stand_before_our_own(browser: httpx.Client) ->
     assert "<code>x-correlation-id</code>" in page
 
 
+@pytest.mark.parametrize("written", ["words", "ey.words", "a.b.c", ".", "e30.e30.e30", deep_proof()])
+def test_proof_of_ones_own_is_shown_whatever_it_is(browser: httpx.Client, written: str) -> None:
+    page = called(browser, headers=f"DPoP: {written}")
+    assert "401 Unauthorized" in page
+    assert written[:40] in page or "{}" in page
+
+
 def test_what_is_written_is_shown_as_text(browser: httpx.Client) -> None:
     body = '{"resourceType": "Observation", "status": "<script>alert(1)</script>"}'
     page = called(browser, "post_fhir_R4_by_type_op_validate", media="application/fhir+json", body=body)
@@ -126,6 +140,8 @@ def test_an_earlier_call_is_put_into_the_form_again(browser: httpx.Client) -> No
         ({"op": SEARCH, "p_type": "Observation", "media": FORM, "headers": "no colon"}, 400),
         ({"op": SEARCH, "p_type": "Observation", "media": FORM, "headers": "host: elsewhere"}, 400),
         ({"op": SEARCH, "p_type": "Observation", "media": FORM, "token": "another's"}, 400),
+        ({"op": "get_fhir_R4_by_type", "p_type": "Observation", "as": "gp", "query": "code=" + "x" * 66_000}, 400),
+        ({"op": "get_fhir_R4_by_type_by_id", "p_type": "Observation", "as": "gp", "p_id": "x" * 66_000}, 400),
         ({"op": "get_nothing"}, 404),
     ],
 )

@@ -55,7 +55,8 @@ def test_personas_are_shown_by_their_relation_to_a_patient(platform: Standing) -
 
 
 def test_what_they_have_is_asked_of_the_platform(platform: Standing) -> None:
-    assert "citizen" in found(platform, has="hba1c")
+    for has in ("hba1c", "creatinine"):
+        assert "citizen" in found(platform, has=has)
     assert set(found(platform, search="Observation?code=NPU27300")) == set(found(platform, has="hba1c"))
     assert not found(platform, search="Observation?code=no-such-code")
 

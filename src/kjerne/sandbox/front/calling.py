@@ -29,6 +29,8 @@ from kjerne.wire.jws import SigningKey
 
 SPOILED: Final = ("no-token", "no-proof", "other-address", "other-key")
 """What can be wrong with a call on purpose, so that its refusal is seen."""
+ADDRESS_CHARACTERS: Final = 60_000
+"""More than any server reads, and less than the client refuses."""
 _SERVICE_BY_AUDIENCE: Final = {"nhn:critical-information": "critical-information", "kjerne": "record"}
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
 _OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-correlation-id"})
@@ -102,6 +104,9 @@ def plan(operation: Operation, form: Mapping[str, str]) -> Plan:
     path = operation.address({name[2:]: value for name, value in form.items() if name.startswith("p_")})
     if query := form.get("query", "").strip().lstrip("?"):
         path += "?" + quote(query, safe="=&%:/,|$!*'()+;@-._~[]")
+    if len(path) > ADDRESS_CHARACTERS:
+        where = "query" if query else next(name for name in form if name.startswith("p_"))
+        raise Refusal(400, f"the address is longer than {ADDRESS_CHARACTERS} characters", where=where)
     headers, removed = _headers(form.get("headers", ""))
     media, body = form.get("media", ""), form.get("body", "").replace("\r\n", "\n")
     if operation.has_body and media not in operation.media:
@@ -190,7 +195,7 @@ def issues(answer: bytes) -> Sequence[Issue]:
     """What an answer says is wrong: an OperationOutcome, one in a Bundle, or an error of the other interfaces."""
     try:
         tree = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return list(_issues(tree)) if isinstance(tree, dict) else ()
 

@@ -37,7 +37,7 @@ RELATIONS: Final = ("treats", "none", "blocked", "family")
 HAS: Final[Mapping[str, str]] = {
     "hba1c": "Observation?code=NPU27300",
     "high-hba1c": "Observation?code=NPU27300&value-quantity=gt53",
-    "creatinine": "Observation?code=NPU18016",
+    "creatinine": "Observation?code=NPU04998,NPU18016",
     "pathology": "DiagnosticReport?category=PAT",
     "radiology": "DiagnosticReport?category=BLD",
     "corrected": "DiagnosticReport?status=amended",

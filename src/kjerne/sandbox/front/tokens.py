@@ -191,25 +191,28 @@ def _told(value: Any) -> str:
     """A value of a form or an answer: a JWT read, JSON set in lines."""
     if not isinstance(value, str):
         return _pretty(value)
-    if value.count(".") == 2 and value.startswith("ey"):
+    if value.startswith("ey"):
         return _read(value)
     if value[:1] in ("[", "{"):
         try:
             return _pretty(json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value
 
 
 def _read(token: str) -> str:
+    """A JWT's header and claims; what is none stands as it is."""
+    if token.count(".") != 2:
+        return token
     header, body = (_json(part) for part in token.split(".")[:2])
-    return f"{_pretty(header)}\n.\n{_pretty(body)}"
+    return f"{_pretty(header)}\n.\n{_pretty(body)}" if header or body else token
 
 
 def _json(part: str) -> Mapping[str, Any]:
     try:
         read = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError, binascii.Error):
         return {}
     return read if isinstance(read, dict) else {}
 
@@ -217,7 +220,7 @@ def _json(part: str) -> Mapping[str, Any]:
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
         read = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 
