@@ -40,6 +40,9 @@ HEAD = "id,days,code,value\n"
         ("id,days,code\np1,1,a\n", "no column value", "events.csv"),
         (HEAD + "p1,1,a,1\np2,1,a\n", "a row has 3 cells, the head 4", "line 3"),
         (HEAD + "p1,yesterday,a,1\n", "the days is no number", "line 2"),
+        (HEAD + "p1,1,a,-nan\n", "the value is no number", "line 2"),
+        (HEAD + "p1,1,a,1_000\n", "the value is no number", "line 2"),
+        ("id,days,code,value,value\np1,1,a,1,2\n", "more than one column value", "events.csv"),
         (HEAD + "p1,1,,1\n", "the code is empty", "line 2"),
         (HEAD + "p1,1,a,1e99\n", "out of all bounds", "line 2"),
         (HEAD + each("a", 9, "1") + "x1,1,a,1\nx2,1,a,1\n", "2 people have events and no row of traits", "events.csv"),
@@ -53,6 +56,23 @@ def test_what_is_wrong_in_a_table_of_events_is_told_with_its_place(
     with pytest.raises(Refusal, match=says) as refused:
         cohort(tmp_path, events)
     assert where in refused.value.where
+
+
+@pytest.mark.parametrize("name", ["sex", "id", ""])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
+    people = f"id,sex,age,{name},{name}\n" + "".join(f"p{number},F,40,1,2\n" for number in range(120))
+    with pytest.raises(Refusal, match="more than one column") as refused:
+        cohort(tmp_path, HEAD + each("a", 20), people)
+    assert "static.csv" in refused.value.where
+
+
+def test_byte_order_mark_of_a_spreadsheet_is_no_part_of_a_name(tmp_path: Path) -> None:
+    plain = cohort(tmp_path, HEAD + each("a", 20))
+    marked = cohort(tmp_path, "\ufeff" + HEAD + each("a", 20), "\ufeff" + PEOPLE)
+    assert [one.name for one in marked.traits] == [one.name for one in plain.traits]
+    assert marked.codes == plain.codes
+    (tmp_path / "events.ndjson").write_text('\ufeff{"id": "p1", "days": 1, "code": "a", "value": null}\n')
+    assert tables.read_events([tmp_path / "events.ndjson"]).ids == ["p1"]
 
 
 def test_same_event_told_twice_counts_once_and_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import csv
 import gzip
 import importlib
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -51,14 +52,12 @@ def read_events(paths: Sequence[Path]) -> EventTable:
     table = EventTable([], [], [], [], [], ", ".join(path.name for path in paths[:3]))
     for path in paths:
         rows = _rows(path)
-        head = next(rows, None)
-        if head is None:
-            raise Refusal(422, "the table is empty", where=str(path))
-        id_, days, code, value = (_column(head[1], name, path) for name in ("id", "days", "code", "value"))
-        unit = head[1].index("unit") if "unit" in head[1] else None
+        head = _head(rows, path)
+        id_, days, code, value = (_column(head, name, path) for name in ("id", "days", "code", "value"))
+        unit = head.index("unit") if "unit" in head else None
         for where, row in rows:
-            if len(row) != len(head[1]):
-                raise Refusal(422, f"a row has {len(row)} cells, the head {len(head[1])}", where=f"{path}, {where}")
+            if len(row) != len(head):
+                raise Refusal(422, f"a row has {len(row)} cells, the head {len(head)}", where=f"{path}, {where}")
             table.ids.append(_filled(row[id_], "id", path, where))
             table.codes.append(_filled(row[code], "code", path, where))
             table.days.append(_number(row[days], "days", path, where))
@@ -73,17 +72,15 @@ def read_traits(paths: Sequence[Path]) -> TraitTable:
     names, seen = list[str](), set[str]()
     for path in paths:
         rows = _rows(path)
-        head = next(rows, None)
-        if head is None:
-            raise Refusal(422, "the table is empty", where=str(path))
-        id_ = _column(head[1], "id", path)
-        names = names or head[1]
-        if head[1] != names:
+        head = _head(rows, path)
+        id_ = _column(head, "id", path)
+        names = names or head
+        if head != names:
             raise Refusal(422, "the parts of a table have other columns than its first", where=str(path))
-        columns = [(place, table.traits.setdefault(name, [])) for place, name in enumerate(head[1]) if name != "id"]
+        columns = [(place, table.traits.setdefault(name, [])) for place, name in enumerate(head) if name != "id"]
         for where, row in rows:
-            if len(row) != len(head[1]):
-                raise Refusal(422, f"a row has {len(row)} cells, the head {len(head[1])}", where=f"{path}, {where}")
+            if len(row) != len(head):
+                raise Refusal(422, f"a row has {len(row)} cells, the head {len(head)}", where=f"{path}, {where}")
             person = _filled(row[id_], "id", path, where)
             if person in seen:
                 raise Refusal(422, "a person has two rows of traits", where=f"{path}, {where}")
@@ -120,7 +117,8 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
             yield from _parquet(path)
             return
         with gzip.open(path, "rb") if ending.endswith(".gz") else path.open("rb") as raw:
-            file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+            # A byte order mark, which spreadsheets write, is no part of the first name.
+            file = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
             yield from (_csv(file) if ".csv" in ending else _ndjson(file, path))
     except (OSError, EOFError) as error:
         says = getattr(error, "strerror", None) or "it is cut off or damaged"
@@ -177,6 +175,17 @@ def duckdb_or_refused() -> Any:
         raise Refusal(404, "DuckDB is not installed, and Parquet is read and written by it", todo=todo) from None
 
 
+def _head(rows: Iterator[tuple[str, list[str]]], path: Path) -> list[str]:
+    """The names of the columns. `Refusal` where there are none, or a name stands twice: then nobody knows which one is meant."""
+    _, head = next(rows, ("", list[str]()))
+    if not head:
+        raise Refusal(422, "the table is empty", where=str(path))
+    if twice := sorted({name for name in head if head.count(name) > 1}):
+        says = f"the table has more than one column {', '.join(name or '(without a name)' for name in twice)}"
+        raise Refusal(422, says, where=str(path), todo="Rename one, or take it out.")
+    return head
+
+
 def _column(head: list[str], name: str, path: Path) -> int:
     if name not in head:
         raise Refusal(422, f"the table has no column {name}", where=str(path), todo="See docs/synthetic.md.")
@@ -193,9 +202,11 @@ def _number(cell: str, name: str, path: Path, where: str) -> float | None:
     if cell in EMPTY:
         return None
     try:
-        found = float(cell)
+        found = float("x" if "_" in cell else cell)
     except ValueError:
-        raise Refusal(422, f"the {name} is no number", where=f"{path}, {where}") from None
+        found = math.nan
+    if math.isnan(found):
+        raise Refusal(422, f"the {name} is no number", where=f"{path}, {where}")
     if found in (float("inf"), float("-inf")) or abs(found) > 1e12:
         raise Refusal(422, f"the {name} is out of all bounds", where=f"{path}, {where}")
     return found
