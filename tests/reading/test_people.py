@@ -28,8 +28,10 @@ FORMS = (
     f'<m><Patient><Ident><Id>{OTHER}</Id><TypeId V="FNR"/></Ident></Patient></m>',
     f'<m xmlns="http://www.kith.no/x"><Patient><OffId>{OTHER}</OffId><TypeOffId V="DNR"/></Patient></m>',
     f"<m><Patient><OffId>{OTHER}</OffId></Patient></m>",
-    f'<Patient xmlns="http://hl7.org/fhir"><identifier><system value="urn:oid:{PERSON}"/><value value="{OTHER}"/></identifier>'
-    "</Patient>",
+    (
+        f'<Patient xmlns="http://hl7.org/fhir"><identifier><system value="urn:oid:{PERSON}"/><value value="{OTHER}"/></identifier>'
+        "</Patient>"
+    ),
 )
 
 

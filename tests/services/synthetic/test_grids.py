@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kjerne.services.synthetic import fitting, learning, rules, vocabulary
-from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.cohorts import Cohort, cohort_of
 from kjerne.services.synthetic.vocabulary import Grid, grid_of
 
 K = 10
@@ -94,7 +94,8 @@ def test_every_cell_has_enough_people_and_gives_back_itself(seed: int) -> None:
 
 
 def test_longest_life_in_a_model_is_one_that_enough_people_reach(source: fitting.Source) -> None:
-    cohort = vocabulary.guarded(fitting.read(source), K)
+    told = source.told()
+    cohort = vocabulary.guarded(cohort_of(told.events, told.traits), K)
     longest = int(np.argmax(cohort.lengths))
     long = _with_more(cohort, longest, 200)
     effort = learning.Effort(hidden=(4,), epochs=1)
