@@ -29,8 +29,8 @@ FORMS = (
     f'<m xmlns="http://www.kith.no/x"><Patient><OffId>{OTHER}</OffId><TypeOffId V="DNR"/></Patient></m>',
     f"<m><Patient><OffId>{OTHER}</OffId></Patient></m>",
     (
-        f'<Patient xmlns="http://hl7.org/fhir"><identifier><system value="urn:oid:{PERSON}"/><value value="{OTHER}"/></identifier>'
-        "</Patient>"
+        f'<Patient xmlns="http://hl7.org/fhir"><identifier><system value="urn:oid:{PERSON}"/>'
+        f'<value value="{OTHER}"/></identifier></Patient>'
     ),
 )
 
