@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -69,6 +69,17 @@ class Country:
             "patient": CX(self.platform.nin(about), PERSON),
         }
         return entry(place, **({"home": HOME} | plain | changes))
+
+
+@contextmanager
+def asking(platform: Platform) -> Iterator[Country]:
+    """While the platform asks what a test has it ask."""
+    file, stack = platform.application._edge.settings.data / "document-sources.toml", AsyncExitStack()
+    try:
+        yield Country(platform, file, stack)
+    finally:
+        file.unlink(missing_ok=True)
+        platform.run(stack.aclose())
 
 
 def says(*entries: DocumentEntry, content: bytes = TEXT) -> Callable[[bytes], Reply]:

@@ -582,7 +582,7 @@ def pages(
         tells_choices=house.settings.tells_choices,
     )  # fmt: skip
     live.channels, live.guides, live.meanings = house.settings.channels, house.guides, meanings
-    live.making, live.public_url = house.summaries(), public_url
+    live.making, live.public_url, live.room = house.summaries(), public_url, house.documents.room
     book = book_of(house.store, house.reader, house.identify)
     live.foreign = abroad_of(house.store, book, house.guides, house.parse_foreign, house.identify)
     live.registered_journals = Journals(house.settings.journals_file, sandbox=house.settings.mode == "sandbox")

@@ -65,7 +65,7 @@ def test_what_is_wrong_is_said_with_its_place(run: Any) -> None:
         ("--state", "zzz", "state is one of in-force, coming, ended"),
         ("--part", "zzz", "part is one of source, consumer"),
         ("--phase", "zzz", "phase is one of pilot, rollout, national"),
-        ("--service", "zzz", "service is one of critical-information, record, results, settlement"),
+        ("--service", "zzz", "service is one of critical-information, documents, record, results, settlement"),
         ("--organisation", "123", "(organisation)"),
     ],
 )

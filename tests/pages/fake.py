@@ -59,6 +59,7 @@ from kjerne.store.participation import SourceRow, Wanted
 from pages import resources as r
 from pages.fake_abroad import FakeAbroad
 from pages.fake_critical import FakeCritical, told
+from pages.fake_documents import FakeDocuments
 from pages.fake_doors import FakeDoors
 from pages.fake_oversight import FakeOversight
 from pages.fake_summary import FakeSummary
@@ -106,7 +107,7 @@ UNTIED = frozenset({0, 6, 9})
 
 
 @dataclass
-class FakeHouse(FakeAbroad, FakeSummary, FakeCritical, Linked, FakeDoors, FakeOversight):
+class FakeHouse(FakeAbroad, FakeDocuments, FakeSummary, FakeCritical, Linked, FakeDoors, FakeOversight):
     """Keeps what was posted, so that a test can look."""
 
     done: list[tuple[str, str]] = field(default_factory=list)

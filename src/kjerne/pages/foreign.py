@@ -54,9 +54,7 @@ async def show(page: Page) -> Response:
         return outside(page, why)
     as_pdf = page.form.get("as") == "pdf"
     try:
-        async with page.desk.reading(page.file):
-            work = asyncio.to_thread if kinds.kind_of(page.file) in _LIGHT else apart.work
-            shown = await work(_read, page.file, page.file_type, page.reads_as, as_pdf)
+        shown = await laid_out(page, page.file, page.file_type, as_pdf=as_pdf)
     except Refusal as fault:
         if fault.where.partition("_")[0] != FAULTS:
             raise
@@ -74,6 +72,13 @@ async def show(page: Page) -> Response:
     return answer
 
 
+async def laid_out(page: Page, raw: bytes, declared: str, *, as_pdf: bool = False) -> Shown:
+    """What the reader makes of a document, in a thread or apart. `Refusal` with `document` in its place for a fault of it."""
+    async with page.desk.reading(raw):
+        work = asyncio.to_thread if kinds.kind_of(raw) in _LIGHT else apart.work
+        return await work(_read, raw, declared, page.reads_as, as_pdf)
+
+
 async def _whose(page: Page, numbers: tuple[str, ...]) -> Held | None:
     """Whether it is about the patient who is open in this login; None where none is, or the reader may not know.
 
@@ -85,7 +90,7 @@ async def _whose(page: Page, numbers: tuple[str, ...]) -> Held | None:
     return await patiently(page.house.held_against(page.who, visit, numbers))
 
 
-class _Shown(NamedTuple):
+class Shown(NamedTuple):
     """Whom a document names, the page's body of it, what its answer carries, and the document where a PDF can be made of it."""
 
     numbers: tuple[str, ...]
@@ -94,14 +99,14 @@ class _Shown(NamedTuple):
     document: Tree
 
 
-def _read(raw: bytes, declared: str, language: Language, as_pdf: bool) -> _Shown:
+def _read(raw: bytes, declared: str, language: Language, as_pdf: bool) -> Shown:
     """A patient summary by FHIR's own view, any other document by `kjerne.reading`."""
     if foreign_document.is_fhir(raw):
         document = foreign_document.read(raw)
         body = Markup() if as_pdf else summary_page.rendered(document, language)
-        return _Shown(foreign_document.numbers_of(document), body, {}, document)
+        return Shown(foreign_document.numbers_of(document), body, {}, document)
     view = opening.read(raw, xml.parse, declared)
     if as_pdf:
         raise Refusal(422, "A PDF is made of a patient summary alone.", where="document_nopdf")
     body = document_page.rendered(view, language, document_page.at_hand)
-    return _Shown(view.numbers, body, document_page.headers(view), {})
+    return Shown(view.numbers, body, document_page.headers(view), {})

@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 from kjerne.access import Wish
 from kjerne.pages.abroad_house import AbroadHouse
 from kjerne.pages.critical_house import CriticalHouse, EntryChanged
+from kjerne.pages.documents_house import DocumentsHouse
 from kjerne.pages.launched_house import Launched, LaunchedHouse
 from kjerne.pages.looked_up import AlreadyDone, Analysis
 from kjerne.pages.my_house import MyHouse
@@ -435,7 +436,9 @@ class RejectedQueue:
     after: str = ""
 
 
-class PagesHouse(MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryHouse, AbroadHouse, Protocol):
+class PagesHouse(
+    MyHouse, OversightHouse, CriticalHouse, LaunchedHouse, SummaryHouse, AbroadHouse, DocumentsHouse, Protocol
+):  # fmt: skip
     """What the pages need. `app` implements it over policy, services and store; tests have a fake."""
 
     async def sign_in(self, claims: Mapping[str, Any], access_token: str) -> Identity:

@@ -62,7 +62,7 @@ SERVICE = "results"
 SUMMARY = "summary"
 """What is asked of several services at once."""
 BESIDE: Mapping[str, tuple[str, ...]] = {
-    "critical-information": ("critical-information",), SUMMARY: ("critical-information", "record"),
+    "critical-information": ("critical-information",), "documents": ("documents",), SUMMARY: ("critical-information", "record"),
 }  # fmt: skip
 """Which services a login for results is let in to beside those, by what it asks for."""
 CLIENT = "kjerne-pages"

@@ -17,6 +17,7 @@ from kjerne.pages.house import Identity, Participants, RejectedQueue
 from kjerne.pages.live import SERVICE
 from kjerne.pages.live_abroad import AbroadPages
 from kjerne.pages.live_answers import operator
+from kjerne.pages.live_documents import DocumentPages
 from kjerne.pages.live_exports import ExportPages
 from kjerne.pages.live_launched import LaunchedPages
 from kjerne.pages.live_summary import SummaryPages
@@ -42,7 +43,7 @@ COMPARISONS_SHOWN: Final = 15
 """Comparisons of the log: two weeks of them."""
 
 
-class OperatorPages(LaunchedPages, ExportPages, SummaryPages, AbroadPages):
+class OperatorPages(LaunchedPages, ExportPages, SummaryPages, AbroadPages, DocumentPages):
     """Implements the rest of `pages.house.PagesHouse`."""
 
     registered_journals: Journals | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from asked_sources import Country
+from asked_sources import Country, asking
 from documents_at_hand import HOME, REPOSITORY
 from foreign_sources import served
 from kjerne.commands.sourcing import ASSERTION_SECONDS, LAYOUT
@@ -30,10 +30,8 @@ from sources import Standing as Standing_
 
 @pytest.fixture
 def country(platform: Platform) -> Iterator[Country]:
-    file, stack = platform.application._edge.settings.data / "document-sources.toml", AsyncExitStack()
-    yield Country(platform, file, stack)
-    file.unlink(missing_ok=True)
-    platform.run(stack.aclose())
+    with asking(platform) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,144 @@
+"""Documents of other institutions on the clinician's pages: one list with how each source answered, each in our reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from kjerne.errors import Refusal
+from kjerne.pages import foreign
+from kjerne.pages.desk import Page
+from kjerne.pages.documents_house import SHOWN, DocumentOpened, WantedDocuments
+from kjerne.reading.words import said
+from kjerne.services.documents.room import Document
+from kjerne.services.documents.seeing import LABEL_SYSTEM
+from kjerne.services.documents.sorting import SORTS, department, institution, words
+from kjerne.xds.values import bare
+
+PERIODS: Final[Mapping[str, int]] = {"365": 365, "1825": 1825}
+"""Days back that can be chosen; without one all."""
+COLUMNS: Final = ("date", "name", "securityLabel", "category", "type", "department", "organization")
+PAGE_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list, in words."""
+
+    number: UUID
+    title: str
+    day: date | None
+    category: str
+    type: str
+    department: str
+    institution: str
+    author: str
+    source: str
+    withheld: tuple[str, ...]
+    opened: bool
+
+
+async def listed(page: Page) -> Response:
+    """The list, newest first or as it is asked for."""
+    wanted, asked = _wanted(page)
+    found = await page.house.documents(page.who, page.visit, wanted)
+    rows = [_row(one, opened=one.number in found.opened) for one in found.rows]
+    pages = -(-found.total // SHOWN)
+    return page.render(
+        "clinician/documents.html", title=page.say("documents.title"), patient=found.patient, found=found, rows=rows,
+        wanted=wanted, periods=tuple(PERIODS), period=asked.get("period", ""), columns=COLUMNS,
+        sorted_by=lambda column: _address(asked, sort=_next(wanted, column)),
+        at_page=lambda number: _address(asked, page=str(number)), pages=pages,
+    )  # fmt: skip
+
+
+async def one(page: Page) -> Response:
+    """One document, read by our own reader; what names another patient is told of and not shown."""
+    try:
+        number = UUID(page.request.path_params["document"])
+    except ValueError:
+        raise Refusal(404, "There is no such document.", where="page") from None
+    opened = await page.house.document_opened(page.who, page.visit, number)
+    body, headers, fault, whose = Markup(), dict[str, str](), "", "unsaid"
+    try:
+        shown = await foreign.laid_out(page, opened.raw, opened.document.entry.mime_type)
+    except Refusal as refusal:
+        if refusal.where.partition("_")[0] != foreign.FAULTS:
+            raise
+        fault = _fault(page, refusal)
+    else:
+        whose = opened.compared(shown.numbers)
+        body, headers = (Markup(), {}) if whose == "another" else (shown.body, dict(shown.headers))
+    answer = page.render(
+        "clinician/document_opened.html", title=_title(page, opened), patient=opened.patient,
+        row=_row(opened.document, opened=True), body=body, fault=fault, whose=whose,
+    )  # fmt: skip
+    answer.headers.update(headers)
+    return answer
+
+
+def _title(page: Page, opened: DocumentOpened) -> str:
+    return opened.document.entry.title or page.say("documents.untitled")
+
+
+def _fault(page: Page, refusal: Refusal) -> str:
+    told = page.say(f"document.fault_{refusal.where.partition('_')[2] or 'none'}")
+    return " ".join(filter(None, (told, said(page.reads_as, f"broken.{refusal.says}", ""))))
+
+
+def _wanted(page: Page) -> tuple[WantedDocuments, Mapping[str, str]]:
+    """What the address asks for, and what of it goes on to other pages of the list."""
+    asked = {name: value for name, value in page.request.query_params.items() if value}
+    sort = asked.get("sort", "-date")
+    column = sort.removeprefix("-")
+    if column not in SORTS:
+        raise Refusal(400, "There is no such order.", where="sort")
+    place = asked.get("page", "1")
+    if not (place.isascii() and place.isdigit() and len(place) < 6 and 1 <= int(place) <= PAGE_LIMIT):
+        raise Refusal(400, "There is no such page of the list.", where="page")
+    days = PERIODS.get(asked.get("period", ""))
+    since = f"{page.now.date() - timedelta(days=days):%Y%m%d}" if days else ""
+    wanted = WantedDocuments(
+        column, sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""), since, int(place)
+    )
+    kept: dict[str, str] = {
+        name: asked[name] for name in ("category", "institution", "period", "sort") if name in asked
+    }
+    return wanted, kept
+
+
+def _next(wanted: WantedDocuments, column: str) -> str:
+    """The order that a column's head asks for: the other way where it is the one already; dates begin with the newest."""
+    if wanted.sort == column:
+        return column if wanted.descending else f"-{column}"
+    return "-date" if column == "date" else column
+
+
+def _address(asked: Mapping[str, str], **more: str) -> str:
+    left = {name: value for name, value in {**asked, **more}.items() if value}
+    return f"?{urlencode(left)}"
+
+
+def _row(one: Document, *, opened: bool) -> Row:
+    entry = one.entry
+    author = next((each.person for each in entry.authors if each.person), None)
+    return Row(
+        one.number, entry.title, _day(entry.created or entry.service_start), words(entry.class_code), words(entry.type_code),
+        department(entry), institution(entry), f"{author.given} {author.family}".strip() if author else "", one.title,
+        tuple(code.display or code.code for code in entry.confidentiality
+              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), opened,
+    )  # fmt: skip
+
+
+def _day(dtm: str) -> date | None:
+    try:
+        return date(int(dtm[:4]), int(dtm[4:6] or 1), int(dtm[6:8] or 1)) if dtm else None
+    except ValueError:
+        return None

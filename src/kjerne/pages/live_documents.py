@@ -1,0 +1,82 @@
+"""Documents of other institutions behind the pages: listed and opened by the room and under the law of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from kjerne.access import Grant
+from kjerne.errors import Refusal
+from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
+from kjerne.pages.house import Identity, Patient, Visit
+from kjerne.pages.live import LivePages
+from kjerne.reading import about, opening
+from kjerne.services.documents.model import SERVICE
+from kjerne.services.documents.room import Document, Documents
+from kjerne.services.documents.seeing import day_of
+from kjerne.services.documents.sorting import in_order, institution, words
+from kjerne.store import document_names
+
+
+class DocumentPages(LivePages):
+    """Implements `pages.documents_house.DocumentsHouse`."""
+
+    room: Documents
+
+    async def documents(self, who: Identity, visit: Visit, wanted: WantedDocuments) -> DocumentList:
+        """The row names every document of the list: what there is to choose from tells of those on other pages too."""
+
+        async def use(grant: Grant) -> DocumentList:
+            found = await self.room.find(grant)
+            fitting = [one for one in found.documents if _fits(one, wanted)]
+            ordered = in_order(fitting, wanted.sort, wanted.descending)
+            rows = ordered[(wanted.page - 1) * SHOWN : wanted.page * SHOWN]
+            opened = await self.room.opened_before(grant, rows)
+            patient = await self._her(grant, visit)
+            await self.room.show(grant, found.documents)
+            if found.nobody_answered:
+                raise Refusal(504, "No source of documents answered.", where="source")
+            return DocumentList(
+                patient, tuple(rows), len(fitting), len(found.documents), found.locked, found.parts,
+                _categories(found.documents), tuple(sorted({institution(one.entry) for one in found.documents} - {""})), opened,
+            )  # fmt: skip
+
+        return await self.under(who, visit, "search", use, service=SERVICE)
+
+    async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
+        async def use(grant: Grant) -> DocumentOpened:
+            document, opened = await self.room.open(grant, number)
+            try:
+                if opened.size_bytes > opening.LIMIT_BYTES:
+                    raise Refusal(413, "The document is too large for a page.", where="document_size")
+                raw = b"".join([piece async for piece in opened.pieces])
+            finally:
+                await opened.pieces.aclose()
+            async with self.store.pool.acquire() as conn:
+                hers = await document_names.numbers(conn, grant, self.room.numbers)
+            compared = partial(about.compared, hers={one.value for one in hers})
+            return DocumentOpened(await self._her(grant, visit), document, raw, compared)
+
+        return await self.under(who, visit, "read", use, service=SERVICE)
+
+    async def _her(self, grant: Grant, visit: Visit) -> Patient:
+        async with self.store.pool.acquire() as conn:
+            person = await self.person(conn, visit.patient)
+            return replace(person, number=await self.store.people.number(conn, grant))
+
+
+def _fits(one: Document, wanted: WantedDocuments) -> bool:
+    kind = one.entry.class_code.code if one.entry.class_code else ""
+    return (
+        (not wanted.category or kind == wanted.category)
+        and (not wanted.institution or institution(one.entry) == wanted.institution)
+        and (not wanted.since or day_of(one.entry) >= wanted.since)
+    )
+
+
+def _categories(documents: Sequence[Document]) -> tuple[tuple[str, str], ...]:
+    """Code and words of each kind there is, by its words."""
+    found = {one.entry.class_code.code: words(one.entry.class_code) for one in documents if one.entry.class_code}
+    return tuple(sorted(found.items(), key=lambda pair: pair[1]))

@@ -1,0 +1,35 @@
+"""Documents of other institutions in a real browser: the list with its sources, its orders and pages, and one that is read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from journeys.chromium import WIDTHS, Site, tab
+from journeys.test_clinician import choose, start
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_list_is_read_sorted_turned_over_and_a_document_opened(opened: Browser, where: Site, width: int) -> None:
+    with tab(opened, where, width) as it:
+        start(it)
+        choose(it, "Kari Nordvik")
+        it.page.get_by_role("link", name="Journaldokumenter").click()
+        sources = it.page.get_by_role("region", name="Kilder")
+        expect(sources).to_contain_text("Nordvik legekontor: svarte ikke i tide, vist per 27.11.2026 08:10")
+        expect(sources).to_contain_text("Vestre sykehus: kunne ikke nås, ingenting av det vises. 2 til kan ikke vises")
+        expect(sources).to_contain_text("2 dokumenter er sperret av pasienten og vises ikke.")
+        expect(it.page.get_by_text("Åpnet av deg før")).to_have_count(1)
+        it.holds()
+        it.page.get_by_role("link", name="Dato").click()
+        expect(it.page).to_have_url(re.compile("sort=date"))
+        expect(it.page.locator("tbody tr").first).to_contain_text("Epikrise nummer 1")
+        it.page.get_by_role("link", name="Neste side").click()
+        expect(it.page.locator("tbody tr")).to_have_count(4)
+        it.page.get_by_role("link", name="Epikrise nummer 19").click()
+        expect(it.page.get_by_text("Henvises for vurdering.")).to_be_visible()
+        it.holds()

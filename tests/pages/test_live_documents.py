@@ -1,0 +1,79 @@
+"""Documents of other institutions on the clinician's pages over the real platform: listed with their sources, opened, logged."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha1
+
+from asked_sources import asking, says
+from documents_at_hand import code
+from kjerne.fhir.definitions import type_number
+from pages.test_live import tab, text
+from pages.test_live_critical import opened
+from platform_fixture import Standing
+from sources import TEXT
+
+LOCKED = (code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS"))
+ANOTHERS = """<ClinicalDocument xmlns="urn:hl7-org:v3"><title>Epikrise</title><recordTarget><patientRole>
+<id root="2.16.578.1.12.4.1.4.1" extension="{}"/></patientRole></recordTarget><component><structuredBody><component><section>
+<title>Funn</title><text>Hemmelig om en annen.</text></section></component></structuredBody></component></ClinicalDocument>"""
+
+
+def links(page: str) -> list[str]:
+    return re.findall(r'href="(/clinician/v/[^"]+/documents/[0-9a-f-]{36})"', page)
+
+
+def test_a_document_is_found_opened_and_marked_as_opened(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        entries = country.its(1, title="Epikrise fra Sundvika"), country.its(2, title="Sperret", confidentiality=LOCKED)
+        country.asks(
+            sundvika=country.odd(says(*entries)).port, nordvik=country.odd(lambda _: ("text/html", b"<html>")).port
+        )
+        root = opened(it, "citizen")
+        page = it.get(f"{root}/documents")
+        assert page.status_code == 200, text(page)[:900]
+        told = text(page)
+        assert "Epikrise fra Sundvika" in told and "Sperret" not in told.replace("sperret", "")
+        assert "1 dokument er sperret av pasienten og vises ikke." in told
+        assert "Nordvik sykehus : svarte med noe som ikke kan brukes" in told.replace("sykehus:", "sykehus :")
+        assert "Åpnet av deg før" not in told
+        (link,) = links(page.text)
+        shown = it.get(link)
+        assert TEXT.decode() in text(shown)
+        (row,) = platform.rows(
+            "SELECT * FROM audit WHERE service = 'documents' AND action = 'read' ORDER BY at DESC LIMIT 1"
+        )
+        assert [(type_, str(id_)) for type_, id_ in zip(row["types"], row["ids"], strict=True)] == [
+            (type_number("DocumentReference"), link.rpartition("/")[2])
+        ]
+        assert "Åpnet av deg før" in text(it.get(f"{root}/documents"))
+
+
+def test_a_document_that_names_another_patient_is_not_shown(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        content = ANOTHERS.format(platform.nin("youth")).encode()
+        known = {"hash": sha1(content).hexdigest(), "size_bytes": len(content), "mime_type": "application/xml"}
+        country.asks(sundvika=country.odd(says(country.its(**known), content=content)).port)
+        root = opened(it, "citizen")
+        (link,) = links(it.get(f"{root}/documents").text)
+        shown = text(it.get(link))
+        assert "nevner et annet nummer enn pasientens" in shown and "Hemmelig" not in shown
+
+
+def test_a_list_of_nobody_is_told_as_silence_and_not_as_empty(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)
+        page = it.get(f"{root}/documents")
+        assert page.status_code == 503 and "har dokumenter som du kan se" not in text(page)
+
+
+def test_what_an_address_asks_for_that_is_not_there_is_refused(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        country.asks(sundvika=country.odd(says(country.its())).port)
+        root = opened(it, "citizen")
+        assert it.get(f"{root}/documents?sort=size").status_code == 400
+        assert it.get(f"{root}/documents?page=0").status_code == 400
+        assert it.get(f"{root}/documents/x").status_code == 404
+        assert it.get(f"{root}/documents/00000000-0000-4000-8000-000000000000").status_code == 404
+        assert "Ingen dokumenter passer" in text(it.get(f"{root}/documents?category=C00-1"))
