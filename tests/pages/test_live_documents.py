@@ -47,6 +47,8 @@ def test_a_document_is_found_opened_and_marked_as_opened(platform: Standing) -> 
             (type_number("DocumentReference"), link.rpartition("/")[2])
         ]
         assert "Åpnet av deg før" in text(it.get(f"{root}/documents"))
+    with tab(platform, "citizen", "me") as her:
+        assert "1 journaldokument" in text(her.get("/me/log"))
 
 
 def test_a_document_that_names_another_patient_is_not_shown(platform: Standing) -> None:

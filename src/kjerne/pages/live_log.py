@@ -19,6 +19,7 @@ from kjerne.pages.live_desk import DeskPages
 from kjerne.pages.my_house import LogPart
 from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
+from kjerne.services.documents.model import SERVICE as DOCUMENTS
 from kjerne.services.results.named import Named, named, with_names
 from kjerne.services.results.values import OSLO
 from kjerne.store import audit, chains, summary_links
@@ -199,4 +200,10 @@ def _deed(entry: LogEntry) -> Deed | Literal[""]:
 
 def _what(entry: LogEntry) -> tuple[tuple[str, int], ...]:
     """The kinds of records that left, each with how many, whatever number of their versions."""
-    return tuple(sorted(Counter(type_ for type_, _ in {(seen.type, seen.id) for seen in entry.seen}).items()))
+    told = {(_kind(entry.service, seen.type), seen.id) for seen in entry.seen}
+    return tuple(sorted(Counter(kind for kind, _ in told).items()))
+
+
+def _kind(service: str, type_: str) -> str:
+    """What a record is called: a document of another institution is no summary from abroad, though both are DocumentReference."""
+    return "Document" if service == DOCUMENTS and type_ == "DocumentReference" else type_
