@@ -44,6 +44,7 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/v1/helseindikator/ikon",  # what stands for the caller is the sealed ticket in its address
         "/v1/helseindikator/ikon/{status}",  # one of five drawings, about nobody
         "/critical-information/notified/{journal}",  # a journal is known by its secret, and not believed
+        "/phr/saml-metadata",  # the certificate that assertions to sources of documents are signed with
         "/shl/{id}", "/shl/file/{file}",  # what stands for the caller is the link's own secret, and its passcode
     }  # fmt: skip
     assert all(":" in route.needs for route in routes if route.needs != PUBLIC)

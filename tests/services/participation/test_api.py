@@ -88,7 +88,7 @@ def test_a_reader_outside_is_told_so_the_same_of_every_patient_by_every_door(pla
         ("state=zzz", "state is one of in-force, coming, ended"),
         ("part=zzz", "part is one of source, consumer"),
         ("phase=zzz", "phase is one of pilot, rollout, national"),
-        ("service=zzz", "service is one of critical-information, record, results, settlement"),
+        ("service=zzz", "service is one of critical-information, documents, record, results, settlement"),
         ("organisation=123", "nine digits"),
         (f"name={'x' * 101}", "name is at most 100 characters"),
     ],
