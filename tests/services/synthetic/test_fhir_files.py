@@ -169,6 +169,7 @@ def test_folder_that_is_not_as_it_was_made_is_not_loaded(platform: Standing, map
     ("mapping", "says"),
     [
         ({"codes": {"hb": {"kind": "Rocket"}}}, "none of the kinds"),
+        ({"codes": {"hb": {"value_code": "1"}}}, "has a system and a code"),
         ({"codes": {"hb": {"unit": "drams per pint"}}}, "none of UCUM"),
         ({"codes": {"bp": {"system": "http://loinc.org", "code": "85354-9"}}}, "is a panel"),
         ({"sex": {"trait": "sex", "levels": {"F": "lady"}}}, "a sex is one of"),

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from kjerne.errors import Refusal
+from kjerne.fhir.encode import decode
+from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import control_digits
 from kjerne.sandbox import teaching
 from kjerne.services.synthetic import fhir_reading, fitting, model_file, sampling, tuning, writing
@@ -204,6 +206,33 @@ def test_hold_out_is_split_off_with_its_mapping_and_known_codes_keep_their_names
     kept = model_file.opened(tmp_path / "m")
     like = fitting.like(fitting.Source([], [], False, fhir_reading.files_in(folder)), kept.model)
     assert (like.people, len(like.code)) == (150, 450)
+
+
+def test_what_was_found_by_code_is_learned_and_comes_out_as_a_code(tmp_path: Path, run: Any) -> None:
+    def smoker(of: str, answer: str, **more: Any) -> Tree:
+        told = {"coding": [{"system": "http://snomed.info/sct", "code": answer}]} if answer else {"text": "vet ikke"}
+        tree = said("Observation", "72166-2", LOINC, of=of, effectiveDateTime="2020-04-01", **more)
+        return {**tree, "valueCodeableConcept": told}
+
+    answers = [smoker(f"id{number}", "266919005" if number % 2 else "8517006") for number in range(100)]
+    folder, model = cohort(tmp_path / "real", 120, *answers, smoker("id101", "")), tmp_path / "m.synth"
+    code, out, err = run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1", "--json")
+    assert code == 0, err
+    card = json.loads(out)["card"]
+    assert "1 values that are only words were left out" in card["notes"]
+    assert card["fhir"]["codes"]["72166-2=8517006"] == {
+        "kind": "Observation", "system": LOINC, "code": "72166-2",
+        "value_system": "http://snomed.info/sct", "value_code": "8517006",
+    }  # fmt: skip
+    words = ("synth", "generate", str(model), "--out", str(tmp_path / "made"), "--people", "100", "--format", "fhir")
+    assert run(*words)[0] == 0
+    made = [decode(line) for line in (tmp_path / "made" / "Observation-00000.ndjson").read_bytes().splitlines()]
+    found = [tree for tree in made if "valueCodeableConcept" in tree]
+    assert {tree["valueCodeableConcept"]["coding"][0]["code"] for tree in found} == {"266919005", "8517006"}
+    assert all(tree["code"]["coding"][0]["code"] == "72166-2" and check(tree, "Observation") == [] for tree in found)
+    kept = model_file.opened(model)
+    like = fitting.like(fitting.Source([], [], False, fhir_reading.files_in(folder)), kept.model)
+    assert {like.codes[one] for one in like.code} >= {"72166-2=8517006", "72166-2=266919005"}
 
 
 def test_two_codes_that_are_written_alike_stay_two(tmp_path: Path) -> None:

@@ -83,12 +83,13 @@ class _Template:
     unit: str
     whole: bool
     valued: bool
+    found: str
 
     def event(self, id_: str, subject: str, when: str, value: float) -> str:
         """The resource."""
         told = f'{{"start":"{when}","end":"{when}"}}' if self.is_period else f'"{when}"'
         if not self.valued:
-            shown = ""
+            shown = self.found
         elif value != value:  # noqa: PLR0124 - not a number
             shown = _ABSENT
         else:
@@ -99,7 +100,7 @@ class _Template:
 def _template(model: Model, told: CodeAs, place: int) -> _Template:
     kind, grid = _TYPES[told.kind], model.values[place]
     concept: Any = {"coding": [{"system": told.system, "code": told.code}]}
-    if told.code != model.codes[place] or told.system == LEARNED:
+    if not told.value_code and (told.code != model.codes[place] or told.system == LEARNED):
         concept["text"] = model.codes[place]
     if kind.code == "type":
         concept = [concept]
@@ -109,10 +110,12 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
     unit = f',"unit":{json.dumps(told.unit)},"system":"{UCUM}","code":{json.dumps(told.unit)}' if told.unit else ""
     if not unit and model.units[place]:
         unit = f',"unit":{json.dumps(model.units[place])}'
-    shows = is_measured and (grid is not None or told.category == VITAL_SIGNS)
+    finding = {"coding": [{"system": told.value_system, "code": told.value_code}]}
+    found = "," + _json("valueCodeableConcept", finding) if told.value_code else ""
+    shows = is_measured and not found and (grid is not None or told.category == VITAL_SIGNS)
     whole = grid is not None and grid.decimals == 0
     before, after = f'{says},"{kind.subject}":', f',"{kind.when}":'
-    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows)
+    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows, found)
 
 
 def _json(name: str, value: Any) -> str:

@@ -31,14 +31,16 @@ VITAL_SIGNS: Final = "vital-signs"
 
 
 class CodeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A code: which type its events are (`kind`), its system and code there, its unit (UCUM) and category, where it has any.
-    What is empty follows the rule above."""
+    """A code: which type its events are (`kind`), its system and code there, its unit (UCUM) and category, where it has any, and
+    what was found where that is a code as well. What is empty follows the rule above."""
 
     kind: str = ""
     system: str = ""
     code: str = ""
     unit: str = ""
     category: str = ""
+    value_system: str = ""
+    value_code: str = ""
 
 
 class SexAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +75,9 @@ def read_meaning(raw: bytes, where: str) -> Meaning:
     for code, one in found.codes.items():
         if one.kind and one.kind not in (*KINDS, DEATH):
             raise Refusal(422, f"the code {code} is of none of the kinds {', '.join((*KINDS, DEATH))}", where=where)
+        if bool(one.value_system) != bool(one.value_code) or (one.value_code and one.kind != "Observation"):
+            says = f"what {code} found has a system and a code, and is an Observation's"
+            raise Refusal(422, says, where=where)
         if one.unit and not is_ucum(one.unit):
             raise Refusal(422, f"the unit of {code} is none of UCUM", where=where)
         if one.system == LOINC and FIXED.get(one.code) in PANELS:
@@ -123,7 +128,7 @@ def code_as(model: Model, meaning: Meaning, place: int) -> CodeAs:
         category = VITAL_SIGNS
     elif told.system == LOINC and code in NARROWER and category == VITAL_SIGNS:
         category = ""  # who says so has the general code beside it
-    return CodeAs(kind, told.system or LEARNED, code, unit, category)
+    return CodeAs(kind, told.system or LEARNED, code, unit, category, told.value_system, told.value_code)
 
 
 def _sex_of(model: Model) -> SexAs | None:

@@ -84,6 +84,12 @@ class _Part(msgspec.Struct):
     valueQuantity: _Quantity | None = None  # noqa: N815 - the members' names are FHIR's
     valueInteger: int | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
+    valueCodeableConcept: _Concept | None = None  # noqa: N815
+
+    def has_value(self) -> bool:
+        """Whether it says itself what was found."""
+        found = (self.valueQuantity, self.valueInteger, self.valueBoolean, self.valueCodeableConcept)
+        return any(one is not None for one in found)
 
 
 class _Event(_Part):
@@ -143,11 +149,18 @@ class _Head(msgspec.Struct):
 
 
 class Key(NamedTuple):
-    """What an event is: its type, and system and code."""
+    """What an event is: its type, system and code; and what was found, where that is a code."""
 
     kind: str
     system: str
     code: str
+    value_system: str = ""
+    value_code: str = ""
+
+    @property
+    def short(self) -> str:
+        """What it is called, where nothing else is called so."""
+        return f"{self.code}={self.value_code}" if self.value_code else self.code
 
 
 @dataclass(frozen=True)
@@ -286,13 +299,16 @@ def _event(found: _Found, kind: str, one: _Event) -> None:
         return
     minute = int(when[2]) * 60 + int(when[3]) if when[2] else 0
     parts = [part for part in one.component if part.code] if kind == "Observation" else []
-    has_own = one.valueQuantity is not None or one.valueInteger is not None or one.valueBoolean is not None
-    for part in ([one] if has_own or not parts else []) + parts:
+    for part in ([one] if one.has_value() or not parts else []) + parts:
         concept = part.code if part is not one else _concept(found, kind, one)
         if (key := _key(kind, concept)) is None:
             found.left_out["events without a code that can be learned"] += 1
             continue
         value, unit = _value(found, part) if kind == "Observation" else (None, "")
+        if kind == "Observation" and part.valueCodeableConcept is not None:
+            finding = _key(kind, part.valueCodeableConcept)
+            found.left_out["values that are only words"] += finding is None
+            key = key._replace(value_system=finding.system, value_code=finding.code) if finding else key
         found.rows.append(_Row(person, day, minute, key, value, unit))
         if kind == "Observation":
             for coding in (one.category[:1] and one.category[0].coding) or []:
@@ -369,9 +385,9 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
         _add(events, row.person, row.day - firsts[row.person] + row.minute / 1440, labels[row.key],
              row.value if fits else None, told.get(row.key, ""))  # fmt: skip
     codes = {
-        label: CodeAs(key.kind, key.system, key.code if key.code != label else "",
-                      told.get(key, ""),
-                      found.categories[key].most_common(1)[0][0] if key in found.categories else "")
+        label: CodeAs(key.kind, key.system, key.code if key.code != label else "", told.get(key, ""),
+                      found.categories[key].most_common(1)[0][0] if key in found.categories else "",
+                      key.value_system, key.value_code)
         for key, label in labels.items()
     }  # fmt: skip
     end_of_day = 1439 / 1440 if any(row.minute for row in found.rows) else 0
@@ -409,10 +425,15 @@ def _labels(found: _Found, known: Meaning | None) -> dict[Key, str]:
     """What each code is called: as it is written, and with its type and system where two are written alike."""
     keys = sorted({row.key for row in found.rows})
     if known is not None:
-        called = {Key(one.kind, one.system, one.code or label): label for label, one in known.codes.items()}
+        called = {
+            Key(one.kind, one.system, one.code or label, one.value_system, one.value_code): label
+            for label, one in known.codes.items()
+        }
         return {key: called.get(key, " ".join(key)) for key in keys}
-    alike = Counter(key.code for key in keys)
-    return {key: key.code if alike[key.code] == 1 and key.code != DEATH else " ".join(key) for key in keys}
+    alike = Counter(key.short for key in keys)
+    return {
+        key: key.short if alike[key.short] == 1 and key.short != DEATH else " ".join(filter(None, key)) for key in keys
+    }
 
 
 def _age(person: _Person, day: int) -> str | None:
