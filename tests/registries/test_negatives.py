@@ -71,6 +71,22 @@ def test_words_that_are_the_codes_own_name_or_say_it_in_another_language_leave_i
     assert meant_by({}, concept) == [concept]
 
 
+def test_words_on_a_reaction_are_never_silent_either_and_what_it_was_seen_to_do_is_none() -> None:
+    concept = {"coding": [NOTHING]}
+    seen = {"manifestation": [{"text": "Anafylaktisk reaksjon"}]}
+    for told in ({"description": "Sjokk av penicillin"}, {"note": [{"text": "x"}, {"text": "Sjokk av penicillin"}]}):
+        for reaction in permutations((told, seen, {"description": "Ingen kjente allergier"})):
+            tree = {"reaction": list(reaction)}
+            assert (negative_of(tree, concept), contradicts_itself(tree, concept)) == ("", True)
+            assert {"text": "Sjokk av penicillin"} in meant_by(tree, concept)
+            assert called(tree, concept) in ("x", "Sjokk av penicillin")
+    for reaction in (seen, {"description": " "}, {"description": "No known allergy"}, {"note": 7, "description": 7}):
+        assert negative_of({"reaction": [reaction]}, concept) == "whole"
+    words = {"description": "Sjokk"}
+    assert meant_by({"reaction": [words]}, {"coding": [AMOXICILLIN]}) == [{"coding": [AMOXICILLIN]}]
+    assert called({"reaction": [words | REACTED["reaction"][0]]}, concept) == "Amoxicillin"
+
+
 @pytest.mark.parametrize(
     "text", ["Anafylaksi av penicillin", "Ingen kjente allergier, men ikke gi penicillin", "Allergi", "Kjent allergi",
              "Ingen kjente matallergier"]

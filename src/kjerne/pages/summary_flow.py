@@ -238,7 +238,11 @@ def _as_told(facts: Iterable[Fact]) -> tuple[dict[str, Any], dict[str, Any]]:
     own = [one for one in every if one.path[0] == "code"]
     coding = [{"system": one.system, "code": one.code, "display": one.display} for fact in own for one in fact.codes]
     text = next((one.text for one in own if one.text), "")
-    reaction = [{"substance": {"text": one.text or "?"}} for one in every if "substance" in one.path]
+    reaction: list[dict[str, Any]] = [
+        {"substance": {"text": one.text or "?"}} for one in every if "substance" in one.path
+    ]
+    of_reactions = [one for one in every if one.path[0] == "reaction" and {"description", "note"} & {*one.path}]
+    reaction += [{"description": one.text} for one in of_reactions if one.text]
     return {"reaction": reaction}, {"coding": coding, "text": text}
 
 

@@ -64,10 +64,12 @@ def names_what(tree: Mapping[str, Any]) -> bool:
 
 def negative_of(tree: Mapping[str, Any], concept: Any) -> Negative:
     """Whether a record of which `concept` is the code says that there is nothing: by each of its codes, by no words beside them
-    that are not their own name, and by no substance that it names. What it was seen to do says nothing, since kjernejournal's
-    profile demands that of every entry."""
+    or on a reaction that are not their own name, and by no substance that it names. What it was seen to do (`manifestation`)
+    says nothing, since kjernejournal's profile demands that of every entry."""
     found = negative_in((system, code) for system, code, _ in codings(concept))
-    return "" if not found or names_what(tree) or _words_beside(concept) else found
+    return (
+        "" if not found or names_what(tree) or _words_beside(concept) or _words_of_reactions(tree, concept) else found
+    )
 
 
 def contradicts_itself(tree: Mapping[str, Any], concept: Any) -> bool:
@@ -78,7 +80,8 @@ def contradicts_itself(tree: Mapping[str, Any], concept: Any) -> bool:
 
 def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
     """What a record is of, as it is to be called and compared: its code and the substances it names. Of one that contradicts
-    itself the words that were entered come first, then the code without what says that there is nothing.
+    itself the words that were entered come first, then the code without what says that there is nothing; words on a reaction
+    come last.
 
     >>> nothing = {"system": "http://snomed.info/sct", "code": "716186003", "display": "No known allergy"}
     >>> meant_by({}, {"coding": [nothing], "text": "Anafylaksi av penicillin"})
@@ -86,6 +89,7 @@ def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
     """
     if not contradicts_itself(tree, concept):
         return [concept, *substances(tree)]
+    told = [*substances(tree), *({"text": text} for text in _words_of_reactions(tree, concept))]
     for one in objects(concept):
         left = [
             each for each in objects(one.get("coding"))
@@ -94,8 +98,8 @@ def meant_by(tree: Mapping[str, Any], concept: Any) -> list[Any]:
         words = said(one.get("text")) if said(one.get("text")).strip() in _words_beside(concept) else ""
         rest = {key: value for key, value in one.items() if key not in ("coding", "text")}
         rest |= ({"coding": left} if left else {}) | ({"text": words} if words else {})
-        return [*([rest] if left or words else []), *substances(tree)]
-    return list(substances(tree))
+        return [*([rest] if left or words else []), *told]
+    return told
 
 
 def called(tree: Mapping[str, Any], concept: Any) -> str:
@@ -141,6 +145,22 @@ def _words_beside(concept: Any) -> list[str]:
             said(each.get("display")).strip() for each in objects(one.get("coding")) if not said(each.get("code"))
         ]
     return [text for text in found if text and _folded(text) not in names and not _says_none(text, about)]
+
+
+def words_of_reactions(tree: Mapping[str, Any]) -> list[str]:
+    """What somebody wrote of the reactions of an allergy: their descriptions and notes."""
+    reactions = tree.get("reaction")
+    found = list[str]()
+    for one in objects(reactions if isinstance(reactions, list) else None):
+        found += [said(one.get("description")), *(said(each.get("text")) for each in objects(one.get("note")))]
+    return [text.strip() for text in found if text.strip()]
+
+
+def _words_of_reactions(tree: Mapping[str, Any], concept: Any) -> list[str]:
+    """Of these what is not just what the negative codes of the record are called."""
+    beside = [{"text": text} for text in words_of_reactions(tree)]
+    own = [one for each in objects(concept) for one in objects(each.get("coding"))]
+    return [one["text"] for one in beside if one["text"] in _words_beside({"coding": own} | one)]
 
 
 def _folded(text: str) -> str:

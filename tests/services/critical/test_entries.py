@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kjerne.services.critical.entries import Version, version
+from kjerne.services.critical import drafts, groups
+from kjerne.services.critical.entries import Version, entry, version
 from kjerne.services.warnings import reading
 from kjerne.services.warnings.naming import name_of
 
@@ -78,6 +79,28 @@ def test_what_stands_beside_a_code_does_not_become_its_code_whatever_the_order()
         assert (codes(now.codes), codes(now.substances)) == ({"J01CE02"}, {"J01CA04", "M01AE01"})
         alone = read(allergy(*some))
         assert (codes(alone.codes), alone.substances) == ({"J01CA04", "M01AE01"}, ())
+
+
+def test_what_was_written_of_a_reaction_stands_with_the_notes_and_a_form_repeats_none_of_it() -> None:
+    reaction = {"description": "Sjokk\nav penicillin", "note": [{"text": "I 2019"}], "manifestation": [{"text": "x"}]}
+    tree = allergy(code=AMOXICILLIN, reaction=[reaction], note=[{"text": "Sett selv"}], category=["medication"])
+    assert read(tree).notes == ("Sett selv", "Sjokk\nav penicillin", "I 2019")
+    changed = drafts.changed(tree, drafts.drafted(tree, NOW))
+    assert (changed["reaction"], changed["note"]) == (tree["reaction"], tree["note"])
+    assert "extension" not in changed
+
+
+def test_what_contradicts_itself_is_together_with_what_it_means_and_not_with_another_negative() -> None:
+    def means(substance: Tree | None, text: str = "") -> groups.Means:
+        codes = [NOTHING, *(substance or {}).get("coding", [])]
+        tree = allergy(code={"coding": codes} | ({"text": text} if text else {}))
+        return groups.plain(entry("AllergyIntolerance", "1", [(1, NOW, tree)], NOW))
+
+    assert means(None).same == {("http://snomed.info/sct", "716186003")}
+    assert means(AMOXICILLIN).same == {(ATC, "J01CA04")}
+    every = [means(None), means(AMOXICILLIN), means(IBUPROFEN), means(None, "Penicillin"), means(None, "Ibuprofen")]
+    assert [one for one, other in permutations(every, 2) if groups.meant(one, other)] == []
+    assert groups.meant(means(AMOXICILLIN), means(AMOXICILLIN)) == "same"
 
 
 def device(**more: Any) -> Tree:

@@ -272,7 +272,7 @@ def drawn(records: dict[str, list[Tree]], now: datetime = NOW) -> dict[str, Draw
     found = {}
     for service in OPENED:
         trees = records.get(service, [])
-        chosen = composing.shown((key, tree) for tree in trees if (key := choosing.section_of(tree, now)))
+        chosen = composing.shown(((key, tree) for tree in trees if (key := choosing.section_of(tree, now))), now)
         led_to = [
             ("", tree) for tree in trees if not choosing.section_of(tree, now) and tree["resourceType"] == "Observation"
         ]

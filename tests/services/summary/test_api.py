@@ -252,7 +252,10 @@ ANOTHERS: dict[str, Tree] = {
     }]},
     "somebody": {"focus": [{"display": "barnet"}]},
 }  # fmt: skip
-NOT_IN_IT = "Svar som gjelder en annen enn pasienten selv (et nyfødt barn, et foster, en giver), står ikke her."
+NOT_IN_IT = (
+    "Svar som gjelder noen eller noe annet enn pasienten selv "
+    "(et nyfødt barn, et foster, en giver, et apparat), står ikke her."
+)
 
 
 @pytest.mark.parametrize("whose", sorted(ANOTHERS))

@@ -103,8 +103,8 @@ def test_of_each_analysis_the_latest_is_shown_and_reports_all() -> None:
     reports = [
         {"resourceType": "DiagnosticReport", "code": concept(NLK, "A"), "issued": "2023-01-01"} for _ in range(2)
     ]
-    assert latest_of_each([old, other, named, *reports, new]) == [new, other, *reports, named]
-    assert latest_of_each([old, other, new], most=1) == [new]
+    assert latest_of_each([old, other, named, *reports, new], NOW) == [new, other, *reports, named]
+    assert latest_of_each([old, other, new], NOW, most=1) == [new]
     assert moment_of({"effectivePeriod": {"start": "2020"}}) == "2020"
 
 
@@ -115,9 +115,15 @@ def test_the_newest_result_is_so_by_the_moment_and_not_by_how_its_clock_tells_it
         return {"resourceType": "Observation", "code": concept(NLK, "A"), "effectiveDateTime": at} | more
 
     older, newer = result("2026-11-20T09:30:00+01:00", valueInteger=5), result("2026-11-20T09:00:00Z", valueInteger=212)
-    assert latest_of_each([older, newer]) == latest_of_each([newer, older]) == [newer]
+    assert latest_of_each([older, newer], NOW) == latest_of_each([newer, older], NOW) == [newer]
     haemolysed = result("2026-11-21", dataAbsentReason={"text": "Hemolysert"})
-    assert latest_of_each([older, newer, haemolysed, result("ukjent", valueInteger=9)]) == [haemolysed, newer]
+    assert latest_of_each([older, newer, haemolysed, result("ukjent", valueInteger=9)], NOW) == [haemolysed, newer]
+
+
+def test_a_result_of_a_day_that_has_not_come_stands_beside_the_last_and_hides_none() -> None:
+    every = [found(NLK, "A", effectiveDateTime=day) for day in ("2026-11-20", "2026-11-26", "2027-11-20", "2028")]
+    for order in permutations(every):
+        assert latest_of_each(order, NOW) == [every[3], every[1]]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,21 @@ def test_what_was_reacted_to_and_a_device_are_told_by_name_and_code() -> None:
     assert "<td>SN-77</td>" in told(use | {"device": {"identifier": {"value": "SN-77"}}})
 
 
+def test_what_somebody_wrote_beside_it_is_told_once_and_leaves_the_rest_whole() -> None:
+    reaction = {"manifestation": [{"text": "Anafylaksi"}], "description": "Sjokk", "note": [{"text": "I 2019"}]}
+    tree = {
+        "resourceType": "AllergyIntolerance", "code": concept(ATC, "J01CA04", "Amoksicillin"), "reaction": [reaction],
+        "note": [{"text": "Å" * 400}, {"text": "Sjokk"}, {"text": " "}],
+        "extension": [{"url": "http://nhn.no/kj/fhir/StructureDefinition/KjNote", "valueString": "Sett <b>selv</b>"}],
+    }  # fmt: skip
+    cut = "Å" * 299 + "…"
+    assert f"<td>reaksjon: Anafylaksi; merknad: {cut[:290]}" in told(
+        tree
+    ) and "; merknad: Sjokk; merknad: Sett &lt;b&gt;selv&lt;/b&gt;; merknad: I 2019</td>" in told(tree)
+    negative = {"code": concept("http://snomed.info/sct", "716186003", "No known allergy"), "reaction": []}
+    assert "merknad: Men penicillin" in told(tree | negative | {"note": [{"text": "Men penicillin"}]})
+
+
 def test_that_nothing_is_known_is_told_by_whom_and_not_as_grave() -> None:
     tree = {
         "resourceType": "AllergyIntolerance", "code": concept("http://snomed.info/sct", "716186003", "Ingen kjent allergi"),

@@ -21,6 +21,7 @@ from kjerne.registries.kj_profiles import (
     PROFILE_BY_KIND,
     SNOMED,
 )
+from kjerne.registries.negatives import words_of_reactions
 from kjerne.registries.standing import last_day
 from kjerne.services.critical.entries import NO_CODE, Coded, Version, coded, reaction_of, source_of, version
 from kjerne.services.critical.keeping import VERIFIED
@@ -192,13 +193,19 @@ def _filled(tree: Tree, draft: Draft, before: Tree | None = None) -> Tree:
         tree["criticality"] = draft.criticality
         if before is None or reaction_of(before)[:2] != draft.reaction[:2]:
             tree["reaction"] = [{"manifestation": [{"coding": [_coding(draft.reaction)]}]}]
-    if found := [*tree.get("extension", ()), *_asked(draft, {one.get("text") for one in tree.get("note", ())})]:
+    if found := [*tree.get("extension", ()), *_asked(draft, _noted(tree))]:
         tree["extension"] = found
     return tree
 
 
+def _noted(tree: Tree) -> set[str]:
+    """The lines of what is noted in elements of R4, which stay as they are."""
+    told = [*(one.get("text", "") for one in tree.get("note", ())), *words_of_reactions(tree)]
+    return {line.strip() for text in told for line in (text, *text.splitlines())}
+
+
 def _asked(draft: Draft, noted: Collection[str]) -> Iterator[Tree]:
-    """The extensions that a form fills in, but for what is `noted` in the element of R4 already."""
+    """The extensions that a form fills in, but for what is `noted` in an element of R4 already."""
     if draft.source.code:
         yield _extension("KjSourceOfInformation", "valueCoding", _coding(draft.source))
     for line in draft.note.splitlines():

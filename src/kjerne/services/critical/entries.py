@@ -22,6 +22,7 @@ from kjerne.registries.negatives import (
     meant_by,
     substances,
     with_substances,
+    words_of_reactions,
 )
 from kjerne.registries.negatives import negative_of as said_none
 from kjerne.registries.recorders import Author, recorder_in, writer_in
@@ -129,6 +130,7 @@ def version(number: int, at: datetime, tree: Tree, now: datetime) -> Version:
     noted = (
         *(str(value) for value in _extensions(tree, "KjNote")),
         *(one.get("text", "") for one in _objects(tree.get("note"))),
+        *words_of_reactions(tree),
     )
     return Version(
         number, at, kinds[0] if kinds else "", name, codes, standing(tree, now), _certainty(tree),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Final, Literal, NamedTuple
 
+from kjerne.registries.negatives import is_negative
 from kjerne.services.critical.entries import Entry, Version, contradicts
 from kjerne.store.transfers import Origin
 
@@ -76,9 +77,12 @@ class Group(NamedTuple):
 
 
 def plain(entry: Entry) -> Means:
-    """What an entry says by itself, with nothing known of its codes; its words where it has no code."""
+    """What an entry says by itself, with nothing known of its codes; its words where it has no code. One that contradicts itself
+    is not about what its code says that there is none of."""
     now = entry.now
     codes = frozenset((one.system, one.code) for one in now.codes if one.system and one.code)
+    if now.contradicts_itself:
+        codes = frozenset(one for one in codes if not is_negative([one]))
     words = " ".join(now.name.casefold().split())
     return Means(codes or (frozenset({(TEXT, words)}) if words else frozenset()))
 

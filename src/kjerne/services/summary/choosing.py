@@ -150,15 +150,15 @@ def _says_something(tree: Tree) -> bool:
     return any(key.startswith("value") for key in tree) or "component" in tree
 
 
-def latest_of_each(trees: Iterable[Tree], most: int = RESULTS_SHOWN) -> list[Tree]:
+def latest_of_each(trees: Iterable[Tree], now: datetime, most: int = RESULTS_SHOWN) -> list[Tree]:
     """Of Observations with the same code the newest, at most so many of them; all else as it comes. The newest that has no value
-    (*haemolysed*) stands beside the last that has one."""
+    (*haemolysed*), and one of a day that has not come, stand beside the last that has one."""
     found: dict[Any, Tree] = {}
     for tree in sorted(trees, key=_begins, reverse=True):
         codes = frozenset((system, code) for system, code, _ in codings(tree.get("code")))
         what = codes or named(tree.get("code"))
         is_one_of_several = tree["resourceType"] == "Observation" and what
-        key = (what, _says_something(tree)) if is_one_of_several else id(tree)
+        key = (what, _says_something(tree), _begins(tree) > now) if is_one_of_several else id(tree)
         found.setdefault(key, tree)
     return list(found.values())[:most]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 from kjerne.services.summary.choosing import gravest_first, latest_of_each, standing
@@ -30,14 +31,14 @@ def beside(drawn: Mapping[str, Drawn]) -> list[Tree]:
     return [tree for one in drawn.values() for key, tree in one.records if not key]
 
 
-def shown(records: Iterable[tuple[str, Tree]]) -> list[tuple[str, Tree]]:
+def shown(records: Iterable[tuple[str, Tree]], now: datetime) -> list[tuple[str, Tree]]:
     """Of what one service gave what can stand in a summary: of results the latest of each analysis."""
     by_section = defaultdict[str, list[Tree]](list)
     for key, tree in records:
         by_section[key].append(tree)
     for key in ("results", "vital-signs", "social-history"):
         if key in by_section:
-            by_section[key] = latest_of_each(by_section[key])
+            by_section[key] = latest_of_each(by_section[key], now)
     return [(key, tree) for key, trees in by_section.items() for tree in trees]
 
 

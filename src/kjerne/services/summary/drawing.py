@@ -208,7 +208,7 @@ class Drawing:
         left_out |= {key for key, tree in every if tree["id"] in led}
         partly |= {"DiagnosticReport"} if unsure else set()
         every = [(key, tree) for key, tree in every if tree["id"] not in led | unsure]
-        chosen = shown(every)
+        chosen = shown(every, grant.at)
         own = referred_to | {text for _, tree in chosen for text in led_to(tree)}
         chosen += [("", tree) for text, tree in aside.items() if text in own]
         for _, tree in chosen:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from kjerne.fhir.cds_hooks import codings, named, objects, one_line, said
 from kjerne.fhir.system_labels import label_of
 from kjerne.registries import devices
-from kjerne.registries.negatives import substances, with_substances
+from kjerne.registries.kj_profiles import BASE
+from kjerne.registries.negatives import substances, with_substances, words_of_reactions
 from kjerne.registries.summary_words import said as in_words
 from kjerne.registries.summary_words import say
 from kjerne.services.summary.choosing import (
@@ -30,6 +31,7 @@ from kjerne.services.summary.choosing import (
 from kjerne.services.summary.model import Section, Tree
 
 TEXT_CHARACTERS: Final = 300
+NOTE: Final = f"{BASE}KjNote"
 _WHAT: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
 _LEADING: Final = ("medicationReference", "device")
 _DETAILS: Final = (("criticality", "criticality"), ("verificationStatus", "verification"), ("severity", "severity"))
@@ -102,11 +104,13 @@ def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
     cells = (
         with_substances(name_beside(tree) or _name(tree, list(_concepts(tree, around)), around), tree),
         ", ".join(_codes(concepts)),
-        "; ".join(_details(tree, language)),
         _date(tree),
         _who(tree),
     )
-    return f"<tr>{''.join([f'<td>{_plain(one)}</td>' for one in cells])}</tr>"
+    told = [f"<td>{_plain(one)}</td>" for one in cells]
+    # Each detail is cut by itself: a long note leaves the others whole.
+    told.insert(2, f"<td>{'; '.join(_plain(one) for one in _details(tree, language))}</td>")
+    return f"<tr>{''.join(told)}</tr>"
 
 
 def _concepts(tree: Tree, around: Mapping[str, Tree]) -> Iterator[Any]:
@@ -172,6 +176,14 @@ def _details(tree: Tree, language: str) -> Iterator[str]:
                 yield f"{say(language, 'detail.dose')}: {text}"
     if text := ", ".join(filter(None, (named(one) for one in objects(tree.get("bodySite"))))):
         yield f"{say(language, 'detail.site')}: {text}"
+    yield from (f"{say(language, 'detail.note')}: {text}" for text in _notes(tree))
+
+
+def _notes(tree: Tree) -> dict[str, None]:
+    """What somebody wrote beside the rest, also of a reaction, and by kjernejournal's extension; each once."""
+    own = [said(one.get("text")).strip() for one in objects(tree.get("note"))]
+    own += [said(one.get("valueString")).strip() for one in objects(tree.get("extension")) if one.get("url") == NOTE]
+    return dict.fromkeys(text for text in (*own, *words_of_reactions(tree)) if text)
 
 
 def _code(concept: Any) -> str:
