@@ -135,6 +135,13 @@ def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]
         (spoil("DocumentReference", "content", 0, "attachment", "creation", value="yesterday"), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "description", value="a\x01b"), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "masterIdentifier", "value", value="1.2.\x00"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "content", 0, "attachment", "title", value="x" * 1_025), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "type", "coding", 0, "code", value="x" * 257), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "type", "coding", 0, "display", value="x" * 1_025), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "masterIdentifier", "value", value="1" * 257), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "contained", 2, "name", value="x" * 300), "XDSRegistryMetadataError"),
+        (spoil("List", "title", value="x" * 1_025), "XDSRegistryMetadataError"),
+        (spoil("Patient", "birthDate", value="19550230"), "XDSRegistryMetadataError"),
         (spoil("Patient", "name", value=[{"family": "\uffff"}]), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "securityLabel", value=[]), "XDSRegistryMetadataError"),
         (

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
+from kjerne.source import chains
 from kjerne.source.law import Sight
-from kjerne.source.rows import Held
+from kjerne.source.rows import Held, Stored
 from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import interval, written_xcn
@@ -35,13 +36,25 @@ class Seen:
 
     @classmethod
     def of(cls, held: Held, sight: Sight) -> Seen:
-        documents = tuple(one.entry for one in held.documents if sight.opens(one.entry))
+        documents = tuple(one.entry for one in opened(held, sight))
         shown = {one.id for one in documents}
         members = {one.source for one in held.associations if one.kind == names.HAS_MEMBER and one.target in shown}
         sets = tuple(one for one in held.sets if one.id in members)
         ends = shown | members
         associations = tuple(one for one in held.associations if {one.source, one.target} <= ends)
         return cls(documents, sets, associations)
+
+
+def opened(held: Held, sight: Sight) -> tuple[Stored, ...]:
+    """The documents that may be told of and given, each with the lock that holds for it however it came to."""
+    locked = chains.locked((one.entry for one in held.documents), held.associations)
+    told = (
+        replace(one, entry=replace(one.entry, confidentiality=(*one.entry.confidentiality, chains.LOCK)))
+        if one.entry.id in locked and not chains.is_locked(one.entry)
+        else one
+        for one in held.documents
+    )
+    return tuple(one for one in told if sight.opens(one.entry))
 
 
 def answered(query: Query, seen: Seen, home: str) -> tuple[Response, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from kjerne.policy.people import norwegian_day
 from kjerne.source import law, media, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
-from kjerne.source.finding import Seen, answered
+from kjerne.source.finding import Seen, answered, opened
 from kjerne.source.law import Denied, Sight
 from kjerne.source.rows import Held, Noted, Stored
 from kjerne.store.pool import Connection, Pool
@@ -158,16 +158,21 @@ class Source:
         submitter = await self._submitter(message, key)
         files: list[bytes] = []
         errors: list[RegistryError] = []
+        again: rows.Again = ()
         try:
             async with self.pool.acquire() as conn, conn.transaction():
                 if message.action == names.REMOVE_METADATA:
-                    gone = await rows.removed(conn, messages.removed(message.body))
+                    gone, again = await rows.removed(conn, messages.removed(message.body))
                 else:
                     gone, errors = await self._emptied(conn, messages.wanted(message.body))
+                now = self.clock.now()
                 for patient, told, names_ in gone:
-                    row = Noted(self.clock.now(), message.action, message.message_id, "submitter", True, patient, told)
+                    row = Noted(now, message.action, message.message_id, "submitter", True, patient, told)
                     await rows.note(conn, rows.by(row, submitter))
                     files.extend(names_)
+                for patient, told in again:
+                    row = Noted(now, message.action, message.message_id, "holds-again", True, patient, told)
+                    await rows.note(conn, rows.by(row, submitter))
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter})
             return Outcome(messages.written_response(messages.failure(rejected)))
@@ -237,9 +242,10 @@ class Source:
             async with self.pool.acquire() as conn, conn.transaction():
                 key = await rows.key_of(conn, sent.sent.patient, ready.born)
                 await _hold_new(conn, sent.sent, ready.documents)
-                over = submitting.joined(ready, await rows.held(conn, sent.sent.patient))
+                held = await rows.held(conn, sent.sent.patient)
+                over = submitting.joined(ready, held)
                 await rows.add_set(conn, key, sent.sent, submitter, now)
-                for one in ready.documents:
+                for one in submitting.locked(ready, held):
                     await rows.add_document(conn, key, sent.sent.id, one)
                 for association in sent.associations:
                     await rows.add_association(conn, key, association)
@@ -274,7 +280,7 @@ class Source:
         self, action: str, asked: tuple[Wanted, ...], held: Held, sight: Sight, given: _Given
     ) -> list[RegistryError]:
         """Opens the documents that are `given`, into that list, and tells what is wrong with the others."""
-        here = {one.entry.unique_id: one for one in held.documents if sight.opens(one.entry)}
+        here = {one.entry.unique_id: one for one in opened(held, sight)}
         errors: list[RegistryError] = []
         for one in dict.fromkeys(asked):
             stored = here.get(one.document)

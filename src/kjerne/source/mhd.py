@@ -18,10 +18,11 @@ from kjerne.fhir.dates import interval
 from kjerne.fhir.primitives import UNFIT
 from kjerne.reading.about import compared, national
 from kjerne.wire import json
-from kjerne.xds import names
+from kjerne.xds import messages, names
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, XCN, XON
 from kjerne.xds.messages import DOCUMENTS_LIMIT, Submission
+from kjerne.xds.reading import object_id
 from kjerne.xds.values import Association, Author, Code, DocumentEntry, SubmissionSet, bare
 
 BUNDLE_LIMIT_BYTES: Final = 50_000_000
@@ -185,12 +186,14 @@ def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ..
         said = _read(one, _Document, "DocumentReference")
         entry = _entry(url, said, by_url)
         entries.append(entry)
-        contents[url] = _bytes(said, by_url)
+        contents[object_id(url)] = _bytes(said, by_url)
         associations.append(
             Association(id=f"{url}#member", kind=names.HAS_MEMBER, source=sent.id, target=url, is_original=True)
         )
         associations += _relations(url, said)
-    return Submission(sent, tuple(entries), tuple(associations)), contents, kinds
+    told = Submission(sent, tuple(entries), tuple(associations))
+    # Held against what metadata may be as any submission is: by its lengths, its forms, and what must be there.
+    return messages.submission(messages.written_submission(told)), contents, kinds
 
 
 def _set(url: str, resource: Mapping[str, Any], by_url: Mapping[str, Mapping[str, Any]]) -> SubmissionSet:

@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from kjerne.source import chains
 from kjerne.store.pool import Connection
 from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, written_cx
 from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
 
+Again: TypeAlias = "tuple[tuple[CX, tuple[str, ...]], ...]"
+"""For each patient the documents that hold again, by uniqueId."""
 PREFIX: Final = "urn:uuid:"
 _ASKED: Final = (
     "asker", "name", "hpr", "role", "organisation", "unit", "client", "purpose", "policy", "decision", "assertion",
@@ -166,8 +169,11 @@ async def deprecate(conn: Connection, documents: Sequence[str]) -> None:
     await conn.execute("UPDATE document SET deprecated = true WHERE id = ANY($1)", [uuid_of(one) for one in documents])
 
 
-async def removed(conn: Connection, ids: Sequence[str]) -> tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]:
-    """Takes objects away: for each patient the uniqueIds of the documents among them, and the names of their files.
+async def removed(
+    conn: Connection, ids: Sequence[str]
+) -> tuple[tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...], Again]:
+    """Takes objects away: for each patient the uniqueIds of the documents among them, and the names of their files; and which
+    documents hold again, as what replaced them went.
 
     `Rejected` where one is not here, or where something that stays leads to one.
     """
@@ -194,7 +200,7 @@ async def removed(conn: Connection, ids: Sequence[str]) -> tuple[tuple[CX, tuple
     sets = await conn.fetch("DELETE FROM submission_set WHERE id = ANY($1) RETURNING id", wanted)
     if len(gone) + len(documents) + len(sets) < len(set(ids)):
         raise Rejected(RegistryError("UnresolvedReferenceException", "An object that is named is not here."))
-    return tuple(
+    told = tuple(
         (
             CX(number, authority),
             tuple(row["unique_id"] for row in documents if row["patient"] == key),
@@ -202,6 +208,20 @@ async def removed(conn: Connection, ids: Sequence[str]) -> tuple[tuple[CX, tuple
         )
         for key, authority, number in patients
     )
+    back = [(CX(number, authority), await _holding_again(conn, key)) for key, authority, number in patients]
+    return told, tuple((patient, some) for patient, some in back if some)
+
+
+async def _holding_again(conn: Connection, key: int) -> tuple[str, ...]:
+    """Takes the mark of what was replaced from those of hers that no association says it of any more: their uniqueIds."""
+    found = await conn.fetch("SELECT said FROM association WHERE patient = $1", key)
+    left = [msgspec.json.decode(row[0], type=Association) for row in found]
+    over = [uuid_of(one) for one in chains.superseded(chains.replaced(left), left)]
+    rows = await conn.fetch(
+        "UPDATE document SET deprecated = false WHERE patient = $1 AND deprecated AND id <> ALL($2) RETURNING unique_id",
+        key, over,
+    )  # fmt: skip
+    return tuple(sorted(row[0] for row in rows))
 
 
 async def emptied(conn: Connection, unique_id: str) -> tuple[CX, bytes] | None:

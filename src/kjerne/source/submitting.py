@@ -15,14 +15,14 @@ from typing import Final
 from kjerne.errors import Refusal
 from kjerne.reading.about import compared, national
 from kjerne.registries import identifiers
-from kjerne.source import law, media
+from kjerne.source import chains, law, media
 from kjerne.source.files import Content, beginning, told, whole
 from kjerne.source.rows import PREFIX, Held, Stored
 from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, interval
 from kjerne.xds.messages import Submission
-from kjerne.xds.values import Association, DocumentEntry, bare
+from kjerne.xds.values import DocumentEntry, bare
 
 CATEGORIES: Final = "2.16.578.1.12.4.1.1.9602"
 _NEEDED: Final[Mapping[str, str]] = {
@@ -93,7 +93,19 @@ def joined(ready: Ready, held: Held) -> tuple[str, ...]:
             raise _one("XDSRegistryDeprecatedDocumentError", "The document was replaced before.", "targetObject")
         if one.kind in names.REPLACING:
             replaced.add(one.target)
-    return tuple(replaced | set(_depending(replaced, held.associations)))
+    return tuple(chains.superseded(replaced, held.associations))
+
+
+def locked(ready: Ready, held: Held) -> tuple[Stored, ...]:
+    """The documents as they are kept: locked where what they replace, or hang on, is locked (law, K178)."""
+    here = chains.locked((one.entry for one in held.documents), held.associations)
+    shut = {one.source for one in ready.sent.associations if one.kind in names.RELATIONS and one.target in here}
+    return tuple(
+        replace(one, entry=replace(one.entry, confidentiality=(*one.entry.confidentiality, chains.LOCK)))
+        if one.entry.id in shut and not chains.is_locked(one.entry)
+        else one
+        for one in ready.documents
+    )
 
 
 def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[DocumentEntry, DocumentEntry], ...]]:
@@ -136,15 +148,6 @@ def _said_otherwise(before: DocumentEntry, entry: DocumentEntry) -> DocumentEntr
         entry, id=before.id, version=str(int(before.version) + 1), status=before.status, home="", hash=before.hash,
         size_bytes=before.size_bytes, repository=before.repository,
     )  # fmt: skip
-
-
-def _depending(replaced: set[str], associations: Sequence[Association]) -> Iterator[str]:
-    """Appendices and transformations of what was replaced go with it (ITI TF-2, 3.42.4.1.3.5)."""
-    reached = set(replaced)
-    left = [one for one in associations if one.kind in (names.APPENDS, names.TRANSFORMS)]
-    while found := {one.source for one in left if one.target in reached} - reached:
-        yield from found
-        reached |= found
 
 
 def _form(sent: Submission) -> Iterator[RegistryError]:

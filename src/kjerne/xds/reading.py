@@ -21,7 +21,7 @@ OBJECTS_LIMIT: Final = 2_000
 VALUES_LIMIT: Final = 200
 VALUE_LIMIT_CHARACTERS: Final = 256
 TEXT_LIMIT_CHARACTERS: Final = 1_024
-"""Lengths of a slot's value and of a title in rim.xsd."""
+"""Lengths of a slot's value, a code or an identifier (LongName), and of a title (FreeFormText) in rim.xsd."""
 
 
 def registry_objects(listed: etree._Element) -> tuple[RegistryObject, ...]:
@@ -58,7 +58,7 @@ def document_entry(element: etree._Element) -> DocumentEntry:
         id=_id(element),
         unique_id=_must(known.get(names.ENTRY_UNIQUE, ""), "XDSDocumentEntry.uniqueId"),
         patient=forms.cx(known.get(names.ENTRY_PATIENT, ""), "XDSDocumentEntry.patientId"),
-        mime_type=element.get("mimeType", ""),
+        mime_type=_short(element.get("mimeType", ""), "mimeType"),
         status=element.get("status", names.APPROVED),
         object_type=kind,
         home=element.get("home", ""),
@@ -166,7 +166,7 @@ class _Codes:
     def all(self, scheme: str) -> tuple[Code, ...]:
         return tuple(
             Code(
-                _must(one.get("nodeRepresentation", ""), "nodeRepresentation"),
+                _short(_must(one.get("nodeRepresentation", ""), "nodeRepresentation"), "nodeRepresentation"),
                 _slots(one).one("codingScheme"),
                 _localized(one, "Name"),
             )
@@ -217,7 +217,7 @@ def _identifiers(element: etree._Element) -> dict[str, str]:
         scheme = one.get("identificationScheme", "")
         if scheme in found:
             raise unreadable("An external identifier stands in the same object twice.", "ExternalIdentifier")
-        found[scheme] = one.get("value", "").strip()
+        found[scheme] = _short(one.get("value", "").strip(), "ExternalIdentifier")
     return found
 
 
@@ -245,6 +245,12 @@ def _size(text: str) -> int | None:
 
 def _id(element: etree._Element) -> str:
     return object_id(_must(element.get("id", ""), "id"))
+
+
+def _short(text: str, where: str) -> str:
+    if len(text) > VALUE_LIMIT_CHARACTERS:
+        raise unreadable(f"A value is longer than {VALUE_LIMIT_CHARACTERS} characters.", where)
+    return text
 
 
 def _must(text: str, where: str) -> str:

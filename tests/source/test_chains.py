@@ -1,0 +1,97 @@
+"""What is to be shut stays so over new versions, and a replacement that was wrong can be taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from documents_at_hand import HOME, code, entry
+from kjerne.source import chains
+from kjerne.xds import names
+from kjerne.xds.messages import Response
+from kjerne.xds.queries import Query
+from kjerne.xds.values import Association, DocumentEntry
+from source.test_changes import LABEL, N, change, only, otherwise
+from source.test_removal import remove
+from sources import TEXT, Standing, citizen, codes, doctor, documents_of, one, relation
+
+LOCKED = {"confidentiality": (N, code(LABEL, "NORS"))}
+ANY = documents_of(**{"$XDSDocumentEntryStatus": (names.APPROVED, names.DEPRECATED)})
+CONSENTED = "urn:oid:2.16.578.1.12.4.1.7.2.1.5"
+
+
+def ids(*places: int) -> list[str]:
+    return [entry(place).unique_id for place in places]
+
+
+@pytest.mark.parametrize("kind", sorted(names.RELATIONS))
+async def test_what_replaces_a_locked_document_or_hangs_on_it_is_locked_too(source: Standing, kind: str) -> None:
+    await source.provide(one(1, **LOCKED), TEXT)
+    assert codes(await source.provide(relation(kind, one(2), one(1)), TEXT + b"!")) == []
+    assert await source.found(ANY, doctor()) == []
+    assert await source.found(ANY, doctor(policy=CONSENTED)) == ids(1, 2)
+    assert sorted(await source.found(ANY, citizen())) == ids(1, 2)
+
+
+async def test_a_lock_on_the_newest_version_holds_for_the_earlier_ones_and_what_hangs_on_them(source: Standing) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.APPENDS, one(3), one(1)), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT)
+    now = await only(source)
+    assert codes(await change(source, otherwise(now, **LOCKED))) == []
+    assert await source.found(ANY, doctor()) == []
+    opened = (await source.ask(ANY, doctor(policy=CONSENTED))).objects
+    assert all(isinstance(each, DocumentEntry) and chains.is_locked(each) for each in opened)
+    assert len(opened) == 3
+    assert codes(await change(source, otherwise(now, "2", 6, confidentiality=(N,)))) == []
+    assert await source.found(ANY, doctor()) == ids(1, 2, 3)
+
+
+async def everything(source: Standing, place: int) -> list[str]:
+    """The ids of all that came with a document."""
+    asked = Query(
+        names.GET_DOCUMENTS_AND_ASSOCIATIONS, home=HOME, said=(("$XDSDocumentEntryUniqueId", tuple(ids(place))),)
+    )
+    set_ = f"urn:uuid:00000000-0000-4000-9000-00000000000{place}"
+    return [set_, *(each.id for each in (await source.ask(asked)).objects)]
+
+
+async def test_what_a_wrong_replacement_put_out_of_force_holds_again_when_that_goes(source: Standing) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.APPENDS, one(3), one(1)), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT + b"!")
+    assert await source.found(documents_of()) == ids(2)
+    assert await remove(source, *await everything(source, 2)) == Response(names.SUCCESS)
+    assert await source.found(documents_of()) == ids(1, 3)
+    went, back = (await source.log())[-3:-1]
+    assert (went["rule"], went["documents"], back["rule"], back["documents"]) == (
+        "submitter", ids(2), "holds-again", ids(1, 3),
+    )  # fmt: skip
+    assert codes(await source.provide(relation(names.REPLACES, one(4), one(1)), TEXT)) == []
+    assert await source.found(documents_of()) == ids(4)
+
+
+async def test_an_earlier_replacement_stays_when_a_later_one_goes(source: Standing) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT)
+    await source.provide(relation(names.REPLACES, one(3), one(2)), TEXT)
+    assert codes(await remove(source, *await everything(source, 3))) == []
+    assert await source.found(documents_of()) == ids(2)
+
+
+def made(kind: str, source: str, target: str) -> Association:
+    return Association(id=source + target, kind=kind, source=source, target=target)
+
+
+def test_a_lock_goes_to_former_versions_and_to_what_hangs_on_a_locked_one_and_nowhere_else() -> None:
+    relations = [
+        made(names.REPLACES, "2", "1"), made(names.REPLACES, "3", "2"), made(names.APPENDS, "a", "2"),
+        made(names.TRANSFORMS, "t", "a"), made(names.APPENDS, "b", "3"), made(names.HAS_MEMBER, "s", "2"),
+    ]  # fmt: skip
+    for shut, all_ in (("3", "321atb"), ("2", "21at"), ("1", "1"), ("a", "at"), ("b", "b")):
+        locked: Any = chains.locked([entry(id=shut, **LOCKED), entry(id="s")], relations)
+        assert locked == set(all_)
+    assert chains.superseded(chains.replaced(relations), relations) == {*"12at"}
+    circle = [made(names.APPENDS, "1", "2"), made(names.APPENDS, "2", "1")]
+    assert chains.superseded({"1"}, circle) == {"1", "2"}
