@@ -16,7 +16,19 @@ from typing import Any, Final
 import httpx
 from lxml import etree
 
-from assertions import METADATA, Said, ce, citizens, of_a_citizen, of_staff, staffs
+from assertions import (
+    CERTIFICATE,
+    ISSUER,
+    PORTALS_CERTIFICATE,
+    PORTALS_ISSUER,
+    Said,
+    ce,
+    citizens,
+    metadata,
+    of_a_citizen,
+    of_staff,
+    staffs,
+)
 from attested import OID, details
 from documents_at_hand import HOME, PATIENT, REPOSITORY, entry, submission
 from kjerne.clock import FixedClock
@@ -213,13 +225,13 @@ async def standing(dsn: str, owner_dsn: str, folder: Path, **changes: Any) -> As
         HOME,
         REPOSITORY,
         (AUDIENCE, "nhn:pps"),
-        trusted(METADATA),
+        trusted(metadata((ISSUER, CERTIFICATE))),
         {"journal": sha256(KEY.encode()).hexdigest()},
-        **changes,
+        **{"citizens": trusted(metadata((PORTALS_ISSUER, PORTALS_CERTIFICATE)))} | changes,
     )
     pool, owner, clock = await open_pool(dsn, 4), await open_pool(owner_dsn, 1), FixedClock(NOW)
     files = Files(folder)
-    assertions = Assertions(configured.issuers, configured.audiences, clock, seconds=ASSERTION_SECONDS)
+    assertions = Assertions(configured.believed, configured.audiences, clock, seconds=ASSERTION_SECONDS)
     source = Source(configured, files, pool, assertions, clock)
     try:
         await owner.execute("TRUNCATE patient, submission_set, document, document_version, association, audit")

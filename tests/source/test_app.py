@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from assertions import ce
+import assertions
+from assertions import CERTIFICATE, ISSUER, PORTALS_CERTIFICATE, PORTALS_ISSUER, PORTALS_KEY, ce
 from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, submission, valid
 from kjerne.source import app
 from kjerne.source.files import Damaged
@@ -81,6 +82,7 @@ async def test_each_answer_about_a_patient_has_its_row_with_who_why_and_what(sou
     assert (read["hpr"], read["role"], read["organisation"], read["purpose"], read["decision"]) == (
         "9001", "LE", "999999901", "TREAT", "42",
     )  # fmt: skip
+    assert (read["reason"], read["user_selected"], read["toa"], read["service"]) == ("Poliklinikk", False, NOW, "KX17")
 
 
 async def test_the_log_cannot_be_changed_by_the_program(source: Standing) -> None:
@@ -446,6 +448,17 @@ async def test_what_is_no_request_of_this_address_is_answered_with_its_fault(sou
     assert codes(await source.ask(unknown)) == ["XDSUnknownStoredQuery"]
     refused = [(row["rule"], row["allowed"]) for row in await source.log()]
     assert refused == [("no-assertion", False), *[("assertion", False)] * 4, ("XDSUnknownStoredQuery", False)]
+
+
+async def test_an_issuer_speaks_for_those_alone_for_whom_it_is_believed(source: Standing) -> None:
+    await source.provide(one(), TEXT)
+    portals = replace(doctor(), issuer=PORTALS_ISSUER, key=PORTALS_KEY, certificate=PORTALS_CERTIFICATE)
+    gateways = replace(citizen(), issuer=ISSUER, key=assertions.KEY, certificate=CERTIFICATE)
+    for said in (portals, gateways):
+        raw = enveloped(names.CROSS_QUERY, queries.written(documents_of()), said)
+        assert await fault(source, raw) == (400, "wsse:FailedAuthentication")
+    refused = [(row["rule"], row["allowed"], row["patient"][:11]) for row in (await source.log())[1:]]
+    assert refused == [("issuer", False, PATIENT.number)] * 2
 
 
 async def test_who_sends_documents_is_known_by_its_key_or_refused(source: Standing) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assertions import ISSUER, METADATA
+from assertions import CERTIFICATE, ISSUER, METADATA, PORTALS_CERTIFICATE, PORTALS_ISSUER, metadata
 from kjerne.errors import Refusal
 from kjerne.source.configured import NAME, configured
 
@@ -24,11 +24,23 @@ def test_the_first_start_writes_a_file_with_an_identity_of_its_own_and_nobody_be
 def test_issuers_and_submitters_are_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "saml.xml").write_bytes(METADATA)
     digest = sha256(b"key").hexdigest()
-    said = f'{WHO}saml_metadata = "saml.xml"\naudiences = ["a"]\n[submitters]\njournal = "{digest}"\n'
+    (tmp_path / "portal.xml").write_bytes(metadata((PORTALS_ISSUER, PORTALS_CERTIFICATE)))
+    files = 'saml_metadata = "saml.xml"\ncitizens_saml_metadata = "portal.xml"\n'
+    said = f'{WHO}{files}audiences = ["a"]\n[submitters]\njournal = "{digest}"\n'
     (tmp_path / NAME).write_text(said)
     read = configured(tmp_path)
     assert ISSUER in read.issuers
+    assert (*read.citizens,) == (PORTALS_ISSUER,)
+    assert read.believed.keys() == {ISSUER, PORTALS_ISSUER}
     assert (read.audiences, read.submitter("key"), read.submitter("other")) == (("a",), "journal", "")
+
+
+def test_an_issuer_of_both_files_signs_with_the_same_certificates_for_both(tmp_path: Path) -> None:
+    (tmp_path / "saml.xml").write_bytes(metadata((ISSUER, CERTIFICATE)))
+    (tmp_path / "portal.xml").write_bytes(metadata((ISSUER, PORTALS_CERTIFICATE)))
+    (tmp_path / NAME).write_text(f'{WHO}saml_metadata = "saml.xml"\ncitizens_saml_metadata = "portal.xml"')
+    with pytest.raises(Refusal, match="certificates"):
+        configured(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def claims(**changes: Any) -> Claims:
     said: dict[str, Any] = {
         "subject": "", "client": "portal", "jti": "_1", "expires_at": 0, "pid": ASKER, "level": 4,
         "scopes": frozenset({law.CITIZEN_SCOPE, "journaldokumenter_helsepersonell"}), "organisation": "999999901",
-        "hpr": "9001",
+        "hpr": "9001", "name": "Kari Prøve",
     }  # fmt: skip
     return Claims(**(said | changes))
 
@@ -51,10 +51,17 @@ def citizen(about: str, purpose: str, policy: str, *, own: bool = False, **chang
     return claims(errands=(errand,), **({"pid": about} if own else {}) | changes)
 
 
-def doctor(about: str, purpose: str = "TREAT", policy: str = "", role: Code = ROLE, **changes: Any) -> Claims:
+def doctor(
+    about: str,
+    purpose: str = "TREAT",
+    policy: str = "",
+    role: Code = ROLE,
+    reason: str = "Akutt innlagt",
+    **changes: Any,
+) -> Claims:
     said = TrustFramework(
         Practitioner(authorization=role),
-        CareRelationship(purpose_of_use=Code(purpose, system=HL7), decision_ref=DecisionRef("42")),
+        CareRelationship(purpose_of_use=Code(purpose, system=HL7), decision_ref=DecisionRef("42", reason)),
         (Patient(Identifier(about, system=f"urn:oid:{FNR}")),),
     )
     return claims(attestations=(said,), access_policy=POLICY + policy if policy else "", **changes)
@@ -106,6 +113,10 @@ def test_ages_are_half_open(born: date, today: date, own: str, parents: str, pro
         (doctor(number(date(1980, 1, 1)), "PATRQT"), "no: no-rule"),
         (doctor(number(date(1980, 1, 1)), "BTG"), "no: no-rule"),
         (doctor(number(date(1980, 1, 1)), "BTG", "7"), "staff-override"),
+        (doctor(number(date(1980, 1, 1)), "BTG", "7", reason=" . "), "no: reason"),
+        (doctor(number(date(1980, 1, 1)), "TREAT", "7", reason=""), "no: reason"),
+        (doctor(number(date(1980, 1, 1)), "BTG", "7", name=""), "no: name"),
+        (doctor(number(date(2020, 1, 1)), "TREAT", "5", reason="", name=""), "staff"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "1"), "no: no-rule"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "9"), "no: no-rule"),
         (doctor(number(date(1980, 1, 1)), role=Code("PS", system=ROLE.system)), "staff"),

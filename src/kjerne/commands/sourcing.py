@@ -41,7 +41,7 @@ async def _run(settings: Settings, *, as_json: bool) -> None:
         async with _database(settings) as (dsn, database):
             pool = await open_pool(dsn, settings.pool_size, seconds=settings.request_seconds)
             clock = SystemClock()
-            assertions = Assertions(said.issuers, said.audiences, clock, seconds=ASSERTION_SECONDS)
+            assertions = Assertions(said.believed, said.audiences, clock, seconds=ASSERTION_SECONDS)
             source = Source(said, Files(settings.data), pool, assertions, clock)
 
             await source.swept()
@@ -85,6 +85,6 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[str, Embedded | N
 
 
 def _say(url: str, said: Configured, *, as_json: bool) -> None:
-    told = {"url": url, "home": said.home, "repository": said.repository, "issuers": len(said.issuers)}
-    warned = "" if said.issuers else " It believes nobody's assertions yet: see source.toml."
+    told = {"url": url, "home": said.home, "repository": said.repository, "issuers": len(said.believed)}
+    warned = "" if said.believed else " It believes nobody's assertions yet: see source.toml."
     print(json.dumps(told) if as_json else f"kjerne source {said.home} at {url}.{warned}", flush=True)

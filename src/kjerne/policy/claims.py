@@ -94,7 +94,8 @@ class Claims:
     """A token that holds. `thumbprint` is its key's (RFC 7638), `level` the security level (4 = high, 0 = not said).
 
     `organisation` and `suborganisation` are the client's, as the issuer knows them (orgnr_parent, orgnr_child). `actor`
-    is who acts for the person (RFC 8693 section 4.1), `access_policy` the ACP identifier of a member of staff.
+    is who acts for the person (RFC 8693 section 4.1), `access_policy` the ACP identifier of a member of staff, `issuer` who
+    signed a SAML assertion.
     """
 
     subject: str
@@ -113,3 +114,4 @@ class Claims:
     errands: tuple[Representation, ...] = ()
     actor: str = ""
     access_policy: str = ""
+    issuer: str = ""

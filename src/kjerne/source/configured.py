@@ -10,7 +10,7 @@ import re
 import tomllib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -21,13 +21,18 @@ from kjerne.wire.saml_trust import Trusted, trusted
 NAME: Final = "source.toml"
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_KNOWN: Final = frozenset(
+    {"home", "repository", "saml_metadata", "citizens_saml_metadata", "audiences", "clamav", "submitters"}
+)
 _FIRST: Final = """\
 # Who this source is: its home community and its repository. Put in the OIDs that were given to you before it is used.
 home = "urn:oid:{oid}"
 repository = "{oid}.1"
 
-# Whose assertions are believed: a file of SAML metadata, and the audiences that they are made for.
+# Whose assertions are believed, as files of SAML metadata: about personnel (a gateway, an EHR), and about citizens (a portal).
+# Who is believed about both stands in both. Then the audiences that assertions are made for.
 saml_metadata = ""
+citizens_saml_metadata = ""
 audiences = []
 
 # The socket of ClamAV (clamd), where documents are scanned before they are kept; empty: they are not.
@@ -48,6 +53,13 @@ class Configured:
     issuers: Trusted
     submitters: Mapping[str, str]
     clamav: str = ""
+    citizens: Trusted = field(default_factory=dict)
+    """Who is believed about citizens; `issuers` are believed about personnel."""
+
+    @property
+    def believed(self) -> Trusted:
+        """Whose signatures are known at all."""
+        return {**self.issuers, **self.citizens}
 
     def submitter(self, key: str) -> str:
         """Whose key it is; empty where it is nobody's."""
@@ -66,7 +78,7 @@ def configured(folder: Path) -> Configured:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise _wrong("the file cannot be read") from error
-    if unknown := set(said) - {"home", "repository", "saml_metadata", "audiences", "clamav", "submitters"}:
+    if unknown := set(said) - _KNOWN:
         raise _wrong(f"{min(unknown)} is not known")
     home, repository = str(said.get("home", "")), str(said.get("repository", ""))
     if not home.startswith("urn:oid:") or not _OID.fullmatch(home[8:]) or not _OID.fullmatch(repository):
@@ -77,21 +89,24 @@ def configured(folder: Path) -> Configured:
     audiences = said.get("audiences", [])
     if not isinstance(audiences, list) or not all(isinstance(one, str) and one for one in audiences):
         raise _wrong("audiences is a list of names")
+    personnel, citizens = _issuers(folder, said, "saml_metadata"), _issuers(folder, said, "citizens_saml_metadata")
+    if any(personnel[one] != citizens[one] for one in personnel.keys() & citizens.keys()):
+        raise _wrong("an issuer of both files of metadata has other certificates in one than in the other")
     return Configured(
-        home, repository, tuple(audiences), _issuers(folder, said), dict(submitters), str(said.get("clamav", ""))
+        home, repository, tuple(audiences), personnel, dict(submitters), str(said.get("clamav", "")), citizens
     )
 
 
-def _issuers(folder: Path, said: Mapping[str, Any]) -> Trusted:
-    name = said.get("saml_metadata", "")
+def _issuers(folder: Path, said: Mapping[str, Any], key: str) -> Trusted:
+    name = said.get(key, "")
     if not name:
         return {}
     try:
         return trusted((folder / str(name)).read_bytes())
     except OSError as error:
-        raise _wrong("the file of saml_metadata cannot be read") from error
+        raise _wrong(f"the file of {key} cannot be read") from error
     except ValueError as error:
-        raise _wrong(f"the file of saml_metadata cannot be used: {error}") from error
+        raise _wrong(f"the file of {key} cannot be used: {error}") from error
 
 
 def _wrong(says: str) -> Refusal:

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 import asyncpg
+import structlog
 from lxml import etree
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
+from kjerne.registries import identifiers
 from kjerne.source import law, media, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
@@ -35,6 +37,7 @@ from kjerne.xds.messages import Given, Response, Submission, Wanted
 from kjerne.xds.reading import VALUE_LIMIT_CHARACTERS
 from kjerne.xds.values import SubmissionSet, bare
 
+_log = structlog.get_logger("kjerne")
 _Gone: TypeAlias = "tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]"
 """For each patient the documents that went, by uniqueId, and their files."""
 _Given: TypeAlias = "list[tuple[Wanted, str, int]]"
@@ -265,10 +268,17 @@ class Source:
             await self._note(message, "no-assertion", {})
             raise soap.unauthenticated("The message carries no SAML assertion.", subcode="InvalidSecurity")
         try:
-            return self.assertions.carried(message.assertion, url)
+            claims = self.assertions.carried(message.assertion, url)
         except Refusal as refusal:
             await self._note(message, "assertion", {})
+            _tell(message.assertion, refusal.says)
             raise soap.unauthenticated(refusal.says) from refusal
+        if claims.issuer not in (self.configured.citizens if claims.errands else self.configured.issuers):
+            says = "Its issuer is not one that speaks for citizens here." if claims.errands else _NO_PERSONNEL
+            await self._note(message, "issuer", law.told_of(claims), _about(message, claims))
+            _tell(message.assertion, says)
+            raise soap.unauthenticated(says)
+        return claims
 
     async def _sight(self, conn: Connection, claims: Claims, asked: CX | None) -> tuple[CX, Sight]:
         """What the claims open of the patient who is asked about; where only objects are named, of the assertion's own."""
@@ -332,7 +342,7 @@ class Source:
         await self._note(message, rejected.errors[0].code, law.told_of(claims), _about(message, claims))
         return messages.failure(rejected)
 
-    async def _note(self, message: Message, rule: str, asked: Mapping[str, str], patient: CX | None = None) -> None:
+    async def _note(self, message: Message, rule: str, asked: Mapping[str, Any], patient: CX | None = None) -> None:
         await self._add(Noted(self.clock.now(), message.action, message.message_id, rule, False, patient, (), asked))
 
     async def _add(self, row: Noted) -> None:
@@ -342,6 +352,15 @@ class Source:
     def _row(self, message: Message, claims: Claims, patient: CX, rule: str, told: tuple[str, ...]) -> Noted:
         asked = law.told_of(claims)
         return Noted(self.clock.now(), message.action, message.message_id, rule, True, patient, told, asked)
+
+
+_NO_PERSONNEL: Final = "Its issuer is not one that speaks for personnel here."
+
+
+def _tell(assertion: etree._Element, says: str) -> None:
+    """What was wrong with an assertion, for the operator: whose it says it is, and never whom it is about."""
+    issuer = (assertion.findtext("{*}Issuer") or "").strip()[:200]
+    _log.warning("assertion refused", issuer=identifiers.without_numbers(issuer), says=says)
 
 
 def _about(message: Message, claims: Claims) -> CX | None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Final
+from datetime import UTC, date, datetime
+from typing import Any, Final
 
 from kjerne.errors import Refusal
-from kjerne.policy.claims import Claims
+from kjerne.policy.claims import CareRelationship, Claims
 from kjerne.policy.errand import PURPOSE_SYSTEM, policy_of
 from kjerne.policy.people import HEALTH_MAJORITY, OLDEST, PARENTS_UNTIL, UNBORN, age
 from kjerne.policy.services import SERVICES, Role
 from kjerne.registries import identifiers
+from kjerne.registries.wording import says_something
 from kjerne.xds.forms import CX
 from kjerne.xds.values import Code, DocumentEntry, bare
 
@@ -39,7 +40,8 @@ WITHHELD: Final = frozenset(
 """NORU opens after a time that no metadata tell: it is withheld until the source takes the mark away."""
 STAFF_SCOPES: Final = frozenset({"journaldokumenter_helsepersonell", "nhn:phr/mhd/read-documentreferences"})
 CITIZEN_SCOPE: Final = "innsynpasientjournal"
-UNLOCKING: Final = frozenset({"5", "7"})
+EMERGENCY: Final = "7"
+UNLOCKING: Final = frozenset({"5", EMERGENCY})
 """Access policies under which what is locked opens: explicit consent to just that, and an emergency with its reason."""
 
 
@@ -150,6 +152,11 @@ DEMANDS: Final = (
     _Demand("hpr", "The assertion names no HPR number.", lambda claims, citizen: citizen or bool(claims.hpr)),
     _Demand("decision", "The assertion names no decision of access.", lambda claims, citizen: (
         citizen or bool(claims.attestations[0].care_relationship.decision_ref.id))),
+    _Demand("reason", "An emergency opens with its reason in words (description of the decision).", lambda claims, citizen: (
+        citizen or not _is_emergency(claims)
+        or says_something(claims.attestations[0].care_relationship.decision_ref.description))),
+    _Demand("name", "An emergency opens to somebody whose name the patient can be told.", lambda claims, citizen: (
+        citizen or not _is_emergency(claims) or says_something(claims.name))),
 )  # fmt: skip
 
 
@@ -215,16 +222,23 @@ def _purpose(claims: Claims) -> tuple[str, str]:
     return (said.code if said.system == PURPOSE_SYSTEM else ""), policy
 
 
+def _is_emergency(claims: Claims) -> bool:
+    """Whether personnel set rules aside, by the purpose or by the access policy that opens what is locked."""
+    purpose, given = _purpose(claims)
+    return purpose == "BTG" or policy_of(given) == EMERGENCY
+
+
 def _role(claims: Claims) -> Role | None:
     """What her authorisation may do; None where it is no role that looks in documents, on the platform as here."""
     said = claims.attestations[0].practitioner.authorization
     return ROLES.get(said.code) if bare(said.system) == ROLE_SYSTEM else None
 
 
-def told_of(claims: Claims) -> Mapping[str, str]:
-    """What the log keeps of who asked."""
+def told_of(claims: Claims) -> Mapping[str, Any]:
+    """What the log keeps of who asked, and why: texts, but for `user_selected` and `toa`."""
     purpose, policy = _purpose(claims) if claims.errands or claims.attestations else ("", claims.access_policy)
     said = claims.attestations[0] if claims.attestations else None
+    why = said.care_relationship if said else CareRelationship()
     return {
         "asker": claims.pid,
         "name": claims.name,
@@ -235,6 +249,11 @@ def told_of(claims: Claims) -> Mapping[str, str]:
         "client": claims.client,
         "purpose": purpose,
         "policy": policy,
-        "decision": said.care_relationship.decision_ref.id if said else "",
+        "decision": why.decision_ref.id,
         "assertion": claims.jti,
+        "reason": identifiers.without_numbers(why.decision_ref.description),
+        "user_selected": why.decision_ref.user_selected,
+        "toa": datetime.fromtimestamp(said.toa, UTC) if said and said.toa else None,
+        "service": why.healthcare_service.code,
+        "details": why.purpose_of_use_details.code,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,8 @@ Again: TypeAlias = "tuple[tuple[CX, tuple[str, ...]], ...]"
 """For each patient the documents that hold again, by uniqueId."""
 PREFIX: Final = "urn:uuid:"
 _ASKED: Final = (
-    "asker", "name", "hpr", "role", "organisation", "unit", "client", "purpose", "policy", "decision", "assertion",
+    "asker", "name", "hpr", "role", "organisation", "unit", "client", "purpose", "policy", "decision", "assertion", "reason",
+    "service", "details",
 )  # fmt: skip
 
 
@@ -57,17 +58,19 @@ class Noted:
     allowed: bool
     patient: CX | None = None
     documents: tuple[str, ...] = ()
-    asked: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """`law.told_of`: texts, `user_selected` as true, false or None, and `toa` as a time or None."""
 
 
 async def note(conn: Connection, row: Noted) -> None:
     """Puts a row into the log; it holds from the commit on."""
     await conn.execute(
         "INSERT INTO audit (at, action, message, rule, allowed, patient, documents, asker, name, hpr, role, organisation, unit, "
-        "client, purpose, policy, decision, assertion) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        "client, purpose, policy, decision, assertion, reason, service, details, user_selected, toa) VALUES ($1, $2, $3, $4, $5, "
+        "$6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
         row.at, row.action, row.message, row.rule, row.allowed, written_cx(row.patient) if row.patient else "",
         list(row.documents), *(row.asked.get(name, "") for name in _ASKED),
+        row.asked.get("user_selected"), row.asked.get("toa"),
     )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ def claims_of(signed: etree._Element, issuer: str, until: datetime) -> Claims:
         errands=(errand,) if is_citizens else (),
         actor=client if is_citizens else "",
         access_policy="" if is_citizens else policy,
+        issuer=issuer,
     )
 
 
