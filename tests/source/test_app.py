@@ -333,6 +333,8 @@ async def test_metadata_alone_are_registered_for_another_repository(source: Stan
         return enveloped(names.REGISTER, messages.written_submission(one(**changes)), None)
 
     assert codes(await source.sent(names.REGISTER, register())) == ["XDSRegistryMetadataError"]
+    formless = register(repository="1.2.3", size_bytes=5, hash="zz")
+    assert codes(await source.sent(names.REGISTER, formless)) == ["XDSRegistryMetadataError"]
     elsewhere = register(repository="1.2.3", size_bytes=5, hash="0" * 40)
     assert codes(await source.sent(names.REGISTER, elsewhere)) == []
     (found,) = (await source.ask(documents_of())).objects
@@ -418,6 +420,10 @@ async def test_a_document_that_is_damaged_on_the_disk_is_not_given(source: Stand
     got, given = await source.get(wanted(entry().unique_id))
     assert (codes(got), given) == (["XDSRepositoryError"], [])
     path.unlink()
+    path.mkdir()
+    with pytest.raises(Damaged):
+        await source.files.opened(bytes.fromhex(path.parent.name + path.name), len(TEXT))
+    path.rmdir()
     with pytest.raises(Damaged):
         await source.files.opened(bytes(32), 1)
     assert codes((await source.get(wanted(entry().unique_id)))[0]) == ["XDSRepositoryError"]

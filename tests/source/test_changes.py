@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 
 from documents_at_hand import code, entry
+from kjerne.sandbox.numbers import person_number
 from kjerne.xds import messages, names
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Response, Submission
@@ -82,6 +85,7 @@ async def test_what_was_said_before_is_kept_with_who_said_otherwise(source: Stan
         ({"mime_type": "application/pdf"}, "XDSMetadataUpdateError"),
         ({"hash": "0" * 40}, "XDSMetadataUpdateError"),
         ({"size_bytes": 1}, "XDSMetadataUpdateError"),
+        ({"status": names.DEPRECATED}, "XDSMetadataUpdateError"),
         ({"repository": "1.2"}, "XDSMetadataUpdateError"),
         ({"confidentiality": (code(LABEL, "NORS"),)}, "XDSRegistryMetadataError"),
         ({"class_code": None}, "XDSRegistryMetadataError"),
@@ -100,8 +104,8 @@ async def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
 
 async def test_nobody_elses_document_is_changed_by_its_logical_id(source: Standing) -> None:
     await source.provide(one(), TEXT)
-    other = CX("01815012345", entry().patient.authority)
-    sent = otherwise(await only(source), patient=other)
+    other = CX(person_number(Random(1), date(1980, 1, 1), "female", set()), entry().patient.authority)
+    sent = otherwise(await only(source), patient=other, source_patient=other)
     stolen = await change(source, replace(sent, sent=replace(sent.sent, patient=other)))
     assert codes(stolen)
     assert set(codes(stolen)) <= {"UnresolvedReferenceException", "XDSUnknownPatientId", "XDSPatientIdDoesNotMatch"}

@@ -15,10 +15,11 @@ from kjerne.source import mhd
 from kjerne.xds.errors import Rejected
 from kjerne.xds.forms import XCN, XON
 from kjerne.xds.values import Author, Code, DocumentEntry
-from sources import KEY, TEXT, Standing, documents_of, wanted
+from sources import KEY, TEXT, Standing, citizen, documents_of, wanted
 
 ADDRESS, KIND = "/R4/fhir/Bundle", "application/fhir+json"
 LIST, PERSON, BYTES, REFERENCE = (f"urn:uuid:00000000-0000-4000-a000-00000000000{place}" for place in range(1, 5))
+LABEL = f"urn:oid:{OID}9603"
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-"
 Tree = dict[str, Any]
 
@@ -39,6 +40,7 @@ def bundle(change: Callable[[dict[str, Tree]], Any] = lambda _: None) -> bytes:
                 {"url": f"{MHD}sourceId", "valueIdentifier": {"value": "urn:oid:1.2"}},
             ],
             "status": "current", "mode": "working", "subject": subject, "date": "2026-03-10T14:24:56+01:00",
+            "entry": [{"item": {"reference": REFERENCE}}],
         },
         "Patient": {
             "resourceType": "Patient", "birthDate": "1955-05-17",
@@ -141,6 +143,18 @@ def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]
         (spoil("DocumentReference", "masterIdentifier", "value", value="1" * 257), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "contained", 2, "name", value="x" * 300), "XDSRegistryMetadataError"),
         (spoil("List", "title", value="x" * 1_025), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "docStatus", value="entered-in-error"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "docStatus", value="preliminary"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "modifierExtension", value=[{"url": "x"}]), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "contained", 0, "modifierExtension", value=[{"url": "x"}]), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "implicitRules", value="http://x"), "XDSRegistryMetadataError"),
+        (spoil("DocumentReference", "meta", value={"security": [{"system": LABEL, "code": "x"}]}), "XDSRegistryMetadataError"),
+        (spoil("Binary", "meta", value={"security": [{"system": LABEL, "code": "NORS"}]}), "XDSRegistryMetadataError"),
+        (spoil("List", "code", value=concept("x", "folder")), "XDSRegistryMetadataError"),
+        (spoil("List", "status", value="entered-in-error"), "XDSRegistryMetadataError"),
+        (spoil("List", "entry", value=[]), "XDSRegistryMetadataError"),
+        (spoil("List", "entry", value=[{"item": {"reference": REFERENCE}, "deleted": True}]), "XDSRegistryMetadataError"),
+        (spoil("List", "entry", value=[{"item": {"reference": BYTES}}]), "XDSRegistryMetadataError"),
         (spoil("Patient", "birthDate", value="19550230"), "XDSRegistryMetadataError"),
         (spoil("Patient", "name", value=[{"family": "\uffff"}]), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "securityLabel", value=[]), "XDSRegistryMetadataError"),
@@ -168,6 +182,30 @@ async def test_a_bundle_that_is_wrong_is_refused_with_its_code_and_nothing_of_it
     assert [(row["rule"], row["allowed"]) for row in await source.log()] == [(code, False)]
 
 
+@pytest.mark.parametrize("system", [LABEL, LABEL.removeprefix("urn:oid:")])
+async def test_a_lock_that_stands_with_the_resource_is_one(source: Standing, system: str) -> None:
+    marks = [{"system": system, "code": "NORS"}, {"system": "http://x", "code": "N"}]
+    marks.append({"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"})
+    assert (await send(source, bundle(spoil("DocumentReference", "meta", value={"security": marks}))))[0] == 200
+    assert await source.found(documents_of()) == []
+    assert await source.found(documents_of(), citizen()) == ["1.2.65.1"]
+
+
+@pytest.mark.parametrize(
+    "request_", [{"method": "DELETE"}, {"method": "PUT"}, {"method": "POST", "ifNoneExist": "identifier=1"}]
+)
+async def test_what_is_asked_for_beside_to_be_made_is_refused_but_of_a_patient(
+    source: Standing, request_: dict[str, str]
+) -> None:
+    for place in (0, 2, 3):
+        tree = json.loads(bundle())
+        tree["entry"][place]["request"] = request_
+        assert (await send(source, json.dumps(tree).encode()))[0] == 422
+    tree = json.loads(bundle())
+    tree["entry"][1]["request"] = request_
+    assert (await send(source, json.dumps(tree).encode()))[0] == (422 if request_["method"] == "DELETE" else 200)
+
+
 async def test_a_document_that_replaces_another_does_so_by_reference(source: Standing) -> None:
     await send(source, bundle())
     later = json.loads(bundle(spoil("List", "identifier", 0, "value", value="urn:oid:1.2.66")))
@@ -179,7 +217,9 @@ async def test_a_document_that_replaces_another_does_so_by_reference(source: Sta
         "relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{REFERENCE[9:]}"}}],
     }  # fmt: skip
     document["content"][0]["attachment"]["url"] = later["entry"][2]["fullUrl"]
-    later["entry"][0]["resource"]["subject"] = document["subject"]
+    later["entry"][0]["resource"] |= {
+        "subject": document["subject"], "entry": [{"item": {"reference": later["entry"][3]["fullUrl"]}}],
+    }  # fmt: skip
     assert (await send(source, json.dumps(later).encode()))[0] == 200
     assert await source.found(documents_of()) == ["1.2.66.1"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from lxml import etree
 
 from documents_at_hand import HOME, REPOSITORY, entry, needed, valid
@@ -103,6 +104,20 @@ async def test_a_file_that_no_row_names_is_removed_at_the_start(source: Standing
     assert len(source.kept()) == 2
     assert await source.application._source.swept() == 1
     assert [path.read_bytes() for path in source.kept()] == [TEXT]
+
+
+async def test_what_lies_beside_the_documents_is_left_alone_and_told_of(
+    source: Standing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await source.provide(one(), TEXT)
+    (kept,) = source.kept()
+    strays = [kept.parent / "backup~", kept.parent.parent / "lost+found" / "x", kept.parent / ".new"]
+    for stray in strays:
+        stray.parent.mkdir(exist_ok=True)
+        stray.touch()
+    assert await source.application._source.swept() == 0
+    assert sorted(source.kept()) == sorted([kept, *strays])
+    assert capsys.readouterr().out.count("stray file") == len(strays)
 
 
 @needed

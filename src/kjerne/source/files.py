@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from kjerne.wire.mtom import CHUNK_BYTES, FIRST_BYTES, Part
 
+_log = structlog.get_logger("kjerne")
+_NAME: Final = re.compile(r"[0-9a-f]{64}")
 Content = bytes | Part
 """A document as it came: written in the envelope, or as a part beside it."""
 
@@ -49,9 +55,13 @@ class Files:
         await asyncio.to_thread(self._place(sha256).unlink, missing_ok=True)
 
     def names(self) -> Iterator[bytes]:
-        """The SHA-256 of every document there is."""
-        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
-            yield bytes.fromhex(path.parent.name + path.name)
+        """The SHA-256 of every document there is. What else lies there is told of and left alone."""
+        for path in self._folder.glob("*/*"):
+            name = path.parent.name + path.name
+            if _NAME.fullmatch(name) and path == self._place(bytes.fromhex(name)) and path.is_file():
+                yield bytes.fromhex(name)
+            else:
+                _log.warning("stray file", path=str(path.relative_to(self._folder))[:200])
 
     def _put(self, content: Content) -> None:
         _, sha256, _ = told(content)
@@ -77,19 +87,30 @@ class Files:
         try:
             descriptor = os.open(self._place(sha256), os.O_RDONLY)
         except OSError as error:
-            raise Damaged from error
+            raise _damaged(sha256, "it cannot be opened") from error
         digest = hashlib.sha256()
-        while chunk := os.read(descriptor, CHUNK_BYTES):
-            digest.update(chunk)
+        try:
+            while chunk := os.read(descriptor, CHUNK_BYTES):
+                digest.update(chunk)
+        except OSError as error:
+            os.close(descriptor)
+            raise _damaged(sha256, "it cannot be read") from error
         if digest.digest() != sha256 or os.fstat(descriptor).st_size != size_bytes:
             os.close(descriptor)
-            raise Damaged
+            raise _damaged(sha256, "its bytes are others")
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
 
     def _place(self, sha256: bytes) -> Path:
         name = sha256.hex()
         return self._folder / name[:2] / name[2:]
+
+
+def _damaged(sha256: bytes, how: str) -> Damaged:
+    """What the asker is told, once the operator is: which file, and what is wrong with it."""
+    name = sha256.hex()
+    _log.error("document damaged", file=f"documents/{name[:2]}/{name[2:]}", how=how)
+    return Damaged()
 
 
 def told(content: Content) -> tuple[int, bytes, bytes]:

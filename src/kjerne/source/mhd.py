@@ -1,7 +1,8 @@
 """ITI-65, Provide Document Bundle (IHE MHD 4.2.2): a FHIR transaction read as the submission that XDS has for it.
 
 One List is the submission set, each DocumentReference an entry, each Binary the bytes of one; who and where stand in
-contained resources. What is read here is what XDS keeps; everything else in the resources is passed over.
+contained resources. What is read here is what XDS keeps. What only adds to it is passed over; what would turn its meaning, and
+that nothing here would keep (R4 2.1.0.3, 2.6.1), is refused.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ _PERSONS: Final = frozenset(f"2.16.578.1.12.4.1.4.{kind}" for kind in "123")
 _RELATIONS: Final = {
     "replaces": names.REPLACES, "transforms": names.TRANSFORMS, "appends": names.APPENDS, "signs": names.SIGNS,
 }  # fmt: skip
+
+_TURNING: Final = ("modifierExtension", "implicitRules")
+_CONDITIONS: Final = frozenset({"ifNoneExist", "ifMatch", "ifNoneMatch", "ifModifiedSince"})
+_STANDING: Final = frozenset({"", "final", "amended"})
+_NO_MARKS: Final = frozenset({"http://terminology.hl7.org/CodeSystem/v3-ActReason"})
+"""Systems in `meta.security` that tell of no access: that it is test data (HTEST), for one."""
 
 
 class _Coding(msgspec.Struct, frozen=True):
@@ -96,8 +103,14 @@ class _Relation(msgspec.Struct, frozen=True):
     target: _Reference = _Reference()
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    security: tuple[_Coding, ...] = ()
+
+
 class _Document(msgspec.Struct, frozen=True):
     status: str = ""
+    stands: str = msgspec.field(default="", name="docStatus")
+    meta: _Meta = _Meta()
     master: _Identifier = msgspec.field(default=_Identifier(), name="masterIdentifier")
     type: _Concept = _Concept()
     category: tuple[_Concept, ...] = ()
@@ -111,7 +124,16 @@ class _Document(msgspec.Struct, frozen=True):
     contained: tuple[dict[str, Any], ...] = ()
 
 
+class _Item(msgspec.Struct, frozen=True):
+    item: _Reference = _Reference()
+    deleted: bool = False
+
+
 class _List(msgspec.Struct, frozen=True):
+    status: str = ""
+    mode: str = ""
+    code: _Concept = _Concept()
+    entry: tuple[_Item, ...] = ()
     identifier: tuple[_Identifier, ...] = ()
     extension: tuple[_Extension, ...] = ()
     title: str = ""
@@ -151,6 +173,7 @@ class _Actor(msgspec.Struct, frozen=True):
 class _Entry(msgspec.Struct, frozen=True):
     url: str = msgspec.field(default="", name="fullUrl")
     resource: dict[str, Any] = {}
+    request: dict[str, Any] = {}
 
 
 class _Bundle(msgspec.Struct, frozen=True):
@@ -170,17 +193,22 @@ def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ..
     tree = json.parse(raw.removeprefix(codecs.BOM_UTF8), limit_bytes=BUNDLE_LIMIT_BYTES)
     if where := _unwritable(tree, "Bundle"):
         raise _wrong("It holds a sign that no XML can write, and the document's metadata are told as XML.", where)
+    if where := _turned(tree, "Bundle"):
+        raise _wrong("It may turn the meaning of what it stands in, and is not known here.", where)
     bundle = _read(tree, _Bundle, "Bundle")
     kinds = tuple(str(one.resource.get("resourceType", "")) for one in bundle.entry)
     if bundle.kind != "Bundle" or bundle.type != "transaction" or kinds.count("List") != 1:
         raise _wrong("It is no transaction Bundle with one List.", "Bundle")
     if len(kinds) > 4 * DOCUMENTS_LIMIT or not {*kinds} <= {"List", "Patient", "Binary", "DocumentReference"}:
         raise _wrong("It holds a resource that no submission has, or too many.", "Bundle.entry")
+    for one in bundle.entry:
+        _hold_request(one)
     by_url = {one.url: one.resource for one in bundle.entry}
     if len(by_url) < len(kinds) or not all(url.startswith("urn:uuid:") for url in by_url):
         raise _wrong("Each entry has a fullUrl of its own, urn:uuid.", "Bundle.entry.fullUrl")
     (sent,) = (_set(url, one, by_url) for url, one in by_url.items() if one["resourceType"] == "List")
     documents = {url: one for url, one in by_url.items() if one["resourceType"] == "DocumentReference"}
+    _hold_list(next(one for one in by_url.values() if one["resourceType"] == "List"), documents)
     entries, contents, associations = [], {}, []
     for url, one in documents.items():
         said = _read(one, _Document, "DocumentReference")
@@ -220,6 +248,8 @@ def _set(url: str, resource: Mapping[str, Any], by_url: Mapping[str, Mapping[str
 def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -> DocumentEntry:
     if said.status != "current" or len(said.content) != 1:
         raise _wrong("A document is current, and has one content.", "DocumentReference.content")
+    if said.stands not in _STANDING:
+        raise _wrong("A document that is not final is not kept here.", "DocumentReference.docStatus")
     content, patient = said.content[0], _patient(said.subject, by_url)
     _hold_source_patient(said, patient[0], by_url)
     attachment = content.attachment
@@ -236,7 +266,7 @@ def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -
         format_code=_of(content.format),
         facility_type=_code(said.context.facility),
         practice_setting=_code(said.context.setting),
-        confidentiality=tuple(one for concept in said.labels for one in _codes(concept)),
+        confidentiality=_marks(said),
         events=tuple(one for concept in said.context.event for one in _codes(concept)),
         authors=_authors(said.author, _actors(said.contained)),
         language=attachment.language,
@@ -248,6 +278,49 @@ def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -
         source_patient=patient[0],
         source_patient_info=(born,) if born else (),
     )
+
+
+def _marks(said: _Document) -> tuple[Code, ...]:
+    """The security labels, and those marks that stand in `meta.security` alone: a lock is one wherever it stands."""
+    labels = [one for concept in said.labels for one in _codes(concept)]
+    known = {one.code for one in labels}
+    beside = [_of(one) for one in said.meta.security if bare(one.system) not in _NO_MARKS]
+    return (*labels, *(one for one in beside if one is not None and one.code not in known))
+
+
+def _hold_list(resource: Mapping[str, Any], documents: Mapping[str, Any]) -> None:
+    """`Rejected` where the List is no submission set of just the documents of its Bundle."""
+    said = _read(resource, _List, "List")
+    if said.status != "current" or said.mode not in ("", "working"):
+        raise _wrong("A submission set is current, and working.", "List.status")
+    if said.code.coding and "submissionset" not in {one.code for one in said.code.coding}:
+        raise _wrong("The List is no submission set. Folders are not kept here.", "List.code")
+    named = [one.item.reference for one in said.entry]
+    if sorted(named) != sorted(documents) or any(one.deleted for one in said.entry):
+        raise _wrong("The List names each document of the Bundle once, by its fullUrl, and no other.", "List.entry")
+
+
+def _hold_request(one: _Entry) -> None:
+    """`Rejected` where an entry asks for anything but to be made, with no condition. Patients are not kept, so theirs may."""
+    kind = one.resource.get("resourceType")
+    if kind == "Patient" and one.request.get("method") != "DELETE":
+        return
+    if one.request.get("method", "POST") != "POST" or _CONDITIONS & one.request.keys():
+        raise _wrong("An entry is created (POST), without a condition.", "Bundle.entry.request")
+    security = one.resource.get("meta", {}).get("security") if isinstance(one.resource.get("meta"), dict) else None
+    if security and kind != "DocumentReference":
+        raise _wrong("Marks stand on the DocumentReference.", f"{kind}.meta.security")
+
+
+def _turned(value: Any, where: str) -> str:
+    """Where something stands that may turn the meaning of all that it stands in; empty where nothing does."""
+    if isinstance(value, dict):
+        if found := next((name for name in _TURNING if value.get(name)), ""):
+            return f"{where}.{found}"
+        return next(filter(None, (_turned(one, f"{where}.{name}") for name, one in value.items())), "")
+    if isinstance(value, list):
+        return next(filter(None, (_turned(one, f"{where}[{place}]") for place, one in enumerate(value))), "")
+    return ""
 
 
 def _bytes(said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -> bytes:

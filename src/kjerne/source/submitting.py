@@ -6,6 +6,7 @@ that are here already is asked in the transaction that keeps it (`joined`, `chan
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from kjerne.xds.forms import CX, interval
 from kjerne.xds.messages import Submission
 from kjerne.xds.values import DocumentEntry, bare
 
+_SHA1: Final = re.compile(r"[0-9a-f]{40}")
 CATEGORIES: Final = "2.16.578.1.12.4.1.1.9602"
 _NEEDED: Final[Mapping[str, str]] = {
     "class_code": "classCode",
@@ -144,6 +146,9 @@ def _said_otherwise(before: DocumentEntry, entry: DocumentEntry) -> DocumentEntr
     for name in (*_FIXED, *(name for name in _OF_BYTES if getattr(entry, name))):
         if getattr(entry, name) != getattr(before, name):
             raise _one("XDSMetadataUpdateError", f"{name} is of the document itself and does not change.", entry.id)
+    if entry.status != before.status:
+        says = "Whether a document holds is not changed by its metadata: replace it, or take the replacement away."
+        raise _one("XDSMetadataUpdateError", says, entry.id)
     return replace(
         entry, id=before.id, version=str(int(before.version) + 1), status=before.status, home="", hash=before.hash,
         size_bytes=before.size_bytes, repository=before.repository,
@@ -243,6 +248,8 @@ def _elsewhere(entry: DocumentEntry, repository: str) -> Stored:
         raise _one("XDSRegistryMetadataError", says, entry.id)
     if entry.size_bytes is None or not entry.hash:
         raise _one("XDSRegistryMetadataError", "Size and hash are missing.", entry.id)
+    if not _SHA1.fullmatch(entry.hash):
+        raise _one("XDSRegistryMetadataError", "The hash is a SHA-1 in forty hexadecimal digits.", entry.id)
     if entry.mime_type not in media.TAKEN:
         raise _one("XDSRegistryMetadataError", "The type of the document is not one that is taken.", entry.id)
     return Stored(replace(entry, status=names.APPROVED, home=""), b"", entry.size_bytes)
