@@ -114,6 +114,73 @@ def test_results_are_rows_of_a_table_before_all_else() -> None:
     assert isinstance(table.rows[1][4].blocks[0], Folded) and len(table.rows) == 3
 
 
+LOOSE = (
+    ("</Descr>", "</Descr>."), ("<Investigation>", "<Investigation>fritt "), ("</NumResult>", ".</NumResult>"),
+    ("<RefInterval>", "<RefInterval>, "), ("</Investigation>", "ord</Investigation>"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), LOOSE)
+def test_loose_text_within_a_result_is_shown_beside_it(before: str, after: str) -> None:
+    (table,) = [one for one in opened(message(told=ITEM.replace(before, after))).blocks if isinstance(one, Table)]
+    loose = after.replace(before, "").strip()
+    assert loose in [one.text for one in rows((table,))]
+
+
+def notes(text: str) -> list[str]:
+    return [one.key for one in opened(text).notes]
+
+
+ITEM_BACK = ITEM.replace("<StatusInv", '<ServType V="C"/><StatusInv')
+ITEM_DELETED = ITEM.replace('V="3" DN="Endelig"', 'V="14"')
+
+
+def test_a_message_that_is_taken_back_says_so_before_all_else() -> None:
+    back = '<ServType V="N" DN="Ny"/>', '<ServType V="C"/>'
+    assert notes(message(told=ITEM).replace(*back)) == notes(headed(message().replace(*back))) == ["note.taken-back"]
+    assert notes(message(told=ITEM)) == []
+    for item in (ITEM_BACK, ITEM_DELETED):
+        assert notes(message(told=ITEM + item)) == ["note.partly-taken-back"]
+    both = headed(message()).replace("</MsgHead>", headed(message().replace(*back)).partition("</MsgInfo>")[2])
+    assert notes(both) == ["note.partly-taken-back"]
+
+
+def test_a_result_that_is_no_new_and_final_one_says_so_in_its_row() -> None:
+    def table(*items: str) -> list[list[str]]:
+        (found,) = [one for one in opened(message(told="".join(items))).blocks if isinstance(one, Table)]
+        return [
+            [one.text for cell in row for one in rows((cell,)) if not isinstance(cell.blocks[0], Folded)]
+            for row in found.rows[1:]
+        ]
+
+    settled = ["P-CRP", "Mindre enn 5 mg/L", "< 5", "Høy"]
+    assert table(ITEM) == [settled]
+    assert table(ITEM_BACK, ITEM) == [[*settled, "Kansellering", "Endelig"], [*settled, "Endelig"]]
+    assert table(ITEM_DELETED) == [[*settled, "Undersøkelse slettet"]]
+
+
+@pytest.mark.parametrize(
+    ("element", "says"),
+    [
+        ('<ServType V="M"/>', "Endring"),
+        ('<DevResultInd V="2"/>', "Under nedre referansegrense"),
+        ('<DevResultInd V="2" S="2.16.578.1.12.4.1.1.8244"/>', "Under nedre referansegrense"),
+        ('<DevResultInd V="2" S="1.2.3"/>', "2"),
+        ('<DevResultInd V="99"/>', "99"),
+        ('<StatusInvestigation V="15"/>', "I prosess"),
+        ('<MsgDescr V="CLIN"/>', "Medisinsk biokjemi"),
+        ('<NumResult><ArithmeticComp V="GE"/><NumResultValue V="5"/></NumResult>', "≥ 5"),
+        ('<Status V="F"/>', "F"),
+    ],
+)
+def test_a_code_without_a_name_is_called_by_its_table(element: str, says: str) -> None:
+    assert says in [one.text for one in rows(opened(message(told=element)).blocks)]
+
+
+def test_the_status_of_a_report_without_a_name_is_called_by_its_table() -> None:
+    assert "Endelig rapport" in [one.text for one in rows(opened(message(report='<Status V="F"/>')).blocks)]
+
+
 def test_results_within_a_group_stand_under_it() -> None:
     group = f"<ResultItem><TextResult><TextResultValue>Gruppen</TextResultValue></TextResult>{ITEM}</ResultItem>"
     first = opened(message(told=group + ITEM)).blocks[1:]
@@ -203,7 +270,7 @@ def test_a_message_that_names_too_many_people_is_refused() -> None:
 
 TAGS = (
     "ResultItem NumResult NumResultValue TextResult Investigation Id TypeId OffId TypeOffId Patient RefDoc Content Document "
-    "Message MsgInfo Type InfItem ServReport Ident Requester Name"
+    "Message MsgInfo Type InfItem ServReport Ident Requester Name RefInterval Descr ServType"
 )
 TREES = st.recursive(
     st.sampled_from(["", "tekst", "YQ==", " "]),

@@ -12,6 +12,7 @@ from typing import Final
 
 from lxml import etree
 
+from kjerne.reading import kith_codes
 from kjerne.reading.markup import Reader
 from kjerne.reading.room import Room, name, text_of
 from kjerne.reading.view import (
@@ -59,10 +60,14 @@ _COLUMNS: Final = (
     ("InvDate", frozenset({"InvDate"})),
 )
 """What stands in a row of its own of a result; all else stands in the last column."""
+_STATUS: Final = ("ServType", frozenset({"ServType", "StatusInvestigation"}))
+"""A column where some result of the table is no new and final one: what is taken back must not lie folded."""
 _PLAIN: Final = frozenset(
-    {"Id", "NumResult", "TextResultValue", "TextCode", "DateResultValue", "Descr", "DevResultInd", "InvDate"}
+    "Id NumResult TextResultValue TextCode DateResultValue Descr DevResultInd InvDate ServType StatusInvestigation".split()
 )
 _ITEM: Final = "ResultItem"
+_RESULTS: Final = frozenset({_ITEM, "AnalysedSubject", "DiagComment"})
+"""Elements whose kind of service is their own and not the message's."""
 
 
 def is_message(root: etree._Element) -> bool:
@@ -111,8 +116,14 @@ class Read:
         return tuple(block for one in dict.fromkeys(told) for block in one)
 
     def notes(self) -> tuple[Note, ...]:
-        """None: how a message stands to others is told with its kind of service."""
-        return ()
+        """That all of it, or some of it, is taken back. How else a message stands to others is told with its kind of service."""
+        reports = [one for one in self._root.iter("{*}ServType") if name(_outer(one)) in kith_codes.REPORTS] or [
+            one for one in self._root.iter("{*}ServType") if name(_outer(one)) not in _RESULTS
+        ]
+        if reports and all(kith_codes.is_taken_back(one) for one in reports):
+            return (Note("note.taken-back"),)
+        within = self._root.iter("{*}ServType", "{*}StatusInvestigation")
+        return (Note("note.partly-taken-back"),) if any(map(kith_codes.is_taken_back, within)) else ()
 
     def body(self) -> tuple[Block, ...]:
         """What the message is sent for, part by part; of a laboratory's answer the results before whose and of what they are."""
@@ -169,16 +180,17 @@ class Read:
         """A row for each result; a column that none of them fills is left out."""
         if not items:
             return ()
-        held = frozenset[str]().union(*(names for _, names in _COLUMNS))
+        columns = (*_COLUMNS, _STATUS) if any(map(kith_codes.is_unsettled, items)) else _COLUMNS
+        held = frozenset[str]().union(*(names for _, names in columns))
         parts = [
             [
-                *([part for part in one if name(part) in names] for _, names in _COLUMNS),
+                *([part for part in one if name(part) in names] for _, names in columns),
                 [part for part in one if name(part) not in held],
             ]
             for one in items
             if self._room.takes()
         ]
-        heads = [*(key for key, _ in _COLUMNS), "more"]
+        heads = [*(key for key, _ in columns), "more"]
         filled = [n for n in range(len(heads)) if any(row[n] for row in parts)]
         head = tuple(Cell((Paragraph((Span(Key(f"kith.{heads[n]}")),)),), head=True) for n in filled)
         body = [tuple(Cell(self._cell(heads[n], row[n])) for n in filled) for row in parts]
@@ -218,7 +230,7 @@ def _says_itself(element: etree._Element) -> bool:
 
 def _attributes(element: etree._Element, *, with_text: bool = True) -> Field:
     """A value by its attributes: V the value or code, DN what it is called, S its system, U its unit, OT in other words."""
-    value, called = element.get("V", ""), element.get("DN", "")
+    value, called = element.get("V", ""), kith_codes.called(element)
     words = (called, element.get("OT", ""), _lines(element) if with_text else "")
     said = " – ".join(dict.fromkeys(filter(None, words)))
     beside = [
@@ -244,7 +256,7 @@ def _number(result: etree._Element) -> Field:
     """A measured number with its sign and its unit, in the order in which it is read."""
     said = list[str]()
     for one in sorted(result, key=lambda one: name(one) != "ArithmeticComp"):
-        value = _lines(one) or (one.get("DN", "") if name(one) == "ArithmeticComp" else "") or one.get("V", "")
+        value = _lines(one) or (kith_codes.called(one) if name(one) == "ArithmeticComp" else "") or one.get("V", "")
         said += [value, one.get("U", "")]
     return Field((), " ".join(filter(None, said)))
 
@@ -278,7 +290,7 @@ def _bare(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     """What stands in a cell, without the words that its column says already."""
     return tuple(
         Fields(tuple(
-            row._replace(path=()) if str(row.path[-1]).rpartition(".")[2] in _PLAIN else row for row in one.rows
+            row._replace(path=()) if row.path and str(row.path[-1]).rpartition(".")[2] in _PLAIN else row for row in one.rows
         )) if isinstance(one, Fields) else Group((), _bare(one.blocks)) if isinstance(one, Group) and len(blocks) == 1 else one
         for one in blocks
     )  # fmt: skip
