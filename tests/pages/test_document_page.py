@@ -11,7 +11,7 @@ import pytest
 
 from kjerne.pages import document_page
 from kjerne.reading.opening import read
-from kjerne.reading.view import MARKS, Attached, File, Paragraph, Span, View
+from kjerne.reading.view import MARKS, Attached, File, Key, Paragraph, Span, View
 from kjerne.wire import xml
 from reading.kith_papers import message
 
@@ -71,6 +71,14 @@ def test_frames_of_one_page_are_told_apart() -> None:
     view = View("cda", file, shown_twice, files={file.hash: file})
     page = document_page.rendered(view, "en", document_page.at_hand)
     assert re.findall(r'title="(Brev[^"]*)"', page) == ["Brev", "Brev 2"]
+
+
+def test_a_file_without_a_name_is_called_an_attachment_in_the_words_of_the_page() -> None:
+    file = File(b"<svg/>", "application/octet-stream")
+    original = File(b"", "application/xml")
+    view = View("cda", original, (Attached(file.hash, Key("page.attachment")),), files={file.hash: file})
+    page = document_page.rendered(view, "nb", document_page.at_hand)
+    assert "Last ned: Vedlegg" in page and "page.attachment" not in page
 
 
 def test_a_mark_that_turns_text_around_is_left_out() -> None:

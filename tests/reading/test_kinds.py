@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kjerne.reading import kinds
-from kjerne.reading.content import told_of
+from kjerne.reading.content import Shelf, blocks_of, told_of
 from kjerne.reading.kinds import contradicts, kind_of
 from reading.papers import PDF, picture, rtf
 
@@ -26,12 +26,32 @@ from reading.papers import PDF, picture, rtf
         (b"< 5 mg/L", kinds.TEXT),
         ("Blåbær".encode("utf-16"), kinds.TEXT),
         (b"PK\x03\x04 a word file", kinds.UNKNOWN),
-        (b"MZ program", kinds.UNKNOWN),
+        (b"MZ\x90\0 program", kinds.UNKNOWN),
+        (b"BM\x1a\0\0\0\0\0\0\0 bitmap", kinds.UNKNOWN),
+        (b"RIFF\x24\0\0\0WAVEfmt sound", kinds.UNKNOWN),
+        (b"<a b='1'>", kinds.XML),
+        (b"<a:b>text</a:b>", kinds.XML),
+        (b"<?xml", kinds.XML),
+        (b'[{"a": 1}]', kinds.JSON),
         (b"a\0b", kinds.UNKNOWN),
     ],
 )
 def test_a_file_is_what_its_first_bytes_say(raw: bytes, kind: str) -> None:
     assert kind_of(raw) == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BMI 31,2. Skrevet ut.", "MZ-tvillinger, monozygote.", "RIFFeltoft", "[Epikrise] Skrevet ut.", "{svar} neg", "[1] kilde",
+        "[ ] ja [x] nei", "[] ja",
+        "<Hb 8,2> og CRP 5", "<CRP> 5", "<!> viktig", "<?> uklart", "<-- se over", "<3", "Rar! sa hun",
+    ],
+)  # fmt: skip
+def test_a_text_is_a_text_however_it_begins(text: str) -> None:
+    for raw in (text.encode(), b"\xef\xbb\xbf" + text.encode(), f"\n {text}".encode()):
+        assert kind_of(raw) == kinds.TEXT
+        assert blocks_of(raw, "text/plain", Shelf())
 
 
 @pytest.mark.parametrize(

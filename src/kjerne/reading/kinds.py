@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 PDF: Final = "application/pdf"
@@ -26,9 +27,18 @@ _BEGIN: Final = (
     (b"{\\rtf", RTF),
 )
 _FOREIGN: Final = (
-    b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"MZ", b"\x7fELF", b"\x1f\x8b", b"BM", b"RIFF", b"7z\xbc\xaf", b"Rar!", b"\0asm",
+    b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x7fELF", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!\x1a", b"\0asm",
 )  # fmt: skip
-"""Office files, programs, archives and pictures of other kinds: some of these begin with letters, and none is text."""
+"""Office files, programs, archives and pictures of other kinds: none of these is text."""
+_LETTERED: Final = (b"MZ", b"BM", b"RIFF")
+"""Programs, bitmaps and sounds, which begin as words do (MZ-tvillinger, BMI): by the bytes behind that no text has."""
+_NO_TEXT: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_MARKUP: Final = re.compile(
+    rb"<(?:\?[A-Za-z]|!(?:--|DOCTYPE|\[)|([A-Za-z_][^\s<>/='\"]*)(?:\s+[^\s<>/='\"]+\s*=|\s*/?>))"
+)
+"""How XML begins; `<Hb 8,2>` does not."""
+_NOTATION: Final = re.compile(rb"\{\s*\"|\[\s*[{\[\"]|(?:\[\s*\]|\{\s*\})\s*\Z")
+"""How JSON begins; `[Epikrise]`, `{svar}` and `[ ] ja` do not."""
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _SAME: Final = {
     "text/xml": XML, "application/x-pdf": PDF, "image/jpg": JPEG, "image/pjpeg": JPEG, "image/tif": TIFF, "image/x-tiff": TIFF,
@@ -43,23 +53,30 @@ _WORDS: Final = {
 def kind_of(raw: bytes) -> str:
     """The media type of the bytes; `UNKNOWN` where they are of none that is read here.
 
-    >>> kind_of(b"%PDF-1.7"), kind_of(b"MZ"), kind_of(b" <a/>"), kind_of("Blåbær".encode())
+    >>> kind_of(b"%PDF-1.7"), kind_of(b"MZ\\x90\\0"), kind_of(b" <a/>"), kind_of("Blåbær".encode())
     ('application/pdf', 'application/octet-stream', 'application/xml', 'text/plain')
     """
     for beginning, type_ in _BEGIN:
         if raw.startswith(beginning):
             return type_
-    if raw.startswith(_FOREIGN):
+    if raw.startswith(_FOREIGN) or (raw.startswith(_LETTERED) and _NO_TEXT.search(raw, 0, 400)):
         return UNKNOWN
     head = raw[:400]
     for mark in _MARKS:
         head = head.removeprefix(mark)
-    first = head.replace(b"\0", b"").lstrip()[:2]
-    if first[:1] == b"<" and (first[1:] in (b"?", b"!") or first[1:].isalpha() or first[1:] == b"_"):
+    first = head.replace(b"\0", b"").lstrip()
+    if (found := _MARKUP.match(first)) and _is_closed(raw, found):
         return XML
-    if first[:1] in (b"{", b"["):
+    if _NOTATION.match(first):
         return JSON
     return TEXT if raw.startswith(_MARKS) or b"\0" not in raw[:4000] else UNKNOWN
+
+
+def _is_closed(raw: bytes, begun: re.Match[bytes]) -> bool:
+    """Whether what begins as an element ends as one; `<CRP> 5` does not."""
+    if begun[1] is None or begun[0].endswith((b"/>", b"=")) or b"\0" in raw[:400]:
+        return True
+    return b"</" + begun[1] in raw
 
 
 def known(declared: str) -> str:
