@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,41 @@ def test_each_page_of_a_tiff_becomes_png_without_what_else_it_says() -> None:
         images.check(one, kinds.PNG)
         with Image.open(io.BytesIO(one)) as read:
             assert (read.size, read.info) == ((40, 30), {})
+
+
+def grey(mode: str, *points: int, white: int = 1) -> bytes:
+    """A TIFF of one row of points in grey, whose white is the largest (1) or zero (0)."""
+    out, made = io.BytesIO(), Image.new(mode, (len(points), 1))
+    for at, point in enumerate(points):
+        made.putpixel((at, 0), point)
+    made.save(out, "TIFF")
+    raw = out.getvalue()
+    # The entry of the tag: number 262, a short, one of them, its value.
+    entry = struct.pack("<HHIH", 262, 3, 1, 1)
+    assert raw.count(entry) == 1
+    return raw.replace(entry, struct.pack("<HHIH", 262, 3, 1, white))
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown", "is_lighter"),
+    [
+        (grey("I;16", 0, 4000, 4095), [0, 64_014, 65_535], True),
+        (grey("I;16", 0, 100, 200), [0, 25_700, 51_400], True),
+        (grey("I;16", 0, 4000, 65_000), [0, 4000, 65_000], False),
+        (grey("I;16", 0, 65_000, white=0), [65_535, 535], False),
+        (grey("I;16", 0, 4095, white=0), [65_535, 0], True),
+        (grey("I", 0, 1000, 70_000), [0, 500, 35_000], True),
+        (grey("I", -100, 0, 155), [0, 25_700, 65_535], True),
+    ],
+)
+def test_a_page_of_much_grey_is_neither_a_black_sheet_nor_a_negative(
+    raw: bytes, shown: list[int], *, is_lighter: bool
+) -> None:
+    pages = images.pages_of(raw)
+    assert pages.is_lighter is is_lighter
+    with Image.open(io.BytesIO(pages.shown[0])) as read:
+        points = [int(read.getpixel((at, 0))) for at in range(read.width)]  # type: ignore[arg-type]
+    assert all(abs(one - other) <= 1 for one, other in zip(points, shown, strict=True)), points
 
 
 @pytest.mark.parametrize("raw", [b"II*\0", b"MM\0*" + b"\xff" * 200, picture("TIFF", (900, 900))[:2_000]])

@@ -33,6 +33,22 @@ def test_a_pdf_that_is_locked_or_may_act_is_told_of() -> None:
     assert [one for one in read(raw).blocks if isinstance(one, Note)] == [Note("note.locked"), Note("note.acts")]
 
 
+@pytest.mark.parametrize("name", [b"JavaScript", b"J#61vaScript", b"#4aavaScript", b"L#61unch", b"X#46#41"])
+def test_a_name_that_is_written_by_numbers_is_the_same_name(name: bytes) -> None:
+    assert Note("note.acts") in read(PDF.replace(b"/Catalog", b"/Catalog/A<</S/" + name + b">>")).blocks
+
+
+@pytest.mark.parametrize("name", [b"JavaScriptless", b"JSON", b"#4A", b"J#62vaScript", b"XFA#41"])
+def test_another_name_is_none_that_acts(name: bytes) -> None:
+    assert Note("note.acts") not in read(PDF.replace(b"/Catalog", b"/Catalog/A<</S/" + name + b">>")).blocks
+
+
+def test_a_tiff_that_is_shown_lighter_than_it_is_says_so() -> None:
+    assert [type(one).__name__ for one in read(picture("TIFF", mode="I;16", pages=2)).blocks] == [
+        "Note", "Picture", "Picture",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF"])
 def test_a_picture_is_shown_as_one_that_a_browser_knows(form: str) -> None:
     view = read(picture(form))

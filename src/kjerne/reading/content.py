@@ -70,9 +70,10 @@ def _tiff(raw: bytes, shelf: Shelf, label: str) -> tuple[Block, ...]:
     finally:
         shelf.patience_seconds -= monotonic() - began
     shown = tuple(Picture(shelf.put(one, kinds.PNG), label) for one in pages.shown)
+    notes = (Note("note.lighter"),) if pages.is_lighter else ()
     if len(shown) == pages.of:
-        return shown
-    return (Note("note.pages", (("shown", str(len(shown))), ("count", str(pages.of)))), *shown)
+        return (*notes, *shown)
+    return (*notes, Note("note.pages", (("shown", str(len(shown))), ("count", str(pages.of)))), *shown)
 
 
 def _rtf(raw: bytes, shelf: Shelf) -> tuple[Block, ...]:

@@ -33,10 +33,11 @@ log = structlog.get_logger("kjerne")
 
 
 class Pages(NamedTuple):
-    """The pages of a TIFF as PNG, and how many it has."""
+    """The pages of a TIFF as PNG, how many it has, and whether some of them is shown lighter than it is."""
 
     shown: tuple[bytes, ...]
     of: int
+    is_lighter: bool = False
 
 
 def check(raw: bytes, type_: str) -> None:
@@ -117,4 +118,4 @@ def pages_of(raw: bytes, seconds: float = SECONDS) -> Pages:
     for size in told["sizes"]:
         pages.append(rest[:size])
         rest = rest[size:]
-    return Pages(tuple(pages), int(told["count"]))
+    return Pages(tuple(pages), int(told["count"]), bool(told["lighter"]))

@@ -12,8 +12,16 @@ from kjerne.reading.view import Note, Unreadable
 
 _TAIL_BYTES: Final = 2_048
 _VERSION: Final = re.compile(rb"%PDF-[12]\.\d")
-_LOCKED: Final = re.compile(rb"/Encrypt\s*(?:\d|<<)")
-_ACTS: Final = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|RichMedia|XFA)\b")
+
+
+def _name(*names: str) -> bytes:
+    """A pattern for names, of which any letter may be written by its number (ISO 32000-1, 7.3.5)."""
+    letters = ["".join(f"(?:{one}|#{ord(one):02X}|#{ord(one):02x})" for one in name) for name in names]
+    return f"/(?:{'|'.join(letters)})".encode("ascii")
+
+
+_LOCKED: Final = re.compile(_name("Encrypt") + rb"\s*(?:\d|<<)")
+_ACTS: Final = re.compile(_name("JavaScript", "Launch", "EmbeddedFile", "RichMedia", "XFA") + rb"(?![A-Za-z0-9#])")
 
 
 def check(raw: bytes) -> tuple[Note, ...]:
