@@ -42,6 +42,7 @@ def said(body: str) -> list[str]:
         (r"{\*\generator Word}{\info{\author Kari}}{\*\ukjent skjult}vist", ["vist"]),
         (r"{\object\objemb{\*\objdata 0105}{\result bildet av den}}", ["bildet av den"]),
         (r"{\listtext 1.\tab}punkt\par", ["1.\tpunkt"]),
+        (r"Hb {\upr{? 8}{\*\ud{\u8804? 8}}}{\info{\upr{a}{\*\ud{b}}}}", ["Hb ≤ 8"]),
         (r"a{\bin4 }}}}b", ["ab"]),
         (r"{\*\shppict{\pict\pngblip zz}}a{\shp{\*\shpinst{\sp{\sn x}{\sv y}}{\shptxt boks\par}}}", ["aboks"]),
     ],

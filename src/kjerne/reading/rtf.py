@@ -40,10 +40,10 @@ _ASIDE: Final = frozenset(
     b"fonttbl colortbl stylesheet info filetbl listtable listoverridetable revtbl rsidtbl generator nonshppict shprslt sp "
     b"fldinst themedata colorschememapping latentstyles datastore xmlnstbl mmathPr objdata objclass pgptbl userprops bkmkstart "
     b"bkmkend atnid atnauthor atnref atntime private template title subject author operator keywords comment doccomm "
-    b"company moMath moMathPara".split()
+    b"company moMath moMathPara upr".split()
 )  # fmt: skip
 """Groups whose text is none of the document's."""
-_SHOWN: Final = frozenset(b"shppict shpinst shptxt do pict pntext listtext footnote annotation".split())
+_SHOWN: Final = frozenset(b"shppict shpinst shptxt do ud pict pntext listtext footnote annotation".split())
 """Groups that may be marked as unknown to old readers, and hold text or a picture all the same."""
 _APART: Final = frozenset(b"header headerl headerr headerf footer footerl footerr footerf annotation".split())
 _FORMULAS: Final = frozenset({b"moMath", b"moMathPara"})
@@ -163,6 +163,7 @@ class _Group:
     fonts: bool = False
     picture: bool = False
     shape: bool = False
+    doubled: bool = False
     field: RtfField | None = None
     instructs: bool = False
 
@@ -328,6 +329,9 @@ class _Reader:
         group = self._group
         if word in _ASIDE or (starred and word not in _SHOWN):
             self._put_aside(word)
+        elif group.doubled and word == b"ud":
+            # What stands before it says the same in the letters of an older reader, with a ? for each other sign.
+            self._group = replace(group, aside=False, doubled=False)
         elif group.aside and not (group.shape and word == b"pict"):
             return False
         elif word in (b"field", b"fldrslt"):
@@ -356,6 +360,7 @@ class _Reader:
             self._say(LOST)
         self._group = replace(
             group, aside=True, fonts=word == b"fonttbl", shape=group.shape or word == b"sp",
+            doubled=word == b"upr" and not group.aside,
             instructs=word == b"fldinst" and (group.instructs or not group.aside),
         )  # fmt: skip
 
