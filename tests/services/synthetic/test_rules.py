@@ -54,9 +54,9 @@ def cohort(life: Life, until: bool = False) -> Cohort:
     return cohort_of(events, TraitTable([str(number) for number in range(PEOPLE)], traits, "static"))
 
 
-def learned(found: Cohort, until: str = "") -> Model:
+def learned(found: Cohort, until: str = "", age: str = "", given: rules.RuleFile | None = None) -> Model:
     effort = learning.Effort(hidden=(8,), epochs=1)
-    return learning.learned(found, 10, "", until, rules.rules_of(found, None, ""), effort, 1, lambda *_: None)
+    return learning.learned(found, 10, age, until, rules.rules_of(found, given, "", age), effort, 1, lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,51 @@ def test_minutes_of_forty_years_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
     late = made.times[made.times > 2**24]
     assert len(late) > 10
     assert (late % 2 == 1).any()
+
+
+def of_all_ages() -> Cohort:
+    """Fifteen women of 18 to 44 give birth, all children under three are vaccinated, and of one person in ten the age is not
+    known."""
+    rng = np.random.default_rng(2)
+    ages, sexes = np.round(rng.uniform(0, 90, 600), 1), rng.choice([*"FM"], 600)
+    mothers = np.flatnonzero((sexes == "F") & (ages > 18) & (ages < 44))[:15]
+    rows = [(number, float(day), "lab") for number in range(600) for day in np.cumsum(rng.integers(1, 900, 4))]
+    rows += [(int(number), 30.0, "birth") for number in mothers]
+    rows += [(int(number), 30.0, "vaccine") for number in np.flatnonzero(ages < 3)]
+    ids, days, codes = (list(one) for one in zip(*((str(one), day, code) for one, day, code in rows), strict=True))
+    told: list[str | None] = [
+        None if number % 10 == 5 and number not in mothers else str(ages[number]) for number in range(600)
+    ]
+    events = EventTable(ids, days, codes, [None] * len(rows), [""] * len(rows), "events")
+    return cohort_of(events, TraitTable([str(one) for one in range(600)], {"sex": [*sexes], "age": told}, "static"))
+
+
+def test_codes_are_had_at_ages_and_by_the_sex_that_had_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 2048)
+    found = of_all_ages()
+    model = learned(found, age="age")
+    windows = dict(zip(model.codes, model.rules.ages, strict=True))
+    assert windows["vaccine"] == (rules.AGES[0], 5)
+    assert windows["lab"] == rules.AGES
+    assert 15 <= windows["birth"][0] < windows["birth"][1] <= 45
+    made = sampling.block(model, Streams("rules", 3), 0, None)
+    births = made.code == made.codes.index("birth")
+    assert births.sum() > 20
+    assert set(made.traits[0].numbers[made.persons[births]]) == {0}  # F
+    assert set(rules.violations(model, made).values()) == {0}
+    older = replace(made, times=made.times + 60 * 365)
+    assert rules.violations(model, older)["ages"] > 50
+
+
+def test_ages_given_by_hand_stand_before_those_that_are_seen_and_hold_in_the_cohort() -> None:
+    found = of_all_ages()
+    given = rules.read_rules(b'{"ages": [{"code": "birth", "least": 12, "below": 55}]}', "rules.json")
+    assert (12, 55) in rules.rules_of(found, given, "", "age").ages
+    with pytest.raises(Refusal, match="no trait is the age"):
+        rules.rules_of(found, given, "")
+    given = rules.read_rules(b'{"ages": [{"code": "lab", "least": 30, "below": 55}]}', "rules.json")
+    with pytest.raises(Refusal, match=r"break rules that were given: ages"):
+        rules.rules_of(found, given, "", "age")
 
 
 def test_code_of_two_traits_is_had_by_those_who_have_both(monkeypatch: pytest.MonkeyPatch) -> None:

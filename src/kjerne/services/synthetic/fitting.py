@@ -98,7 +98,7 @@ def learned_from(
         if name and not any(one.name == name and not one.is_choice for one in cohort.traits):
             raise Refusal(404, f"there is no measured trait {name}", where=told.traits.where)
     _check_until(cohort, wanted.until)
-    rules = rules_of(cohort, wanted.rules, wanted.rules_from)
+    rules = rules_of(cohort, wanted.rules, wanted.rules_from, wanted.age)
     by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
     fhir = (
         kept_meaning(wanted.meaning, cohort.codes, dict(by_place.values()), wanted.meaning_from)

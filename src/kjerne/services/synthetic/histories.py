@@ -20,14 +20,21 @@ DETAILED: Final = 40
 """For so many codes, the commonest, last values and times are told; for all others how often they were seen."""
 
 
-class Histories:
-    """The state of `people` people, with `codes` codes, of whom the coded traits and the bound of their time (ticks) are
-    known."""
+def age_at(ages: Moments, times: Moments, ticks: int) -> Moments:
+    """Ages in years so many ticks after day 0."""
+    found: Moments = ages + times / (ticks * DAYS_IN_YEAR)
+    return found
 
-    def __init__(self, codes: int, ticks: int, traits: Floats, ages: Floats, bounds: Moments) -> None:
+
+class Histories:
+    """The state of people of whom the coded traits, the age on day 0 (NaN where it is not known) and the bound of their time
+    (ticks) are known, with `codes` codes."""
+
+    def __init__(self, codes: int, ticks: int, traits: Floats, ages: Moments, bounds: Moments) -> None:
         people = len(traits)
         self.codes, self.ticks, self.detailed = codes, ticks, min(codes, DETAILED)
-        self.traits, self.ages, self.bounds = traits, ages, bounds
+        self.traits, self.bounds = traits, bounds
+        self.ages, self.aged = np.nan_to_num(ages), ~np.isnan(ages)
         self.time = np.zeros(people)
         self.start = np.zeros(people)
         self.events = np.zeros(people, np.float32)
@@ -101,7 +108,7 @@ class Histories:
     def _clock(self) -> Floats:
         days = np.float32(1) / np.float32(self.ticks)
         time, start, bounds = (one.astype(np.float32) for one in (self.time, self.start, self.bounds))
-        age = self.ages + time * days / np.float32(DAYS_IN_YEAR)
+        age = self.ages.astype(np.float32) + time * days / np.float32(DAYS_IN_YEAR)
         left = np.log1p(np.maximum(bounds - time, 0) * days)
         index = np.log1p(np.abs(time) * days)
         before = time < 0

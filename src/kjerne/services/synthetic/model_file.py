@@ -25,7 +25,8 @@ from kjerne.services.synthetic.people_model import Model, Rules, TraitModel
 from kjerne.services.synthetic.vocabulary import Grid
 
 MAGIC: Final = b"kjerne-synth\n"
-FORM: Final = 1
+FORM: Final = 2
+"""2 since rules have ages; a model of form 1 has none."""
 HEAD_MOST: Final = 64_000_000
 _KINDS: Final = {"f4": np.float32, "f8": np.float64, "u1": np.uint8}
 
@@ -74,7 +75,7 @@ def packed(model: Model, copies: CopyFilter) -> bytes:
         "codes": model.codes, "units": model.units, "ticks": model.ticks, "age": model.age, "until": model.until,
         "valued": model.valued, "to_index": model.to_index, "events_most": model.events_most,
         "rules": {"once": model.rules.once, "terminal": model.rules.terminal, "after": model.rules.after,
-                  "only": model.rules.only},
+                  "only": model.rules.only, "ages": model.rules.ages},
         "traits": [
             {"name": one.name, "levels": one.levels, "grid": arrays.grid(one.grid),
              "presence": arrays.network(one.presence), "network": arrays.network(one.network)}
@@ -158,7 +159,8 @@ def _read(head: dict[str, Any], arrays: bytes, hash_: str) -> Kept:
         for one in head["traits"]
     )
     told = head["rules"]
-    rules = Rules(tuple(told["once"]), tuple(told["terminal"]), tuple(told["after"]), tuple(map(tuple, told["only"])))
+    rules = Rules(tuple(told["once"]), tuple(told["terminal"]), tuple(told["after"]), tuple(map(tuple, told["only"])),
+                  tuple((low, high) for low, high in told.get("ages", ())))  # fmt: skip
     nets = {name: network(one) for name, one in head["networks"].items()}
     model = Model(
         tuple(head["codes"]), tuple(head["units"]), head["ticks"], traits, head["age"], head["until"],

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.histories import Histories, Moments
+from kjerne.services.synthetic.histories import Histories, Moments, age_at
 from kjerne.services.synthetic.network import Flags, Floats, Ints, Network
 from kjerne.services.synthetic.vocabulary import Grid
 
@@ -56,13 +56,21 @@ class Rules:
     """What never happens, per code: `once` at most one time in a life, `terminal` nothing after it, `after` not before the
     index.
 
-    `only` has rows of (code, trait, level): the code is had by people of one of those levels alone.
+    `only` has rows of (code, trait, level): the code is had by people of one of those levels alone. `ages` says per code from
+    which age (years) it is had and before which; nothing where no trait is the age.
     """
 
     once: tuple[bool, ...]
     terminal: tuple[bool, ...]
     after: tuple[bool, ...]
     only: tuple[tuple[int, int, int], ...] = ()
+    ages: tuple[tuple[float, float], ...] = ()
+
+    def outside(self, ages: Moments) -> Flags:
+        """Which codes are not had at these ages (people x codes); none where an age is NaN."""
+        low, high = np.array(self.ages).T
+        found: Flags = (ages[:, None] < low) | (ages[:, None] >= high)
+        return found
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Model:
     def histories(self, cells: Ints, coded: Floats, numbers: Mapping[int, Any]) -> Histories:
         """The state of people before anything happened; `numbers` are the measured traits as numbers."""
         people = len(cells)
-        ages = np.nan_to_num(numbers[self.age]).astype(np.float32) if self.age >= 0 else np.zeros(people, np.float32)
+        ages = np.asarray(numbers[self.age], np.float64) if self.age >= 0 else np.zeros(people)
         bounds = np.full(people, UNBOUNDED * self.ticks)
         if self.until >= 0:
             bounds = np.floor(np.nan_to_num(numbers[self.until] * self.ticks, nan=UNBOUNDED * self.ticks))
@@ -111,10 +119,12 @@ class Model:
         return found
 
     def barred_codes(self, state: Histories, barred: Flags, same: Flags) -> Flags:
-        """Which codes cannot come now: barred ones, those that come once, and at the same moment all that stand before the
-        last."""
+        """Which codes cannot come now: barred ones, those that come once, those of another age, and at the same moment all that
+        stand before the last."""
         found = self.gone(state, barred)
         found |= (state.time < 0)[:, None] & np.array(self.rules.after)
+        if self.rules.ages:
+            found |= self.rules.outside(age_at(np.where(state.aged, state.ages, np.nan), state.time, self.ticks))
         found |= same[:, None] & (np.arange(len(self.codes)) <= state.last[:, None])
         return found
 

@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.histories import age_at
 from kjerne.services.synthetic.network import Ints
 from kjerne.services.synthetic.people_model import Model, Rules
 
 BY_CHANCE: Final = 1e-6
+ONLY_BY_CHANCE: Final = 0.01
+"""That a code of few people is one sex's alone is believed sooner: else men would give birth, and little is lost."""
+AGES: Final = (-10.0, 200.0)
+"""No bound."""
+AGES_BY_CHANCE: Final = 0.2
+AGE_STEP: Final = 5
+"""Years to which the ages of a code are rounded outwards, so that they are nobody's own."""
 
 
 class Only(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,6 +37,14 @@ class Only(msgspec.Struct, forbid_unknown_fields=True):
     levels: list[str]
 
 
+class Ages(msgspec.Struct, forbid_unknown_fields=True):
+    """From which age (years) a code is had, and before which."""
+
+    code: str
+    least: float
+    below: float
+
+
 class RuleFile(msgspec.Struct, forbid_unknown_fields=True):
     """What a file of rules may hold: names of codes."""
 
@@ -36,6 +52,7 @@ class RuleFile(msgspec.Struct, forbid_unknown_fields=True):
     terminal: list[str] = []
     not_before_index: list[str] = []
     only: list[Only] = []
+    ages: list[Ages] = []
 
 
 def read_rules(raw: bytes, where: str) -> RuleFile:
@@ -48,8 +65,8 @@ def read_rules(raw: bytes, where: str) -> RuleFile:
         ) from None
 
 
-def rules_of(cohort: Cohort, given: RuleFile | None, where: str) -> Rules:
-    """The rules that a guarded cohort shows, and those that were given."""
+def rules_of(cohort: Cohort, given: RuleFile | None, where: str, age: str = "") -> Rules:
+    """The rules that a guarded cohort shows, and those that were given; `age` names the trait that is the age."""
     counts = _by_person(cohort)
     had = (counts > 0).sum(axis=0)
     once = (counts <= 1).all(axis=0) & _unlikely(0.5, had)
@@ -59,8 +76,9 @@ def rules_of(cohort: Cohort, given: RuleFile | None, where: str) -> Rules:
     terminal = (later == 0) & _unlikely(share_last, had)
     early = np.bincount(cohort.code[cohort.times < 0], minlength=len(cohort.codes))
     after = (early == 0) & _unlikely((cohort.times >= 0).mean(), had)
-    rules = Rules(tuple(once.tolist()), tuple(terminal.tolist()), tuple(after.tolist()), _masks(cohort, counts, had))
-    return _with_given(rules, given, cohort, where) if given else rules
+    rules = Rules(tuple(once.tolist()), tuple(terminal.tolist()), tuple(after.tolist()), _masks(cohort, counts, had),
+                  _windows(cohort, _ages(cohort, age), had) if age else ())  # fmt: skip
+    return _with_given(rules, given, cohort, where, age) if given else rules
 
 
 def _by_person(cohort: Cohort) -> Ints:
@@ -84,12 +102,34 @@ def _masks(cohort: Cohort, counts: Ints, had: Ints) -> tuple[tuple[int, int, int
         shares = np.bincount(levels[levels >= 0], minlength=len(trait.levels)) / len(levels)
         for code in range(len(cohort.codes)):
             whose = np.unique(levels[counts[:, code] > 0])
-            if len(whose) == 1 and whose[0] >= 0 and shares[whose[0]] ** had[code] < BY_CHANCE:
+            if len(whose) == 1 and whose[0] >= 0 and shares[whose[0]] ** had[code] < ONLY_BY_CHANCE:
                 found.append((code, place, int(whose[0])))
     return tuple(found)
 
 
-def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str) -> Rules:
+def _ages(cohort: Cohort, age: str) -> NDArray[np.float64]:
+    """The age at each event (NaN where it is not known)."""
+    numbers = next(one.numbers for one in cohort.traits if one.name == age)
+    return age_at(numbers[cohort.persons], cohort.times.astype(np.float64), cohort.ticks)
+
+
+def _windows(cohort: Cohort, ages: NDArray[np.float64], had: Ints) -> tuple[tuple[float, float], ...]:
+    """The ages at which each code is had, rounded outwards; no bound where so few events of others lie beyond it that chance
+    explains why none of this code does."""
+    known, found = np.sort(ages[~np.isnan(ages)]), list[tuple[float, float]]()
+    for code in range(len(cohort.codes)):
+        own = ages[(cohort.code == code) & ~np.isnan(ages)]
+        low, high = AGES
+        if len(own):
+            least, below = AGE_STEP * np.floor(own.min() / AGE_STEP), AGE_STEP * np.floor(own.max() / AGE_STEP + 1)
+            younger, older = np.searchsorted(known, least), len(known) - np.searchsorted(known, below)
+            low = float(least) if (1 - younger / len(known)) ** had[code] < AGES_BY_CHANCE else low
+            high = float(below) if (1 - older / len(known)) ** had[code] < AGES_BY_CHANCE else high
+        found.append((low, high))
+    return tuple(found)
+
+
+def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: str) -> Rules:
     places = {code: place for place, code in enumerate(cohort.codes)}
     traits = {one.name: (place, one.levels) for place, one in enumerate(cohort.traits)}
 
@@ -105,13 +145,31 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str) -> Ru
         if one.code in places:
             only += [(places[one.code], place, levels.index(level)) for level in one.levels]
     found = Rules(flags(rules.once, given.once), flags(rules.terminal, given.terminal),
-                  flags(rules.after, given.not_before_index), tuple(dict.fromkeys(only)))  # fmt: skip
-    if broken := {name: count for name, count in broken_rules(found, cohort).items() if count}:
+                  flags(rules.after, given.not_before_index), tuple(dict.fromkeys(only)),
+                  _given_ages(rules, given, cohort, where))  # fmt: skip
+    broken = broken_rules(found, cohort)
+    if found.ages:
+        broken["ages"] = _of_another_age(found, cohort, _ages(cohort, age))
+    if broken := {name: count for name, count in broken.items() if count}:
         told = ", ".join(f"{name} ({count})" for name, count in broken.items())
         raise Refusal(
             422, f"people of the cohort break rules that were given: {told}", where=where, todo="Mend rules or table."
         )
     return found
+
+
+def _given_ages(rules: Rules, given: RuleFile, cohort: Cohort, where: str) -> tuple[tuple[float, float], ...]:
+    """The ages of each code: those that were given, and for others those that the cohort shows."""
+    if given.ages and not rules.ages:
+        raise Refusal(400, "there are rules about ages, and no trait is the age", where=where, todo="Name it by --age.")
+    told = {one.code: (one.least, one.below) for one in given.ages}
+    return tuple(told.get(code, shown) for code, shown in zip(cohort.codes, rules.ages, strict=bool(rules.ages)))
+
+
+def _of_another_age(rules: Rules, cohort: Cohort, ages: NDArray[np.float64]) -> int:
+    """How many people have a code at another age than it is had at."""
+    low, high = (np.array(one)[cohort.code] for one in zip(*rules.ages, strict=True))
+    return len(np.unique(cohort.persons[(ages < low) | (ages >= high)]))
 
 
 def broken_rules(rules: Rules, cohort: Cohort) -> dict[str, int]:
@@ -136,6 +194,8 @@ def violations(model: Model, cohort: Cohort) -> dict[str, int]:
     """How many people of a cohort break each hard rule of a model; all are 0 in what the model makes."""
     persons, broken = cohort.persons, broken_rules(model.rules, cohort)
     one = persons[1:] == persons[:-1]
+    if model.rules.ages:
+        broken["ages"] = _of_another_age(model.rules, cohort, _ages(cohort, model.traits[model.age].name))
     broken["order"] = len(np.unique(persons[1:][one & (np.diff(cohort.times) < 0)]))
     if model.until >= 0:
         ends = np.nan_to_num(cohort.traits[model.until].numbers * model.ticks, nan=np.inf)
@@ -157,4 +217,10 @@ def told_rules(
         "terminal": named(rules.terminal),
         "not_before_index": named(rules.after),
         "only": only,
+        "ages": [_told_ages(code, one) for code, one in zip(codes, rules.ages, strict=bool(rules.ages)) if one != AGES],
     }
+
+
+def _told_ages(code: str, ages: tuple[float, float]) -> str:
+    low, high = (f"{one:g}" if one != bound else "" for one, bound in zip(ages, AGES, strict=True))
+    return f"{code}: " + " ".join(word for word in (low and f"from {low}", high and f"below {high}") if word)

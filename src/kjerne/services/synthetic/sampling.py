@@ -128,8 +128,16 @@ def _lives(
         if place == 0:
             ahead = streams.uniform(persons, attempts, 2 + len(parts) // AHEAD, AHEAD * DRAWS)
         draws = ahead[:, place * DRAWS : (place + 1) * DRAWS]
+        bars = model.barred_codes(state, barred, same)
+        if (over := bars.all(axis=1)).any():  # nothing is had at this age: the life ends before this moment
+            there = np.flatnonzero(~over)
+            state.kept(there)
+            alive, persons, attempts, barred = alive[there], persons[there], attempts[there], barred[there]
+            ahead, draws, bars = ahead[there], draws[there], bars[there]
+            if not len(alive):
+                break
         seen = state.seen()
-        codes = drawn_choice(model.code(seen), model.barred_codes(state, barred, same), draws[:, 2])
+        codes = drawn_choice(model.code(seen), bars, draws[:, 2])
         values, scores, valued = _valued(model, state, seen, codes, draws[:, 3:7])
         parts.append((alive, state.time.astype(np.int64), codes, values))
         state.note(codes, scores, valued)
