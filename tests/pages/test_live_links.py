@@ -129,6 +129,8 @@ def test_what_a_copy_would_lack_is_told_and_asked_before_there_is_a_link(
         assert "Kopien er ikke fullstendig." in text(made) and "Allergier og overfølsomhet" in text(made)
         link = shl_client.read(unescape(re.search(r'id="uri">([^<]+)<', made.text)[1]))  # type: ignore[index]
         passcode = unescape(re.search(r'id="the-passcode">([^<]+)<', made.text)[1])  # type: ignore[index]
+        listed = text(it.get("/me/links"))
+        assert "Du valgte å lage den likevel." in listed and "Allergier og overfølsomhet" in listed
     (document,) = shl_client.files(http, link, shl_client.manifest(http, link, passcode))
     assert [one["code"] for one in document["meta"]["tag"]] == ["incomplete"]
     assert "Allergies" in document["entry"][0]["resource"]["text"]["div"]
@@ -137,6 +139,7 @@ def test_what_a_copy_would_lack_is_told_and_asked_before_there_is_a_link(
 def test_a_copy_that_lacks_nothing_is_not_asked_about(platform: Standing) -> None:
     with tab(platform, "citizen", "me") as it:
         assert "ikke fullstendig" not in text(make(it).page)
+        assert "ikke fullstendig" not in text(it.get("/me/links"))
 
 
 def test_there_are_ten_at_a_time_and_one_more_when_one_is_ended(platform: Standing, http: httpx.Client) -> None:

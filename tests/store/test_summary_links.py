@@ -142,6 +142,20 @@ async def test_its_maker_sees_when_and_by_whom_it_was_opened_or_tried(desk: Desk
     }  # fmt: skip
 
 
+async def test_what_a_copy_was_made_without_is_told_beside_its_name_and_sealed_with_it(desk: Desk) -> None:
+    patient = await desk.person()
+    for name, label, lacking in (
+        ("one", "Ferie", ("allergies", "results")),
+        ("two", "", ("allergies",)),
+        ("six", "Å, b", ()),
+    ):
+        await made(desk, patient, new(name, label=label, lacking=lacking))
+    told = {(one.label, one.lacking) for one in await listed(desk, patient)}
+    assert told == {("Ferie", ("allergies", "results")), ("", ("allergies",)), ("Å, b", ())}
+    held = await desk.store.pool.fetch("SELECT label FROM summary_link")
+    assert not any(b"allergies" in row["label"] for row in held)
+
+
 async def test_tries_at_once_from_two_hosts_are_never_more_than_the_limit(desk: Desk, dsn: str, shares: Shares) -> None:
     patient = await desk.person()
     one = await made(desk, patient, new())

@@ -67,7 +67,7 @@ class LinkPages(YouthPages):
             new = New(
                 summary_links.digest_of(made.secret), uuid4(), grant.caller.digest,
                 payload.passcode_digest(self.store.keys.derived("health-link-passcode"), made.secret, wish.passcode),
-                wish.label, OPENED, self._records_in(document), files, until,
+                wish.label, OPENED, self._records_in(document), files, until, lacks,
             )  # fmt: skip
             async with self.store.pool.acquire() as conn, conn.transaction():
                 await summary_links.make(conn, grant, self.store.wrap, new)

@@ -27,6 +27,7 @@ async def listed(page: Page) -> Response:
         title=page.say("links.title"),
         person=await person_of(page),
         links=await page.house.health_links(page.who, page.visit),
+        section_names=lambda sections: ", ".join(_named(page, sections)),
         ended=page.request.query_params.get("ended") == "1",
     )
 

@@ -74,7 +74,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A link to be made. `id_digest` is of the id in its address, `passcode` a keyed digest; `expected` are the records in it."""
+    """A link to be made. `id_digest` is of the id in its address, `passcode` a keyed digest; `expected` are the records in it;
+    `lacking` are the sections of the copy that are not complete, as its maker wanted it."""
 
     id_digest: bytes
     number: UUID
@@ -85,6 +86,7 @@ class New:
     expected: frozenset[UUID]
     files: tuple[Content, ...]
     until: datetime
+    lacking: tuple[str, ...] = ()
 
 
 class Opening(NamedTuple):
@@ -109,6 +111,7 @@ class Kept:
     state: State
     ended_at: datetime | None
     openings: tuple[Opening, ...]
+    lacking: tuple[str, ...] = ()
 
 
 class Living(NamedTuple):
@@ -160,12 +163,20 @@ async def make(conn: Connection, grant: Grant, wrap: Wrap, new: New) -> None:
     types, ids, versions = [row[0] for row in named], [row[1] for row in named], [row[2] for row in named]
     await conn.execute(
         _INSERT, digest, patient, new.number, new.maker, new.passcode,
-        _sealed(grant, wrap, patient, new.services, new.label.encode(), b"label" + digest),
+        _sealed(grant, wrap, patient, new.services, _named(new).encode(), b"label" + digest),
         list(new.services), types, ids, versions,
         _sealed(grant, wrap, patient, new.services, _pack(new.files), digest), grant.at, new.until,
     )  # fmt: skip
     row = audit.given(audit.told_otherwise(grant, MADE, grant.law, MADE_SAYS))
     await audit.insert_handed(conn, row, named, f"{ABOUT}/{new.number}", "")
+
+
+_APART: Final = "\x1f"
+"""Between the name of a link and what its copy lacks, which are sealed together: no name has it (`exchange.CONTROL`)."""
+
+
+def _named(new: New) -> str:
+    return f"{new.label}{_APART}{','.join(new.lacking)}" if new.lacking else new.label
 
 
 _LISTED: Final = """
@@ -201,10 +212,12 @@ def _kept(grant: Grant, wrap: Wrap, row: Any, openings: Sequence[Opening]) -> Ke
         label = _unsealed(grant, wrap, row["patient"], row["services"], row["label"], b"label" + row["digest"]).decode()
     except (InvalidTag, Destroyed):
         label = ""
+    label, _, lacking = label.partition(_APART)
     over = row["until"] <= grant.at
     return Kept(
         row["number"], label, row["made_at"], row["until"], row["opened"], row["wrong"],
         row["ended_why"] or ("over" if over else "open"), row["ended_at"], tuple(openings[:OPENINGS_TOLD]),
+        tuple(filter(None, lacking.split(","))),
     )  # fmt: skip
 
 
