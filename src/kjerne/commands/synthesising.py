@@ -242,7 +242,12 @@ def _source(folder: Path | None, events: Path | None, static: Path | None) -> So
     for path in (events, static):
         if not path.is_file():
             raise Refusal(404, "there is no such file", where=str(path))
-    return fitting.Source([events], [static], generated=False)
+    try:
+        manifest = writing.read_manifest(events.parent)
+    except Refusal:  # another program's manifest beside the files
+        manifest = None
+    generated = manifest is not None and any(events.name in shard.files for shard in manifest.shards)
+    return fitting.Source([events], [static], generated)
 
 
 def _bytes(path: Path) -> bytes:

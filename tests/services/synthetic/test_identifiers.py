@@ -111,6 +111,21 @@ def test_values_that_are_person_numbers_are_refused() -> None:
         cohort(values=17912099997.0)
 
 
+def test_code_that_holds_a_persons_number_is_refused_and_a_long_code_is_none() -> None:
+    def of(code: str) -> Cohort:
+        ids = [f"p{number}" for number in range(20)]
+        traits: dict[str, list[str | None]] = {"sex": [*"FM" * 10]}
+        events = EventTable(ids, [1.0] * 20, [code] * 20, [None] * 20, [""] * 20, "events.csv")
+        return cohort_of(events, TraitTable(ids, traits, "static.csv"))
+
+    for code in ("the patient 17912099997 rang", "179120 99997"):
+        with pytest.raises(Refusal, match="a code holds the number of a person") as refused:
+            of(code)
+        assert "99997" not in str(refused.value)
+    for code in ("99000000000", "900000000000013009", "NPU18016"):
+        assert of(code).codes == (code,)
+
+
 def test_unit_of_few_people_or_with_somebody_in_it_is_left_out_and_told() -> None:
     rare = guarded(cohort(units=["", "Ola 17912099997", *[""] * (PEOPLE - 2)]), 10)
     assert rare.units == ("",)

@@ -124,6 +124,15 @@ def test_people_who_lack_what_real_ones_have_are_told_apart_by_it(
     assert other["prevalence"] > 0.5
 
 
+def test_figure_that_could_not_be_had_does_not_pass(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "TARGETS_MOST", 0)
+    report = judging.judged(kept.model, real, holdout, holdout, 1, lambda *_: None)
+    (gate,) = (one for one in report.told()["gates"] if one["gate"] == "utility_gap")
+    assert (gate["value"], gate["passed"]) == (None, False)
+
+
 def test_area_far_below_a_half_tells_as_much_as_one_far_above(
     kept: model_file.Kept, real: Cohort, holdout: Cohort
 ) -> None:

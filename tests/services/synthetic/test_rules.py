@@ -128,6 +128,9 @@ def test_ages_given_by_hand_stand_before_those_that_are_seen_and_hold_in_the_coh
     assert (12, 55) in rules.rules_of(found, given, "", "age").ages
     with pytest.raises(Refusal, match="no trait is the age"):
         rules.rules_of(found, given, "")
+    given = rules.read_rules(b'{"once": ["brith"]}', "rules.json")
+    with pytest.raises(Refusal, match="no code brith is learned"):
+        rules.rules_of(found, given, "", "age")
     given = rules.read_rules(b'{"ages": [{"code": "lab", "least": 30, "below": 55}]}', "rules.json")
     with pytest.raises(Refusal, match=r"break rules that were given: ages"):
         rules.rules_of(found, given, "", "age")

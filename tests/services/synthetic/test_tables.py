@@ -45,6 +45,7 @@ HEAD = "id,days,code,value\n"
         ("id,days,code,value,value\np1,1,a,1,2\n", "more than one column value", "events.csv"),
         (HEAD + "p1,1,,1\n", "the code is empty", "line 2"),
         (HEAD + "p1,1,a,1e99\n", "out of all bounds", "line 2"),
+        ("id,days,code,value,value\np1,1,a,1,2\n", "two columns value", "events.csv"),
         (HEAD + each("a", 9, "1") + "x1,1,a,1\nx2,1,a,1\n", "2 people have events and no row of traits", "events.csv"),
         ("id,days,code,value,unit\np1,1,hb,14,g/dL\np2,1,hb,140,g/L\np3,1,hb,13,g/dL\n",
          r"hb has values in several units: g/dL \(2\), g/L \(1\)", "events.csv"),
@@ -99,6 +100,22 @@ def test_numbers_of_eleven_digits_are_refused_and_not_shown(tmp_path: Path) -> N
     with pytest.raises(Refusal, match="the trait code holds numbers of eleven digits") as refused:
         cohort(tmp_path, HEAD + "p1,1,a,\n", people)
     assert "17912099997" not in str(refused.value)
+
+
+def test_mark_of_a_spreadsheet_before_the_head_is_passed_by(tmp_path: Path) -> None:
+    assert cohort(tmp_path, "\ufeff" + HEAD + each("a", 20), "\ufeff" + PEOPLE).people == 120
+
+
+def test_trait_out_of_all_bounds_is_refused(tmp_path: Path) -> None:
+    for cell in ("inf", "1e308"):
+        with pytest.raises(Refusal, match="out of all bounds"):
+            cohort(tmp_path, HEAD + each("a", 20), PEOPLE + f"p900,F,{cell}\n")
+
+
+def test_hours_long_after_day_0_stay(tmp_path: Path) -> None:
+    found = cohort(tmp_path, HEAD + "".join(f"p{n},{25_000 + n}.25,a,\n" for n in range(20)))
+    assert found.ticks == 24
+    assert found.times[0] == 25_000 * 24 + 6
 
 
 def test_every_format_holds_the_same_cohort(tmp_path: Path) -> None:

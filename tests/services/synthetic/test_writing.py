@@ -169,8 +169,10 @@ def test_folder_with_something_else_is_left_alone(run: Any, people: Path, model_
 def test_model_learned_from_generated_people_says_so(model_path: Path, tmp_path: Path, run: Any) -> None:
     people = tmp_path / "few"
     assert run("synth", "generate", str(model_path), "--out", str(people), "--people", "200")[0] == 0
-    code, out, _ = run("synth", "fit", str(people), "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
-    assert (code, told(out)["card"]["learned_from"]) == (0, "generated people")
+    named = ("--events", str(people / "events-00000.ndjson"), "--static", str(people / "static-00000.ndjson"))
+    for source in (named, (str(people),)):
+        code, out, _ = run("synth", "fit", *source, "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
+        assert (code, told(out)["card"]["learned_from"]) == (0, "generated people")
     assert told(run("synth", "show", str(tmp_path / "m"), "--json")[1])["card"]["not_real"].startswith(
         "Not learned from real"
     )

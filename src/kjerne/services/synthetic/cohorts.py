@@ -22,6 +22,7 @@ from kjerne.services.synthetic.identifiers import (
     has_person_number,
     is_named,
     is_unit,
+    names_somebody,
 )
 from kjerne.services.synthetic.network import Ints
 from kjerne.services.synthetic.tables import EventTable, TraitTable
@@ -31,6 +32,7 @@ TICKS: Final = (1, 24, 1440)
 LEVELS_MOST: Final = 12
 """A trait of numbers with at most so many different ones is a choice among them."""
 TEXT_LEVELS_MOST: Final = 200
+GREATEST: Final = 1e12
 STRANGE_MOST: Final = 0.01
 """So large a share of people without traits is passed by; more is the wrong table."""
 
@@ -115,6 +117,9 @@ def cohort_of(
     names = tuple(codes) or tuple(
         code for code, _ in sorted(Counter(events.codes).items(), key=lambda one: (-one[1], one[0]))
     )
+    if names_somebody(names):
+        todo = "Take free text out of the codes, or write the code otherwise."
+        raise Refusal(422, "a code holds the number of a person", where=events.where, todo=todo)
     known = {code: place for place, code in enumerate(names)}
     code = np.array([known.get(one, -1) for one in events.codes], np.int64)
     if (unknown := int((code < 0).sum())) > 0:
@@ -228,9 +233,12 @@ def _why_left_out(name: str, filled: list[str], levels: int, words: bool, everyb
 
 def _numbers(cells: list[str | None]) -> NDArray[np.float64] | None:
     try:
-        return np.array([np.nan if cell is None else float(cell) for cell in cells], np.float64)
+        found = np.array([np.nan if cell is None else float(cell) for cell in cells], np.float64)
     except ValueError:
         return None
+    if (np.abs(found) > GREATEST).any():
+        raise Refusal(422, "a trait has a number out of all bounds", where="the static table", todo="Mend or empty it.")
+    return found
 
 
 def _choice(name: str, levels: Sequence[str], cells: list[str | None]) -> Trait:

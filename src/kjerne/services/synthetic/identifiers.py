@@ -60,6 +60,11 @@ def has_person_number(cells: Sequence[str]) -> bool:
     return len(shortened) > len(cells) * NEARLY_ALL
 
 
+def names_somebody(words: Sequence[str]) -> bool:
+    """Whether a word holds eleven digits that begin with a day, as a person's number does: codes have eleven digits too."""
+    return any(_begins_with_a_day(re.sub(r"\D", "", found[0])) for word in words for found in _ELEVEN.finditer(word))
+
+
 def are_dates(cells: Sequence[str]) -> bool:
     """Whether cells are days or months of a calendar, with signs between or as one number."""
     if all(map(_whole, cells)) and len(set(cells)) <= NUMBERS_FEW:

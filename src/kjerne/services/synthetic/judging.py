@@ -67,7 +67,13 @@ class Report:
     def told(self) -> dict[str, Any]:
         """The report as JSON."""
         gates = [
-            {"gate": one.name, "says": one.says, "value": one.value, "limit": one.limit, "passed": one.passed}
+            {
+                "gate": one.name,
+                "says": one.says,
+                "value": None if np.isnan(one.value) else one.value,
+                "limit": one.limit,
+                "passed": one.passed,
+            }
             for one in self.gates
         ]
         return {"passed": self.passed, "gates": gates, **self.figures}
@@ -94,7 +100,7 @@ def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int
     codes = _code_shares(made) - _code_shares(train, holdout)
     length = made.lengths.mean() / np.concatenate([train.lengths, holdout.lengths]).mean()
     broken = violations(model, made)
-    gap = max([one["gap"] for one in useful], default=0.0)
+    gap = max([one["gap"] for one in useful], default=float("nan"))
     values = {
         "c2st": max(told_apart, 1 - told_apart), "utility_gap": gap,
         "membership": max(member["area"], 1 - member["area"]), "copied_rows": copied["rows"],

@@ -133,6 +133,12 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: 
     places = {code: place for place, code in enumerate(cohort.codes)}
     traits = {one.name: (place, one.levels) for place, one in enumerate(cohort.traits)}
 
+    named = [*given.once, *given.terminal, *given.not_before_index]
+    named += [one.code for one in given.only] + [one.code for one in given.ages]
+    if unknown := [code for code in named if code not in places]:
+        todo = "A rule about a code that too few people have is not needed; take it out, or mend its name."
+        raise Refusal(404, f"no code {unknown[0]} is learned", where=where, todo=todo)
+
     def flags(found: tuple[bool, ...], named: list[str]) -> tuple[bool, ...]:
         return tuple(one or code in named for one, code in zip(found, cohort.codes, strict=True))
 
@@ -142,8 +148,7 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: 
             says = f"there is no trait {one.trait} with the levels {', '.join(one.levels)}"
             raise Refusal(404, says, where=where)
         place, levels = traits[one.trait]
-        if one.code in places:
-            only += [(places[one.code], place, levels.index(level)) for level in one.levels]
+        only += [(places[one.code], place, levels.index(level)) for level in one.levels]
     found = Rules(flags(rules.once, given.once), flags(rules.terminal, given.terminal),
                   flags(rules.after, given.not_before_index), tuple(dict.fromkeys(only)),
                   _given_ages(rules, given, cohort, where))  # fmt: skip

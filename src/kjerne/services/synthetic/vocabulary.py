@@ -184,7 +184,7 @@ def guarded(cohort: Cohort, k: int) -> Cohort:
             422, f"there are too few people to learn from: {cohort.people}", where="the static table", todo=todo
         )
     codes, notes = list(cohort.codes), list(cohort.notes)
-    code, raised, persons = cohort.code.copy(), 0, cohort.persons
+    code, persons = cohort.code.copy(), cohort.persons
     while True:
         counts = _people_of(persons, code, len(codes))
         rare = [place for place, count in enumerate(counts) if 0 < count < k]
@@ -194,10 +194,9 @@ def guarded(cohort: Cohort, k: int) -> Cohort:
         for place, parent in parents.items():
             if parent not in codes:
                 codes.append(parent)
-            raised += int((code == place).sum())
             code[code == place] = codes.index(parent)
     dropped = np.isin(code, rare)
-    if raised:
+    if raised := int(((code != cohort.code) & ~dropped).sum()):
         notes.append(f"{raised} events with codes of fewer than {k} people were learned under the code above")
     if dropped.any():
         notes.append(f"{int(dropped.sum())} events of {len(rare)} codes of fewer than {k} people were left out")

@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -194,13 +197,26 @@ def _made_by(engine: str, order: Order, missing: Sequence[int], workers: int) ->
         yield from (shard(order, number) for number in missing)
     else:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(missing)), mp_context=context) as pool:
+        with ProcessPoolExecutor(
+            min(workers, len(missing)), mp_context=context, initializer=_ends_with, initargs=(os.getpid(),)
+        ) as pool:
             tasks = [pool.submit(shard, order, number) for number in missing]
             try:
                 for task in as_completed(tasks):
                     yield task.result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ends_with(parent: int) -> None:
+    """A worker ends when the process that started it has, also where that was killed and could not say so."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _by_dask(order: Order, missing: Sequence[int], workers: int) -> Iterator[Shard]:
