@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import importlib.util
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +144,33 @@ def test_run_that_was_broken_off_goes_on_and_a_spoiled_shard_is_made_anew(
     at = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     writing.generate(order, "local", 1, lambda *_: None)
     assert {name for name, was in at.items() if (folder / name).stat().st_mtime_ns != was} == {"manifest.json"}
+
+
+def test_workers_end_with_the_process_that_began_them_even_where_it_is_killed(model_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    words = (
+        "generate",
+        str(model_path),
+        "--out",
+        str(folder),
+        "--people",
+        "1000000",
+        "--shard-people",
+        "4096",
+        "--workers",
+        "2",
+    )
+    command = [sys.executable, "-m", "kjerne.cli", "synth", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while process.poll() is None and not list(folder.glob("events-*")):
+            time.sleep(0.05)
+        assert process.poll() is None
+        process.kill()
+        process.communicate(timeout=60)  # its workers hold the same pipe: it ends when the last of them is gone
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_run_that_was_killed_before_its_first_shard_goes_on(
