@@ -187,8 +187,6 @@ def _head(rows: Iterator[tuple[str, list[str]]], path: Path) -> list[str]:
 
 
 def _column(head: list[str], name: str, path: Path) -> int:
-    if twice := [one for place, one in enumerate(head) if one in head[:place]]:
-        raise Refusal(422, f"the table has two columns {twice[0]}", where=str(path), todo="Give each its own name.")
     if name not in head:
         raise Refusal(422, f"the table has no column {name}", where=str(path), todo="See docs/synthetic.md.")
     return head.index(name)
