@@ -40,7 +40,6 @@ HEAD = "id,days,code,value\n"
         ("id,days,code\np1,1,a\n", "no column value", "events.csv"),
         (HEAD + "p1,1,a,1\np2,1,a\n", "a row has 3 cells, the head 4", "line 3"),
         (HEAD + "p1,yesterday,a,1\n", "the days is no number", "line 2"),
-        (HEAD + "p1,1,a,-nan\n", "the value is no number", "line 2"),
         (HEAD + "p1,1,a,1_000\n", "the value is no number", "line 2"),
         ("id,days,code,value,value\np1,1,a,1,2\n", "more than one column value", "events.csv"),
         (HEAD + "p1,1,,1\n", "the code is empty", "line 2"),
