@@ -16,6 +16,7 @@ from kjerne.registries.identifiers import numbers_in
 from kjerne.sandbox.front import calling
 from kjerne.sandbox.front.operations import FIRST, by_tag, operations
 from kjerne.sandbox.front.visits import CALLS_LIMIT
+from kjerne.sandbox.front.writing import SPOILED
 from platform_fixture import Standing
 
 SEARCH = "post_pps_v2_by_type_search"
@@ -66,6 +67,12 @@ def test_a_call_that_is_given_names_the_rule_and_how_many_records_left(browser: 
     assert "/sandbox/calls/" in browser.get("/sandbox/calls").text
 
 
+def test_programs_and_request_stand_before_an_answer_that_may_be_long(browser: httpx.Client) -> None:
+    page = called(browser)
+    places = [page.index(f'id="{one}"') for one in ("why", "programs", "request", "answer")]
+    assert places == sorted(places)
+
+
 def test_the_same_call_for_another_purpose_is_refused_by_a_rule(browser: httpx.Client) -> None:
     page = called(browser, body="code=NPU27300", purpose="COC")
     assert "403 Forbidden" in page
@@ -78,7 +85,7 @@ def test_a_block_that_the_answer_tells_as_an_outcome_is_listed(browser: httpx.Cl
     assert "warning · suppressed" in page
 
 
-@pytest.mark.parametrize("spoiled", calling.SPOILED)
+@pytest.mark.parametrize("spoiled", SPOILED)
 def test_a_call_that_is_spoiled_on_purpose_is_refused_before_the_law(browser: httpx.Client, spoiled: str) -> None:
     page = called(browser, spoiled=spoiled)
     assert "401 Unauthorized" in page

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kjerne.sandbox.front.writing import LANGUAGES
+from kjerne.sandbox.front.writing import LANGUAGES, SPOILED
 from kjerne.sandbox.sts.clients import PAGES_CLIENT, STAFF_CLIENT
 from platform_fixture import Standing
 from started import Platform, started
@@ -91,6 +91,38 @@ def test_a_call_of_the_console_is_made_again_by_its_program(
     browser: httpx.Client, tmp_path: Path, file: str, which: str
 ) -> None:
     assert "200" in run(file, programs(browser, CALLS[which])[file], tmp_path).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong"),
+    [
+        *(("kjerne_call.py", {"spoiled": one}) for one in SPOILED),
+        ("kjerne-call.sh", {"spoiled": "other-key"}),
+        ("kjerne-call.sh", {"spoiled": "no-token"}),
+        ("kjerne_call.py", {"headers": "authorization: Bearer none"}),
+        ("kjerne-call.sh", {"headers": "authorization: Bearer none\ndpop: none"}),
+        ("kjerne_call.py", {"headers": "authorization:"}),
+    ],
+)
+def test_what_was_wrong_with_a_call_is_wrong_in_its_program_too(
+    browser: httpx.Client, tmp_path: Path, file: str, wrong: dict[str, str]
+) -> None:
+    call = {**SEARCH, "as": "gp", "patient": "citizen", "body": "_count=1", **wrong}
+    assert "401" in run(file, programs(browser, call)[file], tmp_path).splitlines()
+
+
+def test_headers_and_media_are_those_that_were_written(browser: httpx.Client) -> None:
+    call = {
+        **SEARCH,
+        "as": "gp",
+        "patient": "citizen",
+        "headers": "user-agent: mine\ncontent-type:",
+        "body": "_count=1",
+    }
+    for text in programs(browser, call).values():
+        assert "user-agent" in text
+        assert "x-www-form-urlencoded" not in text.rpartition("The call")[2]
+    assert "-H 'Content-Type:'" in programs(browser, call)["kjerne-call.sh"]
 
 
 def test_an_open_address_is_called_without_a_token(browser: httpx.Client, tmp_path: Path) -> None:

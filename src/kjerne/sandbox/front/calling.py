@@ -22,13 +22,11 @@ from kjerne.openid import Held
 from kjerne.sandbox.front.operations import Operation
 from kjerne.sandbox.front.tokens import Asked, Built
 from kjerne.sandbox.front.wire import ANSWER_LIMIT_BYTES, Step, Wire
-from kjerne.sandbox.front.writing import OPEN, Pushed
+from kjerne.sandbox.front.writing import OPEN, SPOILED, Pushed, elsewhere
 from kjerne.sandbox.personas import Persona
 from kjerne.wire.http import FORM
 from kjerne.wire.jws import SigningKey
 
-SPOILED: Final = ("no-token", "no-proof", "other-address", "other-key")
-"""What can be wrong with a call on purpose, so that its refusal is seen."""
 ADDRESS_CHARACTERS: Final = 60_000
 """More than any server reads, and less than the client refuses."""
 _SERVICE_BY_AUDIENCE: Final = {"nhn:critical-information": "critical-information", "kjerne": "record"}
@@ -105,7 +103,8 @@ def plan(operation: Operation, form: Mapping[str, str]) -> Plan:
     if query := form.get("query", "").strip().lstrip("?"):
         path += "?" + quote(query, safe="=&%:/,|$!*'()+;@-._~[]")
     if len(path) > ADDRESS_CHARACTERS:
-        where = "query" if query else next(name for name in form if name.startswith("p_"))
+        fields = [name for name in form if name == "query" or name.startswith("p_")]
+        where = max(fields, key=lambda name: len(form[name]))
         raise Refusal(400, f"the address is longer than {ADDRESS_CHARACTERS} characters", where=where)
     headers, removed = _headers(form.get("headers", ""))
     media, body = form.get("media", ""), form.get("body", "").replace("\r\n", "\n")
@@ -185,7 +184,7 @@ def _proven(wire: Wire, wanted: Plan, held: Held, url: str, nonce: str) -> dict[
     if wanted.spoiled == "other-key":
         held = Held(held.token, SigningKey.generate(), held.expires_at)
     if wanted.spoiled == "other-address":
-        url = f"{wire.url}/elsewhere"
+        url = elsewhere(wire.url)
     proven = held.headers(wanted.operation.method, url, at, nonce)
     left_out = {"no-proof": "dpop", "no-token": "authorization"}.get(wanted.spoiled, "")
     return {name: value for name, value in proven.items() if name != left_out}

@@ -68,7 +68,7 @@ class Console:
             request, "console.html", "console.title", status=fault.status if fault else 200, typed=typed, fault=fault,
             operation=operation, tags=operations.by_tag(known), first=[known[one] for one in operations.FIRST if one in known],
             kept=[(name, typed[name]) for name in _KEPT if typed.get(name) and not _is_number(typed[name])],
-            askers=self.personas, purposes=tokens.PURPOSES, spoiled=calling.SPOILED,
+            askers=self.personas, purposes=tokens.PURPOSES, spoiled=writing.SPOILED,
             held=[
                 (name, one.asked.as_, self.finder.named(one.asked.patient) or one.asked.patient)
                 for name, one in reversed(visit.tokens.items())
@@ -126,12 +126,15 @@ class Console:
         if made is None:
             raise Refusal(404, "this browser has no such call here", todo="Make it anew.")
         language = language_of(request)
-        step = made.step
+        step, plan = made.step, made.plan
+        own = {name for name, _ in plan.headers}
         return page(
             request, "called.html", "called.title", id=id_, made=made, step=step, named=self._named(made),
             phrase=_phrase(step.status), issues=calling.issues(step.answer), sent=calling.readable(step.body),
             came=calling.readable(step.answer), headers=tokens.headers(step),
-            programs=[(one, writing.program(one, self.wire.url, made.login, step)) for one in writing.LANGUAGES],
+            programs=[
+                (one, writing.program(one, self.wire.url, made.login, step, plan.spoiled, own)) for one in writing.LANGUAGES
+            ],
             left_out=max(step.length_bytes - ANSWER_LIMIT_BYTES, 0),
             reason_in_words=lambda one: (rule_words.says(one.rule, _of_rules(language)) or one.says),
         )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -20,6 +20,8 @@ import jinja2
 from kjerne.sandbox.front.wire import Step
 
 Flow = Literal["open", "machine", "person", "portal"]
+SPOILED: Final = ("no-token", "no-proof", "other-address", "other-key")
+"""What can be wrong with a call on purpose, so that its refusal is seen."""
 
 
 class Language(NamedTuple):
@@ -87,15 +89,36 @@ def _timeless(details: str) -> str:
     return json.dumps(listed, ensure_ascii=False)
 
 
-def program(language: Language, url: str, login: Pushed, step: Step) -> str:
-    """The text of a program that makes the call of this step."""
-    headers = [(name, value) for name, value in step.sent if name.lower() not in _OF_A_PROGRAM]
+def elsewhere(url: str) -> str:
+    """An address of the platform at `url` that is not called, for a proof that does not hold."""
+    return f"{url}/elsewhere"
+
+
+def program(
+    language: Language, url: str, login: Pushed, step: Step, spoiled: str = "", own: Collection[str] = ()
+) -> str:
+    """The text of a program that makes the call of this step: with what was spoiled in it on purpose, and with the headers that
+    its asker wrote (`own`, in small letters) instead of those that a program makes."""
+    sent = {name.lower() for name, _ in step.sent}
+    headers = [(name, value) for name, value in step.sent if name.lower() not in _OF_A_PROGRAM.difference(own)]
+    token, proof = (login.flow != "open" and name in sent and name not in own for name in ("authorization", "dpop"))
     said: Mapping[str, object] = {
-        "url": url, "issuer": f"{url}/sts", "flow": login.flow, "client": login.client, "scope": login.scope,
-        "details": login.details, "pid": login.pid, "login_scope": login.login_scope, "method": step.method,
-        "address": step.url, "headers": headers, "body": step.body.decode("utf-8", "replace"),
+        "url": url, "issuer": f"{url}/sts", "flow": login.flow if token or proof else "open", "client": login.client,
+        "scope": login.scope, "details": login.details, "pid": login.pid, "login_scope": login.login_scope,
+        "method": step.method, "address": step.url, "headers": headers, "body": step.body.decode("utf-8", "replace"),
+        "token": token, "proof": proof, "other_key": proof and spoiled == "other-key",
+        "proven": elsewhere(url) if spoiled == "other-address" else step.url, "untyped": "content-type" not in sent,
+        "told": _told(token, proof, spoiled),
     }  # fmt: skip
     return _texts().get_template(f"{language.file}.txt").render(**said, sh=shlex.quote, py=_in_quotes, js=_in_quotes)
+
+
+def _told(token: bool, proof: bool, spoiled: str) -> str:
+    """What goes along with a call, in words of a comment."""
+    if not proof:
+        return ", with the token and without a proof" if token else ""
+    wrong = ", which is for another address" if spoiled == "other-address" else ""
+    return f", with {'token and ' if token else ''}a proof of its own{wrong}{'' if token else ', and without a token'}"
 
 
 @cache
