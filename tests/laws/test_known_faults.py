@@ -154,6 +154,8 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     drawn.add("/critical-information/notified/{journal}")
     # What a citizen hands out herself, encrypted with a key that is not here; the law is asked as of her (decision 77).
     drawn |= {"/shl/{id}", "/shl/file/{file}"}
+    # The certificate by which sources know our assertions (decision 88): about nobody.
+    drawn.add("/phr/saml-metadata")
     assert public == {"/healthz", "/readyz", "/openapi.json", "/subscriptions/socket", "/cds-services", *told, *drawn}
     for route in here.house.routes():
         if route.needs == PUBLIC:
@@ -279,10 +281,11 @@ def test_fault_8_only_what_logs_in_can_call_out_and_no_address_of_a_resource_is_
     """HAPI validator CVE-2026-34360: an address found in a resource was fetched, with credentials."""
     calling = importers("httpx", "urllib.request", "http.client", "aiohttp", "requests", "urllib3", "ftplib")
     inside = {name for name in calling if not name.startswith(("sandbox/", "commands/", "cli.py", "client.py"))}
-    # The issuer's keys, the login, EHRs that launch the pages, journals that are asked: all at addresses that the operator has
-    # written down.
+    # The issuer's keys, the login, EHRs that launch the pages, journals and sources of documents that are asked: all at addresses
+    # that the operator has written down.
     assert inside <= {
         "app.py", "production.py", "wire/jwks.py", "wire/asking.py", "pages/login.py", "pages/smart_app.py", "openid.py",
+        "gateway/xca.py",
     }, inside  # fmt: skip
     for folder in ("services", "fhir", "store", "registries", "policy"):
         assert not [name for name in importers("socket", "asyncio.open_connection") if name.startswith(folder + "/")
