@@ -146,6 +146,20 @@ def source(
     run(settings_of(mode="production", port=port, data=data), as_json=json_)
 
 
+@kjerne.command("source-log")
+def source_log(
+    data: Data = None,
+    patient: Annotated[
+        bool, typer.Option("--patient", help="One patient's rows: her number, from standard input.")
+    ] = False,
+    since: Annotated[str, typer.Option("--since", help="From this day on (UTC), YYYY-MM-DD.")] = "",
+) -> None:
+    """Write the log of a running document source as lines of JSON, oldest first: who saw what, on which ground."""
+    from kjerne.commands.source_logs import run
+
+    run(settings_of(mode="production", data=data), since, of_one=patient)
+
+
 @load.command("kith")
 def load_kith(
     paths: Annotated[list[Path], typer.Argument(help="Svarrapport files, or folders with *.xml in them.")],

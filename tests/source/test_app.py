@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ import pytest
 import assertions
 from assertions import CERTIFICATE, ISSUER, PORTALS_CERTIFICATE, PORTALS_ISSUER, PORTALS_KEY, ce
 from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, submission, valid
+from kjerne.commands import source_logs
 from kjerne.source import app
 from kjerne.source.files import Damaged
 from kjerne.wire import mtom, soap
@@ -20,6 +22,7 @@ from kjerne.xds import messages, names, queries
 from kjerne.xds.queries import Query
 from sources import (
     GATEWAY,
+    KEY,
     NOW,
     PATHS,
     REGISTRY,
@@ -83,6 +86,23 @@ async def test_each_answer_about_a_patient_has_its_row_with_who_why_and_what(sou
         "9001", "LE", "999999901", "TREAT", "42",
     )  # fmt: skip
     assert (read["reason"], read["user_selected"], read["toa"], read["service"]) == ("Poliklinikk", False, NOW, "KX17")
+
+
+async def test_the_log_is_written_out_whole_or_of_one_patient_from_a_day_on(
+    source: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_logs, "PAGE_ROWS", 2)
+    await source.provide(one(), TEXT)
+    for said in (doctor(), doctor(OTHER), doctor(policy="urn:oid:2.16.578.1.12.4.1.7.2.1.2")):
+        await source.ask(documents_of(), said)
+    await source.post(GATEWAY, enveloped(names.CROSS_QUERY, queries.written(documents_of()), None))
+
+    async def told(number: str = "", since: datetime | None = None) -> list[dict[str, Any]]:
+        return [row async for row in source_logs.rows_of(source.pool, number, since)]
+
+    assert await told() == await source.log()
+    assert [row["rule"] for row in await told(PATIENT.number)] == ["submitter", "staff", "other-patient", "no-rule"]
+    assert (await told(OTHER), await told(since=NOW + timedelta(days=1))) == ([], [])
 
 
 async def test_the_log_cannot_be_changed_by_the_program(source: Standing) -> None:
@@ -274,14 +294,31 @@ async def test_a_recorded_document_is_taken_where_it_is_about_its_patient(
         assert kind == "text/xml"
 
 
-async def test_the_same_again_is_here_already_and_another_document_under_its_name_is_told_apart(
+async def test_just_the_same_again_is_taken_and_kept_once_and_anything_else_of_its_name_is_told_apart(
     source: Standing,
 ) -> None:
     await source.provide(one(), TEXT)
-    assert codes(await source.provide(one(), TEXT)) == ["XDSDuplicateUniqueIdInRegistry"]
+    assert codes(await source.provide(one(), TEXT)) == []
+    assert await source.pool.fetchval("SELECT count(*) FROM document") == 1
+    assert [row["rule"] for row in await source.log()] == ["submitter", "repeated"]
     later = one(2, unique_id=entry().unique_id)
-    assert codes(await source.provide(later, TEXT)) == ["XDSDuplicateUniqueIdInRegistry"]
-    assert codes(await source.provide(later, TEXT + b" ")) == ["XDSNonIdenticalHash"]
+    for other, raw, answered in (
+        (one(title="Another"), TEXT, "XDSDuplicateUniqueIdInRegistry"),
+        (one(**confidential("NORS")), TEXT, "XDSDuplicateUniqueIdInRegistry"),
+        (one(), TEXT + b" ", "XDSDuplicateUniqueIdInRegistry"),
+        (later, TEXT, "XDSDuplicateUniqueIdInRegistry"),
+        (later, TEXT + b" ", "XDSNonIdenticalHash"),
+    ):
+        assert codes(await source.provide(other, raw)) == [answered]
+    assert (await source.get(wanted(entry().unique_id)))[1] == [TEXT]
+
+
+async def test_a_replacement_that_is_sent_again_replaces_once(source: Standing) -> None:
+    await source.provide(one(1, **confidential("NORS")), TEXT)
+    for _ in range(2):
+        assert codes(await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT + b"!")) == []
+    assert codes(await source.provide(one(2), TEXT + b"!")) == ["XDSDuplicateUniqueIdInRegistry"]
+    assert await source.found(documents_of(), citizen()) == [entry(2).unique_id]
 
 
 async def test_a_new_version_takes_the_old_ones_place_and_what_hung_on_it_goes_along(source: Standing) -> None:
@@ -480,6 +517,24 @@ async def test_a_stranger_cannot_fill_the_disk(source: Standing) -> None:
     kind = mtom.content_type("b-1")
     assert await fault(source, raw, PATHS[names.PROVIDE], kind, "another key") == (400, "wsse:FailedAuthentication")
     assert source.kept() == []
+
+
+async def test_a_question_is_no_larger_than_questions_are(source: Standing) -> None:
+    large = b" " * (app.QUESTION_LIMIT_BYTES + 1)
+    assert (await source.post(GATEWAY, large)).status_code == 413
+    package = packaged(large, source.folder, ())
+    assert (await source.post(GATEWAY, package, mtom.content_type("b-1"))).status_code == 400
+    assert await fault(source, large, PATHS[names.PROVIDE], key=KEY) == (400, "env:Sender")
+
+
+async def test_it_is_told_whether_the_source_is_well(source: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await source.post(app.HEALTH, b"")).status_code == 200
+
+    async def gone(*_: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(source.application._source.pool, "fetchval", gone)
+    assert (await source.post(app.HEALTH, b"")).status_code == 503
 
 
 async def test_who_falls_silent_in_a_message_is_not_waited_for(

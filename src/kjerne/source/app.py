@@ -27,6 +27,9 @@ PACKAGE_LIMIT_BYTES: Final = 1_000_000_000
 """A submission with all its documents."""
 STRANGERS_LIMIT_BYTES: Final = 10_000
 """The largest part of a package by whom no key makes known: enough for a client that packs its questions, not to fill a disk."""
+QUESTION_LIMIT_BYTES: Final = 500_000
+"""The largest envelope by whom no key makes known: an assertion, and a question for a hundred documents. It lies in memory."""
+HEALTH: Final = "/health"
 PAUSE_SECONDS: Final = 30
 """How long a sender may be silent within a message."""
 MESSAGE_SECONDS: Final = 600
@@ -87,6 +90,10 @@ class Application:
                 await send({"type": f"lifespan.{what}.complete"})
             return
         path = scope["path"].lower().rstrip("/")
+        if path == HEALTH:
+            is_well = await self._source.is_well()
+            await _plain(send, 200 if is_well else 503, "It answers." if is_well else "The database does not answer.")
+            return
         if path not in ACTIONS and path != bundle_api.ADDRESS:
             await _plain(send, 404, "There is nothing at this address.")
             return
@@ -108,13 +115,17 @@ class Application:
         unpacker: Unpacker | None = None
         relates = ""
         known = bool(self._source.configured.submitter(request.key))
+        envelope_bytes = xml.LIMIT_BYTES if known else QUESTION_LIMIT_BYTES
         try:
             if request.declared_bytes > PACKAGE_LIMIT_BYTES:
                 raise _too_large(PACKAGE_LIMIT_BYTES)
             if request.kind == mtom.TYPE:
                 limit_bytes = mtom.PART_LIMIT_BYTES if known else STRANGERS_LIMIT_BYTES
-                unpacker = Unpacker(request.content_type, self._source.files.coming, part_limit_bytes=limit_bytes)
-            raw, parts = await _read(receive, unpacker)
+                unpacker = Unpacker(
+                    request.content_type, self._source.files.coming, envelope_limit_bytes=envelope_bytes,
+                    part_limit_bytes=limit_bytes,
+                )  # fmt: skip
+            raw, parts = await _read(receive, unpacker, envelope_bytes)
             action = mtom.parameters(request.content_type).get("action", "")
             message = soap.opened(raw, action=action)
             relates = message.message_id
@@ -169,10 +180,12 @@ def _request(scope: http.Scope, path: str) -> _Request:
     return _Request(path, kind, content_type, key.strip() if scheme.lower() == "bearer" else "", declared)
 
 
-async def _read(receive: http.Receive, unpacker: Unpacker | None) -> tuple[bytes, Mapping[str, Part]]:
+async def _read(
+    receive: http.Receive, unpacker: Unpacker | None, envelope_bytes: int
+) -> tuple[bytes, Mapping[str, Part]]:
     """The envelope, and the documents beside it."""
     held, size, until = bytearray(), 0, time.monotonic() + MESSAGE_SECONDS
-    limit = xml.LIMIT_BYTES if unpacker is None else PACKAGE_LIMIT_BYTES
+    limit = envelope_bytes if unpacker is None else PACKAGE_LIMIT_BYTES
     while True:
         try:
             came = await asyncio.wait_for(receive(), min(PAUSE_SECONDS, until - time.monotonic()))

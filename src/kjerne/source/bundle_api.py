@@ -8,11 +8,11 @@ from typing import Any, Final
 from kjerne.errors import Fault, Refusal
 from kjerne.fhir.encode import encode
 from kjerne.fhir.outcome import operation_outcome
-from kjerne.source import submitting
 from kjerne.source.house import Source
 from kjerne.source.mhd import BUNDLE_LIMIT_BYTES
 from kjerne.wire import http, journal
 from kjerne.xds.errors import Rejected
+from kjerne.xds.messages import Submission
 
 ADDRESS: Final = "/r4/fhir/bundle"
 TYPE: Final = "application/fhir+json"
@@ -24,8 +24,8 @@ async def answered(source: Source, scope: http.Scope, receive: http.Receive, key
     try:
         # A stranger is refused before anything of hers is read.
         raw = b"" if not source.configured.submitter(key) else await _read(scope, receive)
-        ready, kinds = await source.provide(raw, key, correlation)
-        status, body = 200, encode(_told(ready, kinds))
+        kept, kinds = await source.provide(raw, key, correlation)
+        status, body = 200, encode(_told(kept, kinds))
     except Rejected as rejected:
         faults = [Fault(one.says, one.where, "processing", one.code) for one in rejected.errors]
         refusal = Refusal(422, faults[0].says, where=faults[0].where, fault=faults[0], faults=tuple(faults[1:]))
@@ -45,9 +45,9 @@ async def _read(scope: http.Scope, receive: http.Receive) -> bytes:
     return await http.body_of(receive, headers, BUNDLE_LIMIT_BYTES)
 
 
-def _told(ready: submitting.Ready, kinds: Sequence[str]) -> dict[str, Any]:
+def _told(kept: Submission, kinds: Sequence[str]) -> dict[str, Any]:
     """The transaction-response: for each entry of the Bundle that it was taken, and where a kept object is known by its id."""
-    ids = {"List": iter([ready.sent.sent.id]), "DocumentReference": iter([one.id for one in ready.sent.entries])}
+    ids = {"List": iter([kept.sent.id]), "DocumentReference": iter([one.id for one in kept.entries])}
     entries = []
     for kind in kinds:
         response = {"status": "200 OK" if kind == "Patient" else "201 Created"}

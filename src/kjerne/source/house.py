@@ -25,7 +25,7 @@ from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered, opened
 from kjerne.source.law import Denied, Sight
 from kjerne.source.rows import Held, Noted, Stored
-from kjerne.store.pool import Connection, Pool
+from kjerne.store.pool import BUSY, GONE, Connection, Pool
 from kjerne.wire import mtom, soap, xml
 from kjerne.wire.mtom import FIRST_BYTES, Part
 from kjerne.wire.saml import Assertions
@@ -182,6 +182,13 @@ class Source:
         await self._sweep(files)
         return Outcome(messages.written_response(Response(_status(gone, errors), tuple(errors))))
 
+    async def is_well(self) -> bool:
+        """Whether the database answers."""
+        try:
+            return bool(await self.pool.fetchval("SELECT true"))
+        except (*BUSY, *GONE, TimeoutError):
+            return False
+
     async def swept(self) -> int:
         """Removes the files that no row names, which an end at the wrong moment leaves; how many. Before the first request."""
         count = 0
@@ -220,7 +227,7 @@ class Source:
             raise soap.unauthenticated("Who sends documents is not known by its key.")
         return submitter
 
-    async def provide(self, raw: bytes, key: str, message_id: str) -> tuple[submitting.Ready, tuple[str, ...]]:
+    async def provide(self, raw: bytes, key: str, message_id: str) -> tuple[Submission, tuple[str, ...]]:
         """ITI-65: what was kept, and the types of the Bundle's entries. `Rejected` with what is wrong, noted before."""
         submitter = self.configured.submitter(key)
         row = Noted(self.clock.now(), mhd.PROVIDE, message_id, "submitter", False)
@@ -230,22 +237,27 @@ class Source:
         try:
             sent, contents, kinds = mhd.provided(raw)
             ready = submitting.checked(sent, contents, self.configured.repository)
-            await self._keep(mhd.PROVIDE, message_id, ready, submitter)
+            kept = await self._keep(mhd.PROVIDE, message_id, ready, submitter)
         except Rejected as rejected:
             await self._add(replace(rows.by(row, submitter), rule=rejected.errors[0].code))
             raise
-        return ready, kinds
+        return kept, kinds
 
-    async def _keep(self, action: str, message_id: str, ready: submitting.Ready, submitter: str) -> None:
-        """All of a submission in one transaction; its documents are on the disk before it commits."""
+    async def _keep(self, action: str, message_id: str, ready: submitting.Ready, submitter: str) -> Submission:
+        """All of a submission in one transaction, as it is kept; its documents are on the disk before it commits."""
         for entry, content in zip(ready.sent.entries, ready.contents, strict=False):  # of ITI-42 there are no contents
             await scanning.hold_clean(self.configured.clamav, content, entry.id)
         sent, now = ready.sent, self.clock.now()
         try:
             async with self.pool.acquire() as conn, conn.transaction():
                 key = await rows.key_of(conn, sent.sent.patient, ready.born)
-                await _hold_new(conn, sent.sent, ready.documents)
                 held = await rows.held(conn, sent.sent.patient)
+                told = tuple(one.unique_id for one in sent.entries)
+                row = rows.by(Noted(now, action, message_id, "submitter", True, sent.sent.patient, told), submitter)
+                if before := submitting.repeated(ready, held):
+                    await rows.note(conn, replace(row, rule="repeated"))
+                    return before
+                await _hold_new(conn, sent.sent, ready.documents)
                 over = submitting.joined(ready, held)
                 await rows.add_set(conn, key, sent.sent, submitter, now)
                 for one in submitting.locked(ready, held):
@@ -256,9 +268,8 @@ class Source:
                 await rows.hold_files(conn, (one.sha256 for one in ready.documents if one.sha256))
                 for content in ready.contents:
                     await self.files.put(content)
-                told = tuple(one.unique_id for one in sent.entries)
-                row = Noted(now, action, message_id, "submitter", True, sent.sent.patient, told)
-                await rows.note(conn, rows.by(row, submitter))
+                await rows.note(conn, row)
+                return sent
         except asyncpg.UniqueViolationError:
             raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.")) from None
 

@@ -201,8 +201,8 @@ def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ..
         raise _wrong("It is no transaction Bundle with one List.", "Bundle")
     if len(kinds) > 4 * DOCUMENTS_LIMIT or not {*kinds} <= {"List", "Patient", "Binary", "DocumentReference"}:
         raise _wrong("It holds a resource that no submission has, or too many.", "Bundle.entry")
-    for asked in bundle.entry:
-        _hold_request(asked)
+    for each in bundle.entry:
+        _hold_request(each)
     by_url = {one.url: one.resource for one in bundle.entry}
     if len(by_url) < len(kinds) or not all(url.startswith("urn:uuid:") for url in by_url):
         raise _wrong("Each entry has a fullUrl of its own, urn:uuid.", "Bundle.entry.fullUrl")

@@ -98,6 +98,35 @@ def joined(ready: Ready, held: Held) -> tuple[str, ...]:
     return tuple(chains.superseded(replaced, held.associations))
 
 
+def repeated(ready: Ready, held: Held) -> Submission | None:
+    """What was kept when just this was sent before; None where it was not, or is said otherwise now.
+
+    A sender who did not hear the answer sends again, and hears that all of it is here.
+    """
+    before = {one.unique_id: one for one in held.sets}.get(ready.sent.sent.unique_id)
+    here = {one.entry.unique_id: one for one in held.documents}
+    known = {one.entry.unique_id: here[one.entry.unique_id] for one in ready.documents if one.entry.unique_id in here}
+    if before is None or len(known) < len(ready.documents) or replace(ready.sent.sent, id=before.id) != before:
+        return None
+    own = {ready.sent.sent.id: before.id}
+    for one in ready.documents:
+        old = known[one.entry.unique_id]
+        own[one.entry.id] = old.entry.id
+        mark = (chains.LOCK,) if chains.LOCK in old.entry.confidentiality and not chains.is_locked(one.entry) else ()
+        same = replace(
+            one.entry, id=old.entry.id, logical_id=old.entry.logical_id, status=old.entry.status,
+            confidentiality=(*one.entry.confidentiality, *mark),
+        )  # fmt: skip
+        if (same, one.sha256) != (old.entry, old.sha256):
+            return None
+    kept = {(one.kind, one.source, one.target) for one in held.associations if one.source in own.values()}
+    if kept != {
+        (one.kind, own.get(one.source, ""), own.get(one.target, one.target)) for one in ready.sent.associations
+    }:
+        return None
+    return Submission(before, tuple(known[one.entry.unique_id].entry for one in ready.documents), ())
+
+
 def locked(ready: Ready, held: Held) -> tuple[Stored, ...]:
     """The documents as they are kept: locked where what they replace, or hang on, is locked (law, K178)."""
     here = chains.locked((one.entry for one in held.documents), held.associations)
