@@ -32,6 +32,7 @@ from reading.papers import PDF, picture, rtf
         (b"<a b='1'>", kinds.XML),
         (b"<a:b>text</a:b>", kinds.XML),
         (b"<?xml", kinds.XML),
+        (b"<a", kinds.XML),
         (b'[{"a": 1}]', kinds.JSON),
         (b"a\0b", kinds.UNKNOWN),
     ],

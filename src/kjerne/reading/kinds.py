@@ -34,7 +34,7 @@ _LETTERED: Final = (b"MZ", b"BM", b"RIFF")
 """Programs, bitmaps and sounds, which begin as words do (MZ-tvillinger, BMI): by the bytes behind that no text has."""
 _NO_TEXT: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _MARKUP: Final = re.compile(
-    rb"<(?:\?[A-Za-z]|!(?:--|DOCTYPE|\[)|([A-Za-z_][^\s<>/='\"]*)(?:\s+[^\s<>/='\"]+\s*=|\s*/?>))"
+    rb"<(?:\?[A-Za-z]|!(?:--|DOCTYPE|\[)|([A-Za-z_][^\s<>/='\"]*)(?:\s+[^\s<>/='\"]+\s*=|\s*/?>|\s*\Z))"
 )
 """How XML begins; `<Hb 8,2>` does not."""
 _NOTATION: Final = re.compile(rb"\{\s*\"|\[\s*[{\[\"]|(?:\[\s*\]|\{\s*\})\s*\Z")
@@ -74,7 +74,7 @@ def kind_of(raw: bytes) -> str:
 
 def _is_closed(raw: bytes, begun: re.Match[bytes]) -> bool:
     """Whether what begins as an element ends as one; `<CRP> 5` does not."""
-    if begun[1] is None or begun[0].endswith((b"/>", b"=")) or b"\0" in raw[:400]:
+    if begun[1] is None or begun[0].endswith(b"/>") or not begun[0].endswith(b">") or b"\0" in raw[:400]:
         return True
     return b"</" + begun[1] in raw
 

@@ -58,7 +58,7 @@ _TABLES: Final = {
 def called(element: etree._Element) -> str:
     """What the code of an element is called: by its sender, else by us, else nothing.
 
-    >>> called(etree.fromstring("<ServType V='C'/>")), called(etree.fromstring("<ServType V='C' S='1.2.3'/>"))
+    >>> called(etree.Element("ServType", V="C")), called(etree.Element("ServType", V="C", S="1.2.3"))
     ('Kansellering', '')
     """
     said, table = element.get("DN", ""), _TABLES.get(name(element))
