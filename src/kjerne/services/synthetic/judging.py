@@ -95,7 +95,7 @@ def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int
     step(3, 5, "measures")
     useful = _utility(rows, names, rng)
     step(4, 5, "measures")
-    member = membership(*rows)
+    member = membership(rows[0], rows[1], rows[2], rng)
     copied = copies_of(model, train, made)
     codes = _code_shares(made) - _code_shares(train, holdout)
     length = made.lengths.mean() / np.concatenate([train.lengths, holdout.lengths]).mean()
@@ -205,10 +205,11 @@ def _target(name: str, column: Numbers) -> float | None:
     return float(levels[0]) if RARE < (column > levels[0]).mean() < 1 - RARE else None
 
 
-def membership(train: Numbers, holdout: Numbers, made: Numbers) -> dict[str, float]:
+def membership(train: Numbers, holdout: Numbers, made: Numbers, rng: np.random.Generator) -> dict[str, float]:
     """The attack by the nearest made person: are people of the training data nearer to one than people held out are?"""
     count = min(len(train), len(holdout), JUDGED_MOST)
-    both = np.concatenate([train[:count], holdout[:count]])
+    # by chance, since a table may have an order
+    both = np.concatenate([some[rng.permutation(len(some))[:count]] for some in (train, holdout)])
     there = ~np.isnan(both).all(axis=0)
     both = both[:, there]
     middle, spread = np.nanmedian(both, axis=0), np.nanstd(both, axis=0)
