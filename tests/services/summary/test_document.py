@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 import ips_packages
 from kjerne.fhir.validate import check
 from kjerne.services.summary.document import INCOMPLETE, LACKING, document
+from kjerne.services.summary.fitting import unknown
 from kjerne.services.summary.model import CRITICAL, KINDS, RECORD, RESULTS, Drawn
 
-from .records import BASE, HER, Maker, concept, is_right, recorder, summary
+from .records import ATC, BASE, HER, HL7, LOINC, Maker, concept, is_right, recorder, summary
 
 Tree = dict[str, Any]
 PATIENTS = int(os.environ.get("KJERNE_STORM", "1000")) // 50
@@ -164,3 +166,80 @@ def test_no_record_says_whom_it_is_about_by_number_and_its_own_narrative_is_left
     assert "30876827200" not in str(made)
     assert not any("text" in one for one in records)
     assert {one["patient"]["reference"] for one in records} == {made["entry"][1]["fullUrl"]}
+
+
+def when(name: str, element: str, **more: Any) -> list[Tree]:
+    """The same record at an instant, by a rhythm and between two days, as R4 lets it be written."""
+    forms: list[Tree] = [
+        {f"{element}Timing": {"event": ["2026-03-04T05:06:07Z"]}},
+        {
+            f"{element}Timing": {
+                "event": ["2026-03-05", "2026-03-04", "2026-03-04T12:00:00Z"],
+                "code": {"text": "hver dag"},
+            }
+        },
+        {f"{element}Timing": {"repeat": {"boundsPeriod": {"start": "2026-03-04"}, "frequency": 2}}},
+        {f"{element}Timing": {"repeat": {"frequency": 3, "period": 1, "periodUnit": "d"}}},
+        {f"{element}Period": {"start": "2026-03-04", "end": "2026-03-05"}},
+    ]
+    if name == "Observation":
+        forms += [{f"{element}Instant": "2026-03-04T05:06:07Z"}, {f"_{element}Instant": unknown("masked")}]
+    return [{"resourceType": name, "id": str(UUID(int=at + 10)), "subject": dict(HER)} | more | one
+            for at, one in enumerate(forms)]  # fmt: skip
+
+
+def leaves(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        return [one for each in (value.values() if isinstance(value, dict) else value) for one in leaves(each)]
+    return [str(value)]
+
+
+VALUE: Tree = {"status": "final", "valueString": "x"}
+
+
+@ips_packages.needed
+@pytest.mark.parametrize(
+    "record",
+    [
+        *when("Observation", "effective", **VALUE, code={"text": "CRP"}),
+        *when("Observation", "effective", **VALUE, code=concept(LOINC, "72166-2")),
+        *when("Observation", "effective", **VALUE, code=concept(LOINC, "82810-3")),
+        *when(
+            "Observation", "effective", status="final", code=concept(LOINC, "29463-7"),
+            valueQuantity={"value": 70, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
+            category=[concept(f"{HL7}observation-category", "vital-signs")],
+        ),
+        *when("DeviceUseStatement", "timing", status="active", device={"display": "Pacemaker"}),
+    ],
+)  # fmt: skip
+def test_whatever_form_a_time_has_it_is_right_by_both_guides_and_what_it_says_is_kept(record: Tree) -> None:
+    assert is_right(record)
+    service = CRITICAL if record["resourceType"] == "DeviceUseStatement" else RESULTS
+    made = document(summary({service: [record]}))
+    assert ips_packages.faults(made) == []
+    kept = next(one["resource"] for one in made["entry"] if one["resource"]["resourceType"] == record["resourceType"])
+    value = [one for key, one in record.items() if key.startswith(("effective", "timing"))]
+    assert all(one in str(kept) for one in leaves(value))
+
+
+@ips_packages.needed
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("substance", [{}, concept(ATC, "J01CA04", "Amoksicillin"), {"text": "Amoksicillin"}])
+def test_an_allergy_without_a_code_is_called_by_its_substances_and_right_by_both_guides(
+    substance: Tree, several: bool
+) -> None:
+    reactions = [{"substance": substance, "manifestation": [{"text": "sjokk"}]}] if substance else []
+    reactions += [{"substance": {"text": "Jod"}, "manifestation": [{"text": "utslett"}]}] if several else []
+    record = {"resourceType": "AllergyIntolerance", "id": str(UUID(int=9)), "patient": dict(HER)}
+    record |= {"clinicalStatus": concept(f"{HL7}allergyintolerance-clinical", "active")}
+    record |= {"reaction": reactions} if reactions else {}
+    assert is_right(record)
+    made = document(summary({CRITICAL: [record]}))
+    assert ips_packages.faults(made) == []
+    code = next(
+        one["resource"]["code"] for one in made["entry"] if one["resource"]["resourceType"] == record["resourceType"]
+    )
+    assert several or not substance or code == substance
+    row = sections(made)["allergies"]["text"]["div"].partition("<td>")[2].partition("</td>")[0]
+    wanted = [name for name in ("Amoksicillin" if substance else "", "Jod" if several else "") if name]
+    assert row == ", ".join(wanted or ["ukjent"])

@@ -16,7 +16,7 @@ from kjerne.fhir.dates import interval
 from kjerne.registries.naming import subject_element
 from kjerne.registries.negatives import substances, with_substances
 from kjerne.services.summary.choosing import CATEGORIES, SOUGHT
-from kjerne.services.summary.model import Tree
+from kjerne.services.summary.model import LOINC, Tree
 
 ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 REASONS: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -84,24 +84,63 @@ def _whole(value: Any, base: str) -> Any:
 
 
 def _date(tree: Tree, name: str) -> None:
+    """When it was, in one of the two forms that both guides know. What neither can say is told in a note."""
     element = _TIMES.get(name)
-    if element and f"{element}Instant" in tree:
-        tree[f"{element}DateTime"] = tree.pop(f"{element}Instant")  # an instant is a dateTime in the same letters
-    if element and f"{element}Timing" in tree:
-        tree |= _timed(element, tree.pop(f"{element}Timing"))
-    if element and not any(key.startswith((element, f"_{element}")) for key in tree):
+    if element is None:
+        return
+    for mark in ("", "_"):
+        if (instant := f"{mark}{element}Instant") in tree:
+            tree[f"{mark}{element}DateTime"] = tree.pop(instant)  # an instant is a dateTime in the same letters
+    if isinstance(timing := tree.pop(f"{element}Timing", None), dict):
+        tree |= _timed(element, timing)
+        _note(tree, "; ".join(filter(None, _rhythm(timing))))
+    is_of_one_day = name == "Observation" and any(one[:2] in _OF_ONE_DAY for one in codings(tree.get("code")))
+    if is_of_one_day and isinstance(span := tree.pop(f"{element}Period", None), dict):
+        ends = [said(span.get(key)) for key in ("start", "end")]
+        tree |= {f"{element}DateTime": one for one in ends[::-1] if one}
+        _note(tree, "–".join(ends))
+    if not any(key.startswith((element, f"_{element}")) for key in tree):
         tree[f"_{element}DateTime"] = unknown()
 
 
-def _timed(element: str, timing: Any) -> Tree:
+_OF_ONE_DAY: Final = frozenset((LOINC, code) for code in SOUGHT)
+"""Observations whose profiles know a dateTime alone."""
+
+
+def _timed(element: str, timing: Tree) -> Tree:
     """Of a Timing, which the guides do not take, from when to when it is; its first and last moments where it tells those."""
     bounds = next((one["boundsPeriod"] for one in objects(timing.get("repeat")) if "boundsPeriod" in one), None)
     if bounds:
         return {f"{element}Period": bounds}
-    moments = sorted((one for one in timing.get("event", ()) if isinstance(one, str)), key=interval)
+    moments = _moments(timing)
     if len(moments) > 1:
         return {f"{element}Period": {"start": moments[0], "end": moments[-1]}}
-    return {f"{element}DateTime": moments[0]} if moments else {}
+    return {f"{element}DateTime": one for one in moments}
+
+
+def _moments(timing: Tree) -> list[str]:
+    return sorted((one for one in timing.get("event", ()) if isinstance(one, str)), key=interval)
+
+
+def _rhythm(timing: Tree) -> Iterator[str]:
+    """How often, in the record's own words and figures."""
+    yield named(timing.get("code")) or next((code for _, code, _ in codings(timing.get("code"))), "")
+    for repeat in objects(timing.get("repeat")):
+        told = {key: _figures(value) for key, value in repeat.items() if key != "boundsPeriod"}
+        yield ", ".join(f"{key} {value}" for key, value in told.items())
+    moments = _moments(timing)
+    if len(moments) > 2 or (moments and "repeat" in timing):
+        yield ", ".join(moments)
+
+
+def _figures(value: Any) -> str:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return str(value) if inside is None else " ".join(map(_figures, inside))
+
+
+def _note(tree: Tree, text: str) -> None:
+    if text:
+        tree["note"] = [*tree.get("note", ()), {"text": text}]
 
 
 def _reacted_to(tree: Tree) -> Tree | None:

@@ -28,9 +28,12 @@ from kjerne.services.summary.choosing import (
     recorded,
     stated,
 )
+from kjerne.services.summary.fitting import REASONS
 from kjerne.services.summary.model import Section, Tree
 
 TEXT_CHARACTERS: Final = 300
+NOTE_CHARACTERS: Final = 2_000
+"""Of all codes, and of one detail: a note is where somebody wrote what no code says."""
 NOTE: Final = f"{BASE}KjNote"
 _WHAT: Final = ("code", "vaccineCode", "medicationCodeableConcept", "type", "category")
 _LEADING: Final = ("medicationReference", "device")
@@ -77,8 +80,8 @@ def _say(language: str, key: str) -> str:
     return _plain(say(language, key))
 
 
-def _plain(text: str) -> str:
-    return escape(one_line(text, TEXT_CHARACTERS), quote=True)
+def _plain(text: str, most: int = TEXT_CHARACTERS) -> str:
+    return escape(one_line(text, most), quote=True)
 
 
 def _paragraph(text: str) -> str:
@@ -102,14 +105,17 @@ def _row(tree: Tree, language: str, around: Mapping[str, Tree]) -> str:
     concepts = list(_concepts(tree, around))
     concepts += substances(tree)
     cells = (
-        with_substances(name_beside(tree) or _name(tree, list(_concepts(tree, around)), around), tree),
+        with_substances(
+            name_beside(tree) or _unknown(concepts, language) or _name(tree, list(_concepts(tree, around)), around),
+            tree,
+        ),
         ", ".join(_codes(concepts)),
         _date(tree),
         _who(tree),
     )
-    told = [f"<td>{_plain(one)}</td>" for one in cells]
+    told = [f"<td>{_plain(one, NOTE_CHARACTERS if n == 1 else TEXT_CHARACTERS)}</td>" for n, one in enumerate(cells)]
     # Each detail is cut by itself: a long note leaves the others whole.
-    told.insert(2, f"<td>{'; '.join(_plain(one) for one in _details(tree, language))}</td>")
+    told.insert(2, f"<td>{'; '.join(_plain(one, NOTE_CHARACTERS) for one in _details(tree, language))}</td>")
     return f"<tr>{''.join(told)}</tr>"
 
 
@@ -144,6 +150,13 @@ def _name(tree: Tree, concepts: Sequence[Any], around: Mapping[str, Tree]) -> st
             if text := devices.called(held) or devices.referred_to(one):
                 return text
     return next((code for concept in concepts for _, code, _ in codings(concept)), "")
+
+
+def _unknown(concepts: Sequence[Any], language: str) -> str:
+    """That nothing is known of what it is, in the language of the summary; empty where something is."""
+    codes = {(system, code) for concept in concepts for system, code, _ in codings(concept)}
+    is_alone = codes == {(REASONS, "unknown")} and not any(said(one.get("text")) for one in objects(list(concepts)))
+    return in_words(language, "code.unknown", "") if is_alone else ""
 
 
 def _codes(concepts: Sequence[Any]) -> dict[str, None]:
