@@ -174,3 +174,19 @@ def test_a_coding_that_stands_alone_one_within_another_and_one_without_a_code_ar
     }  # fmt: skip
     assert "uten kode" in [fact.text for fact in facts]
     assert "5 (urn:e)" in [fact.text for fact in facts[-2:]]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"code": {"coding": [{"system": "urn:a", "code": "1", "display": "x"}], "text": ["Penicillin"]}},
+        {"code": {"coding": [{"system": "urn:a", "code": "1", "display": ["Penicillin"]}]}},
+        {"code": {"coding": [{"system": ["Penicillin"], "code": "1", "display": "x"}]}},
+        {"valueQuantity": {"value": 1, "unit": ["Penicillin"]}},
+        {"subject": {"reference": "Patient/1", "display": ["Penicillin"]}},
+        {"identifier": [{"system": {"x": "Penicillin"}, "value": "1"}]},
+    ],
+)
+def test_what_is_of_another_shape_than_r4_has_is_not_lost(tree: dict[str, Any]) -> None:
+    shown = view({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Basic"} | tree}]})
+    assert "Penicillin" in str(shown.rest[0].facts)

@@ -102,15 +102,36 @@ def test_a_code_that_stands_for_itself_is_told_in_words() -> None:
     assert told(Fact(("code",), "", (Code("urn:a", "1", ""),)), "nb") == ""
 
 
+SEEN = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7497", "code": "1", "display": "Anafylaktisk reaksjon"}]}
+
+
 def test_a_record_that_contradicts_itself_is_called_by_what_it_says_that_there_is() -> None:
     none = {"system": "http://snomed.info/sct", "code": "716186003", "display": "Ingen kjent allergi"}
     drug = {"system": "http://www.whocc.no/atc", "code": "J01CA04", "display": "Amoksicillin"}
     for more in (
         {"code": {"coding": [none, drug]}}, {"code": {"coding": [none]}, "reaction": [{"substance": {"coding": [drug]}}]},
         {"code": {"coding": [none], "text": "Amoksicillin"}},
+        {"code": {"coding": [none, {"system": "http://www.whocc.no/atc", "display": "Amoksicillin"}]}},
+        *({"code": {"coding": [none]}, "reaction": [{"manifestation": [SEEN]} | one]} for one in (
+            {"description": "Amoksicillin"}, {"note": [{"text": "Amoksicillin"}]},
+        )),
     ):  # fmt: skip
         allergy = {"resourceType": "AllergyIntolerance", "id": "1", "criticality": "high"} | more
         page = html.fromstring(rendered({"resourceType": "Bundle", "entry": [{"resource": allergy}]}, "nb"))
         (entry,) = page.xpath("//article")
         assert entry[0].text_content().split()[0] == "Amoksicillin"
         assert "motsier seg selv" in entry.text_content() and "716186003" in entry.text_content()
+
+
+def test_every_link_within_a_summary_leads_somewhere() -> None:
+    composition = {
+        "resourceType": "Composition",
+        "id": "c",
+        "title": "Sammendrag",
+        "section": [{"entry": [{"reference": "F/1"}]}],
+    }
+    flag = {"resourceType": "Flag", "code": {"text": "Varsel"}, "author": {"reference": "urn:c"}}
+    entries = [{"fullUrl": "urn:c", "resource": composition}, {"fullUrl": "x/F/1", "resource": flag}]
+    page = html.fromstring(rendered({"resourceType": "Bundle", "entry": entries}, "nb"))
+    links = [one.removeprefix("#") for one in page.xpath("//a/@href")]
+    assert "entry-0" in links and set(links) <= set(page.xpath("//@id"))

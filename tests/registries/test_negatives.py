@@ -117,3 +117,26 @@ def test_a_substance_beside_it_is_what_the_record_is_called_by(coding: tuple[Any
 def test_one_that_says_something_alone_contradicts_nothing() -> None:
     assert not contradicts_itself(REACTED, {"coding": [AMOXICILLIN], "text": "Anafylaksi"})
     assert called(REACTED, {"coding": [AMOXICILLIN]}) == ""
+
+
+@pytest.mark.parametrize("text", ["-", "Ukjent", "Ingen", "n/a", "Ikke aktuelt", "No known allergies"])
+def test_words_that_only_fill_a_place_say_nothing_against_it(text: str) -> None:
+    for reaction in ({"description": text}, {"note": [{"text": text}]}):
+        assert negative_of({"reaction": [reaction]}, {"coding": [NOTHING]}) == "whole"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Har allergi, ikke registrert", "Allergi kjent, ikke registrert", "Har allergi ikke kjent", "Kjente allergier"],
+)
+def test_that_there_is_something_which_nobody_registered_is_not_that_there_is_nothing(text: str) -> None:
+    assert called({}, {"coding": [NOTHING], "text": text}) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Allergies: none known", "Known allergies: none", "Pasienten har ingen kjente allergier", "Allergier er ikke registrert",
+     "Adverse reactions: not recorded", "There are no known allergies.", "Ingen kjente allergier, ikke intoleranse"],
+)  # fmt: skip
+def test_a_sentence_or_a_heading_that_says_that_there_is_nothing_leaves_it_a_negative(text: str) -> None:
+    assert negative_of({}, {"coding": [NOTHING], "text": text}) == "whole"

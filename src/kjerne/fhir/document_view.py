@@ -114,6 +114,8 @@ class View:
     """The narrative of the whole as text."""
     is_shortened: bool = False
     """Whether texts are cut; each of them says how much is missing."""
+    head: int = -1
+    """The place of the Composition, to which an entry may lead; -1 for none."""
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, once."""
@@ -206,7 +208,7 @@ class _Viewing:
         return View(
             said(composition.get("title")), said(composition.get("date")) or self._date, patient,
             tuple(self._walked(_without(composition, "section")).facts), sections, rest, head >= 0,
-            self._whole and self._left > 0, spoken,
+            self._whole and self._left > 0, spoken, head=head,
         )  # fmt: skip
 
     def _head(self) -> int:
@@ -359,7 +361,8 @@ class _Viewing:
         url = said(value.get("url"))
         own = (*path, url.rstrip("/").rpartition("/")[2]) if url and path[-1].endswith("xtension") else path
         for key, one in value.items():
-            if key in taken or key in ("id", "div") or (key == "url" and own is not path):
+            is_told = key in taken and (key in _LISTS or not isinstance(one, (list, Mapping)))
+            if is_told or key in ("id", "div") or (key == "url" and own is not path):
                 continue
             within = own if key.startswith("value") and own is not path else (*own, key.removeprefix("_"))
             if key == "resourceType":
@@ -408,6 +411,8 @@ def _strange(name: str, value: Any) -> Tree:
     return {} if value is None else {name: value}
 
 
+_LISTS: Final = frozenset({"coding", "given", "prefix", "suffix"})
+"""What is a list by R4; anything else that came as one is walked, so that it is not lost."""
 Shaped = tuple[Fact, frozenset[str]] | None
 
 
@@ -430,7 +435,9 @@ def _concept(value: Tree, path: tuple[str, ...]) -> Shaped:
     if not isinstance(coding, list):
         return None
     plain = all(
-        isinstance(one, Mapping) and set(one) <= {"system", "code", "display", "version", "userSelected"}
+        isinstance(one, Mapping)
+        and set(one) <= {"system", "code", "display", "version", "userSelected"}
+        and not any(isinstance(each, (list, Mapping)) for each in one.values())
         for one in coding
     )
     text = said(value.get("text")) or next(

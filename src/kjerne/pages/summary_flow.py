@@ -237,6 +237,8 @@ def _as_told(facts: Iterable[Fact]) -> tuple[dict[str, Any], dict[str, Any]]:
     every = list(facts)
     own = [one for one in every if one.path[0] == "code"]
     coding = [{"system": one.system, "code": one.code, "display": one.display} for fact in own for one in fact.codes]
+    # One without a code has its name in a fact of its own.
+    coding += [{"display": one.text} for one in own if one.path == ("code", "coding", "display")]
     text = next((one.text for one in own if one.text), "")
     reaction: list[dict[str, Any]] = [
         {"substance": {"text": one.text or "?"}} for one in every if "substance" in one.path

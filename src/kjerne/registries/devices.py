@@ -24,12 +24,21 @@ def called(device: Tree) -> str:
 
 def _names(device: Tree) -> Iterator[str]:
     yield named(device.get("type"))
-    yield from (said(one.get("name")) for one in objects(device.get("deviceName")))
-    yield said(device.get("modelNumber"))
+    names = sorted(objects(device.get("deviceName")), key=lambda one: one.get("type") != "user-friendly-name")
+    yield from (said(one.get("name")) for one in names)
+    yield " ".join(filter(None, (said(device.get(key)).strip() for key in ("manufacturer", "modelNumber"))))
     yield from (code for _, code, _ in codings(device.get("type")))
     for one in objects(device.get("udiCarrier")):
         yield from (said(one.get("deviceIdentifier")), said(one.get("carrierHRF")))
-    yield said(device.get("serialNumber"))
+    yield from (said(device.get(key)) for key in ("serialNumber", "lotNumber"))
+    yield from (said(one.get("value")) for one in objects(device.get("identifier")))
+
+
+def contained(tree: Tree) -> Tree:
+    """The Device inside a statement of one in use: the one that it leads to; empty where it has none."""
+    address = next((said(one.get("reference")) for one in objects(tree.get("device"))), "")
+    inside = [one for one in objects(tree.get("contained")) if one.get("resourceType") == "Device"]
+    return next((one for one in inside if address == f"#{said(one.get('id'))}"), inside[0] if inside else {})
 
 
 def referred_to(reference: Any) -> str:

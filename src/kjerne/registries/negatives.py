@@ -6,7 +6,8 @@ Source: IPS 2.0.1 and 1.1 (absent and unknown data), and the codes of SNOMED CT 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, Literal
 
 from kjerne.fhir.cds_hooks import codings, named, objects, said
@@ -160,7 +161,15 @@ def _words_of_reactions(tree: Mapping[str, Any], concept: Any) -> list[str]:
     """Of these what is not just what the negative codes of the record are called."""
     beside = [{"text": text} for text in words_of_reactions(tree)]
     own = [one for each in objects(concept) for one in objects(each.get("coding"))]
-    return [one["text"] for one in beside if one["text"] in _words_beside({"coding": own} | one)]
+    return [
+        one["text"] for one in beside
+        if one["text"] in _words_beside({"coding": own} | one) and not _is_a_blank(one["text"])
+    ]  # fmt: skip
+
+
+def _is_a_blank(text: str) -> bool:
+    """Whether words only fill a place that had to be filled."""
+    return set(re.findall(r"\w+", text.casefold())) <= _BLANKS
 
 
 def _folded(text: str) -> str:
@@ -175,12 +184,25 @@ def _subject(code: str) -> str:
 
 
 def _says_none(text: str, about: Collection[str]) -> bool:
-    """Whether words say that nothing is known of what the codes are about, and nothing else: each of them is known here."""
-    words = set(re.findall(r"\w+", text.casefold()))
-    allowed = _NONE | _KNOWN | set().union(*(_SUBJECTS[one] for one in about))
-    return bool(words & _NONE) and words <= allowed
+    """Whether words say that nothing is known of what the codes are about, and nothing else: each of them is known here, and each
+    part of a sentence says it, but for a heading (*Allergies: none known*)."""
+    subjects = set().union(*(_SUBJECTS[one] for one in about))
+    parts = [re.findall(r"\w+", part) for part in re.split(r"[,;.:()/\n]", text.casefold())]
+    return any(_NONE & set(part) for part in parts) and all(_says_none_of(part, subjects) for part in parts)
 
 
+def _says_none_of(part: Sequence[str], subjects: Collection[str]) -> bool:
+    before = list(takewhile(lambda one: one not in _NONE, part))
+    if not set(part) <= _NONE | _KNOWN.union(subjects):
+        return False
+    if len(before) == len(part):
+        return set(part) <= _HEADING.union(subjects)
+    # *Has an allergy, not recorded* says that there is one.
+    return not (_HAVE & set(before) and set(subjects) & set(before))
+
+
+_HAVE: Final = frozenset("har has have".split())
+_HEADING: Final = frozenset("known kjente kjende kända kendte current situation nåværende".split())
 _NONE: Final = frozenset(
     "no not none nka nil ingen inga ikke ikkje inte ej keine kein aucune ninguna sin sem nenhuma nessuna geen".split()
 )
@@ -188,6 +210,10 @@ _KNOWN: Final = frozenset(
     "known current recorded reported information available about situation finding kjent kjente kjend kjende registrert "
     "registrerte påvist nåværende opplysninger om kända känd kendte bekannten bekannte connue conocida conocidas conhecida nota "
     "bekende have has there is are patient pasienten har det er".split()
+)
+_BLANKS: Final = frozenset(
+    "unknown ukjent ukjend okänd ukendt ikke ikkje not applicable aktuelt aktuell relevant unspecified uspesifisert none ingen "
+    "inga no reaction reaksjon reaksjoner reactions x n a".split()
 )
 _ALLERGY: Final = frozenset(
     "allergy allergies allergi allergier allergiar allergien allergie alergia alergias allergia allergieën hypersensitivity "

@@ -142,3 +142,12 @@ def test_a_name_that_turns_its_own_direction_is_read_from_the_front() -> None:
     noted = [{"url": f"{BASE}KjNote", "valueString": "\u2066abc"}]
     read = version(1, AT, tree | {"extension": noted}, AT)
     assert (read.name, read.notes) == ("Ikke dolb", ("abc",))
+
+
+def test_another_type_of_reaction_leaves_what_the_form_does_not_ask_about() -> None:
+    was = filed(ALLERGY)
+    was["reaction"][0] |= {"substance": {"text": "Ibuprofen"}, "description": "Etter ti minutter"}
+    made = drafts.changed(was, replace(ALLERGY, reaction=Coded(REACTIONS, "2", "Utslett")))
+    (kept,) = made["reaction"]
+    assert (kept["substance"], kept["description"]) == ({"text": "Ibuprofen"}, "Etter ti minutter")
+    assert [one["display"] for one in kept["manifestation"][0]["coding"]] == ["Utslett"]

@@ -126,3 +126,21 @@ def device(**more: Any) -> Tree:
 def test_an_implant_is_called_by_whatever_its_device_tells_in_the_box_and_on_the_card(tree: Tree, name: str) -> None:
     assert read(tree).name == name
     assert name_of(tree) == (name or "DeviceUseStatement")
+
+
+@pytest.mark.parametrize(
+    ("device", "name"),
+    [
+        ({"type": {"text": "Pacemaker DDD"}, "deviceName": [{"name": "x", "type": "other"}]}, "Pacemaker DDD"),
+        ({"deviceName": [{"name": "M", "type": "other"}, {"name": "Pacer", "type": "user-friendly-name"}]}, "Pacer"),
+        ({"manufacturer": "Medtronic", "modelNumber": "MX-9"}, "Medtronic MX-9"),
+        ({"lotNumber": "L1"}, "L1"),
+        ({"identifier": [{"system": "urn:x", "value": "SN-77"}]}, "SN-77"),
+    ],
+)
+def test_an_implant_is_called_by_the_device_that_it_leads_to(device: dict[str, Any], name: str) -> None:
+    inside = {"resourceType": "Device", "id": "d"} | device
+    other = {"resourceType": "Device", "id": "o", "type": {"text": "Noe annet"}}
+    for contained in permutations([inside, other]):
+        use = {"resourceType": "DeviceUseStatement", "status": "active", "contained": list(contained)}
+        assert version(1, NOW, use | {"device": {"reference": "#d"}}, NOW).name == name

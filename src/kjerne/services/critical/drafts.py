@@ -192,7 +192,10 @@ def _filled(tree: Tree, draft: Draft, before: Tree | None = None) -> Tree:
     if name == "AllergyIntolerance":
         tree["criticality"] = draft.criticality
         if before is None or reaction_of(before)[:2] != draft.reaction[:2]:
-            tree["reaction"] = [{"manifestation": [{"coding": [_coding(draft.reaction)]}]}]
+            first, *rest = tree.get("reaction") or [
+                {}
+            ]  # with the substance and the words that the form does not ask about
+            tree["reaction"] = [first | {"manifestation": [{"coding": [_coding(draft.reaction)]}]}, *rest]
     if found := [*tree.get("extension", ()), *_asked(draft, _noted(tree))]:
         tree["extension"] = found
     return tree

@@ -181,7 +181,7 @@ def source_of(tree: Tree) -> Coded:
 def _concept(tree: Tree) -> Tree:
     if tree["resourceType"] != "DeviceUseStatement":
         return _object(tree.get("code"))
-    device = next((one for one in _objects(tree.get("contained")) if one.get("resourceType") == "Device"), {})
+    device = devices.contained(tree)
     kind = _object(device.get("type"))
     name = devices.called(device) or devices.referred_to(tree.get("device"))
     return kind if _name(kind) else kind | {"text": name}

@@ -287,3 +287,31 @@ def test_a_document_of_which_places_have_become_anything_is_read_or_refused_by_p
     else:
         for one in found.entries:
             proposed(compared(one, plain(one.entry) if one.entry else None, ()))
+
+
+@pytest.mark.parametrize(
+    ("address", "reference", "bar"),
+    [
+        ("urn:uuid:0c5a7b1f-9d1e-4d39-8f1d-1f1f6a0a5b02", "urn:uuid:0C5A7B1F-9D1E-4D39-8F1D-1F1F6A0A5B02", ""),
+        ("URN:UUID:0c5a7b1f-9d1e-4d39-8f1d-1f1f6a0a5b02", "urn:uuid:0c5a7b1f-9d1e-4d39-8f1d-1f1f6a0a5b02", ""),
+        ("https://A.example/fhir/Patient/p", "HTTPS://a.Example/fhir/Patient/p", ""),
+        ("https://a.example/fhir/Patient/p", "https://a.example/fhir/Patient/P", "no-subject"),
+        ("https://a.example/fhir/Patient/p", "https://a.example/FHIR/Patient/p", "no-subject"),
+        ("https://a.example/fhir/Patient/p", "http://a.example/fhir/Patient/p", "no-subject"),
+        ("https://a.example:1/fhir/Patient/p", "https://a.example/fhir/Patient/p", "no-subject"),
+        ("urn:oid:1.2", "urn:OID:1.2", "no-subject"),
+    ],
+)
+def test_the_letters_of_a_uuid_and_of_a_server_are_the_same_in_either_case(
+    address: str, reference: str, bar: str
+) -> None:
+    tree = document(HER | {"id": "h"}, allergy(patient={"reference": reference}))
+    tree["entry"][1]["fullUrl"] = tree["entry"][0]["resource"]["subject"]["reference"] = address
+    (found,) = read(tree, NOW).entries
+    assert found.bar == bar
+    twice = document(HER, HER, allergy())
+    for place, each in ((1, address), (FIRST, reference)):
+        twice["entry"][place]["fullUrl"] = each
+    twice["entry"][0]["resource"]["subject"]["reference"] = address
+    if not bar:
+        assert refused(twice)["Bundle.entry[0].resource.subject"] == "two-subjects"

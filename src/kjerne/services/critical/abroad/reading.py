@@ -52,6 +52,7 @@ _OF_DEVICE: Final = ("implicitRules", "modifierExtension", "type", "udiCarrier",
 _ABOUT: Final = {"AllergyIntolerance": "patient"}
 _ABSOLUTE: Final = re.compile(r"(?:[a-z][a-z0-9+.\-]*:|//)", re.IGNORECASE)
 """An address with a scheme (RFC 3986), or with a server and no scheme."""
+_SERVER: Final = re.compile(r"\A[a-z][a-z0-9+.\-]*://[^/@]*(?=/|\Z)", re.IGNORECASE)
 _PATIENT: Final = ("", "Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
 Bar = Literal["", "no-subject", "modified", "not-done"]
 """Why an entry is shown and nothing of it may become a record: it does not say that it is about whom the document is about,
@@ -141,13 +142,13 @@ class _Around:
         for one in resources:
             own = f"{one.type}/{said(one.resource.get('id'))}"
             tail = "/".join(one.address.split("/")[-2:]) if "/" in one.address else ""
-            for name in {one.address, own, tail} - {""}:
+            for name in {_spelled(one.address), own, tail} - {""}:
                 self._places.setdefault(name, []).append(one.place)
 
     def places(self, reference: str) -> list[int]:
         """An absolute address is that of a `fullUrl` or of nobody here (R4 bundle.html#references): the same type and id on
         another server is another's. A relative one leads to whoever has that type and id, whatever its own address is."""
-        bare = reference.partition("/_history/")[0]
+        bare = _spelled(reference.partition("/_history/")[0])
         if _ABSOLUTE.match(bare):
             return self._places.get(bare, [])
         tail = "/".join(bare.split("/")[-2:])
@@ -160,6 +161,13 @@ class _Around:
             return next((one for one in objects(holder.get("contained")) if one.get("id") == address[1:]), {})
         places = self.places(address) if address else []
         return self.resources[places[0]].resource if places else {}
+
+
+def _spelled(address: str) -> str:
+    """In one spelling: the letters of a UUID (RFC 9562), a scheme and a server (RFC 3986, 6.2.2.1) are one in either case."""
+    if address[:9].lower() == "urn:uuid:":
+        return address.lower()
+    return _SERVER.sub(lambda found: found[0].lower(), address)
 
 
 def _resources(tree: Tree) -> list[_Held]:
