@@ -35,7 +35,9 @@ from started import Platform, started
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 KJERNE: Final = [sys.executable, "-m", "kjerne.cli"]
-LASTING: Final = frozenset({"up", "serve", "work", "source", "source-log", "bench", "participation", "persons", "synth"})
+LASTING: Final = frozenset(
+    {"up", "serve", "work", "source", "source-log", "bench", "participation", "persons", "synth"}
+)
 """Commands that do not end by themselves, not soon, change a database or want tables: only their options are looked up."""
 PATHS: Final = ("src/", "tests/", "docs/", "tools/", "requirements/", "web/", ".ci/")
 ROOMS: Final = tuple(f"{room.name}/" for room in (ROOT / "src" / "kjerne").iterdir() if room.is_dir())

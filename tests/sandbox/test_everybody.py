@@ -508,6 +508,21 @@ def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform:
     assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
 
 
+def test_a_record_may_name_by_number_too_whom_its_transaction_makes(platform: Standing, mrn: str) -> None:
+    urn = f"urn:uuid:{uuid4()}"
+    number = {"system": FNR, "value": person_number(Random(mrn), date(1962, 7, 8), "female", set())}
+    made = person(mrn) | {"identifier": [number], "birthDate": "1962-07-08", "gender": "female"}
+    record = observation(urn) | {"subject": {"reference": urn, "identifier": number}}
+    entries = [
+        {"fullUrl": urn, "resource": made, "request": {"method": "POST", "url": "Patient"}},
+        {"resource": record, "request": {"method": "POST", "url": "Observation"}},
+    ]
+    done = call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert done.status == 200, done.response.text
+    her, filed = (one["resource"]["id"] for one in done.tree["entry"])
+    assert get(platform, f"Observation/{filed}").tree["subject"]["reference"] == f"Patient/{her}"
+
+
 def test_whom_a_transaction_that_fails_had_met_has_a_try_in_her_log(platform: Standing, made: str, mrn: str) -> None:
     about_her = call(platform, "POST", "Observation", observation(made)).tree["id"]
     entries = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -284,7 +284,8 @@ class BatchApi:
         _check_targets(steps)
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
-        steps = [self._with_id(step, who, digest) for step in steps]
+        new = {found for step in steps for number in _registered(step) if (found := digest(number)) is not None}
+        steps = [self._with_id(step, who, digest, new - who.by_digest.keys()) for step in steps]
         asks = Asks(call.admit)
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
         types = sorted({type_number(step.parameters["type"]) for step in steps if step.holds})
@@ -340,11 +341,12 @@ class BatchApi:
         keys = {self.ids.patient(id_) for id_ in ids if id_ is not None} | {step.patient for step in of_patients} - {0}
         return await concerned(self.pool, digests, keys, call.once)
 
-    def _with_id(self, step: Step, who: Concerned, digest: Digest) -> Step:
+    def _with_id(self, step: Step, who: Concerned, digest: Digest, new: Collection[bytes]) -> Step:
         """With the id of what it creates, unless a condition decides that. That of a shared record tells of nobody.
 
         Whom no register knows has one too: nothing is done in another order for it before the law says no. An entry that names
-        nobody may be about whom the transaction registers first, and gets its id when she has hers.
+        nobody may be about whom the transaction registers first, and gets its id when she has hers, as does one that names by
+        number somebody whom it registers (`new`).
         """
         creates = step.entry.method == "POST" and step.route.path == f"{BASE}/{{type}}"
         if not creates or "if-none-exist" in step.entry.headers:
@@ -356,6 +358,8 @@ class BatchApi:
         if step.patient in who.held:
             return step._replace(new_id=self.ids.make(step.patient, beside=step.beside))
         found = digest(step.number) if step.number else None
+        if found in new:
+            return step
         patient = who.by_digest.get(found, NOBODY) if found is not None else NOBODY
         return step._replace(new_id=self.ids.make(patient, beside=step.beside))
 
@@ -518,6 +522,14 @@ def _too_much(step: Step, says: str) -> Refusal:
     return Refusal(
         422, says, where=f"Bundle.entry[{step.entry.place}]", code="too-costly", todo="Send several Bundles."
     )
+
+
+def _registered(step: Step) -> Iterator[str]:
+    """The national numbers of whom an entry registers."""
+    if step.entry.method == "POST" and step.entry.tree and step.entry.tree.get("resourceType") == "Patient":
+        for one in step.entry.tree.get("identifier", ()):
+            if isinstance(one, dict) and is_national(one.get("system", "")) and one.get("value"):
+                yield str(one["value"])
 
 
 def _next(waiting: Sequence[Step], addresses: Mapping[int, str]) -> Step:
