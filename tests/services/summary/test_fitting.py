@@ -94,6 +94,10 @@ def test_a_time_that_the_guides_do_not_take_is_told_in_one_that_they_do() -> Non
     assert timed(event=[late])["effectiveDateTime"] == late
     assert timed(event=[late, early])["effectivePeriod"] == {"start": early, "end": late}
     assert timed(event=[early], repeat={"boundsPeriod": {"start": "2026"}})["effectivePeriod"] == {"start": "2026"}
+    sign = {"category": [concept(f"{HL7}observation-category", "vital-signs")]}
+    assert result(effectiveDateTime="2026-11", **sign)["effectivePeriod"] == {"start": "2026-11", "end": "2026-11"}
+    assert result(effectiveDateTime="2026-11-01", **sign)["effectiveDateTime"] == "2026-11-01"
+    assert result(effectiveDateTime="2026")["effectiveDateTime"] == "2026"
     assert "_effectiveDateTime" in timed(code={"text": "ved behov"})
     use = {"resourceType": "DeviceUseStatement", "status": "active", "subject": dict(HER), "device": {"display": "x"}}
     assert fit(use | {"timingTiming": {"event": ["2019"]}})["timingDateTime"] == "2019"

@@ -23,6 +23,7 @@ REASONS: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 DISCIPLINES: Final = "urn:oid:2.16.578.1.12.4.1.1.8202"
 IMAGED: Final = frozenset({"RAD", "NUK"})
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+_DAY: Final = len("2026-01-01")
 _NESTED: Final = frozenset((dict, list))
 _TIMES: Final = {
     "DeviceUseStatement": "timing",
@@ -99,6 +100,10 @@ def _date(tree: Tree, name: str) -> None:
         ends = [said(span.get(key)) for key in ("start", "end")]
         tree |= {f"{element}DateTime": one for one in ends[::-1] if one}
         _note(tree, "–".join(ends))
+    whole = said(tree.get("effectiveDateTime"))
+    if 0 < len(whole) < _DAY and any(code == "vital-signs" for _, code, _ in codings(tree.get("category"))):
+        # R4 wants the dateTime of a vital sign to the day (vs-1); a month or a year is a period.
+        tree["effectivePeriod"] = {"start": whole, "end": tree.pop("effectiveDateTime")}
     if not any(key.startswith((element, f"_{element}")) for key in tree):
         tree[f"_{element}DateTime"] = unknown()
 
