@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ async def test_what_a_wrong_replacement_put_out_of_force_holds_again_when_that_g
     )  # fmt: skip
     assert codes(await source.provide(relation(names.REPLACES, one(4), one(1)), TEXT)) == []
     assert await source.found(documents_of()) == ids(4)
+
+
+@pytest.mark.parametrize(
+    "kinds", [(names.REPLACES, names.APPENDS), (names.APPENDS, names.REPLACES), (names.REPLACES,) * 2]
+)
+async def test_what_is_replaced_has_nothing_else_hung_on_it_in_any_order(
+    source: Standing, kinds: tuple[str, str]
+) -> None:
+    await source.provide(one(1), TEXT)
+    sent = one(2)
+    relations = [
+        replace(relation(kind, one(2), one(1)).associations[-1], id=f"to{place}") for place, kind in enumerate(kinds)
+    ]
+    response = await source.provide(replace(sent, associations=(*sent.associations, *relations)), TEXT)
+    assert codes(response) == ["XDSRegistryDeprecatedDocumentError"]
 
 
 async def test_an_earlier_replacement_stays_when_a_later_one_goes(source: Standing) -> None:

@@ -83,7 +83,7 @@ def joined(ready: Ready, held: Held) -> tuple[str, ...]:
     what does not hold any more."""
     here = {one.entry.id: one.entry for one in held.documents}
     new = {one.entry.id for one in ready.documents}
-    replaced: set[str] = set()
+    replaced = [one.target for one in ready.sent.associations if one.kind in names.REPLACING]
     for one in ready.sent.associations:
         if one.kind == names.HAS_MEMBER:
             if one.target not in new and one.target not in here:
@@ -91,10 +91,9 @@ def joined(ready: Ready, held: Held) -> tuple[str, ...]:
             continue
         if one.source not in new or one.target not in here:
             raise _unresolved()
-        if here[one.target].status != names.APPROVED or one.target in replaced:
+        # In whatever order they stand: what is replaced by this submission is so once, and nothing else hangs on it.
+        if here[one.target].status != names.APPROVED or replaced.count(one.target) > (one.kind in names.REPLACING):
             raise _one("XDSRegistryDeprecatedDocumentError", "The document was replaced before.", "targetObject")
-        if one.kind in names.REPLACING:
-            replaced.add(one.target)
     return tuple(chains.superseded(replaced, held.associations))
 
 
