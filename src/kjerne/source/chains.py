@@ -1,4 +1,4 @@
-"""What follows for a document from what it is to others: whether it still holds, and whether it is locked (law, K178, K179)."""
+"""What follows for a document from what it is to others: whether it still holds, and whether it is locked (law, K177, K178)."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def repeated(ready: Ready, held: Held) -> Submission | None:
 
 
 def locked(ready: Ready, held: Held) -> tuple[Stored, ...]:
-    """The documents as they are kept: locked where what they replace, or hang on, is locked (law, K178)."""
+    """The documents as they are kept: locked where what they replace, or hang on, is locked (law, K177)."""
     here = chains.locked((one.entry for one in held.documents), held.associations)
     shut = {one.source for one in ready.sent.associations if one.kind in names.RELATIONS and one.target in here}
     return tuple(
