@@ -396,6 +396,13 @@ def test_an_invariant_of_r4_itself_is_not_asked_anew() -> None:
     assert broken(element("Observation", constraint=rows)) == []
 
 
+def test_an_invariant_may_ask_of_the_value_of_a_primitive() -> None:
+    rows = [{"key": "x-1", "severity": "error", "human": "is final", "expression": "status.value = 'final'"}]
+    asked = element("Observation", constraint=rows)
+    assert broken(asked) == []
+    assert broken(asked, status="amended") == [("Observation", "x-1")]
+
+
 @pytest.mark.parametrize(
     ("reference", "wrong"),
     [

@@ -508,19 +508,30 @@ def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform:
     assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
 
 
-def test_a_record_may_name_by_number_too_whom_its_transaction_makes(platform: Standing, mrn: str) -> None:
+@pytest.mark.parametrize(("by", "order"), [("both", 1), ("number", 1), ("number", -1)])
+def test_a_record_may_name_by_number_too_whom_its_transaction_makes(
+    platform: Standing, mrn: str, by: str, order: int
+) -> None:
     urn = f"urn:uuid:{uuid4()}"
-    number = {"system": FNR, "value": person_number(Random(mrn), date(1962, 7, 8), "female", set())}
-    made = person(mrn) | {"identifier": [number], "birthDate": "1962-07-08", "gender": "female"}
-    record = observation(urn) | {"subject": {"reference": urn, "identifier": number}}
+    number = {"system": FNR, "value": person_number(Random(mrn), date(1971, 2, 3), "male", set())}
+    subject = {"identifier": number} | ({"reference": urn} if by == "both" else {})
     entries = [
-        {"fullUrl": urn, "resource": made, "request": {"method": "POST", "url": "Patient"}},
-        {"resource": record, "request": {"method": "POST", "url": "Observation"}},
+        {"fullUrl": urn, "resource": person(identifier=[number]), "request": {"method": "POST", "url": "Patient"}},
+        {"resource": observation(urn) | {"subject": subject}, "request": {"method": "POST", "url": "Observation"}},
     ]
-    done = call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    done = call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries[::order]})
     assert done.status == 200, done.response.text
-    her, filed = (one["resource"]["id"] for one in done.tree["entry"])
-    assert get(platform, f"Observation/{filed}").tree["subject"]["reference"] == f"Patient/{her}"
+    her, filed = (one["resource"]["id"] for one in done.tree["entry"][::order])
+    assert get(platform, "Observation", patient=f"Patient/{her}").ids() == [filed]
+
+
+@pytest.mark.parametrize("identifier", [None, 5, "x", [None], [{"system": 5, "value": []}]])
+def test_a_person_whose_numbers_have_no_shape_is_refused_in_a_transaction(platform: Standing, identifier: Any) -> None:
+    one = {
+        "resource": {"resourceType": "Patient", "identifier": identifier},
+        "request": {"method": "POST", "url": "Patient"},
+    }
+    assert call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [one]}).status == 422
 
 
 def test_whom_a_transaction_that_fails_had_met_has_a_try_in_her_log(platform: Standing, made: str, mrn: str) -> None:

@@ -420,7 +420,7 @@ def _own(slot: Slot, of: str) -> list[Look]:
         looks.append(_as_fixed(slot))
     if slot.listed is not None and of in _BOUND and not _is_unit_beside(slot, of):
         looks.append(_as_listed(slot, of))
-    elif slot.asked is not None and (of in _CODED or of in PRIMITIVES):
+    elif slot.asked is not None and of in _BOUND:
         looks.append(_as_asked(slot, slot.asked, of))
     looks += [_as_ruled(rule, of) for rule in slot.rules]
     looks += as_bounded(slot, of)

@@ -24,6 +24,7 @@ import msgspec
 from kjerne.access import Action, Grant
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Answer, Call, Denied, NotFiled, Pairs, PatientRef, Route, noted, of_several
+from kjerne.fhir.cds_hooks import objects, said
 from kjerne.fhir.definitions import type_number
 from kjerne.fhir.effort import Sum, summed
 from kjerne.fhir.encode import encode
@@ -375,7 +376,10 @@ class BatchApi:
         addresses = {step.entry.place: step.target for step in steps if step.target}
         written: dict[str, int] = {}
         shut: tuple[Step, NotFiled] | None = None
-        waiting, size = sorted(steps, key=lambda one: (_RANK[one.entry.method], one.entry.place)), 0
+        waiting, size = (
+            sorted(steps, key=lambda one: (_RANK[one.entry.method], not any(_registered(one)), one.entry.place)),
+            0,
+        )
         whole = _within(call, joined)
         while waiting:
             step = _next(waiting, addresses)
@@ -527,9 +531,9 @@ def _too_much(step: Step, says: str) -> Refusal:
 def _registered(step: Step) -> Iterator[str]:
     """The national numbers of whom an entry registers."""
     if step.entry.method == "POST" and step.entry.tree and step.entry.tree.get("resourceType") == "Patient":
-        for one in step.entry.tree.get("identifier", ()):
-            if isinstance(one, dict) and is_national(one.get("system", "")) and one.get("value"):
-                yield str(one["value"])
+        for one in objects(step.entry.tree.get("identifier")):
+            if is_national(said(one.get("system"))) and (value := said(one.get("value"))):
+                yield value
 
 
 def _next(waiting: Sequence[Step], addresses: Mapping[int, str]) -> Step:

@@ -116,6 +116,13 @@ def test_the_newest_result_is_so_by_the_moment_and_not_by_how_its_clock_tells_it
 
     older, newer = result("2026-11-20T09:30:00+01:00", valueInteger=5), result("2026-11-20T09:00:00Z", valueInteger=212)
     assert latest_of_each([older, newer], NOW) == latest_of_each([newer, older], NOW) == [newer]
+    for later in (
+        {"effectiveTiming": {"event": ["2026-11-25", "2026-11-19"]}}, {"effectivePeriod": {"end": "2026-11-25"}},
+        {"effectivePeriod": {"start": "2026-11-01", "end": "2026-11-25"}}, {"effectiveInstant": "2026-11-25T08:00:00Z"},
+        {"effectiveTiming": {"repeat": {"boundsPeriod": {"start": "2026-11-01", "end": "2026-11-25"}}}},
+    ):  # fmt: skip
+        timed = {"resourceType": "Observation", "code": concept(NLK, "A"), "valueInteger": 9} | later
+        assert latest_of_each([timed, newer | {"issued": "2026-11-26"}], NOW) == [timed]
     haemolysed = result("2026-11-21", dataAbsentReason={"text": "Hemolysert"})
     assert latest_of_each([older, newer, haemolysed, result("ukjent", valueInteger=9)], NOW) == [haemolysed, newer]
 

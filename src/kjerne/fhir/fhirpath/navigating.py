@@ -66,6 +66,8 @@ def _member(node: Node, name: str, found: Items) -> None:
     if type(value) is not dict:
         if type(node.beside) is dict and name in ("extension", "id"):
             _append(node.beside.get(name), None, "Extension" if name == "extension" else "string", found)
+        elif name == "value" and value is not None and node.type in PRIMITIVES:
+            found.append(node)  # R4 defines each primitive as a type with a value
         return
     for key, of in members(node.type).get(name, ()):
         if key in value or f"_{key}" in value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -122,26 +122,32 @@ _CHOOSERS: Final = {
 
 def moment_of(tree: Tree) -> str:
     """When a record is of, as it says it; empty where it does not."""
-    for key in (
-        "effectiveDateTime",
-        "effectiveInstant",
-        "performedDateTime",
-        "occurrenceDateTime",
-        "authoredOn",
-        "issued",
-    ):
-        if text := said(tree.get(key)):
-            return text
-    for key in ("effectivePeriod", "performedPeriod", "period"):
-        if text := next((said(one.get("start")) for one in objects(tree.get(key))), ""):
-            return text
-    return ""
+    return next(_moments(tree, ("start", "end")), "")
 
 
-def _begins(tree: Tree) -> datetime:
-    """The first instant of when a record is of: two clocks may tell times whose texts sort the other way."""
+def _moments(tree: Tree, ends: tuple[str, str]) -> Iterator[str]:
+    """When a record is of, and only then when it was issued; of a period by the end that is named first and is there."""
+    for key in ("effectiveDateTime", "effectiveInstant", "performedDateTime", "occurrenceDateTime"):
+        yield from filter(None, [said(tree.get(key))])
+    for span in objects([tree.get(key) for key in ("effectivePeriod", "performedPeriod", "period")]):
+        yield from filter(None, [said(span.get(end)) for end in ends])
+    for timing in objects([tree.get("effectiveTiming")]):
+        events = timing.get("event")
+        told = [one for one in events if isinstance(one, str)] if isinstance(events, list) else []
+        yield from sorted(told, key=_instant, reverse=ends[0] == "end")
+        for span in objects([one.get("boundsPeriod") for one in objects(timing.get("repeat"))]):
+            yield from filter(None, [said(span.get(end)) for end in ends])
+    yield from filter(None, [said(tree.get(key)) for key in ("authoredOn", "issued")])
+
+
+def _last(tree: Tree) -> datetime:
+    """When a record is of, at the last: two clocks may tell times whose texts sort the other way."""
+    return _instant(next(_moments(tree, ("end", "start")), ""))
+
+
+def _instant(text: str) -> datetime:
     try:
-        return interval(moment_of(tree))[0]
+        return interval(text)[0]
     except ValueError:
         return EARLIEST
 
@@ -154,11 +160,11 @@ def latest_of_each(trees: Iterable[Tree], now: datetime, most: int = RESULTS_SHO
     """Of Observations with the same code the newest, at most so many of them; all else as it comes. The newest that has no value
     (*haemolysed*), and one of a day that has not come, stand beside the last that has one."""
     found: dict[Any, Tree] = {}
-    for tree in sorted(trees, key=_begins, reverse=True):
+    for tree in sorted(trees, key=_last, reverse=True):
         codes = frozenset((system, code) for system, code, _ in codings(tree.get("code")))
         what = codes or named(tree.get("code"))
         is_one_of_several = tree["resourceType"] == "Observation" and what
-        key = (what, _says_something(tree), _begins(tree) > now) if is_one_of_several else id(tree)
+        key = (what, _says_something(tree), _last(tree) > now) if is_one_of_several else id(tree)
         found.setdefault(key, tree)
     return list(found.values())[:most]
 
