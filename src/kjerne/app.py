@@ -323,7 +323,7 @@ class House:
     def summaries(self) -> Making:
         """What makes patient summaries, for the wire and the pages."""
         reads = by_services(lambda law: law.scopes)
-        drawing = Drawing(self.store.pool, self.reader, self.parse_search, reads)
+        drawing = Drawing(self.store.pool, self.reader, self.parse_search, reads, self.store.ids)
         return Making(self.store.pool, self.patients, drawing, self.settings.tells_choices)
 
     def _parsing_patches(self) -> tuple[Callable[[bytes], list[Any]], Callable[[bytes], etree._Element]]:

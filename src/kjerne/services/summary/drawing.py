@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -35,6 +36,7 @@ from kjerne.store import shared, summarising
 from kjerne.store.pool import Pool
 from kjerne.store.proofs import note
 from kjerne.store.reading import Reader, Record
+from kjerne.store.sealed_id import SealedIds
 from kjerne.store.turns import in_turns
 
 MOST: Final = 500
@@ -101,6 +103,7 @@ class Drawing:
     reader: Reader
     parse_search: Callable[[str, Pairs, bool], Search]
     reads: Mapping[str, str]
+    ids: SealedIds
     late_seconds: float = LATE_SECONDS
 
     async def sources(self, asking: Asking, *, proven: bool) -> Sources:
@@ -230,19 +233,24 @@ class Drawing:
         A result that is shut is not to be had, as one that was deleted or never came: nothing tells the one from the other
         (law, K37).
         """
-        results = {id_: set(_results(tree)) for id_, tree in leads.items()}
+        results = {id_: dict(_results(tree)) for id_, tree in leads.items()}
         asked = set[UUID]().union(*results.values())
         if not asked:
             return set(), set()
         async with self.pool.acquire() as conn:
             known = await summarising.about_others(conn, grant, self.reader, sorted(asked))
         others = {UUID(one) for one in of_others} | {one for one, is_anothers in known.items() if is_anothers}
-        led = set[str]()
-        while found := {id_ for id_, those in results.items() if not those.isdisjoint(others)} - led:
-            led |= found
-            others |= {UUID(one) for one in found}
-        reports = {id_: set(_results(tree, elsewhere=False)) for id_, tree in leads.items() if "result" in tree}
-        return led, {id_ for id_, those in reports.items() if not those <= known.keys()} - led
+        led = _leading_to(others, results)
+        # By whatever address: an id that was made of her key is of a record here.
+        keys = set(grant.subject.keys)
+        here = {
+            one
+            for those in results.values()
+            for one, is_here in those.items()
+            if is_here or self.ids.patient(one) in keys
+        }
+        unsure = _leading_to(here - known.keys(), results)
+        return led, {id_ for id_ in unsure - led if "result" in leads[id_]}
 
     def _partly(self, grant: Grant, gathered: summarising.Gathered) -> Iterator[str]:
         """Types of which not all was looked at. That only the newest results are is said in words of every summary."""
@@ -277,15 +285,24 @@ def is_reached(caller: Caller, needs: str) -> bool:
 _RESULT: Final = re.compile(r"(?P<server>[a-z]+://\S+/)?Observation/(?P<id>[0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
 
 
-def _results(tree: Tree, *, elsewhere: bool = True) -> Iterator[UUID]:
-    """The results of a report, and those of a panel. `elsewhere`: also those named by an address of some server, which may be
-    this one's."""
+def _leading_to(results: AbstractSet[UUID], leads: Mapping[str, Iterable[UUID]]) -> set[str]:
+    """The ids of the reports and panels that lead to one of these results, by themselves or by a panel."""
+    reached, found = set(results), set[str]()
+    while new := {id_ for id_, those in leads.items() if not reached.isdisjoint(those)} - found:
+        found |= new
+        reached |= {UUID(one) for one in new}
+    return found
+
+
+def _results(tree: Tree) -> Iterator[tuple[UUID, bool]]:
+    """The results of a report, and those of a panel, each with whether its address says that it lies here: one of some server may
+    be this one's too."""
     for one in (*objects(tree.get("result")), *objects(tree.get("hasMember"))):
         found = _RESULT.fullmatch(said(one.get("reference")))
-        if found is None or (found["server"] and not elsewhere):
+        if found is None:
             continue
         try:
-            yield UUID(found["id"])
+            yield UUID(found["id"]), not found["server"]
         except ValueError:
             continue
 

@@ -7,6 +7,7 @@ Of critical information what a sender wrote about anybody but numbers is left ou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from kjerne.access import Grant
 from kjerne.registries import recorders
@@ -47,6 +48,9 @@ async def named(
     ]  # fmt: skip
 
 
+_MARKS: Final = dict.fromkeys(map(ord, '«»“”„‟″"〝〞＂'), "'")
+
+
 def as_sent(language: str, tree: Tree) -> Tree:
     """A record with the names of those it names in quotation marks: whoever sent it wrote them, and nobody has held them against
     a register (law, K174)."""
@@ -55,7 +59,8 @@ def as_sent(language: str, tree: Tree) -> Tree:
         if "actor" in one:
             return one | {"actor": said_so(one["actor"])}
         who = name_of(tree, one)
-        return one | {"display": say(language, "recorder.unchecked", who=who)} if who else one
+        # Nobody's name ends the marks that it stands in.
+        return one | {"display": say(language, "recorder.unchecked", who=who.translate(_MARKS))} if who else one
 
     told = {key: tree[key] for key in WHO if key in tree}
     return tree | {
