@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -285,7 +286,8 @@ class BatchApi:
         _check_targets(steps)
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
-        new = {found for step in steps for number in _registered(step) if (found := digest(number)) is not None}
+        named = {step.number for step in steps}
+        new = {digest(one) or b"" for step in steps for one in _registered(step) if one in named}
         steps = [self._with_id(step, who, digest, new - who.by_digest.keys()) for step in steps]
         asks = Asks(call.admit)
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
@@ -528,10 +530,13 @@ def _too_much(step: Step, says: str) -> Refusal:
     )
 
 
+IDENTIFIERS_READ: Final = 20
+
+
 def _registered(step: Step) -> Iterator[str]:
-    """The national numbers of whom an entry registers."""
+    """The national numbers of whom an entry registers, among the first that it gives her."""
     if step.entry.method == "POST" and step.entry.tree and step.entry.tree.get("resourceType") == "Patient":
-        for one in objects(step.entry.tree.get("identifier")):
+        for one in islice(objects(step.entry.tree.get("identifier")), IDENTIFIERS_READ):
             if is_national(said(one.get("system"))) and (value := said(one.get("value"))):
                 yield value
 

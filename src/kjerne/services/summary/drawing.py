@@ -206,10 +206,9 @@ class Drawing:
                 every.append((key, tree))
             elif _may_be_led_to(tree):
                 aside["/".join(place)] = tree
-        left_out, partly = set(of_others.values()), set(self._partly(grant, gathered))
+        left_out = set(of_others.values())
         led, unsure = await self._led_to_others(grant, leads, of_others)
         left_out |= {key for key, tree in every if tree["id"] in led}
-        partly |= {"DiagnosticReport"} if unsure else set()
         every = [(key, tree) for key, tree in every if tree["id"] not in led | unsure]
         chosen = shown(every, grant.at)
         own = referred_to | {text for _, tree in chosen for text in led_to(tree)}
@@ -222,7 +221,7 @@ class Drawing:
             chosen = await naming.named(self.pool, grant, language, chosen, opened)
         elif grant.service == RECORD:
             chosen = [(key, naming.as_sent(language, tree)) for key, tree in chosen]
-        return Drawn("read", chosen, frozenset(partly), frozenset(left_out - {""}))
+        return Drawn("read", chosen, frozenset(self._partly(grant, gathered)), frozenset(left_out - {""}))
 
     async def _led_to_others(
         self, grant: Grant, leads: Mapping[str, Tree], of_others: Collection[str]
@@ -231,7 +230,7 @@ class Drawing:
         one is not to be had. A conclusion does not say whom it is about, so it stands where that is known.
 
         A result that is shut is not to be had, as one that was deleted or never came: nothing tells the one from the other
-        (law, K37).
+        (law, K37), and every summary says in the same words that such reports are not in it (K125).
         """
         results = {id_: dict(_results(tree)) for id_, tree in leads.items()}
         asked = set[UUID]().union(*results.values())
@@ -282,7 +281,7 @@ def is_reached(caller: Caller, needs: str) -> bool:
     return caller.kind == "citizen" or not caller.scopes.isdisjoint((*needs.split(), PORTAL))
 
 
-_RESULT: Final = re.compile(r"(?P<server>[a-z]+://\S+/)?Observation/(?P<id>[0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
+_RESULT: Final = re.compile(r"(?P<server>[A-Za-z]+://\S+/)?Observation/(?P<id>[0-9a-fA-F-]{36})(?:/_history/[^/\s]+)?")
 
 
 def _leading_to(results: AbstractSet[UUID], leads: Mapping[str, Iterable[UUID]]) -> set[str]:
