@@ -128,3 +128,9 @@ def test_dates_of_a_list_have_a_time_of_day_where_it_has_two_of_a_day() -> None:
     assert told(When(date(2026, 3, 12))) == "12.03.2026", "a date without a time has none to tell"
     assert formats.told_apart((morning, other), "nb")(morning) == "11.03.2026"
     assert told(None) == ""
+
+
+@pytest.mark.parametrize("at", [datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+def test_the_ends_of_the_calendar_are_days_too(at: datetime) -> None:
+    assert formats.day(at, "nb").endswith(f"{at.year % 100:02}")
+    assert formats.moment(at, "nb").startswith(formats.day(at, "nb"))

@@ -12,6 +12,7 @@ from kjerne.pages.critical_house import Codes
 from kjerne.pages.desk import Page
 from kjerne.policy.people import norwegian_day
 from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.standing import last_day
 from kjerne.registries.wording import says_something
 from kjerne.services.critical.drafts import (
     BY_WORDS,
@@ -79,7 +80,7 @@ def typed_of(now: Version) -> Mapping[str, str]:
     return {
         "pick": f"{main.system}|{main.code}" if main.code else TYPED, "name": main.name or now.name,
         "criticality": now.criticality, "reaction": "kept", "source": "kept" if now.source else "", "category": now.category,
-        "note": "\n".join(now.notes), "valid_until": now.valid_until[:10], "implanted": now.implanted[:10],
+        "note": "\n".join(now.notes), "valid_until": last_day(now.valid_until), "implanted": now.implanted[:10],
         "excipient": "yes" if now.of_excipient else "",
     }  # fmt: skip
 

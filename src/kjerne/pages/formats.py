@@ -183,14 +183,14 @@ def month(at: date, language: Language) -> str:
 def clock(at: datetime | When | None, language: Language) -> str:
     """Time of day where there is one: 08:15."""
     moment = at.moment if isinstance(at, When) else at
-    return "" if moment is None else format_time(moment.astimezone(OSLO), "HH:mm", locale=_LOCALES[language])
+    return "" if moment is None else format_time(_in_norway(moment), "HH:mm", locale=_LOCALES[language])
 
 
 def moment(at: datetime | When | None, language: Language) -> str:
     """Date, and time of day where there is one."""
     if at is None:
         return ""
-    local = at.astimezone(OSLO) if isinstance(at, datetime) else at
+    local = _in_norway(at) if isinstance(at, datetime) else at
     return f"{day(local, language)} {clock(at, language)}".strip()
 
 
@@ -203,7 +203,15 @@ def told_apart(dates: Iterable[When | None], language: Language) -> Callable[[Wh
 def _day(at: date | datetime | When) -> date:
     if isinstance(at, When):
         return at.day
-    return at.astimezone(OSLO).date() if isinstance(at, datetime) else at
+    return _in_norway(at).date() if isinstance(at, datetime) else at
+
+
+def _in_norway(at: datetime) -> datetime:
+    """As a clock in Norway shows it; as it stands where the calendar ends before: many write its last second for *never*."""
+    try:
+        return at.astimezone(OSLO)
+    except OverflowError:
+        return at
 
 
 def age(born: date | None, now: datetime, language: Language) -> str:

@@ -125,6 +125,10 @@ def test_the_newest_result_is_so_by_the_moment_and_not_by_how_its_clock_tells_it
         assert latest_of_each([timed, newer | {"issued": "2026-11-26"}], NOW) == [timed]
     haemolysed = result("2026-11-21", dataAbsentReason={"text": "Hemolysert"})
     assert latest_of_each([older, newer, haemolysed, result("ukjent", valueInteger=9)], NOW) == [haemolysed, newer]
+    long_ago = result("2024-01-01", dataAbsentReason={"text": "Hemolysert"})
+    assert latest_of_each([long_ago, older], NOW) == [older]
+    empty = result("2026-11-21", component=[{"dataAbsentReason": {"text": "Ikke målt"}}])
+    assert latest_of_each([empty, newer], NOW) == [empty, newer]
 
 
 def test_a_result_of_a_day_that_has_not_come_stands_beside_the_last_and_hides_none() -> None:

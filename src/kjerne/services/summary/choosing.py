@@ -94,7 +94,7 @@ def _observation(tree: Tree, _: datetime) -> str:
         return "social-history"
     if _has(tree, "category", "vital-signs"):
         return "vital-signs"
-    return "results" if _says_something(tree) or "dataAbsentReason" in tree else ""
+    return "results" if _says_something(tree) or "component" in tree or "dataAbsentReason" in tree else ""
 
 
 def _has(tree: Tree, element: str, code: str) -> bool:
@@ -153,7 +153,7 @@ def _instant(text: str) -> datetime:
 
 
 def _says_something(tree: Tree) -> bool:
-    return any(key.startswith("value") for key in tree) or "component" in tree
+    return any(key.startswith("value") for one in (tree, *objects(tree.get("component"))) for key in one)
 
 
 def latest_of_each(trees: Iterable[Tree], now: datetime, most: int = RESULTS_SHOWN) -> list[Tree]:
@@ -164,8 +164,10 @@ def latest_of_each(trees: Iterable[Tree], now: datetime, most: int = RESULTS_SHO
         codes = frozenset((system, code) for system, code, _ in codings(tree.get("code")))
         what = codes or named(tree.get("code"))
         is_one_of_several = tree["resourceType"] == "Observation" and what
-        key = (what, _says_something(tree), _last(tree) > now) if is_one_of_several else id(tree)
-        found.setdefault(key, tree)
+        says, is_ahead = _says_something(tree), _last(tree) > now
+        if is_one_of_several and not says and not is_ahead and (what, True, False) in found:
+            continue
+        found.setdefault((what, says, is_ahead) if is_one_of_several else id(tree), tree)
     return list(found.values())[:most]
 
 
