@@ -221,14 +221,12 @@ def wanted(unique_id: str, **changes: str) -> Wanted:
 @asynccontextmanager
 async def standing(dsn: str, owner_dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Standing]:
     """A source on an empty database at its layout."""
-    configured = Configured(
-        HOME,
-        REPOSITORY,
-        (AUDIENCE, "nhn:pps"),
-        trusted(metadata((ISSUER, CERTIFICATE))),
-        {"journal": sha256(KEY.encode()).hexdigest()},
-        **{"citizens": trusted(metadata((PORTALS_ISSUER, PORTALS_CERTIFICATE)))} | changes,
-    )
+    said = {
+        "issuers": trusted(metadata((ISSUER, CERTIFICATE))),
+        "submitters": {"journal": sha256(KEY.encode()).hexdigest()},
+        "citizens": trusted(metadata((PORTALS_ISSUER, PORTALS_CERTIFICATE))),
+    }
+    configured = Configured(HOME, REPOSITORY, (AUDIENCE, "nhn:pps"), **said | changes)
     pool, owner, clock = await open_pool(dsn, 4), await open_pool(owner_dsn, 1), FixedClock(NOW)
     files = Files(folder)
     assertions = Assertions(configured.believed, configured.audiences, clock, seconds=ASSERTION_SECONDS)

@@ -82,9 +82,7 @@ async def pool(addresses: tuple[str, str, str]) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def source(addresses: tuple[str, str, str], tmp_path: Path) -> AsyncIterator[Standing]:
-    async with standing(*addresses[1:], tmp_path) as stands:
-        believed = {**stands.application._source.configured.issuers, **trusted(GATEWAY.metadata())}
-        stands.application._source.assertions._trusted = believed
+    async with standing(*addresses[1:], tmp_path, issuers=trusted(GATEWAY.metadata())) as stands:
         yield stands
 
 

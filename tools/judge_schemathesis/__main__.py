@@ -32,7 +32,7 @@ HERE: Final = Path(__file__).parent
 HOME: Final = ROOT / ".cache" / "judges" / "schemathesis"
 VERSION: Final = "4.32.5"
 PERSONAS: Final = {
-    "gp": "^/(pps/v2|fhir|api|exports|persons|cds-services|v1)",
+    "gp": "^/(pps/v2|fhir|phr|api|exports|persons|cds-services|v1)",
     "lab": "^/(pps/in|imports|fhir/R4/[{$])",
     "operator": (
         "^/(participation|persons|exports|checks|subscriptions|oversight|pps/operations|pps/already|fhir/R4/.export)"
