@@ -12,12 +12,15 @@ import pytest
 from kjerne.policy.door import Door
 from kjerne.policy.unsaid import SAYS
 from kjerne.registries.kj_profiles import ATC
+from kjerne.registries.standing import VALID_UNTIL
 from pages.test_live import Tab, blocked, tab, text
 from platform_fixture import Standing
 from services.critical.records import allergy, ask, clinical, implant, registered, treatment, verified
 from services.critical.test_api import chosen
 from services.critical.transfers import Journal, statuses
 from services.test_standards_registered import NEED, SNOMED, consent, send
+from services.test_standards_registered import allergy as an_allergy
+from services.test_standards_registered import registered as kept
 from words import fresh as word
 
 SERVICE = "critical-information"
@@ -310,3 +313,20 @@ def test_what_a_journals_system_sent_names_its_writer_and_itself_and_whoever_con
     assert f"av {hospital.person_name}" in said and "sendt fra kjerne" in said
     assert re.search(rf"Uenighet\. [^:]* har avkreftet: {name}", said) and f"hos Sundvika sykehus HF: {name}" in said
     assert "uten navn" not in said
+
+
+@pytest.mark.parametrize(
+    ("until", "day"), [("2099", "2099-12-31"), ("2099-02", "2099-02-28"), ("9999-12-31T23:59:59Z", "9999-12-31")]
+)
+def test_a_validity_of_a_year_or_without_end_stands_in_the_form_of_a_change(
+    platform: Standing, until: str, day: str
+) -> None:
+    said = {"extension": [{"url": VALID_UNTIL, "valueDateTime": until}]}
+    id_ = kept(platform, an_allergy(platform, "parent") | said, about="parent", **NEED)
+    with tab(platform, "gp") as it:
+        root = opened(it)
+        form = it.get(f"{root}/critical/AllergyIntolerance/{id_}/change")
+        assert f'name="valid_until" value="{day}"' in form.text
+        assert it.get(root).status_code == it.get(f"{root}/critical").status_code == 200
+        act(it, root, id_, "refute", why="Provokasjonstest uten reaksjon")
+        assert it.get(f"{root}/critical").status_code == 200

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from kjerne.fhir.cds_hooks import codings, objects, said
 from kjerne.fhir.corrections import IN_ERROR
-from kjerne.fhir.dates import MICROSECOND, OSLO, interval, local, period
+from kjerne.fhir.dates import LAST_DAY, MICROSECOND, OSLO, interval, local, period
 from kjerne.registries.kj_profiles import BASE
 
 Tree = Mapping[str, Any]
@@ -73,8 +73,8 @@ def last_day(text: str) -> str:
     ('2026-12-31', '2026-11-30', '2026-11-28')
     """
     try:
-        return f"{(interval(text)[1] - MICROSECOND).astimezone(OSLO):%Y-%m-%d}"
-    except (ValueError, OverflowError):
+        return f"{min(interval(text)[1] - MICROSECOND, LAST_DAY).astimezone(OSLO):%Y-%m-%d}"
+    except ValueError:
         return ""
 
 
