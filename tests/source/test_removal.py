@@ -117,7 +117,7 @@ async def test_what_lies_beside_the_documents_is_left_alone_and_told_of(
         stray.touch()
     assert await source.application._source.swept() == 0
     assert sorted(source.kept()) == sorted([kept, *strays])
-    assert capsys.readouterr().out.count("stray file") == len(strays)
+    assert "".join(capsys.readouterr()).count("stray file") == len(strays)
 
 
 @needed
