@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha1
+from uuid import uuid4
 
 from asked_sources import asking, says
 from documents_at_hand import code
@@ -25,7 +26,11 @@ def links(page: str) -> list[str]:
 
 def test_a_document_is_found_opened_and_marked_as_opened(platform: Standing) -> None:
     with asking(platform) as country, tab(platform, "gp") as it:
-        entries = country.its(1, title="Epikrise fra Sundvika"), country.its(2, title="Sperret", confidentiality=LOCKED)
+        own = f"2.25.{uuid4().int}"
+        entries = (
+            country.its(1, title="Epikrise fra Sundvika", unique_id=own),
+            country.its(2, title="Sperret", confidentiality=LOCKED),
+        )
         country.asks(
             sundvika=country.odd(says(*entries)).port, nordvik=country.odd(lambda _: ("text/html", b"<html>")).port
         )

@@ -364,7 +364,11 @@ def test_a_shut_result_of_a_report_tells_no_more_than_one_that_was_deleted(platf
     """Law, K37: neither that there is something shut, nor about whom it is."""
     about = "citizen"
     result = create(platform, observation(**ANOTHERS.get(whose, {})), about=about).tree["id"]
-    panel = create(platform, observation(hasMember=[{"reference": f"Observation/{result}"}]), about=about).tree["id"]
+    led_on = {
+        "hasMember": [{"reference": f"Observation/{result}"}],
+        "effectiveDateTime": f"{platform.clock.now():%FT%TZ}",
+    }
+    panel = create(platform, observation(**led_on), about=about).tree["id"]  # among the newest, which are looked at
     leading = (f"Observation/{result}", f"{platform.url}/fhir/R4/Observation/{result}", f"Observation/{panel}")
     reports = {a_report(platform, one, about=about) for one in leading}
     hidden = consent("record", data=[{"meaning": "instance", "reference": {"identifier": {"value": result}}}])

@@ -6,7 +6,7 @@ from typing import Any
 
 from kjerne.fhir.validate import check
 from kjerne.services.summary.document import ORGANISATIONS
-from kjerne.services.summary.fitting import ABSENT, fitted, led_to, organisations
+from kjerne.services.summary.fitting import ABSENT, fitted, led_to, organisations, with_code
 
 from .records import ATC, BASE, DISCIPLINES, HER, HL7, LOINC, NLK, NUMBER, concept, recorder
 
@@ -123,3 +123,9 @@ def test_what_comes_along_and_whose_it_is_is_told_by_its_own_elements() -> None:
     tree = recorder() | {"performer": [{"identifier": {"system": ORGANISATIONS, "value": "1"}}]}
     assert list(organisations(tree, ORGANISATIONS)) == ["100000008", "1"]
     assert list(organisations(tree, "urn:other")) == []
+
+
+def test_a_medicine_without_a_code_says_that_it_is_not_known() -> None:
+    assert with_code({"resourceType": "Medication"})["code"]["coding"][0]["code"] == "unknown"
+    coded = {"resourceType": "Medication", "code": {"text": "x"}}
+    assert with_code(coded) is coded

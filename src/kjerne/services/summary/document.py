@@ -16,7 +16,7 @@ from kjerne import __version__
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.registries.summary_words import say
 from kjerne.services.summary import narrative
-from kjerne.services.summary.fitting import fitted, led_to, organisations, unknown
+from kjerne.services.summary.fitting import fitted, led_to, organisations, unknown, with_code
 from kjerne.services.summary.model import (
     ABSENT_UNKNOWN,
     EMPTY_REASON,
@@ -121,6 +121,8 @@ class _Document:
 
     def _placed(self, tree: Tree) -> Tree:
         """What is about nobody keeps its subject as it is: it has none."""
+        if tree["resourceType"] == "Medication":
+            return with_code(tree)
         about_her = tree["resourceType"] in ("Observation", "Device")
         return fitted(tree, self._patient, self._summary.base) if about_her else tree
 

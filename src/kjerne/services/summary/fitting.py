@@ -64,6 +64,11 @@ def fitted(tree: Tree, patient: str, base: str) -> Tree:
     return found
 
 
+def with_code(tree: Tree) -> Tree:
+    """A medicine as both guides demand it, with a code: of one that has none that it is not known."""
+    return tree if "code" in tree else tree | {"code": _unknown_code()}
+
+
 def _take_out(tree: Tree, id_: str) -> None:
     rest = [one for one in tree.get("contained", ()) if one.get("id") != id_]
     tree.pop("contained", None)
