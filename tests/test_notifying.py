@@ -31,6 +31,7 @@ from kjerne.store.notifying import LEASE, Profile, Waiting
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
+from settling import settled
 
 START = datetime(2026, 11, 23, 12, 10, tzinfo=UTC)
 KEYS = Keys(b"w" * 32, b"p" * 32, b"s" * 32)
@@ -127,7 +128,9 @@ class World:
             await audit.insert(conn, (*row[:3], outcome, *row[4:]))
 
     async def work(self) -> list[str]:
-        """What was told since last time."""
+        """What was told since last time, of all that was committed: the log is read up to the oldest open transaction."""
+        async with self.store.pool.acquire() as conn:
+            await settled(conn)
         before = len(self.inbox.taken)
         await self.notifier.work()
         return [str(message["to"]) for message in self.inbox.taken[before:]]
