@@ -292,6 +292,12 @@ async def test_an_offer_of_another_protocol_loses_no_body_and_makes_no_request_o
         assert got == [body] * (count - 1) + [b""]
 
 
+async def test_a_packet_of_many_offers_is_answered_to_its_end(echo: tuple[Echo, Said]) -> None:
+    offered = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    ends = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    assert (await echo[1](offered * 1_500 + ends)).count(b"HTTP/1.1 200 OK") == 1_501
+
+
 async def test_what_follows_a_connect_is_nobodys_request(echo: tuple[Echo, Said]) -> None:
     inner = b"GET /y HTTP/1.1\r\n" + HOST + b"\r\n"
     head = b"CONNECT /x HTTP/1.1\r\n" + HOST + b"content-length: %d\r\n\r\n" % len(inner)

@@ -88,8 +88,11 @@ class Protocol(HttpToolsProtocol):
     _idle_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
+        while data and not self._refused:
+            data = self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
+        """Reads what came; what is to be read anew, behind an offer that is not taken."""
         self._idle_since = None
         self._head_bytes += len(data)
         try:
@@ -103,9 +106,10 @@ class Protocol(HttpToolsProtocol):
             if self._opens:
                 self.handle_websocket_upgrade()
             elif self._offers:
-                self.data_received(self._without_offer() + data[upgrade.args[0] :])
+                return self._without_offer() + data[upgrade.args[0] :]
         except (httptools.HttpParserError, Refusal) as error:
             self._refuse(_refusal(error), data)
+        return b""
 
     def on_headers_complete(self) -> None:
         # What was received may hold a body too: the head alone is measured only where both are over the limit.
