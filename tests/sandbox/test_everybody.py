@@ -508,12 +508,19 @@ def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform:
     assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
 
 
-@pytest.mark.parametrize(("by", "order"), [("both", 1), ("number", 1), ("number", -1)])
-def test_a_record_names_by_number_whom_its_transaction_makes(platform: Standing, mrn: str, by: str, order: int) -> None:
+@pytest.mark.parametrize(
+    ("by", "order", "apart"),
+    [("both", 1, ""), ("number", 1, ""), ("number", -1, ""), ("both", 1, "her"), ("number", 1, "its")],
+)
+def test_a_record_names_by_number_whom_its_transaction_makes(
+    platform: Standing, mrn: str, by: str, order: int, apart: str
+) -> None:
+    """`apart`: who writes the number with blanks, the person or the record."""
     urn, born = f"urn:uuid:{uuid4()}", date(1931, 1, 1) + timedelta(days=Random(mrn).randrange(25_000))
     number = {"system": FNR, "value": person_number(Random(mrn), born, "male", set())}
-    made = person(identifier=[number], birthDate=f"{born}")
-    subject = {"identifier": number} | ({"reference": urn} if by == "both" else {})
+    blanks = number | {"value": f"{number['value'][:6]} {number['value'][6:]} "}
+    made = person(identifier=[blanks if apart == "her" else number], birthDate=f"{born}")
+    subject = {"identifier": blanks if apart == "its" else number} | ({"reference": urn} if by == "both" else {})
     entries = [
         {"fullUrl": urn, "resource": made, "request": {"method": "POST", "url": "Patient"}},
         {"resource": observation(urn) | {"subject": subject}, "request": {"method": "POST", "url": "Observation"}},

@@ -286,8 +286,8 @@ class BatchApi:
         _check_targets(steps)
         digest = cache(self._digest)
         who = await self._concerned(call, steps, digest)
-        named = {step.number for step in steps}
-        new = {digest(one) or b"" for step in steps for one in _registered(step) if one in named}
+        named = {_compact(step.number) for step in steps}
+        new = {digest(one) or b"" for step in steps for one in _registered(step) if _compact(one) in named}
         steps = [self._with_id(step, who, digest, new - who.by_digest.keys()) for step in steps]
         asks = Asks(call.admit)
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
@@ -539,6 +539,11 @@ def _registered(step: Step) -> Iterator[str]:
         for one in islice(objects(step.entry.tree.get("identifier")), IDENTIFIERS_READ):
             if is_national(said(one.get("system"))) and (value := said(one.get("value"))):
                 yield value
+
+
+def _compact(number: str) -> str:
+    """A number as it is compared: a person number may be written with blanks (`identifiers.parse`)."""
+    return number.replace(" ", "")
 
 
 def _next(waiting: Sequence[Step], addresses: Mapping[int, str]) -> Step:
