@@ -19,7 +19,7 @@ help:
 	@echo "make test    everything the tests need, then linters and tests"
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
-	@echo "make chance  the suite, with what it draws by chance drawn anew (KJERNE_LAWS_SEED, KJERNE_STORM_SEED replay it)"
+	@echo "make chance  the suite, with what it draws by chance and the order of files drawn anew (KJERNE_LAWS_SEED, KJERNE_STORM_SEED, KJERNE_ORDER_SEED replay it)"
 	@echo "make coverage  every branch of policy/ is taken by some test, or it fails"
 	@echo "make judge-clients   four published FHIR clients run a story against this checkout"
 	@echo "make judge-links   a published receiver of SMART Health Links opens a link of this checkout"

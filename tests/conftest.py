@@ -84,17 +84,33 @@ LONGEST: Final = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With several workers xdist would hand out the files with most tests first, and end with one that waits for a long file."""
+    """With several workers xdist would hand out the files with most tests first, and end with one that waits for a long file.
+    Workers start afterwards: they find the seed of the order where it is drawn here."""
+    seeds.order_seed()
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 
 
+def pytest_report_header() -> str:
+    """The seed with which the same order comes again, where each worker takes the same files."""
+    return f"order of files: {seeds.ORDER}={seed}" if (seed := seeds.order_seed()) else ""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The files that take longest come first, then those with most tests; within a file nothing moves."""
+    """The files that take longest come first, then those with most tests; within a file nothing moves. Where the suite draws
+    anew, or is given a seed, the order of files is drawn, so that what holds only behind another file fails."""
+    here = Path(__file__).parent
+    if seed := seeds.order_seed():
+        drawn = {
+            here / name: place
+            for place, name in enumerate(seeds.drawn((f"{item.path.relative_to(here)}" for item in items), seed))
+        }
+        items.sort(key=lambda item: drawn[item.path])
+        return
     if not hasattr(config, "workerinput"):
         return
-    here, many = Path(__file__).parent, Counter(item.path for item in items)
+    many = Counter(item.path for item in items)
     place = {here / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (place.get(item.path, len(place)), -many[item.path]))
 
