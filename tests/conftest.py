@@ -193,16 +193,30 @@ def clusters(quick_folder: Path) -> Iterator[Clusters]:
 
     def started(version: str) -> Cluster:
         if version not in running:
-            server = Embedded(quick_folder / f"postgresql-{version}", SUPPLIERS[version], FAST)
-            asyncio.run(server.start())
-            running[version] = cluster = Cluster(version, server)
-            cluster.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
-            asyncio.run(migrate.upgrade(server.dsn(OWNER, TEMPLATE)))
+            running[version] = _cluster(quick_folder / f"postgresql-{version}", version)
         return running[version]
 
     yield started
     for cluster in running.values():
         asyncio.run(cluster.server.stop())
+
+
+@pytest.fixture(scope="session")
+def platforms_cluster(quick_folder: Path) -> Iterator[Cluster]:
+    """A server for the session's platform alone: what that does by itself, at any moment, holds back what is read in the order of
+    transactions in all databases of its server, and a test of the store, of notices or of subscriptions reads just that."""
+    cluster = _cluster(quick_folder / "platform", "18")
+    yield cluster
+    asyncio.run(cluster.server.stop())
+
+
+def _cluster(folder: Path, version: str) -> Cluster:
+    server = Embedded(folder, SUPPLIERS[version], FAST)
+    asyncio.run(server.start())
+    cluster = Cluster(version, server)
+    cluster.run(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+    asyncio.run(migrate.upgrade(server.dsn(OWNER, TEMPLATE)))
+    return cluster
 
 
 @pytest.fixture(scope="session", params=sorted(SUPPLIERS, reverse=True), ids=lambda version: f"postgresql-{version}")

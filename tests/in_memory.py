@@ -16,7 +16,7 @@ from typing import Final
 
 MEMORY: Final = Path("/dev/shm")
 ROOM_BYTES: Final = 8 * 2**30
-"""Six servers, two for each of three workers, hold at most 0.7 GB each: tables, and a log that grows to 512 MB."""
+"""Nine servers, three for each of three workers, hold at most 0.7 GB each: tables, and a log that grows to 512 MB."""
 PREFIX: Final = "kjerne-tests-"
 
 

@@ -283,11 +283,10 @@ def where_no_choice_is_told(platform: Standing) -> Iterator[Standing]:
 
 
 @pytest.fixture(scope="session")
-def platform(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+def platform(platforms_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """The sandbox with its cast of fifteen on PostgreSQL 18, for the whole session."""
-    cluster = clusters("18")
     name = "whole_platform"
-    cluster.create(name)
-    with standing(cluster.server.dsn(PROGRAM, name), tmp_path_factory.mktemp("platform")) as found:
+    platforms_cluster.create(name)
+    with standing(platforms_cluster.server.dsn(PROGRAM, name), tmp_path_factory.mktemp("platform")) as found:
         yield found
-    cluster.drop(name)
+    platforms_cluster.drop(name)
