@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +30,7 @@ from kjerne.store.notifying import LEASE, Profile, Waiting
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.shares import NAME, Shares
 from kjerne.store.subjects import PersonDetail
+from ports import free_port
 from settling import settled
 
 START = datetime(2026, 11, 23, 12, 10, tzinfo=UTC)
@@ -66,9 +66,7 @@ class Inbox(Handler):
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
     handler = Inbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     server = Controller(handler, hostname="127.0.0.1", port=port)
     server.start()
     yield handler, port

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import Any
@@ -16,18 +15,26 @@ import pytest
 from kjerne import server
 from kjerne.errors import Refusal
 from kjerne.settings import Settings
+from ports import free_port
 
 
-async def slow_application(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "lifespan":
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    await asyncio.sleep(0.2)
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"done"})
+class SlowApplication:
+    """Tells when a request has come to it, and is at work on it for a while after."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        self.begun.set()
+        await asyncio.sleep(0.2)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
 
 
 async def closed_application(scope: Any, receive: Any, send: Any) -> None:
@@ -35,20 +42,14 @@ async def closed_application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.startup.failed", "message": "no database"})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_request_in_work_is_answered_before_the_server_stops() -> None:
-    settings = Settings(port=free_port())
+    settings, application = Settings(port=free_port()), SlowApplication()
     answers: list[httpx.Response] = []
 
     async def asks() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
             asking = asyncio.create_task(client.get(f"http://127.0.0.1:{settings.port}/"))
-            await asyncio.sleep(0.1)
+            await application.begun.wait()
             os.kill(os.getpid(), signal.SIGTERM)
             answers.append(await asking)
 
@@ -58,7 +59,7 @@ async def test_request_in_work_is_answered_before_the_server_stops() -> None:
         asked.append(asyncio.create_task(asks()))
 
     with server.listening(settings) as listener:
-        await server.serve(slow_application, listener, started)
+        await server.serve(application, listener, started)
     await asked[0]
     assert answers[0].content == b"done"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,14 +21,13 @@ from kjerne.errors import Refusal
 from kjerne.settings import Settings
 from kjerne.wire import mtom, soap
 from kjerne.xds import messages, names
+from ports import free_port
 from sources import KEY, REPOSITORY_PATH, TEXT, enveloped, packaged
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, Any]]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
+    port = str(free_port())
     command = [sys.executable, "-m", "kjerne.cli", "source", "--port", port, "--data", str(folder), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None

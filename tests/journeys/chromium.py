@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kjerne.clock import SystemClock
 from pages.fake import FakeHouse, made
@@ -25,6 +25,9 @@ RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pr
 VIOLATIONS: Final = """(tags) => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})
     .then((found) => found.violations.map((one) => [one.id, one.nodes.map((node) => node.target)]))"""
 WIDTHS: Final = (1280, 390)
+# However busy the machine is: who waits is waited for, and only what never comes takes this long.
+WAIT_SECONDS: Final = 30
+expect.set_options(timeout=WAIT_SECONDS * 1000)
 # As root in a container Chromium has no sandbox of its own; nothing but our own pages is opened.
 ARGUMENTS: Final = [
     "--no-sandbox",
@@ -100,18 +103,18 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """To stop a server takes it a fifth of a second, so there is not one for each test."""
     found = Stage()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    config = uvicorn.Config(found, host="127.0.0.1", port=port, log_level="error", lifespan="off")
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(found, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the pages' server did not start"
         time.sleep(0.02)
     try:
-        found.url = f"http://127.0.0.1:{port}"
+        found.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         yield found
     finally:
         server.should_exit = True
@@ -136,7 +139,7 @@ def tab(opened: Browser, where: Site, width: int = 1280, **context: Any) -> Iter
     height = 844 if width < 600 else 800
     shape: Any = {"width": width, "height": height}
     own = opened.new_context(viewport=shape, **{"locale": "nb-NO", **context})
-    own.set_default_timeout(10_000)
+    own.set_default_timeout(WAIT_SECONDS * 1000)
     page = own.new_page()
     made_tab = Tab(page, where)
     page.on("console", lambda message: _note(made_tab, message.type, message.text))

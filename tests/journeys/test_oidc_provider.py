@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from kjerne.sandbox.sts.clients import STAFF_CLIENT, client_ids, sandbox_clients
 from kjerne.wire.jwks import FetchedKeys, from_issuer
 from kjerne.wire.jws import SigningKey
 from kjerne.wire.oauth import Verifier
+from ports import free_port
 
 HERE = Path(__file__).parent / "oidc"
 CACHE = Path(__file__).parents[2] / ".cache" / "oidc"
@@ -62,12 +62,6 @@ def judges() -> Path:
     for name in ("provider.mjs", "judge.mjs"):
         shutil.copy(HERE / name, CACHE / name)
     return CACHE
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from journeys.chromium import WIDTHS, Site, Tab, tab
 from kjerne.registries.identifiers import numbers_in
@@ -35,34 +35,34 @@ def test_a_patient_is_found_a_token_built_a_call_made_and_refused_for_another_pu
         page.get_by_label("Har", exact=True).select_option("hba1c")
         page.get_by_role("button", name="Finn", exact=True).click()
         found = page.get_by_role("listitem").filter(has_text=platform.nin("citizen"))
-        assert "kjerne call" in found.inner_text()
+        expect(found).to_contain_text("kjerne call")
         holds(it)
         found.get_by_role("link", name="Et token om").click()
         holds(it)
         page.get_by_role("button", name="Hent tokenet").click()
-        assert "nhn:pps/provesvar-read" in page.get_by_role("row", name="scope").inner_text()
+        expect(page.get_by_role("row", name="scope")).to_contain_text("nhn:pps/provesvar-read")
         page.get_by_text("Hva som ble sendt").nth(1).click()
-        assert "client-authentication+jwt" in page.get_by_role("listitem").filter(has_text="RFC 9126").inner_text()
+        expect(page.get_by_role("listitem").filter(has_text="RFC 9126")).to_contain_text("client-authentication+jwt")
         holds(it)
         page.get_by_role("link", name="Bruk det i konsollen").click()
         page.get_by_role("link", name="POST /pps/v2/{type}/_search").click()
         page.get_by_label("Innhold", exact=True).fill("code=NPU27300\n_count=1")
         holds(it)
         page.get_by_role("button", name="Send").click()
-        assert "200 OK" in page.get_by_role("main").inner_text()
-        assert "opplysninger ut: 1" in page.get_by_role("main").inner_text()
+        expect(page.get_by_role("main")).to_contain_text("200 OK")
+        expect(page.get_by_role("main")).to_contain_text("opplysninger ut: 1")
         holds(it)
         page.get_by_role("link", name="Endre og send på nytt").click()
-        assert page.get_by_label("Innhold", exact=True).input_value() == "code=NPU27300\n_count=1"
+        expect(page.get_by_label("Innhold", exact=True)).to_have_value("code=NPU27300\n_count=1")
         page.get_by_label("Med hvilket token").select_option("")
         page.get_by_label("Formål").select_option("COC")
         page.get_by_role("button", name="Send").click()
-        why = page.get_by_role("region", name="Hvorfor").inner_text()
-        assert "case-handling-reason" in why
-        assert "Tillitsrammeverket ATT-40, ATT-46" in why
+        why = page.get_by_role("region", name="Hvorfor")
+        expect(why).to_contain_text("case-handling-reason")
+        expect(why).to_contain_text("Tillitsrammeverket ATT-40, ATT-46")
         page.get_by_text("Python", exact=True).click()
-        assert "authorization_details" in page.locator("details[open] pre").last.inner_text()
+        expect(page.locator("details[open] pre").last).to_contain_text("authorization_details")
         holds(it)
         page.get_by_role("link", name="Kall", exact=True).first.click()
-        assert page.get_by_role("main").get_by_role("listitem").filter(has_text="403").count() == 1
+        expect(page.get_by_role("main").get_by_role("listitem").filter(has_text="403")).to_have_count(1)
         holds(it)

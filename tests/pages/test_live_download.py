@@ -58,9 +58,10 @@ def test_a_copy_holds_every_record_that_may_be_seen_and_the_log_names_each(platf
     with tab(platform, "citizen", "me") as it:
         got = records(taken(it))
     kept = platform.rows(
-        "SELECT id::text FROM record WHERE patient = $1 AND labels & $2 = 0 AND (release_at IS NULL OR release_at <= now()) "
+        "SELECT id::text FROM record WHERE patient = $1 AND labels & $2 = 0 AND (release_at IS NULL OR release_at <= $4) "
         "AND type = ANY($3::smallint[])",
         key, int(Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN), [type_number(name) for name in types_of("results")],
+        platform.clock.now(),
     )  # fmt: skip
     rows = platform.rows(
         "SELECT ids::text[] AS ids, rule, about FROM audit WHERE patient = $1 AND action = 'download' AND at >= $2 ORDER BY at",

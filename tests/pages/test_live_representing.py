@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
+from kjerne.pages import live, live_representing
+from kjerne.policy import facts
+from kjerne.policy.people import OSLO, norwegian_day
 from pages.test_live import Tab, tab, text
 from platform_fixture import Standing
 from registries_at_hand import tied, untied
@@ -32,11 +36,14 @@ def opened(it: Tab, page: httpx.Response, person: str) -> httpx.Response:
 
 
 @contextmanager
-def moved_to(platform: Standing, at: datetime) -> Iterator[None]:
-    before = platform.clock.now()
-    platform.clock.move(at - before)
-    yield
-    platform.clock.move(before - platform.clock.now())
+def read_at(platform: Standing, at: datetime) -> Iterator[None]:
+    """What the registers say holds as at that time. The clock stays: no test moves it back, since what is written at a later hour
+    would be the newest to all others."""
+    ahead = at - platform.clock.now()
+    with pytest.MonkeyPatch.context() as patch:
+        for reads in (facts, live, live_representing):
+            patch.setattr(reads, "norwegian_day", lambda now: norwegian_day(now + ahead))
+        yield
 
 
 def test_a_proxy_with_the_area_of_insight_alone_sees_results_and_not_the_choices(platform: Standing) -> None:
@@ -192,13 +199,13 @@ def test_a_protected_address_names_nobody_either_way(platform: Standing) -> None
 
 
 def test_a_power_of_attorney_ends_at_midnight_in_norway(platform: Standing) -> None:
-    day = (platform.clock.now() + timedelta(days=3)).date()
-    last_minute = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=1, minutes=1)
+    day = norwegian_day(platform.clock.now()) + timedelta(days=3)
+    midnight = datetime.combine(day, time(), OSLO)
     with tied(platform, "opted-out", "proxy", "proxy", areas=("innsyn",), until=day):
-        with moved_to(platform, last_minute), tab(platform, "proxy", "me") as proxy:
+        with read_at(platform, midnight - timedelta(minutes=1)), tab(platform, "proxy", "me") as proxy:
             assert name(platform, "opted-out") in text(proxy.home)
             assert opened(proxy, proxy.home, name(platform, "opted-out")).status_code == 200
-        with moved_to(platform, last_minute + timedelta(minutes=1)), tab(platform, "proxy", "me") as proxy:
+        with read_at(platform, midnight), tab(platform, "proxy", "me") as proxy:
             assert name(platform, "opted-out") not in text(proxy.home)
 
 

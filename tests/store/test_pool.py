@@ -68,7 +68,7 @@ async def test_a_known_statement_is_stopped_when_its_time_is_up_and_stands_alone
         with pytest.raises(TimeoutError):
             await conn.fetch("SELECT pg_sleep($1)", 20.0, timeout=0.05)
         waiting = asyncio.create_task(conn.fetch("SELECT pg_sleep($1)", 0.2))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it is sent, and no answer is read before this task waits
         with pytest.raises(asyncpg.InterfaceError, match="another operation"):
             await conn.fetch("SELECT pg_sleep($1)", 0.0)
         await waiting

@@ -36,7 +36,7 @@ from forgeries import ISSUER_JWKS, OTHER_KEY, PROOF, TOKEN, Headers, Sent, proof
 from kjerne.clock import SystemClock
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.shares import NAME
-from started import free_port
+from ports import free_port
 
 from .test_damaged_assertions import damaged, is_damaged
 from .test_forged_credentials import DAMAGE

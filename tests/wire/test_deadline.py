@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import wraps
+from typing import Any
 
 import pytest
 
+import hurried
 from kjerne.wire.deadline import Deadlines
+
+
+def hurrying(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """The same moments at each run, however busy the machine is."""
+
+    @wraps(test)
+    def on_its_loop() -> None:
+        hurried.done(test())
+
+    return on_its_loop
 
 
 async def worked(deadlines: Deadlines, seconds: float) -> str:
@@ -16,6 +30,7 @@ async def worked(deadlines: Deadlines, seconds: float) -> str:
     return "done"
 
 
+@hurrying
 async def test_each_is_stopped_when_its_own_time_is_up() -> None:
     deadlines = Deadlines(0.6)
     late = asyncio.create_task(worked(deadlines, 5))
@@ -30,6 +45,7 @@ async def test_each_is_stopped_when_its_own_time_is_up() -> None:
     assert later.cancelling() == 0
 
 
+@hurrying
 async def test_those_who_ended_in_time_leave_nothing_to_stop() -> None:
     deadlines = Deadlines(0.3)
     assert await asyncio.gather(*(worked(deadlines, 0) for _ in range(20))) == ["done"] * 20
@@ -39,11 +55,13 @@ async def test_those_who_ended_in_time_leave_nothing_to_stop() -> None:
         await worked(deadlines, 1)
 
 
+@hurrying
 async def test_what_goes_wrong_inside_goes_on_unchanged() -> None:
     with pytest.raises(KeyError), Deadlines(1).limit():
         raise KeyError("inside")
 
 
+@hurrying
 async def test_a_task_that_somebody_cancelled_is_cancelled_and_not_late() -> None:
     task = asyncio.create_task(worked(Deadlines(5), 5))
     await asyncio.sleep(0.01)
@@ -52,6 +70,7 @@ async def test_a_task_that_somebody_cancelled_is_cancelled_and_not_late() -> Non
         await task
 
 
+@hurrying
 async def test_a_task_that_is_late_and_cancelled_too_is_cancelled() -> None:
     deadlines = Deadlines(0.02)
 
