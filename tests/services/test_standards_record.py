@@ -13,7 +13,7 @@ import pytest
 from kjerne.registries.homes import SERVICE_BY_TYPE, types_of
 from kjerne.registries.naming import _ELSEWHERE
 from platform_fixture import Answered, Standing, Tree
-from services.test_disclosures import whole
+from services.test_disclosures import now, whole
 from services.test_standards import FHIR, observation
 from services.test_standards_registered import NEED, consent, person, rules, send
 
@@ -415,7 +415,7 @@ def test_what_a_source_withholds_stays_hidden_and_what_is_delayed_waits(platform
 
 
 def test_its_source_is_told_to_whom_it_was_given_and_no_laboratory_is(platform: Standing) -> None:
-    before = platform.clock.now().isoformat()
+    before = {as_: now(platform, as_) for as_ in (SYSTEM, "lab")}
     id_ = sent_in(platform, prescribed(platform))
     assert platform.get(f"MedicationRequest/{id_}").status == 200
     wanted = f"MedicationRequest/{id_}/_history/1"
@@ -423,7 +423,7 @@ def test_its_source_is_told_to_whom_it_was_given_and_no_laboratory_is(platform: 
     def told(as_: str) -> list[tuple[str, str]]:
         return [
             (one["to"].get("organisation", ""), one["ground"]["rule"])
-            for one in whole(platform, before, as_=as_)[0]
+            for one in whole(platform, before[as_], as_=as_)[0]
             if wanted in [record["reference"] for record in one["records"]]
         ]
 
