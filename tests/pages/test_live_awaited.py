@@ -13,6 +13,8 @@ from pages.test_live import by_fhir, filed, tab, text
 from pages.test_live_download import taken
 from platform_fixture import Standing
 
+WHO = "guardian"
+"""Whose pages few others fill: the citizen's hold a result of nearly every test, and take as long as those."""
 WAITS = "bestilt eller tatt, venter på svar"
 PLAIN = "Det er ikke kommet svar ennå"
 IMAGING = {"category": [{"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.8202", "code": "RAD"}]}]}
@@ -25,7 +27,7 @@ def awaited(platform: Standing, name: str, status: str, **more: Any) -> str:
         "resourceType": "Observation", "status": status, "code": {"text": name},
         "effectiveDateTime": "2026-11-20T08:00:00+01:00", **more,
     }  # fmt: skip
-    return filed(platform, {key: value for key, value in tree.items() if value is not None})
+    return filed(platform, {key: value for key, value in tree.items() if value is not None}, of=WHO)
 
 
 @pytest.mark.parametrize("status", ["registered", "preliminary"])
@@ -37,8 +39,8 @@ def test_a_result_that_is_waited_for_is_on_the_pages_of_clinician_and_citizen(
 ) -> None:
     name = f"P-Prøve {secrets.token_hex(4)}"
     awaited(platform, name, status, **more)
-    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-        visit = it.type(platform.nin("citizen"))
+    with tab(platform, "gp") as it, tab(platform, WHO, "me") as own:
+        visit = it.type(platform.nin(WHO))
         for reader, listed in ((it, visit), (own, own.get("/me/results"))):
             link = re.search(
                 rf'href="([^"]*/(?:trend|report)/[^"]+)"[^>]*>(?:(?!</a>).)*{name[2:]}', listed.text, re.DOTALL
@@ -59,12 +61,12 @@ def test_what_was_waited_for_and_is_called_off_stays_as_taken_back(platform: Sta
         "resourceType": "Observation", "status": "registered", "code": {"text": name},
         "effectiveDateTime": "2026-11-20T08:00:00+01:00",
     }  # fmt: skip
-    id_ = filed(platform, tree)
-    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-        assert name in text(it.type(platform.nin("citizen")))
-        filed(platform, tree | {"status": status}, id_)
+    id_ = filed(platform, tree, of=WHO)
+    with tab(platform, "gp") as it, tab(platform, WHO, "me") as own:
+        assert name in text(it.type(platform.nin(WHO)))
+        filed(platform, tree | {"status": status}, id_, of=WHO)
         assert re.search(rf"{name} trukket", text(it.get("/clinician"))), "who saw it waiting is told"
-        assert re.search(rf"{name} – – trukket", text(it.type(platform.nin("citizen"))))
+        assert re.search(rf"{name} – – trukket", text(it.type(platform.nin(WHO))))
         assert re.search(rf"{name[2:]}.{{0,60}} – .{{0,40}}trukket", text(own.get("/me/results")))
         copy = taken(own).read("index.html").decode()
         assert re.search(rf"{name}</td><td>[^<]*trukket", copy)
@@ -77,28 +79,28 @@ def test_a_report_that_nobody_has_answered_says_so_whether_or_not_it_names_what_
     result = awaited(platform, f"P-Prøve {name}", "registered")
     report = {"resourceType": "DiagnosticReport", "status": "registered", "code": {"text": name}}
     for one in (report, report | {"result": [{"reference": f"Observation/{result}"}]}):
-        id_ = filed(platform, one)
-        with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-            root = it.type(platform.nin("citizen")).url.path
+        id_ = filed(platform, one, of=WHO)
+        with tab(platform, "gp") as it, tab(platform, WHO, "me") as own:
+            root = it.type(platform.nin(WHO)).url.path
             for page in (it.get(f"{root}/report/{id_}"), own.get(f"/me/report/{id_}")):
                 said = text(page)
                 assert PLAIN in said and "Svaret har ingen tekst" not in said
                 assert re.search(rf"{name} venter på svar", said), "no preliminary answer: there is none"
-    answered = filed(platform, report | {"status": "preliminary", "conclusion": "Foreløpig normalt"})
-    with tab(platform, "citizen", "me") as own:
+    answered = filed(platform, report | {"status": "preliminary", "conclusion": "Foreløpig normalt"}, of=WHO)
+    with tab(platform, WHO, "me") as own:
         said = text(own.get(f"/me/report/{answered}"))
     assert re.search(rf"{name} foreløpig", said) and PLAIN not in said
 
 
 def test_an_answer_takes_the_place_of_waiting_and_waiting_never_that_of_an_answer(platform: Standing) -> None:
     name = f"P-Prøve {secrets.token_hex(4)}"
-    by_fhir(platform, name, "140")
+    by_fhir(platform, name, "140", of=WHO)
     id_ = awaited(platform, name, "registered", effectiveDateTime="2026-11-21T08:00:00+01:00")
     with tab(platform, "gp") as it:
-        said = text(it.type(platform.nin("citizen")))
+        said = text(it.type(platform.nin(WHO)))
         assert re.search(rf"{name}[^.]*? 140 .*?{WAITS}", said)
-        by_fhir(platform, name, "151", id_, 1, effectiveDateTime="2026-11-21T08:00:00+01:00")
-        desk, said = text(it.get("/clinician")), text(it.type(platform.nin("citizen")))
+        by_fhir(platform, name, "151", id_, 1, of=WHO, effectiveDateTime="2026-11-21T08:00:00+01:00")
+        desk, said = text(it.get("/clinician")), text(it.type(platform.nin(WHO)))
     assert re.search(rf"{name}[^.]*? 151 ", said)
     assert name not in desk, "an answer to what waited is no correction"
 
@@ -106,9 +108,9 @@ def test_an_answer_takes_the_place_of_waiting_and_waiting_never_that_of_an_answe
 def test_a_result_without_any_time_is_listed_as_undated(platform: Standing) -> None:
     name = f"P-Prøve {secrets.token_hex(4)}"
     value = {"valueQuantity": {"value": 140, "unit": "mmol/L"}}
-    filed(platform, {"resourceType": "Observation", "status": "final", "code": {"text": name}} | value)
-    with tab(platform, "gp") as it, tab(platform, "citizen", "me") as own:
-        for page in (it.type(platform.nin("citizen")), own.get("/me/results")):
+    filed(platform, {"resourceType": "Observation", "status": "final", "code": {"text": name}} | value, of=WHO)
+    with tab(platform, "gp") as it, tab(platform, WHO, "me") as own:
+        for page in (it.type(platform.nin(WHO)), own.get("/me/results")):
             assert re.search(rf"{name[2:]}.*?140.*?uten dato", text(page), re.IGNORECASE), page.url
 
 
@@ -118,6 +120,6 @@ def test_a_result_without_any_time_is_listed_as_undated(platform: Standing) -> N
 def test_it_is_said_in_the_readers_language(platform: Standing, language: str, says: str) -> None:
     awaited(platform, f"P-Prøve {secrets.token_hex(4)}", "registered")
     with tab(platform, "gp") as it:
-        visit = it.type(platform.nin("citizen"))
+        visit = it.type(platform.nin(WHO))
         it.get(f"/language?to={language}&back=/")
         assert says in text(it.get(visit.url.path))
