@@ -35,7 +35,7 @@ def test_two_numbers_are_linked_and_unlinked_and_nobody_is_named(platform: Stand
         assert "Numrene er knyttet sammen" in text(done)
         number = re.findall(r'href="/operations/persons/(\d+)"', done.text)[0]
         assert f'aria-label="Skill: kobling {number}">Skill</a>' in done.text
-        assert record in platform.search("Observation", [("_count", "200")], about="proxy").ids()
+        assert record in platform.search("Observation", [("_count", "1000")], about="proxy").ids()
 
         form = it.get(f"/operations/persons/{number}")
         assert REASON in text(form)

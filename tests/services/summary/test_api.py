@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import escape
 from typing import Any
 from uuid import uuid4
@@ -252,6 +253,13 @@ ANOTHERS: dict[str, Tree] = {
     }]},
     "somebody": {"focus": [{"display": "barnet"}]},
 }  # fmt: skip
+
+
+def ago(platform: Standing, days: int) -> str:
+    """A time of so many days ago: among the newest, which are looked at, whatever others have filed about her."""
+    return f"{platform.clock.now() - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+
+
 NOT_IN_IT = (
     "Svar som gjelder noen eller noe annet enn pasienten selv "
     "(et nyfødt barn, et foster, en giver, et apparat), står ikke her."
@@ -265,8 +273,8 @@ def test_what_was_found_of_another_than_her_is_left_out_pushes_out_nothing_of_he
     word = words.fresh()
     code = {"coding": [{"system": "urn:oid:2.16.578.1.12.4.1.1.7280", "code": f"NPU{word}"}], "text": word}
     hers, *others = [
-        create(platform, observation(code=code, effectiveDateTime=f"2026-04-{day}T08:15:00+02:00") | more).tree["id"]
-        for day, more in (("01", {}), ("02", ANOTHERS[whose]), ("03", ANOTHERS[whose]))
+        create(platform, observation(code=code, effectiveDateTime=ago(platform, days)) | more).tree["id"]
+        for days, more in ((3, {}), (2, ANOTHERS[whose]), (1, ANOTHERS[whose]))
     ]
     reports = [
         ask(platform, "POST", "DiagnosticReport", {
@@ -329,7 +337,7 @@ def test_a_report_is_a_newborns_also_where_it_names_its_result_by_this_servers_a
     platform: Standing,
 ) -> None:
     child = create(platform, observation(**ANOTHERS["newborn"])).tree["id"]
-    panel = observation(hasMember=[{"reference": f"Observation/{child}"}])
+    panel = observation(hasMember=[{"reference": f"Observation/{child}"}], effectiveDateTime=ago(platform, 0))
     bare = {key: value for key, value in panel.items() if not key.startswith("value")}
     panels = [create(platform, one).tree["id"] for one in (panel, bare)]
     others = [
@@ -366,9 +374,9 @@ def test_a_shut_result_of_a_report_tells_no_more_than_one_that_was_deleted(platf
     result = create(platform, observation(**ANOTHERS.get(whose, {})), about=about).tree["id"]
     led_on = {
         "hasMember": [{"reference": f"Observation/{result}"}],
-        "effectiveDateTime": f"{platform.clock.now():%FT%TZ}",
+        "effectiveDateTime": ago(platform, 0),
     }
-    panel = create(platform, observation(**led_on), about=about).tree["id"]  # among the newest, which are looked at
+    panel = create(platform, observation(**led_on), about=about).tree["id"]
     leading = (f"Observation/{result}", f"{platform.url}/fhir/R4/Observation/{result}", f"Observation/{panel}")
     reports = {a_report(platform, one, about=about) for one in leading}
     hidden = consent("record", data=[{"meaning": "instance", "reference": {"identifier": {"value": result}}}])
@@ -446,7 +454,8 @@ def test_a_summary_is_given_as_json_and_as_xml_and_says_the_same(platform: Stand
 
 def test_a_result_that_was_taken_back_with_its_report_is_in_no_summary(platform: Standing) -> None:
     about, mark = "renumbered", words.fresh()
-    result = create(platform, observation(code={"text": mark}), about=about).tree["id"]
+    tree = observation(code={"text": mark}, effectiveDateTime=ago(platform, 0))
+    result = create(platform, tree, about=about).tree["id"]
     report = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Prøve"}}
     named = report | {"result": [{"reference": f"Observation/{result}"}]}
     filed = send(platform, "POST", "DiagnosticReport", named, as_="lab", about=about)
