@@ -59,6 +59,7 @@ settings.load_profile("suite")
 LONGEST: Final = (
     "laws/test_paths.py",
     "laws/test_paths_registered.py",
+    "test_package.py",
     "journeys/test_clinician.py",
     "pages/test_forms.py",
     "pages/test_live_awaited.py",
@@ -68,7 +69,6 @@ LONGEST: Final = (
     "journeys/test_me.py",
     "journeys/test_critical.py",
     "laws/test_matrix.py",
-    "test_package.py",
     "storms/test_hidden_or_absent.py",
     "journeys/test_whole_story.py",
     "journeys/test_oversight.py",

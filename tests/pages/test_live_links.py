@@ -143,7 +143,8 @@ def test_a_copy_that_lacks_nothing_is_not_asked_about(platform: Standing) -> Non
 
 
 def test_there_are_ten_at_a_time_and_one_more_when_one_is_ended(platform: Standing, http: httpx.Client) -> None:
-    with tab(platform, "citizen", "me") as it:
+    # Each is a summary drawn anew: of one about whom others file little.
+    with tab(platform, "guardian", "me") as it:
         made = [make(it) for _ in range(summary_links.LIVING_MOST)]
         filled = {"label": "", "hours": "24", "passcode": "", "language": "en"}
         refused = it.post(it.get("/me/links/new"), "/me/links/new", **filled)
