@@ -9,13 +9,13 @@ from pathlib import Path
 from kjerne.commands.console import loading
 from kjerne.commands.options import say
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fhir_files, model_file, row_files, sampling, writing
+from kjerne.services.synthetic import fhir_files, meds_files, model_file, row_files, sampling, writing
 from kjerne.services.synthetic.identities import Wishes
 
 
 def check(format_: str, engine: str, shard_people: int, named_by: Path | None) -> None:
     """`Refusal` 400 where options are none, or do not go together."""
-    formats = (*row_files.FORMATS, *fhir_files.FORMATS)
+    formats = (*row_files.FORMATS, meds_files.FORMAT, *fhir_files.FORMATS)
     for word, words, option in ((format_, formats, "--format"), (engine, writing.ENGINES, "--engine")):
         if word not in words:
             raise Refusal(400, f"it is none of {', '.join(words)}", where=option)

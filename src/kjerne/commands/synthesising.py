@@ -27,7 +27,7 @@ From = Annotated[
     Path | None,
     typer.Argument(
         metavar="[SOURCE]",
-        help="A folder with events.csv and static.csv (.csv.gz, .ndjson, .parquet, or parts), or with FHIR as NDJSON.",
+        help="A folder with events.csv and static.csv (.csv.gz, .ndjson, .parquet, or parts), FHIR as NDJSON, MEDS, or OMOP.",
     ),
 ]
 Events = Annotated[
@@ -60,7 +60,7 @@ def synth_fit(
     seed: Seed = 1,
     json_: Json = False,
 ) -> None:
-    """Learn a model from tables or from FHIR; direct identifiers, free text and rare codes do not enter."""
+    """Learn a model from tables, FHIR, MEDS or OMOP; direct identifiers, free text and rare codes do not enter."""
     _ready()
     from kjerne.commands.console import loading
     from kjerne.services.synthetic import fhir_mapping, fitting, learning, model_file
@@ -82,7 +82,7 @@ def synth_fit(
             model, copies = fitting.fit(_source(source, events, static), wanted, effort, step)
     hash_ = model_file.saved(model, copies, out)
     card = model.card
-    says = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']}"
+    says = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']} ({card['form']})"
     lines = [
         *(f"note: {one}" for one in card["notes"]),
         f"{says} with {card['events']} events of {card['codes']} codes",
@@ -136,7 +136,8 @@ def synth_generate(
         int | None, typer.Option("--person", min=0, max=10**9, help="Show this one alone instead.")
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="Tables: ndjson, csv or parquet. FHIR: fhir or bundles, with identities.")
+        str,
+        typer.Option("--format", help="Tables: ndjson, csv, parquet or meds. FHIR: fhir or bundles, with identities."),
     ] = "ndjson",
     engine: Annotated[str, typer.Option("--engine", help="local, or dask where it is installed.")] = "local",
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes beside each other.")] = 1,
@@ -224,7 +225,7 @@ def _ready() -> None:
 
 
 def _source(folder: Path | None, events: Path | None, static: Path | None) -> Source:
-    from kjerne.services.synthetic import fhir_reading, fitting, tables, writing
+    from kjerne.services.synthetic import fitting, source_forms, writing
 
     if folder is not None and (events or static):
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
@@ -234,9 +235,7 @@ def _source(folder: Path | None, events: Path | None, static: Path | None) -> So
             raise Refusal(
                 409, "the people in it were not all made", where=str(folder), todo="Run generate again: it goes on."
             )
-        if resources := fhir_reading.files_in(folder):
-            return fitting.Source([], [], bool(manifest), resources)
-        return fitting.Source(tables.files_of(folder, "events"), tables.files_of(folder, "static"), bool(manifest))
+        return source_forms.found_in(folder, generated=bool(manifest))
     if events is None or static is None:
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
     for path in (events, static):

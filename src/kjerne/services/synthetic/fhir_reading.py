@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -172,6 +172,8 @@ class Told:
     meaning: Meaning | None = None
     notes: tuple[str, ...] = ()
     is_made_up: bool = False
+    held_out: frozenset[str] = frozenset()
+    """Ids of whom the source itself holds out: nobody learns from them."""
 
     def lineage(self) -> list[dict[str, str]]:
         """Where they are from, with a SHA-256 of them, where they are of no file."""
@@ -342,6 +344,22 @@ def _key(kind: str, concept: _Concept | None) -> Key | None:
         ):
             return Key(kind, canonical(one.system), one.code)
     return None
+
+
+def key_of(kind: str, system: str, code: str) -> Key | None:
+    """What an event is, where system and code are such that they can be learned."""
+    return _key(kind, _Concept([_Coding(system, code)]))
+
+
+def told_of(
+    people: Iterable[Sequence[str]], rows: Iterable[tuple[int, int, int, Key, float | None, str]],
+    left_out: Counter[str], where: str, known: Meaning | None,
+) -> Told:  # fmt: skip
+    """Tables of people and events that another form told: of each person sex, birth date and day of death, of each event
+    whose it is (a place among the people), its day (ordinal), minute, key, value and unit."""
+    found = _Found([_Person(gender=sex, birthDate=born, deceasedDateTime=died) for sex, born, died in people],
+                   rows=[_Row(*one) for one in rows], left_out=left_out)  # fmt: skip
+    return _told(found, where, known)
 
 
 def _value(found: _Found, part: _Part) -> tuple[float | None, str]:

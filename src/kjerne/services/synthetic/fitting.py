@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fhir_reading
+from kjerne.services.synthetic import fhir_reading, meds_reading, omop_reading
 from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
 from kjerne.services.synthetic.copies import CopyFilter, filter_of
 from kjerne.services.synthetic.fhir_mapping import Meaning, kept_meaning, meaning_of
@@ -21,35 +23,16 @@ from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
 from kjerne.services.synthetic.sampling import TOO_MANY, block
 from kjerne.services.synthetic.streams import Streams
-from kjerne.services.synthetic.tables import read_events, read_traits
+from kjerne.services.synthetic.tables import EventTable, TraitTable, read_events, read_traits
 from kjerne.services.synthetic.tuning import tuned
 from kjerne.services.synthetic.vocabulary import guarded, rare_levels_joined
 
+TABLES, FHIR, MEDS, OMOP = "tables of events", "FHIR", "MEDS", "OMOP"
+"""The forms that a source may have."""
 PRIVACY: Final = (
     "No differential privacy. That single people cannot be told from this model is what the report measures, and no proof: "
     "keep it where its training data may lie until the report's gates pass and somebody answers for letting it out."
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """The files of a cohort, and whether they hold real people or generated ones: tables, or `resources` of FHIR."""
-
-    events: Sequence[Path]
-    traits: Sequence[Path]
-    generated: bool
-    resources: Sequence[Path] = ()
-
-    def lineage(self) -> list[dict[str, str]]:
-        """Each file's name and SHA-256."""
-        files = (*self.events, *self.traits, *self.resources)
-        return [{"file": one.name, "sha256": _digest(one)} for one in files]
-
-    def told(self, known: Meaning | None = None) -> Told:
-        """What the files say; codes of FHIR by the names that `known` has for them."""
-        if self.resources:
-            return fhir_reading.read(self.resources, known)
-        return Told(read_events(self.events), read_traits(self.traits))
 
 
 @dataclass(frozen=True)
@@ -67,6 +50,46 @@ class Wanted:
     meaning_from: str = ""
 
 
+@dataclass(frozen=True)
+class Source:
+    """The files of a cohort, and whether they hold real people or generated ones: tables, or `resources` in another form."""
+
+    events: Sequence[Path]
+    traits: Sequence[Path]
+    generated: bool
+    resources: Sequence[Path] = ()
+    form: str = FHIR
+
+    @property
+    def is_of(self) -> str:
+        """Which form it has, as a card says it."""
+        return self.form if self.resources else TABLES
+
+    @property
+    def base(self) -> Path:
+        """The folder in which a manifest lies, where it has one."""
+        first = [*self.events, *self.resources][0]
+        return meds_reading.base_of(first) if self.is_of == MEDS else first.parent
+
+    def lineage(self) -> list[dict[str, str]]:
+        """Each file's name and SHA-256."""
+        files = (*self.events, *self.traits, *self.resources)
+        name = meds_reading.name_of if self.is_of == MEDS else attrgetter("name")
+        return [{"file": name(one), "sha256": _digest(one)} for one in files]
+
+    def told(self, known: Meaning | None = None, k: int = Wanted.k, *, everybody: bool = False) -> Told:
+        """What the files say; codes by the names that `known` has for them. `everybody`: whom the source itself holds out too."""
+        if self.is_of == MEDS:
+            told = meds_reading.read(self.resources, k, generated=self.generated, known=known)
+        elif self.is_of == OMOP:
+            told = omop_reading.read(self.resources, known)
+        elif self.resources:
+            told = fhir_reading.read(self.resources, known)
+        else:
+            told = Told(read_events(self.events), read_traits(self.traits))
+        return told if everybody or not told.held_out else _without_held_out(told)
+
+
 def like(source: Source, model: Model) -> Cohort:
     """The cohort of a source with the codes and traits of a model."""
     kept = [Trait(one.name, one.levels, np.zeros(0)) for one in model.traits]
@@ -76,15 +99,35 @@ def like(source: Source, model: Model) -> Cohort:
 
 def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Model, CopyFilter]:
     """Learn a model. `Refusal` where the cohort is too small, or holds what cannot be learned."""
-    told = source.told()
+    told = source.told(k=wanted.k)
     generated = source.generated or told.is_made_up
-    return learned_from(told, source.lineage(), wanted, effort, step, generated=generated)
+    return learned_from(told, source.lineage(), wanted, effort, step, generated=generated, form=source.is_of)
+
+
+def _without_held_out(told: Told) -> Told:
+    """The tables without the people whom the source itself holds out."""
+    kept = [one not in told.held_out for one in told.traits.ids]
+    rows = [one not in told.held_out for one in told.events.ids]
+    of = told.events
+    events = EventTable(list(compress(of.ids, rows)), list(compress(of.days, rows)), list(compress(of.codes, rows)),
+                        list(compress(of.values, rows)), list(compress(of.units, rows)), of.where)  # fmt: skip
+    traits = {name: list(compress(cells, kept)) for name, cells in told.traits.traits.items()}
+    note = f"{len(told.held_out)} people whom the source itself holds out were left out"
+    table = TraitTable(list(compress(told.traits.ids, kept)), traits, told.traits.where)
+    return replace(told, events=events, traits=table, notes=(note, *told.notes))
 
 
 def learned_from(
-    told: Told, lineage: list[dict[str, str]], wanted: Wanted, effort: Effort, step: Step, *, generated: bool
+    told: Told,
+    lineage: list[dict[str, str]],
+    wanted: Wanted,
+    effort: Effort,
+    step: Step,
+    *,
+    generated: bool,
+    form: str = TABLES,
 ) -> tuple[Model, CopyFilter]:
-    """As `fit`, of what was told; `lineage` says by whom."""
+    """As `fit`, of what was told; `lineage` says by whom, and `form` in which form."""
     cohort = cohort_of(told.events, told.traits, wanted.leave_out)
     notes = [*told.notes, *cohort.notes]
     if told.meaning is not None:
@@ -108,7 +151,7 @@ def learned_from(
     model = learned(cohort, wanted.k, wanted.age, wanted.until, rules, effort, wanted.seed, step)
     model = tuned(model, cohort, wanted.seed)
     card: dict[str, Any] = {
-        "learned_from": "generated people" if generated else "real people",
+        "learned_from": "generated people" if generated else "real people", "form": form,
         "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
         "traits": [one.name for one in cohort.traits], "age": wanted.age, "until": wanted.until,
         "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,

@@ -53,7 +53,7 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
 
 def _check_made(kept: Kept, made: Source) -> None:
     """`Refusal` where a folder of made people does not say that this model made them, or is not as it was made."""
-    manifest = read_manifest(made.events[0].parent)
+    manifest = read_manifest(made.base)
     todo = "Name a folder that kjerne synth generate made of this model, or none."
     if manifest is None or manifest.model != kept.hash:
         says = "made by another model" if manifest else "without a manifest of who made them"

@@ -21,11 +21,13 @@ MAPPING: Final = "mapping.json"
 
 def split(source: Source, share: float, seed: int, out: Path) -> dict[str, int]:
     """Two folders in `out`, with every row of each person in one of them; how many people are in each."""
-    told = None if source.generated else source.told()
+    told = None if source.generated else source.told(everybody=True)
     if told is None or told.is_made_up:
         raise Refusal(422, "its people were generated: there is nobody to hold out", where=str(out))
     events, traits = told.events, told.traits
     held = np.random.default_rng(seed).random(len(traits.ids)) < share
+    if told.held_out:  # as the source has divided its people already
+        held = np.array([one in told.held_out for one in traits.ids])
     if held.all() or not held.any():
         raise Refusal(
             422, "one of the parts would be empty", where="--share", todo="Take another share or more people."

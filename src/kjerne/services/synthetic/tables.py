@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ def read_events(paths: Sequence[Path]) -> EventTable:
     """Events of one table, or of the parts of one. `Refusal` with file and line where a row does not hold."""
     table = EventTable([], [], [], [], [], ", ".join(path.name for path in paths[:3]))
     for path in paths:
-        rows = _rows(path)
+        rows = rows_in(path)
         head = _head(rows, path)
         id_, days, code, value = (_column(head, name, path) for name in ("id", "days", "code", "value"))
         unit = head.index("unit") if "unit" in head else None
@@ -71,7 +72,7 @@ def read_traits(paths: Sequence[Path]) -> TraitTable:
     table = TraitTable([], {}, ", ".join(path.name for path in paths[:3]))
     names, seen = list[str](), set[str]()
     for path in paths:
-        rows = _rows(path)
+        rows = rows_in(path)
         head = _head(rows, path)
         id_ = _column(head, "id", path)
         names = names or head
@@ -95,6 +96,18 @@ def files_of(folder: Path, stem: str) -> list[Path]:
     """The files of a table in a folder: `events.csv`, or its parts `events-00000.csv` and on, in one format."""
     if not folder.is_dir():
         raise Refusal(404, "there is no such folder", where=str(folder))
+    if found := _parts(folder, stem):
+        return found
+    todo = f"Put {stem}.csv (or {', '.join(FORMATS[1:])}) in it."
+    raise Refusal(404, f"there is no table of {stem}", where=str(folder), todo=todo)
+
+
+def has(folder: Path, stem: str) -> bool:
+    """Whether a folder holds a table, or parts of one."""
+    return bool(_parts(folder, stem))
+
+
+def _parts(folder: Path, stem: str) -> list[Path]:
     for ending in FORMATS:
         found = sorted(
             path
@@ -103,11 +116,10 @@ def files_of(folder: Path, stem: str) -> list[Path]:
         )
         if found:
             return found
-    todo = f"Put {stem}.csv (or {', '.join(FORMATS[1:])}) in it."
-    raise Refusal(404, f"there is no table of {stem}", where=str(folder), todo=todo)
+    return []
 
 
-def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+def rows_in(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The head and the rows of a table, each with where it stands."""
     ending = next((one for one in sorted(FORMATS, key=len, reverse=True) if path.name.endswith(one)), "")
     if not ending:
@@ -128,7 +140,12 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _csv(file: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(file)
+    lines = iter(file)
+    head = next(lines, "")
+    # Tables with tabs between, as OMOP's vocabularies come, quote nothing.
+    tabs = "\t" in head and "," not in head
+    lines = chain([head], lines)
+    reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(lines)
     for row in reader:
         if row:
             yield f"line {reader.line_num}", row

@@ -23,8 +23,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from kjerne import __version__
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import model_file
+from kjerne.services.synthetic import meds_files, model_file
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_files import FORMATS as FHIR
 from kjerne.services.synthetic.fhir_files import Writer
@@ -93,6 +94,8 @@ class Manifest(msgspec.Struct):
 def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, str], None]) -> Manifest:
     """Make all shards that are not there yet. `Refusal` where the folder holds another generation, or cannot be written."""
     kept = model_file.opened(Path(order.model))
+    if order.format == meds_files.FORMAT:
+        meds_files.check(kept.model)
     folder = Path(order.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,6 +103,8 @@ def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, 
         raise Refusal(400, f"the folder cannot be made: {error.strerror}", where=str(folder)) from None
     manifest = _begun(order, kept, folder)
     _write(folder, manifest)  # so that whoever is killed before the first shard can go on too
+    if order.format == meds_files.FORMAT:
+        meds_files.metadata(folder, kept.model, kept.hash, __version__)
     there = {one.number for one in manifest.shards}
     missing = [number for number in range(order.shards) if number not in there]
     done = sum(one.people for one in manifest.shards)
@@ -260,6 +265,9 @@ def shard(order: Order, number: int) -> Shard:
 def _tables(order: Order, kept: model_file.Kept, cohort: Cohort, number: int) -> dict[str, str]:
     """A shard's tables, by name with their SHA-256."""
     folder, first, files = Path(order.folder), number * order.shard_people, dict[str, str]()
+    if order.format == meds_files.FORMAT:
+        name = meds_files.shard_file(folder, kept.model, cohort, number, first)
+        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()}
     for stem, rows in (("events", event_rows), ("static", trait_rows)):
         name = f"{stem}-{number:05d}.{order.format}"
         written_rows(folder / name, order.format, rows(kept.model, cohort, first), columns_of(kept.model, stem))
