@@ -1,7 +1,8 @@
 """The commands `kjerne synth`: a model learned from tables, people made of it, and a report that holds both against real ones.
 
-No command here asks a platform or the database for anything. NumPy is an extra (`kjerne[synthetic]`), asked for when it is
-needed, and runs on one thread: with more, sums would be added in another order on another machine.
+No command here asks a platform or the database for anything but `fit --store` and those about its permissions. NumPy is an extra
+(`kjerne[synthetic]`), asked for when it is needed, and runs on one thread: with more, sums would be added in another order on
+another machine.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kjerne.commands.options import Json, say
+from kjerne.commands.options import Data, Json, say, settings_of
 from kjerne.errors import Refusal
 
 if TYPE_CHECKING:  # `kjerne --help` needs none of it
-    from kjerne.services.synthetic.fitting import Source
+    from kjerne.services.synthetic.copies import CopyFilter
+    from kjerne.services.synthetic.fitting import Source, Wanted
+    from kjerne.services.synthetic.learning import Effort, Step
+    from kjerne.services.synthetic.people_model import Model
+    from kjerne.settings import Settings
 
+HELD_OUT: Final = 0.2
+"""Of the people of a store, who are kept for the report."""
 ONE_THREAD: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 synth = typer.Typer(help="Synthetic people, learned from tables of events or FHIR.")
@@ -55,6 +62,16 @@ def synth_fit(
         Path | None, typer.Option("--mapping", help="What codes and traits are in FHIR (JSON), kept on the card.")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Learn from 2,000 people whom the sandbox makes up.")] = False,
+    store: Annotated[
+        bool, typer.Option("--store", help="Learn from the people in the platform's own database, each under the law.")
+    ] = False,
+    permission: Annotated[
+        int | None, typer.Option("--permission", help="The permission (kjerne synth permit) where they are real.")
+    ] = None,
+    parts: Annotated[
+        Path | None, typer.Option("--parts", help="With --store: keep who is learned from, and a fifth held out, here.")
+    ] = None,
+    data: Data = None,
     k: Annotated[int, typer.Option("--k", min=2, help="Nothing is learned of fewer people than this.")] = 10,
     epochs: Annotated[int, typer.Option("--epochs", min=1, max=1000, help="Rounds of learning at most.")] = 60,
     seed: Seed = 1,
@@ -66,8 +83,12 @@ def synth_fit(
     from kjerne.services.synthetic import fhir_mapping, fitting, learning, model_file
     from kjerne.services.synthetic import rules as hard
 
-    if demo and (source or events or static):
+    if demo and (source or events or static or store):
         raise Refusal(400, "a demonstration has people of its own", where="--demo", todo="Leave the source out.")
+    if store and (source or events or static):
+        raise Refusal(400, "a store has people of its own", where="--store", todo="Leave the source out.")
+    if (permission is not None or parts) and not store:
+        raise Refusal(400, "this is asked of a store alone", where="--permission" if parts is None else "--parts")
     given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
     meaning = fhir_mapping.read_meaning(_bytes(mapping), str(mapping)) if mapping else None
     wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""), meaning, str(mapping or ""))
@@ -78,6 +99,8 @@ def synth_fit(
 
             told = teaching.taught(teaching.PEOPLE, seed)
             model, copies = fitting.learned_from(told, told.lineage(), wanted, effort, step, generated=True)
+        elif store:
+            model, copies = _of_store(settings_of(data=data), permission, parts, wanted, effort, step)
         else:
             model, copies = fitting.fit(_source(source, events, static), wanted, effort, step)
     hash_ = model_file.saved(model, copies, out)
@@ -88,6 +111,44 @@ def synth_fit(
         f"{says} with {card['events']} events of {card['codes']} codes",
     ]
     say({"model": str(out), "hash": hash_, "card": card}, as_json=json_, text="\n".join(lines))
+
+
+@synth.command("permit")
+def synth_permit(
+    who: Annotated[str, typer.Option("--who", help="Who may learn: a person, with her organisation.")],
+    ground: Annotated[str, typer.Option("--ground", help="What for, and on which provision of law (with its §).")],
+    until: Annotated[str, typer.Option("--until", help="The last day, as 2026-12-31; at most 92 days from now.")],
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """Record that somebody may learn from the real people of this database, until a day. It stands in the log."""
+    from kjerne.commands import learning
+
+    told = learning.permit(settings_of(data=data), who, ground, until)
+    say(told, as_json=json_, text=f"{told['number']}: {told['who']} may learn from this store until {told['until']}")
+
+
+@synth.command("permissions")
+def synth_permissions(data: Data = None, json_: Json = False) -> None:
+    """Show who may learn, or might, from the people of this database."""
+    from kjerne.commands import learning
+
+    rows = learning.listed(settings_of(data=data))
+    say({"permissions": rows}, as_json=json_, text=learning.table(rows))
+
+
+@synth.command("forbid")
+def synth_forbid(
+    number: Annotated[int, typer.Argument(help="The permission's number.")],
+    why: Annotated[str, typer.Option("--why", help="Why it ends before its time.")],
+    data: Data = None,
+    json_: Json = False,
+) -> None:
+    """End a permission before its time. It stands in the log."""
+    from kjerne.commands import learning
+
+    told = learning.end(settings_of(data=data), number, why)
+    say(told, as_json=json_, text=f"{number}: ended")
 
 
 @synth.command("split")
@@ -214,6 +275,21 @@ def synth_report(
     ]
     say(told, as_json=json_, text="\n".join(lines))
     return 0 if found.passed else 1
+
+
+def _of_store(
+    settings: Settings, permission: int | None, parts: Path | None, wanted: Wanted, effort: Effort, step: Step
+) -> tuple[Model, CopyFilter]:
+    from kjerne.commands import learning as stores
+    from kjerne.services.synthetic import fitting
+
+    people = stores.read(settings, permission)
+    people = stores.divided(people, parts, wanted.seed, HELD_OUT) if parts else people
+    lineage = fitting.lineage_of(people.files) if people.files else people.told.lineage()
+    return fitting.learned_from(
+        people.told, lineage, wanted, effort, step, generated=people.generated, form=fitting.STORE,
+        permission=people.permission,
+    )  # fmt: skip
 
 
 def _ready() -> None:

@@ -71,6 +71,8 @@ class Export:
     """Its records are held against the rules of today, and none of them leaves."""
     filters: tuple[str, ...] = ()
     """Searches (`Observation?code=...`) that say which records of a type leave, as they were written."""
+    kind: str = "export"
+    """What it is called in the log, before its number."""
 
 
 class Asked(NamedTuple):

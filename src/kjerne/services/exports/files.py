@@ -95,6 +95,17 @@ class Files:
                 async for some in handing_out.lines(self.reader, portion):
                     yield some
 
+    async def everything(
+        self, call: Call, export: Export, people: Sequence[PatientRef], names: Sequence[str]
+    ) -> Pieces:
+        """As `lines`, of these people in all of these types: their Patients, then of each service what the law lets out."""
+        yield await self._used(call, export, people, (), self._persons) or []
+        for service in self._of(export):
+            if mine := [name for name in names if name in types_of(service)]:
+                async for portion in self._portions(call, export, people, mine, self._records, service):
+                    async for some in handing_out.lines(self.reader, portion):
+                        yield some
+
     async def _portions(
         self, call: Call, export: Export, people: Sequence[PatientRef], names: Sequence[str], use: Use[P], service: str
     ) -> AsyncIterator[P]:
@@ -120,7 +131,7 @@ class Files:
         """What `use` gives of those whom the law lets out, None where that is nobody. Facts may be remembered the first time
         round: whatever uses a grant proves them."""
         errand = Errand(
-            tuple(row_number(name, service) for name in names), f"export/{export.number}", export.ground,
+            tuple(row_number(name, service) for name in names), f"{export.kind}/{export.number}", export.ground,
             PORTION_RECORDS, PORTION_BYTES, export.since or EARLIEST, after=after,
         )  # fmt: skip
         if call.meet is not None:

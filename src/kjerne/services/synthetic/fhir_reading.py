@@ -231,6 +231,35 @@ def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
             _event(found, kind, msgspec.json.decode(raw, type=_Event))
         except msgspec.DecodeError as error:
             raise Refusal(422, f"the {kind} is not as R4 has it: {error}", where=at) from None
+    return _held_together(found, where, known)
+
+
+class Resources:
+    """Resources that come one by one, from wherever: each person's Patient before what is hers."""
+
+    def __init__(self) -> None:
+        self._found = _Found()
+
+    def take(self, raw: bytes) -> None:
+        """What of a resource may be learned; the rest of it is not decoded, and the resource not kept."""
+        try:
+            kind = msgspec.json.decode(raw, type=_Head).resourceType
+            if kind in KINDS:
+                _event(self._found, kind, msgspec.json.decode(raw, type=_Event))
+            elif kind in ("Patient", "Medication"):
+                _note(self._found, kind, raw)
+        except msgspec.DecodeError:
+            self._found.left_out["resources that are not as R4 has them"] += 1
+
+    def told(self, where: str) -> Told:
+        """The people and events of all that were taken. `Refusal` as `read`."""
+        if not self._found.people:
+            raise Refusal(422, "there is no Patient among the resources", where=where)
+        return _held_together(self._found, where, None)
+
+
+def _held_together(found: _Found, where: str, known: Meaning | None) -> Told:
+    """The tables, where events are of somebody. `Refusal` where they are not."""
     strange = found.left_out[NOBODYS]
     if strange > (len(found.rows) + strange) * STRANGE_MOST:
         says = f"{strange} resources are of nobody among the Patients, and {len(found.rows)} events of somebody"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import compress
 from operator import attrgetter
@@ -27,7 +27,7 @@ from kjerne.services.synthetic.tables import EventTable, TraitTable, read_events
 from kjerne.services.synthetic.tuning import tuned
 from kjerne.services.synthetic.vocabulary import guarded, rare_levels_joined
 
-TABLES, FHIR, MEDS, OMOP = "tables of events", "FHIR", "MEDS", "OMOP"
+TABLES, FHIR, MEDS, OMOP, STORE = "tables of events", "FHIR", "MEDS", "OMOP", "a platform's own store"
 """The forms that a source may have."""
 PRIVACY: Final = (
     "No differential privacy. That single people cannot be told from this model is what the report measures, and no proof: "
@@ -74,8 +74,7 @@ class Source:
     def lineage(self) -> list[dict[str, str]]:
         """Each file's name and SHA-256."""
         files = (*self.events, *self.traits, *self.resources)
-        name = meds_reading.name_of if self.is_of == MEDS else attrgetter("name")
-        return [{"file": name(one), "sha256": _digest(one)} for one in files]
+        return lineage_of(files, meds_reading.name_of if self.is_of == MEDS else attrgetter("name"))
 
     def told(self, known: Meaning | None = None, k: int = Wanted.k, *, everybody: bool = False) -> Told:
         """What the files say; codes by the names that `known` has for them. `everybody`: whom the source itself holds out too."""
@@ -88,6 +87,11 @@ class Source:
         else:
             told = Told(read_events(self.events), read_traits(self.traits))
         return told if everybody or not told.held_out else _without_held_out(told)
+
+
+def lineage_of(files: Iterable[Path], name: Callable[[Path], str] = attrgetter("name")) -> list[dict[str, str]]:
+    """Each file's name and SHA-256."""
+    return [{"file": name(one), "sha256": _digest(one)} for one in files]
 
 
 def like(source: Source, model: Model) -> Cohort:
@@ -118,16 +122,10 @@ def _without_held_out(told: Told) -> Told:
 
 
 def learned_from(
-    told: Told,
-    lineage: list[dict[str, str]],
-    wanted: Wanted,
-    effort: Effort,
-    step: Step,
-    *,
-    generated: bool,
-    form: str = TABLES,
-) -> tuple[Model, CopyFilter]:
-    """As `fit`, of what was told; `lineage` says by whom, and `form` in which form."""
+    told: Told, lineage: list[dict[str, str]], wanted: Wanted, effort: Effort, step: Step, *, generated: bool,
+    form: str = TABLES, permission: Mapping[str, str] | None = None,
+) -> tuple[Model, CopyFilter]:  # fmt: skip
+    """As `fit`, of what was told; `lineage` says by whom, `form` in which form, and `permission` under which permission."""
     cohort = cohort_of(told.events, told.traits, wanted.leave_out)
     notes = [*told.notes, *cohort.notes]
     if told.meaning is not None:
@@ -159,6 +157,8 @@ def learned_from(
     }  # fmt: skip
     if fhir:
         card["fhir"] = fhir
+    if permission:
+        card["permission"] = dict(permission)
     if generated:
         card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
     copies = filter_of(model, cohort, wanted.seed)

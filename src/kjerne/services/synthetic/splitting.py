@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from kjerne.errors import Refusal
+from kjerne.services.synthetic.fhir_reading import Told
 from kjerne.services.synthetic.fitting import Source
 from kjerne.services.synthetic.row_files import written
 
@@ -24,6 +25,11 @@ def split(source: Source, share: float, seed: int, out: Path) -> dict[str, int]:
     told = None if source.generated else source.told(everybody=True)
     if told is None or told.is_made_up:
         raise Refusal(422, "its people were generated: there is nobody to hold out", where=str(out))
+    return divided(told, share, seed, out)
+
+
+def divided(told: Told, share: float, seed: int, out: Path) -> dict[str, int]:
+    """As `split`, of what was told."""
     events, traits = told.events, told.traits
     held = np.random.default_rng(seed).random(len(traits.ids)) < share
     if told.held_out:  # as the source has divided its people already
