@@ -9,7 +9,7 @@ from pathlib import Path
 from kjerne.commands.console import loading
 from kjerne.commands.options import say
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fhir_files, meds_files, model_file, row_files, sampling, writing
+from kjerne.services.synthetic import fhir_files, meds_files, model_file, releasing, row_files, sampling, writing
 from kjerne.services.synthetic.identities import Wishes
 
 
@@ -24,6 +24,11 @@ def check(format_: str, engine: str, shard_people: int, named_by: Path | None) -
     if named_by is not None and format_ not in fhir_files.FORMATS:
         says = "nobody has a number in a table"
         raise Refusal(400, says, where="--format", todo=f"Take {' or '.join(fhir_files.FORMATS)}.")
+
+
+def released(model: Path, *, closed_zone: bool) -> None:
+    """`Refusal` 403 where a model of real people is used outside the closed zone, and nobody answers for it."""
+    releasing.check(model_file.opened(model), str(model), closed_zone=closed_zone)
 
 
 def somebody(model: Path, seed: int, person: int, format_: str, wishes: Wishes, *, as_json: bool) -> None:

@@ -175,15 +175,39 @@ def synth_show(
     model: Annotated[Path, typer.Argument(help="The file of a model.")],
     json_: Json = False,
 ) -> None:
-    """Show a model's card: what it was learned from, how, and which rules it keeps."""
+    """Show a model's card: what it was learned from, how, which rules it keeps, and who approved it."""
     _ready()
     import json
+
+    import msgspec
 
     from kjerne.services.synthetic import model_file
 
     kept = model_file.opened(model)
-    told = {"hash": kept.hash, "card": kept.model.card}
+    approval = msgspec.to_builtins(kept.approval) if kept.approval else None
+    told = {"hash": kept.hash, "approval": approval, "card": kept.model.card}
     say(told, as_json=json_, text=json.dumps(told, indent=2, ensure_ascii=False))
+
+
+@synth.command("approve")
+def synth_approve(
+    model: Annotated[Path, typer.Argument(help="The file of a model that was learned from real people.")],
+    report: Annotated[Path, typer.Option("--report", help="The report.json of this model, whose gates all pass.")],
+    name: Annotated[str, typer.Option("--name", help="Who answers for it: given name and family name.")],
+    why: Annotated[str, typer.Option("--why", help="What it leaves the closed zone for.")],
+    json_: Json = False,
+) -> None:
+    """Record in a model's file that a named person answers for its use outside the closed zone."""
+    _ready()
+    import msgspec
+
+    from kjerne.clock import SystemClock
+    from kjerne.commands.participating import author
+    from kjerne.services.synthetic import releasing
+
+    found = releasing.approve(model, report, name, why, author().name, SystemClock().now())
+    text = f"{model}: {found.model[:12]} may leave the closed zone, and {found.name} answers for it"
+    say(msgspec.to_builtins(found), as_json=json_, text=text)
 
 
 @synth.command("generate")
@@ -218,6 +242,10 @@ def synth_generate(
         Path | None, typer.Option("--pool", help="Synthetic people of another register (CSV: number, given, ...).")
     ] = None,
     exclude: Annotated[Path | None, typer.Option("--exclude", help="Numbers not to give out, one a line.")] = None,
+    closed_zone: Annotated[
+        bool,
+        typer.Option("--closed-zone", envvar="KJERNE_CLOSED_ZONE", help="This is where its training data may lie."),
+    ] = False,
     seed: Seed = 1,
     json_: Json = False,
 ) -> None:
@@ -228,6 +256,7 @@ def synth_generate(
     from kjerne.services.synthetic import identities, writing
 
     generating.check(format_, engine, shard_people, pool or exclude)
+    generating.released(model, closed_zone=closed_zone)
     wishes = identities.wished(month, checksum, d_numbers, happened_by, span_years, pool, exclude)
     if person is not None:
         generating.somebody(model, seed, person, format_, wishes, as_json=json_)

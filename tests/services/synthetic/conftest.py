@@ -16,6 +16,12 @@ QUICK = learning.Effort(hidden=(32, 32), epochs=10, rate=5e-3)
 WANTED = fitting.Wanted(age="age", until="seen_until")
 
 
+@pytest.fixture(autouse=True)
+def in_the_closed_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models here are used where what they were learned from lies."""
+    monkeypatch.setenv("KJERNE_CLOSED_ZONE", "1")
+
+
 @pytest.fixture(scope="session")
 def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tables(tmp_path_factory.mktemp("made") / "real")

@@ -1,8 +1,8 @@
 """The file of a model: a head that anybody can read, arrays behind it, and a hash over all.
 
 `kjerne-synth` and the number of the form; the length of the head; the head as JSON (card, shape, where each array lies); the
-arrays, little-endian, as they lie in memory; and SHA-256 of all before it. A file that is damaged, or of a newer form, is
-refused.
+arrays, little-endian, as they lie in memory; and SHA-256 of all before it. Behind that an approval may lie: who answers for the
+model, as JSON, with a SHA-256 of the model's and of it. A file that is damaged, or of a newer form, is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,17 +27,34 @@ from kjerne.services.synthetic.vocabulary import Grid
 MAGIC: Final = b"kjerne-synth\n"
 FORM: Final = 2
 """2 since rules have ages; a model of form 1 has none."""
+MARK: Final = b"kjerne-approval\n"
+"""Before and behind an approval."""
 HEAD_MOST: Final = 64_000_000
 _KINDS: Final = {"f4": np.float32, "f8": np.float64, "u1": np.uint8}
 
 
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a person answers for a model outside the closed zone: its hash, her name, why and when (ISO 8601), who was logged
+    in, what each gate of its report was, and the SHA-256 of that report."""
+
+    model: str
+    name: str
+    why: str
+    at: str
+    by: str
+    gates: dict[str, float]
+    report: str
+
+
 @dataclass(frozen=True)
 class Kept:
-    """A model with its filter of copies, and the hash by which it is known (hexadecimal SHA-256 of its file)."""
+    """A model with its filter of copies, the hash by which it is known (hexadecimal SHA-256 of its file before any approval), and
+    who approved it."""
 
     model: Model
     copies: CopyFilter
     hash: str
+    approval: Approval | None = None
 
 
 class _Arrays:
@@ -96,6 +113,7 @@ def unpacked(raw: bytes, where: str) -> Kept:
     """The model of a file. `Refusal` where it is none, is of a newer form, or is damaged."""
     if not raw.startswith(MAGIC):
         raise Refusal(422, "it is no model of kjerne synth fit", where=where)
+    raw, approval = _parted(raw, where)
     start = len(MAGIC) + 8
     form = int.from_bytes(raw[len(MAGIC) : len(MAGIC) + 4], "little")
     if form > FORM:
@@ -105,7 +123,8 @@ def unpacked(raw: bytes, where: str) -> Kept:
         raise Refusal(422, "the model is damaged: its hash does not fit", where=where, todo="Fit or copy it again.")
     length = int.from_bytes(raw[start - 4 : start], "little")
     try:
-        return _read(msgspec.json.decode(raw[start : start + length]), raw[start + length : -32], raw[-32:].hex())
+        kept = _read(msgspec.json.decode(raw[start : start + length]), raw[start + length : -32], raw[-32:].hex())
+        return replace(kept, approval=approval)
     except (msgspec.DecodeError, KeyError, TypeError, ValueError):
         raise Refusal(422, "the model's head is not as this program writes it", where=where) from None
 
@@ -113,6 +132,43 @@ def unpacked(raw: bytes, where: str) -> Kept:
 def saved(model: Model, copies: CopyFilter, path: Path) -> str:
     """Write a model's file, whole or not at all, its owner's alone; the hash by which it is known."""
     raw = packed(model, copies)
+    _written(path, raw)
+    return raw[-32:].hex()
+
+
+def approved(path: Path, kept: Kept, approval: Approval) -> None:
+    """Put an approval behind the model of a file, whole or not at all."""
+    told = msgspec.json.encode(approval)
+    raw = path.read_bytes()
+    behind = [MARK, told, _bound(kept.hash, told), len(told).to_bytes(4, "little"), MARK]
+    _written(path, b"".join([raw, *behind]))
+
+
+def _bound(hash_: str, told: bytes) -> bytes:
+    """What holds an approval to its model."""
+    return hashlib.sha256(bytes.fromhex(hash_) + told).digest()
+
+
+def _parted(raw: bytes, where: str) -> tuple[bytes, Approval | None]:
+    """The model's own bytes, and the approval behind them. `Refusal` where that is damaged, or another model's."""
+    if not raw.endswith(MARK):
+        return raw, None
+    end = len(raw) - len(MARK) - 4
+    length = int.from_bytes(raw[end : end + 4], "little")
+    begin = end - 32 - length
+    told, bound = raw[max(begin, 0) : end - 32], raw[end - 32 : end]
+    own = raw[: max(begin - len(MARK), 0)]
+    if raw[len(own) : begin] == MARK and bound == _bound(own[-32:].hex(), told):
+        try:
+            return own, msgspec.json.decode(told, type=Approval)
+        except msgspec.DecodeError:
+            pass
+    todo = "Take the model as it was before it was approved, and approve it again."
+    raise Refusal(422, "the approval is damaged, or another model's", where=where, todo=todo)
+
+
+def _written(path: Path, raw: bytes) -> None:
+    """A file, whole or not at all, its owner's alone."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -124,7 +180,6 @@ def saved(model: Model, copies: CopyFilter, path: Path) -> str:
                 Path(name).unlink()
     except OSError as error:
         raise Refusal(400, f"the model cannot be written: {error.strerror}", where=str(path)) from None
-    return raw[-32:].hex()
 
 
 def opened(path: Path) -> Kept:

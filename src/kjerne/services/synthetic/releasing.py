@@ -1,0 +1,108 @@
+"""A named person answers for a model that leaves the closed zone: her approval lies in the model's file, behind its hash.
+
+Only a model whose report passes all gates can be approved. The hash by which a model is known stays what it was, and with it
+who is made of it. The approval is no signature: it says who answers for what, and is held against damage and against being moved
+to another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from kjerne.errors import Refusal
+from kjerne.exchange import CONTROL
+from kjerne.registries import wording
+from kjerne.registries.identifiers import numbers_in
+from kjerne.services.synthetic import model_file
+from kjerne.services.synthetic.judging import LIMITS
+from kjerne.services.synthetic.model_file import Approval, Kept
+
+NAME_CHARACTERS: Final = (5, 200)
+REAL: Final = "real people"
+
+
+class _Gate(msgspec.Struct):
+    gate: str
+    value: float | None = None
+
+
+class _Report(msgspec.Struct):
+    model: str
+    gates: list[_Gate]
+
+
+def approve(path: Path, report: Path, name: str, why: str, by: str, at: datetime) -> Approval:
+    """Write a named person's approval into a model's file. `by` is who was logged in.
+
+    `Refusal` where the model needs none, has one, the report is another model's, or a gate does not pass by the limits of
+    this program.
+    """
+    kept = model_file.opened(path)
+    if kept.model.card.get("learned_from") != REAL:
+        says = "the model was learned from generated people, and needs no approval"
+        raise Refusal(409, says, where=str(path))
+    if kept.approval:
+        says = f"the model was approved already, by {kept.approval.name} at {kept.approval.at}"
+        raise Refusal(409, says, where=str(path))
+    told, sha = _read(report)
+    if told.model != kept.hash:
+        todo = "Make one of this model with kjerne synth report --out."
+        raise Refusal(422, "the report is another model's", where=str(report), todo=todo)
+    gates = _passed(told, report)
+    found = Approval(
+        kept.hash, _name(name), wording.reason(why, where="--why"), at.isoformat(timespec="seconds"), by, gates, sha
+    )
+    model_file.approved(path, kept, found)
+    return found
+
+
+def check(kept: Kept, where: str, *, closed_zone: bool) -> None:
+    """`Refusal` 403 where a model of real people is used outside the closed zone and nobody answers for it."""
+    if closed_zone or kept.approval or kept.model.card.get("learned_from") != REAL:
+        return
+    says = "the model was learned from real people, and nobody has approved that it leaves the closed zone"
+    todo = (
+        "Where its training data may lie say --closed-zone; else have it approved there: kjerne synth report, then "
+        "kjerne synth approve."
+    )
+    raise Refusal(403, says, where=where, todo=todo)
+
+
+def _read(path: Path) -> tuple[_Report, str]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Refusal(400, f"the report cannot be read: {error.strerror}", where=str(path)) from None
+    try:
+        return msgspec.json.decode(raw, type=_Report), hashlib.sha256(raw).hexdigest()
+    except msgspec.DecodeError:
+        todo = "Name the report.json that kjerne synth report --out wrote."
+        raise Refusal(422, "it is no report of kjerne synth report", where=str(path), todo=todo) from None
+
+
+def _passed(told: _Report, where: Path) -> dict[str, float]:
+    """The figure of each gate. `Refusal` 409 where one is missing or beyond its limit."""
+    values: dict[str, Any] = {one.gate: one.value for one in told.gates}
+    failed = [
+        f"{name} ({'missing' if (value := values.get(name)) is None else f'{value:g}'}, at most {limit:g})"
+        for name, limit in LIMITS.items()
+        if values.get(name) is None or not values[name] <= limit
+    ]
+    if failed:
+        says = f"the report does not pass its gates, so the model cannot be approved: {', '.join(failed)}"
+        raise Refusal(409, says, where=str(where), todo="Fit it otherwise, or keep it in the closed zone.")
+    return {name: float(values[name]) for name in LIMITS}
+
+
+def _name(text: str) -> str:
+    """A person's name: at least two words, and no number of hers."""
+    name, (fewest, most) = " ".join(text.split()), NAME_CHARACTERS
+    if not fewest <= len(name) <= most or len(name.split()) < 2 or numbers_in(name) or CONTROL.search(text):
+        says = f"who approves is named in full, in {fewest} to {most} characters and not by number"
+        raise Refusal(400, says, where="--name")
+    return name
