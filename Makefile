@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: .machine .compiled help setup up test storm laws chance coverage mutants judge-clients judge-links judge-sekmet judge-schemathesis judge-sql-on-fhir lint assets definitions wheel bench lock clean
 
 help:
-	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40)"
+	@echo "make up      start the platform with synthetic people (PORT=8000 DATA=data PEOPLE=40 SOURCES=3)"
 	@echo "make test    everything the tests need, then linters and tests"
 	@echo "make storm   $(STORM) bad requests, audited answers, tampered logs, ten times as many forgeries (STORM=10000)"
 	@echo "make laws    every cell of the access matrix on every path, in both jurisdictions; the suite a twentieth"
@@ -60,7 +60,8 @@ assets: $(VENV)/.installed
 	@$(BIN)/python tools/build_assets.py
 
 up: setup
-	@$(BIN)/kjerne up $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(PEOPLE),--people $(PEOPLE))
+	@$(BIN)/kjerne up $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(PEOPLE),--people $(PEOPLE)) \
+		$(if $(SOURCES),--sources $(SOURCES))
 
 lint: $(VENV)/.test-tools
 	$(BIN)/ruff check

@@ -64,9 +64,9 @@ def _command(port: int, data: Path, people: int) -> tuple[str, list[str]]:
     """`make up`, where the checkout was set up by make; else the command that it ends in."""
     asked = ["make", "-q", ".venv/.installed"]
     if shutil.which("make") and subprocess.run(asked, cwd=host.ROOT, check=False).returncode == 0:
-        return "make up", ["make", "up", f"PORT={port}", f"DATA={data}", f"PEOPLE={people}"]
+        return "make up", ["make", "up", f"PORT={port}", f"DATA={data}", f"PEOPLE={people}", "SOURCES=0"]
     program = [sys.executable, "-m", "kjerne.cli", "up"]
-    return "kjerne up", [*program, "--port", str(port), "--data", str(data), "--people", str(people)]
+    return "kjerne up", [*program, "--port", str(port), "--data", str(data), "--people", str(people), "--sources", "0"]
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ def sandbox(folder: Path, peer: int) -> Iterator[str]:
     receivers = folder / "subscribers.toml"
     receivers.write_text(RECEIVER.format(port=peer))
     port = host.free_port()
-    command = [sys.executable, "-m", "kjerne", "up", "--port", str(port), "--people", str(PEOPLE)]
+    command = [sys.executable, "-m", "kjerne", "up", "--port", str(port), "--people", str(PEOPLE), "--sources", "0"]
     log = folder / "kjerne.log"
     environment = {"PYTHONPATH": str(ROOT / "src"), "KJERNE_SUBSCRIBERS": str(receivers)}
     # sekmet's own vital signs do not keep to R4's profiles of them (docs/judges.md), and are told so instead of refused.

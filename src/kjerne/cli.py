@@ -32,6 +32,7 @@ from kjerne.commands.options import (
     Purpose,
     Reason,
     SelfSelected,
+    Sources,
     say,
     settings_of,
 )
@@ -96,6 +97,7 @@ def up(
     port: Port = None,
     data: Data = None,
     people: People = None,
+    sources: Sources = None,
     json_: Json = False,
 ) -> None:
     """Start the sandbox: everything on one port, with its own PostgreSQL and synthetic people, until Ctrl-C."""
@@ -104,7 +106,7 @@ def up(
     from kjerne.server import log_to
     from kjerne.server import run as run_program
 
-    settings = settings_of(mode="sandbox", port=port, data=data, people=people)
+    settings = settings_of(mode="sandbox", port=port, data=data, people=people, sources=sources)
     log_to(level=30)
     with peopling() as progress:
         run_program(run(settings, progress, standing(as_json=json_)))

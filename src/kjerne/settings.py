@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     )
     people: int = Field(40, description="synthetic people made on the first `up`", ge=15, le=1_000_000)
     seed: int = Field(20261123, description="seed of the synthetic population")
+    sources: int = Field(
+        3,
+        description="document sources that `up` starts beside the platform, each a process of its own; 0: none",
+        ge=0,
+        le=3,
+    )
     unknown_person: Literal["create", "refuse"] = Field(
         "create",
         description="a message about a valid number that no register knows: file it as a new person, or refuse",

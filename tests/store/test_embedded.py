@@ -27,7 +27,7 @@ from kjerne.store import embedded
 
 async def main():
     if "outlive" in sys.argv:
-        embedded._ends_with_parent = lambda: None
+        embedded.ends_with_parent = lambda: None
     _, owner = await embedded.Embedded(Path(sys.argv[1])).start()
     connection = await asyncpg.connect(owner)
     await connection.execute("CREATE TABLE kept (number integer)")

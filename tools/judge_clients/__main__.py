@@ -33,7 +33,8 @@ def main() -> int:
     python = _installed()
     with tempfile.TemporaryDirectory(prefix="judge-") as folder, contextlib.ExitStack() as stack:
         data = Path(folder) / "data"
-        up = stack.enter_context(_started(["up", "--port", str(_port()), "--data", str(data), "--people", str(PEOPLE)]))
+        command = ["up", "--port", str(_port()), "--data", str(data), "--people", str(PEOPLE), "--sources", "0"]
+        up = stack.enter_context(_started(command))
         doors = [stack.enter_context(_door(up["url"], persona)) for persona in ("lab", "gp")]
         steps = [
             *_told(["node", str(HERE / "story.mjs"), *doors, str(HOME)]),

@@ -34,7 +34,9 @@ def main() -> int:
     steps: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="judge-") as folder:
         command = [sys.executable, "-m", "kjerne", "up", "--port", str(_port()), "--data", f"{folder}/data"]
-        with subprocess.Popen([*command, "--people", str(PEOPLE), "--json"], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [*command, "--people", str(PEOPLE), "--sources", "0", "--json"], stdout=subprocess.PIPE
+        ) as process:
             try:
                 assert process.stdout is not None
                 citizen = Citizen(str(_said(process.stdout)["url"]))

@@ -42,6 +42,7 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
                         "people": told.people,
                         "seconds": round(told.seconds, 1),
                         "patient": told.patient,
+                        "sources": [{"title": title, "url": url} for title, url in told.sources],
                         "try": _first_call(told),
                         **({"note": told.note} if told.note else {}),
                     }
@@ -56,7 +57,8 @@ def standing(*, as_json: bool) -> Callable[[Standing], None]:
             f"  citizen     {told.url}/me\n"
             f"  operator    {told.url}/operations\n"
             f"  integrator  {told.url}/sandbox\n"
-            f"  interface   {told.url}/fhir/R4/metadata\n\n"
+            f"  interface   {told.url}/fhir/R4/metadata\n"
+            f"{_sources(told)}\n"
             f"  try         {_first_call(told)}\n"
             f"              {_at(told)}{_command()} personas\n\n"
             "Ctrl-C stops it; the data stays.",
@@ -153,6 +155,12 @@ def _bar(*, quiet: bool) -> Progress:
 def _at(told: Standing) -> str:
     """What a client command needs in front of it to find this platform."""
     return "" if told.url == HOME else f"KJERNE_URL={told.url} "
+
+
+def _sources(told: Standing) -> str:
+    """Who else has been started."""
+    heads = ["documents", *[""] * len(told.sources)]
+    return "".join(f"  {head:<10}  {url}  {title}\n" for head, (title, url) in zip(heads, told.sources, strict=False))
 
 
 def _first_call(told: Standing) -> str:

@@ -20,6 +20,9 @@ People = Annotated[
     int | None,
     typer.Option("--people", min=15, max=1_000_000, help="Synthetic people to make on the first start."),
 ]
+Sources = Annotated[
+    int | None, typer.Option("--sources", min=0, max=3, help="Document sources to start beside the platform.")
+]
 As = Annotated[str, typer.Option("--as", help="Who calls: a name from `kjerne personas`.")]
 Patient = Annotated[str, typer.Option("--patient", help="The patient: a number, or a persona with one.")]
 Purpose = Annotated[str, typer.Option("--purpose", help="What for: TREAT, ETREAT, COC, BTG; PATRQT, FAMRQT, PWATRNY.")]

@@ -120,6 +120,11 @@ def health_service(seed: int, residents: int, today: date, taken: set[str]) -> S
     return Service(units, staff, tuple(doctors), persons, operator, second)
 
 
+def first_units() -> Mapping[str, Organisation]:
+    """The units that every population has, whose numbers are the same in all."""
+    return dict(_units(OFFICES_OF_PERSONAS))
+
+
 def _units(offices: int) -> Iterator[tuple[str, Organisation]]:
     numbers, resh, her = organisation_numbers(), serials(9_900_001), serials(99_000_001)
     number_by_part: dict[str, str] = {}

@@ -19,11 +19,16 @@ import msgspec
 from kjerne import app, fetching, housekeeping
 from kjerne.clock import SystemClock
 from kjerne.errors import Refusal
+from kjerne.gathering import signer_of
 from kjerne.registries.guides import Guides
 from kjerne.sandbox import dangers, platform, seeding
+from kjerne.sandbox.institutions import first_units
 from kjerne.sandbox.seeding import Made, Progress
+from kjerne.sandbox.sources.furnishing import Furnished, furnished
+from kjerne.sandbox.sources.running import running
 from kjerne.server import listening, serve, while_it_stands
 from kjerne.settings import Settings
+from kjerne.sharing import public_url
 from kjerne.store import key_marks, migrate
 from kjerne.store.checkpoints import Checkpoints, made_key
 from kjerne.store.comparing import Comparer
@@ -47,6 +52,8 @@ class Standing:
     """The synthetic number of the citizen whose record has something to show."""
     note: str = ""
     """What was asked for and is not as it stands."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Title and address of each document source, which answer a moment later."""
 
 
 async def run(settings: Settings, progress: Progress, standing: Callable[[Standing], None]) -> None:
@@ -57,13 +64,17 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
         with contextlib.closing(listening(connected)) as listener:
             people = await _peopled(connected, progress)
 
-            async def tell() -> None:
-                url = connected.public_url or f"http://{connected.host}:{connected.port}"
-                patient = await _demo_patient(url)
-                seconds = (datetime.now(UTC) - begun).total_seconds()
-                standing(Standing(url, people, seconds, patient, other_number(settings, people)))
+            sources = await _sources(connected, server)
+            async with running(sources) as begin, _at_work(connected):
 
-            async with _at_work(connected):
+                async def tell() -> None:
+                    url = public_url(connected)
+                    patient = await _demo_patient(url)
+                    seconds = (datetime.now(UTC) - begun).total_seconds()
+                    named = tuple((one.place.title, one.url) for one in sources)
+                    standing(Standing(url, people, seconds, patient, _note(settings, people), named))
+                    begin()
+
                 await while_it_stands(server.ended(), serve(platform.build(connected), listener, tell))
 
 
@@ -88,6 +99,14 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[Settings, Embedde
         yield settings.model_copy(update={"dsn": dsn, "owner_dsn": owner_dsn}), server
     finally:
         await server.stop()
+
+
+async def _sources(settings: Settings, server: Embedded) -> tuple[Furnished, ...]:
+    """The document sources that stand beside the platform; none where an operator's own file says who is asked."""
+    if settings.document_sources:
+        return ()
+    metadata = signer_of(settings, SystemClock()).metadata()
+    return await furnished(settings, server, metadata, first_units())
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +157,13 @@ async def _peopled(settings: Settings, progress: Progress) -> int:
         async with app.opened(settings, Keys.in_folder(data), clock) as house:
             await seeding.take_part(house, known.population())
     return known.people
+
+
+def _note(settings: Settings, people: int) -> str:
+    """What is not as it was asked for."""
+    own_file = "KJERNE_DOCUMENT_SOURCES names a file of your own, so no document source is started."
+    skipped = own_file if settings.sources and settings.document_sources else ""
+    return " ".join(filter(None, (other_number(settings, people), skipped)))
 
 
 def other_number(settings: Settings, people: int) -> str:

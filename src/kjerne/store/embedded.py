@@ -165,7 +165,7 @@ class Embedded:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_ends_with_parent(),  # noqa: PLW1509 - it calls one kernel function, no Python lock is taken
+                preexec_fn=ends_with_parent(),  # noqa: PLW1509 - it calls one kernel function, no Python lock is taken
                 env=environment(),
                 user=who.uid,
                 group=who.gid,
@@ -290,7 +290,7 @@ def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
             return
 
 
-def _ends_with_parent() -> Callable[[], None] | None:
+def ends_with_parent() -> Callable[[], None] | None:
     """What the child runs before PostgreSQL: ask Linux for SIGINT (fast shutdown) when the parent dies."""
     if sys.platform != "linux":
         return None

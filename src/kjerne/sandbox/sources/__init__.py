@@ -1,0 +1,1 @@
+"""Document sources that `kjerne up` starts beside the platform: real processes, with documents of the synthetic people."""
