@@ -1,4 +1,4 @@
-"""Document sources that come with the sandbox: real processes, one of which dies, and all end with the platform."""
+"""Document sources that come with the sandbox: real processes with documents, one of which dies and comes back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from journeys.test_up import KJERNE, kjerne
+from kjerne.sandbox import platform as platform_of_sandbox
+from kjerne.sandbox.sources import delivering
 from started import Platform, started
 
 pytestmark = pytest.mark.slow
@@ -48,28 +50,52 @@ def answers(url: str) -> bool:
         return False
 
 
-def listed(platform: Platform) -> Any:
-    """The list of the citizen's documents, as her general practitioner gets it."""
+def listed(platform: Platform, decision: str) -> Any:
+    """The list of the citizen's documents, as her general practitioner gets it on a decision of its own."""
     path, form = "/phr/R4/fhir/DocumentReference/_search", ("--form", "status=current", "--form", "_count=200")
-    about = ("--as", "gp", "--patient", "citizen", "--header", f"nhn-patient-nin:{platform.told['patient']}")
-    return kjerne(platform, "call", "POST", path, *about, *form)
+    about = ("--as", "gp", "--patient", "citizen", "--decision", decision)
+    header = ("--header", f"nhn-patient-nin:{platform.told['patient']}")
+    code, told = kjerne(platform, "call", "POST", path, *about, *header, *form)
+    assert code == 0, told
+    return told["body"]
+
+
+def titles(found: Any) -> list[str]:
+    return sorted(
+        one["resource"]["content"][0]["attachment"]["title"]
+        for one in found.get("entry", ())
+        if one["resource"]["resourceType"] == "DocumentReference"
+    )
+
+
+def expected(data: Path, keepers: set[str]) -> list[str]:
+    """What health personnel see of the citizen at some sources: what holds, and is not locked."""
+    known = platform_of_sandbox.made(data)
+    assert known is not None
+    papers = next(delivering.papers(known))
+    replaced = {one.replaces for one in papers}
+    return sorted(
+        one.letter.title
+        for one in papers
+        if one.keeper in keepers and one.name not in replaced and "NORS" not in one.marks
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
-def test_a_source_that_dies_is_told_of_and_comes_back_and_none_outlives_the_platform(tmp_path: Path) -> None:
-    with started(KJERNE, tmp_path / "data", sources=1) as platform:
-        (source,) = platform.told["sources"]
-        port = httpx.URL(source["url"]).port or 0
-        until(lambda: answers(source["url"]))
-        first = process_of(port)
+def test_documents_are_there_from_real_sources_that_die_and_come_back_and_end_with_the_platform(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with started(KJERNE, data, sources=2) as platform:
+        hospital, offices = platform.told["sources"]
+        ports = [httpx.URL(one["url"]).port or 0 for one in (hospital, offices)]
+        until(lambda: answers(hospital["url"]) and answers(offices["url"]))
+        first = process_of(ports[0])
         os.kill(first, signal.SIGSTOP)
-        code, told = listed(platform)
-        assert (code, told["status"]) == (3, 504), told
+        (outcome,) = [one["resource"] for one in listed(platform, "one")["entry"] if one["search"]["mode"] == "outcome"]
+        assert hospital["title"] in outcome["issue"][0]["diagnostics"]
         os.kill(first, signal.SIGKILL)
-        until(lambda: answers(source["url"]))
-        code, told = listed(platform)
-        assert (code, told["body"]["type"]) == (0, "searchset"), told
-        again = process_of(port)
-        assert again not in (0, first)
+        until(lambda: all((data / "sources" / keeper / "delivered").exists() for keeper in ("hospital", "offices")))
+        assert process_of(ports[0]) not in (0, first)
+        there = expected(data, {"hospital", "offices"})
+        assert titles(listed(platform, "two")) == there and len(there) > 10
         assert platform.interrupted() == 0
-    until(lambda: process_of(port) == 0)
+    until(lambda: not any(map(process_of, ports)))

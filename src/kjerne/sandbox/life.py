@@ -98,12 +98,18 @@ def messages(population: Population, seed: int, today: date) -> Iterator[bytes]:
 
 def reports(population: Population, seed: int, today: date) -> Iterator[Report]:
     """The same as `messages`, before it is written."""
+    for _, made in charts(population, seed, today):
+        yield from made
+
+
+def charts(population: Population, seed: int, today: date) -> Iterator[tuple[Chart, list[Report]]]:
+    """Each resident's chart, with the reports about her in the order in which they were made."""
     directory = Directory(population)
     told = {key: part for part, key in population.cast.items()}
     for person in population.people[: population.residents]:
         chart = Chart(directory, person, seed, today)
         made = list(story.reports(chart, told[person.key])) if person.key in told else _year(chart)
-        yield from sorted((one for one in made if one.made_at.date() < today), key=_when)
+        yield chart, sorted((one for one in made if one.made_at.date() < today), key=_when)
 
 
 def _when(report: Report) -> tuple[str, str]:

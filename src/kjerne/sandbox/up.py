@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -24,6 +25,7 @@ from kjerne.registries.guides import Guides
 from kjerne.sandbox import dangers, platform, seeding
 from kjerne.sandbox.institutions import first_units
 from kjerne.sandbox.seeding import Made, Progress
+from kjerne.sandbox.sources.delivering import deliver
 from kjerne.sandbox.sources.furnishing import Furnished, furnished
 from kjerne.sandbox.sources.running import running
 from kjerne.server import listening, serve, while_it_stands
@@ -65,7 +67,7 @@ async def run(settings: Settings, progress: Progress, standing: Callable[[Standi
             people = await _peopled(connected, progress)
 
             sources = await _sources(connected, server)
-            async with running(sources) as begin, _at_work(connected):
+            async with running(sources, partial(deliver, sources, settings.data)) as begin, _at_work(connected):
 
                 async def tell() -> None:
                     url = public_url(connected)

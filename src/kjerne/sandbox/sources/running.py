@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -89,13 +89,17 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(sources: Sequence[Furnished]) -> AsyncIterator[Callable[[], None]]:
-    """Gives what starts them; they end with the block. They wait for it, so that the platform answers first."""
+async def running(
+    sources: Sequence[Furnished], beside: Callable[[], Awaitable[None]]
+) -> AsyncIterator[Callable[[], None]]:
+    """Gives what starts them, and `beside` with them; both end with the block. They wait for it, so that the platform answers
+    first."""
     kept = [Running(one) for one in sources]
     tasks = list[asyncio.Task[None]]()
 
     def begin() -> None:
         tasks.extend(asyncio.ensure_future(one.run_forever()) for one in kept)
+        tasks.append(asyncio.ensure_future(beside()))
 
     try:
         yield begin

@@ -1,0 +1,1 @@
+"""Documents about the synthetic people, as hospitals, general practitioners and municipalities write them. All are made up."""
