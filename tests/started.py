@@ -38,7 +38,12 @@ class Platform:
 
 @contextmanager
 def started(
-    command: Sequence[str], data: Path, *, people: int = 15, sources: int = 0, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    data: Path,
+    *,
+    people: int = 15,
+    sources: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Platform]:
     """Run `command` (`kjerne`, however it is called) with `up` until the block ends."""
     arguments = ["up", "--port", str(free_port()), "--data", str(data), "--people", str(people), "--json"]

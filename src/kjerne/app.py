@@ -550,6 +550,7 @@ async def opened(settings: Settings, keys: Keys, clock: Clock | None = None) -> 
     finally:
         house.sockets.close()
         house.crew.close()
+        await house.documents.close()
         await store.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -37,6 +37,8 @@ class Gathered:
 
     room: Documents
     signer: Callable[[], Signer]
+    close: Callable[[], Awaitable[None]]
+    """Gives up the connections to sources."""
 
     def routes(self, identify: Callable[[str], PatientRef]) -> list[Route]:
         """The documented addresses, and the metadata that a source is given so that it believes our assertions."""
@@ -57,6 +59,7 @@ def documents_of(store: Store, clock: Clock, settings: Settings) -> Gathered:
     return Gathered(
         Documents(store.pool, store.wrap, gateway, Sealer(store.keys.derived("number")), key, settings.tells_choices),
         signer,
+        gateway.connections.close,
     )
 
 

@@ -98,9 +98,21 @@ class Asked:
         return {one.source: one for one in parts}
 
 
+_MADE: list[Federation] = []
+
+
+@pytest.fixture(autouse=True)
+async def closed() -> AsyncIterator[None]:
+    """No connection outlives the loop of its test."""
+    yield
+    while _MADE:
+        await _MADE.pop().connections.close()
+
+
 def federation(pool: Pool, *sources: Any) -> Asked:
     ticks = [0.0]
     made = Federation(pool, Listed(sources), lambda: GATEWAY, FixedClock(NOW))  # type: ignore[arg-type]
+    _MADE.append(made)
     made.breaker.ticks = lambda: ticks[0]
     return Asked(made, ticks)
 

@@ -25,6 +25,7 @@ from kjerne.registries.document_sources import DocumentSource, DocumentSources
 from kjerne.services.documents.model import SERVICE, Fault, NotGiven, Opened, Part, Place
 from kjerne.store import participation
 from kjerne.store.pool import Pool
+from kjerne.wire.asking import Connections
 from kjerne.wire.xua_signing import Signer
 from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry
@@ -46,6 +47,7 @@ class Federation:
     clock: Clock
     breaker: Breaker = field(default_factory=Breaker)
     lists: Lists = field(default_factory=Lists)
+    connections: Connections = field(default_factory=Connections)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _rooms: dict[str, asyncio.Semaphore] = field(default_factory=dict, init=False)
 
@@ -57,14 +59,18 @@ class Federation:
     async def entry(self, grant: Grant, place: Place) -> Part:
         """What the source of a document says of it now."""
         source, on = await self._source(grant, place), ground(grant, place.patient)
-        told = await self._asked(source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place))
+        told = await self._asked(
+            source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place, self.connections)
+        )
         return Part(source.name, source.title, source.organisation, None, grant.at, (told,))
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
         """The document, whole and as its entry says."""
         source, on = await self._source(grant, place), ground(grant, place.patient)
         return await self._asked(
-            source, xca.DOCUMENT_SECONDS, lambda: xca.opened(source, self._assertion(source, on), entry)
+            source,
+            xca.DOCUMENT_SECONDS,
+            lambda: xca.opened(source, self._assertion(source, on), entry, self.connections),
         )
 
     async def _taking_part(self, now: datetime) -> list[DocumentSource]:
@@ -100,7 +106,9 @@ class Federation:
             return kept, None
         try:
             told = await self._asked(
-                source, source.seconds, lambda: xca.listed(source, self._assertion(source, on), number)
+                source,
+                source.seconds,
+                lambda: xca.listed(source, self._assertion(source, on), number, self.connections),
             )
         except NotGiven as why:
             # A no is an answer: what was given before it is not shown any more.

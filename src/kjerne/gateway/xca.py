@@ -23,6 +23,7 @@ from lxml import etree
 from kjerne.registries.document_sources import DocumentSource
 from kjerne.services.documents.model import NotGiven, Opened, Place
 from kjerne.wire import asking, mtom, soap, xml
+from kjerne.wire.asking import Connections
 from kjerne.wire.hooks import NotTaken
 from kjerne.wire.mtom import Package, Part, Unpacker
 from kjerne.wire.soap import Failed
@@ -54,32 +55,33 @@ class Told:
     left_out: int
 
 
-async def listed(source: DocumentSource, assertion: bytes, patient: CX) -> Told:
+async def listed(source: DocumentSource, assertion: bytes, patient: CX, kept: Connections) -> Told:
     """What holds of the patient's there, within the source's deadline; `NotGiven` where there is no answer to read."""
     said = (
         ("$XDSDocumentEntryPatientId", (written_cx(patient),)),
         ("$XDSDocumentEntryStatus", (names.APPROVED,)),
     )
-    return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), patient)
+    return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), patient, kept)
 
 
-async def entry(source: DocumentSource, assertion: bytes, place: Place) -> DocumentEntry:
+async def entry(source: DocumentSource, assertion: bytes, place: Place, kept: Connections) -> DocumentEntry:
     """What is said of one document now; `NotGiven` (`gone`) where nothing is."""
     said = (("$XDSDocumentEntryUniqueId", (place.unique_id,)),)
-    told = await _found(source, assertion, Query(names.GET_DOCUMENTS, home=source.home, said=said), place.patient)
+    query = Query(names.GET_DOCUMENTS, home=source.home, said=said)
+    told = await _found(source, assertion, query, place.patient, kept)
     for one in told.entries:
         if one.unique_id == place.unique_id and one.repository == place.repository:
             return one
     raise NotGiven("gone", "it tells of no such document")
 
 
-async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry) -> Opened:
+async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry, kept: Connections) -> Opened:
     """The document of an entry, once all of it has come and is what the entry says; `NotGiven` otherwise."""
     if not wanted.hash:
         raise NotGiven("broken", "it says no hash of the document")
     asked = Wanted(wanted.unique_id, wanted.repository, source.home)
     async with _answer(source, assertion, names.CROSS_RETRIEVE, messages.written_wanted([asked]), DOCUMENT_SECONDS,
-                       wanted.size_bytes) as (body, parts):  # fmt: skip
+                       wanted.size_bytes, kept) as (body, parts):  # fmt: skip
         document = _document(body, asked)
         content = mtom.content_of(document, parts)
         size, digest = (len(content), sha1(content, usedforsecurity=False).digest()) if isinstance(content, bytes) else (
@@ -92,8 +94,11 @@ async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry
         return Opened(wanted, size, content.first, _pieces(os.open(content.path, os.O_RDONLY)))
 
 
-async def _found(source: DocumentSource, assertion: bytes, query: Query, patient: CX) -> Told:
-    async with _answer(source, assertion, names.CROSS_QUERY, queries.written(query), source.seconds, 0) as (body, _):
+async def _found(
+    source: DocumentSource, assertion: bytes, query: Query, patient: CX, kept: Connections
+) -> Told:  # fmt: skip
+    asked = queries.written(query)
+    async with _answer(source, assertion, names.CROSS_QUERY, asked, source.seconds, 0, kept) as (body, _):
         return await _apart(body, lambda: _told(body, source, patient))
 
 
@@ -160,8 +165,9 @@ def _document(body: etree._Element, asked: Wanted) -> etree._Element:
 
 @asynccontextmanager
 async def _answer(
-    source: DocumentSource, assertion: bytes, action: str, body: etree._Element, seconds: float, size_bytes: int | None
-) -> AsyncIterator[tuple[etree._Element, Mapping[str, Part]]]:
+    source: DocumentSource, assertion: bytes, action: str, body: etree._Element, seconds: float, size_bytes: int | None,
+    kept: Connections,
+) -> AsyncIterator[tuple[etree._Element, Mapping[str, Part]]]:  # fmt: skip
     """The body of the answer to a request, and the parts beside it, whose files are gone after the block.
 
     `size_bytes` is the largest part that is taken: what the metadata say, or where they say nothing as much as any.
@@ -171,28 +177,29 @@ async def _answer(
         action, body, message_id=message_id, to=source.url, assertion=assertion
     )  # fmt: skip
     limit_bytes = mtom.PART_LIMIT_BYTES if size_bytes is None else max(1, size_bytes)
-    with tempfile.TemporaryDirectory(prefix="kjerne-documents-") as folder:
-        unpacker: Unpacker | None = None
-        try:
-            async with asyncio.timeout(seconds):
-                async with asking.asking(source.receiver, "POST", source.url, _headers(action), raw, seconds) as answer:
-                    kind = answer.headers.get("content-type", "")
-                    if kind.partition(";")[0].strip().lower() == mtom.TYPE:
-                        unpacker = Unpacker(kind, Path(folder), part_limit_bytes=limit_bytes)
-                    package = await _package(answer, unpacker)
-            told = await _read(package, message_id)
-            yield told, package.parts
-        except TimeoutError:
-            raise NotGiven("late", f"it did not answer within {seconds:g} seconds") from None
-        except Failed as failed:
-            raise _of_fault(failed) from failed
-        except NotTaken as error:
-            raise NotGiven("away", str(error)) from error
-        except (OSError, httpx.HTTPError) as error:
-            raise NotGiven("away", f"it could not be reached: {type(error).__name__}") from error
-        finally:
-            if unpacker is not None:
-                unpacker.close()
+    unpacker: Unpacker | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            async with asking.asking(
+                source.receiver, "POST", source.url, _headers(action), raw, seconds, kept
+            ) as answer:
+                kind = answer.headers.get("content-type", "")
+                if kind.partition(";")[0].strip().lower() == mtom.TYPE:
+                    unpacker = Unpacker(kind, Path(tempfile.gettempdir()), part_limit_bytes=limit_bytes)
+                package = await _package(answer, unpacker)
+        told = await _read(package, message_id)
+        yield told, package.parts
+    except TimeoutError:
+        raise NotGiven("late", f"it did not answer within {seconds:g} seconds") from None
+    except Failed as failed:
+        raise _of_fault(failed) from failed
+    except NotTaken as error:
+        raise NotGiven("away", str(error)) from error
+    except (OSError, httpx.HTTPError) as error:
+        raise NotGiven("away", f"it could not be reached: {type(error).__name__}") from error
+    finally:
+        if unpacker is not None:
+            unpacker.close()
 
 
 async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package:

@@ -24,6 +24,41 @@ ANSWER_LIMIT_BYTES: Final = 2_000_000
 SECONDS: Final = 20.0
 
 
+KEPT_SECONDS: Final = 15.0
+KEPT_AT_ONCE: Final = 16
+
+
+class Connections:
+    """Connections that are kept between questions, for whoever asks the same few servers again and again.
+
+    Those of one name are never used for another, though it leads to the same address: with a connection its certificate is
+    checked. Where a name leads, and whether it may, is looked at before each question.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str, str], httpx.AsyncClient] = {}
+
+    def of(self, scheme: str, netloc: str, ca: str) -> httpx.AsyncClient:
+        """The client of one name."""
+        found = self._clients.get((scheme, netloc, ca))
+        if found is None:
+            limits = httpx.Limits(
+                max_connections=KEPT_AT_ONCE, max_keepalive_connections=KEPT_AT_ONCE, keepalive_expiry=KEPT_SECONDS
+            )
+            found = self._clients[scheme, netloc, ca] = _client(scheme, ca, limits)
+        return found
+
+    async def close(self) -> None:
+        """Gives up every connection."""
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
+
+
+def _client(scheme: str, ca: str, limits: httpx.Limits) -> httpx.AsyncClient:
+    verify = _context(ca) if scheme == "https" else False
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=verify, limits=limits)
+
+
 class Answered(NamedTuple):
     """What came back."""
 
@@ -58,9 +93,11 @@ async def _asked(receiver: Receiver, method: str, url: str, headers: Mapping[str
 
 @contextlib.asynccontextmanager
 async def asking(
-    receiver: Receiver, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float
-) -> AsyncIterator[httpx.Response]:
-    """An answer whose body is not read yet; `seconds` for each step of the way. `NotTaken` where its name leads to an address
+    receiver: Receiver, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float,
+    kept: Connections | None = None,
+) -> AsyncIterator[httpx.Response]:  # fmt: skip
+    """An answer whose body is not read yet; `seconds` for each step of the way. With `kept` by a connection that was used before,
+    where there is one: the question must be one that may be asked twice. `NotTaken` where its name leads to an address
     that is not let, or it points elsewhere; `OSError` and `httpx.HTTPError` are the network's."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -71,17 +108,42 @@ async def asking(
     first = addresses[0]
     there = f"[{first}]" if ipaddress.ip_address(first.partition("%")[0]).version == 6 else first
     target = httpx.URL(parts._replace(netloc=f"{there}:{port}").geturl())
-    verify = _context(receiver.ca) if parts.scheme == "https" else False
-    async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds, verify=verify) as client,
-        client.stream(
-            method, target, headers={**headers, "host": parts.netloc}, content=body,
-            extensions={"sni_hostname": host} if verify else {},
-        ) as answer,
-    ):  # fmt: skip
+    extensions = {"sni_hostname": host} if parts.scheme == "https" else {}
+    async with contextlib.AsyncExitStack() as stack:
+        if kept is None:
+            client = await stack.enter_async_context(_client(parts.scheme, receiver.ca, httpx.Limits()))
+        else:
+            client = kept.of(parts.scheme, parts.netloc, receiver.ca)
+        request = client.build_request(
+            method,
+            target,
+            headers={**headers, "host": parts.netloc},
+            content=body,
+            timeout=seconds,
+            extensions=extensions,
+        )
+        answer = await _begun(client, request)
+        stack.push_async_callback(answer.aclose)
         if 300 <= answer.status_code < 400:
             raise NotTaken(f"it answered {answer.status_code}, and nothing is asked where it points to")
         yield answer
+
+
+async def _begun(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The head of an answer. Where a connection that was used before turns out to be closed, by another."""
+    connected = False
+
+    async def trace(event: str, _: Mapping[str, object]) -> None:
+        nonlocal connected
+        connected |= event.startswith("connection.connect")
+
+    request.extensions["trace"] = trace
+    try:
+        return await client.send(request, stream=True)
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+        if connected:
+            raise
+        return await client.send(request, stream=True)
 
 
 @cache
