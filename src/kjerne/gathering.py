@@ -29,6 +29,8 @@ from kjerne.store.keys import Sealer
 from kjerne.wire.xua_signing import METADATA_TYPE, Signer, self_signed
 
 METADATA: Final = "/phr/saml-metadata"
+SANDBOX_ORGANISATION: Final = "100000059"
+"""Who speaks for a citizen on our own pages where no operator has said who runs the platform: nobody, in the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,10 @@ def documents_of(store: Store, clock: Clock, settings: Settings) -> Gathered:
     sources = DocumentSources(settings.document_sources_file, sandbox=sandbox)
     gateway = Federation(store.pool, sources, signer, clock)
     key = store.keys.derived("document-number")
-    return Gathered(
-        Documents(store.pool, store.wrap, gateway, Sealer(store.keys.derived("number")), key, settings.tells_choices),
-        signer,
-        gateway.connections.close,
-    )
+    organisation = settings.organisation_number or (SANDBOX_ORGANISATION if sandbox else "")
+    numbers = Sealer(store.keys.derived("number"))
+    room = Documents(store.pool, store.wrap, gateway, numbers, key, settings.tells_choices, organisation)
+    return Gathered(room, signer, gateway.connections.close)
 
 
 def signer_of(settings: Settings, clock: Clock) -> Signer:

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     organisation_number: str = Field(
         "",
         description="organisation number of who receives the messages, for receipts of those that come without a MsgHead, "
-        "which names its receiver; empty: such a receipt has a name alone",
+        "which names its receiver, and to speak for citizens to sources of documents; empty: such a receipt has a name alone",
         pattern="^([0-9]{9})?$",
     )
     body_limit_bytes: int = Field(

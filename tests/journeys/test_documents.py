@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from journeys.chromium import WIDTHS, Site, tab
 from journeys.test_clinician import choose, start
+from journeys.test_me import start as start_as_citizen
 
 pytestmark = pytest.mark.browser
 
@@ -33,3 +34,23 @@ def test_a_list_is_read_sorted_turned_over_and_a_document_opened(opened: Browser
         it.page.get_by_role("link", name="Epikrise nummer 19").click()
         expect(it.page.get_by_text("Henvises for vurdering.")).to_be_visible()
         it.holds()
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (390, True), (390, False)])
+def test_a_citizen_reads_one_of_hers_from_the_second_page_of_the_list(
+    opened: Browser, where: Site, width: int, script: bool
+) -> None:
+    with tab(opened, where, width, java_script_enabled=script) as it:
+        holds = it.holds if script else lambda: None
+        start_as_citizen(it)
+        it.page.get_by_role("link", name="Dokumentene dine").click()
+        expect(it.page.get_by_text("Nordvik legekontor svarte ikke i tide.")).to_be_visible()
+        expect(it.page.get_by_text("19 dokumenter · Side 1 av 2")).to_be_visible()
+        it.page.get_by_text("Velg hva som vises").click()
+        holds()
+        it.page.get_by_role("link", name="Neste side").click()
+        expect(it.page.get_by_role("region", name="2026").get_by_role("listitem")).to_have_count(4)
+        it.page.get_by_role("link", name="Epikrise nummer 4").click()
+        expect(it.page.get_by_role("heading", name="Epikrise nummer 4")).to_be_visible()
+        expect(it.page.get_by_text("Henvises for vurdering.")).to_be_visible()
+        holds()

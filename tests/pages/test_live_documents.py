@@ -20,8 +20,11 @@ ANOTHERS = """<ClinicalDocument xmlns="urn:hl7-org:v3"><title>Epikrise</title><r
 <title>Funn</title><text>Hemmelig om en annen.</text></section></component></structuredBody></component></ClinicalDocument>"""
 
 
+KEPT_FROM_HER = ("NORN_FFL", "NORN_ANG", "NORU", "NORN_XYZ")
+
+
 def links(page: str) -> list[str]:
-    return re.findall(r'href="(/clinician/v/[^"]+/documents/[0-9a-f-]{36})"', page)
+    return re.findall(r'href="(/(?:clinician/v/[^"]+|me)/documents/[0-9a-f-]{36})"', page)
 
 
 def test_a_document_is_found_opened_and_marked_as_opened(platform: Standing) -> None:
@@ -84,3 +87,56 @@ def test_what_an_address_asks_for_that_is_not_there_is_refused(platform: Standin
         assert it.get(f"{root}/documents/x").status_code == 404
         assert it.get(f"{root}/documents/00000000-0000-4000-8000-000000000000").status_code == 404
         assert "Ingen dokumenter passer" in text(it.get(f"{root}/documents?category=C00-1"))
+
+
+def test_a_citizen_finds_hers_reads_one_and_her_log_has_both_looks(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as it:
+        entries = [
+            country.its(1, title="Epikrise fra Sundvika", unique_id=f"2.25.{uuid4().int}"),
+            country.its(2, title="Sperret av meg", confidentiality=LOCKED),
+        ]
+        entries += [
+            country.its(place, title="Holdt tilbake", confidentiality=(LOCKED[0], code("9603", mark)))
+            for place, mark in enumerate(KEPT_FROM_HER, 3)
+        ]
+        entries.append(country.its(9, title="Holdt tilbake", confidentiality=(code("2.16.840.1.113883.5.25", "V"),)))
+        source = country.odd(says(*entries))
+        country.asks(sundvika=source.port, nordvik=country.odd(lambda _: ("text/html", b"<html>")).port)
+        page = it.get("/me/documents")
+        assert page.status_code == 200, text(page)[:900]
+        told = text(page)
+        assert "Epikrise fra Sundvika" in told and "Sperret for helsepersonell" in told and "2 dokumenter" in told
+        assert "Holdt tilbake" not in told and "sperret av pasienten" not in told
+        assert "Nordvik sykehus svarte med noe som ikke kan brukes. Det kan finnes dokumenter der" in told
+        (link, _) = links(page.text)
+        assert TEXT.decode() in text(it.get(link))
+        looks = platform.rows(
+            "SELECT action, rule, ids FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 2"
+        )
+        assert [(one["action"], one["rule"]) for one in looks] == [("read", "own"), ("search", "own")]
+        assert str(looks[0]["ids"][0]) == link.rpartition("/")[2] and len(looks[1]["ids"]) == 2
+        assert "Åpnet av deg før" in text(it.get("/me/documents"))
+        assert "2 journaldokumenter" in text(it.get("/me/log?show=all"))
+
+
+def test_a_document_that_was_withheld_since_is_gone_and_one_that_names_another_is_not_shown(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as it:
+        own = f"2.25.{uuid4().int}"
+        content = ANOTHERS.format(platform.nin("youth")).encode()
+        known = {"hash": sha1(content).hexdigest(), "size_bytes": len(content), "mime_type": "application/xml"}
+        source = country.odd(says(country.its(unique_id=own, **known), content=content))
+        country.asks(sundvika=source.port)
+        (link,) = links(it.get("/me/documents").text)
+        shown = text(it.get(link))
+        assert "nevner et annet fødselsnummer" in shown and "Hemmelig" not in shown
+        source.answers = says(country.its(unique_id=own, confidentiality=(LOCKED[0], code("9603", "NORN_FPB"))))
+        assert it.get(link).status_code == 404
+        assert it.get("/me/documents/x").status_code == 404
+        assert it.get("/me/documents?sort=size").status_code == 400
+
+
+def test_nobody_answered_is_told_a_citizen_as_silence(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as it:
+        country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)
+        page = it.get("/me/documents")
+        assert page.status_code == 503 and "Kilden svarte ikke" in text(page)

@@ -22,7 +22,7 @@ from kjerne.gateway.breaker import Breaker
 from kjerne.gateway.ground import Ground, ground
 from kjerne.gateway.kept import FRESH, Kept, Key, Lists
 from kjerne.registries.document_sources import DocumentSource, DocumentSources
-from kjerne.services.documents.model import SERVICE, Fault, NotGiven, Opened, Part, Place
+from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place
 from kjerne.store import participation
 from kjerne.store.pool import Pool
 from kjerne.wire.asking import Connections
@@ -51,22 +51,22 @@ class Federation:
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _rooms: dict[str, asyncio.Semaphore] = field(default_factory=dict, init=False)
 
-    async def listed(self, grant: Grant, numbers: Sequence[CX]) -> tuple[Part, ...]:
+    async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
         """What each source that takes part has of the patient under any of her numbers."""
-        asked = await self._taking_part(grant.at)
-        return tuple(await asyncio.gather(*(self._part(grant, one, numbers) for one in asked)))
+        asked, on = await self._taking_part(grant.at), [(one, ground(grant, one, asker)) for one in numbers]
+        return tuple(await asyncio.gather(*(self._part(grant, one, on) for one in asked)))
 
-    async def entry(self, grant: Grant, place: Place) -> Part:
+    async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What the source of a document says of it now."""
-        source, on = await self._source(grant, place), ground(grant, place.patient)
+        source, on = await self._source(grant, place), ground(grant, place.patient, asker)
         told = await self._asked(
             source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place, self.connections)
         )
         return Part(source.name, source.title, source.organisation, None, grant.at, (told,))
 
-    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
+    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document, whole and as its entry says."""
-        source, on = await self._source(grant, place), ground(grant, place.patient)
+        source, on = await self._source(grant, place), ground(grant, place.patient, asker)
         return await self._asked(
             source,
             xca.DOCUMENT_SECONDS,
@@ -89,8 +89,8 @@ class Federation:
                 return one
         raise NotGiven("gone", "its source does not take part any more")
 
-    async def _part(self, grant: Grant, source: DocumentSource, numbers: Sequence[CX]) -> Part:
-        told = await asyncio.gather(*(self._of_number(grant, source, one) for one in numbers))
+    async def _part(self, grant: Grant, source: DocumentSource, numbers: Sequence[tuple[CX, Ground]]) -> Part:
+        told = await asyncio.gather(*(self._of_number(grant, source, *one) for one in numbers))
         entries = {(one.repository, one.unique_id): one for kept, _ in told if kept for one in kept.entries}
         given = [kept for kept, _ in told if kept]
         fault = next((fault for _, fault in told if fault), None)
@@ -99,8 +99,9 @@ class Federation:
             tuple(entries.values()), sum(one.left_out for one in given),
         )  # fmt: skip
 
-    async def _of_number(self, grant: Grant, source: DocumentSource, number: CX) -> tuple[Kept | None, Fault | None]:
-        on = ground(grant, number)
+    async def _of_number(
+        self, grant: Grant, source: DocumentSource, number: CX, on: Ground
+    ) -> tuple[Kept | None, Fault | None]:
         key: Key = grant.subject.patient, f"{source.name} {source.url}", on.digest
         if kept := self.lists.get(key, grant.at, FRESH):
             return kept, None

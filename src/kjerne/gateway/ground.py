@@ -1,7 +1,8 @@
 """In whose name sources are asked: the assertion that a grant is told as, and what of it an answer may depend on.
 
-A source logs and judges the health worker, not us. She is named by her HPR number and name: no person number of hers goes out,
-since the platform keeps none, and her own log must not show one (ATT-8).
+A source logs and judges whoever asks, not us. A health worker is named by her HPR number and name: no person number of hers
+goes out, since the platform keeps none, and her own log must not show one (ATT-8). A citizen is named by her own number, by
+which a source tells whether she asks about herself, with her errand's purpose and access policy.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from typing import Final
 
 from kjerne.access import Coded, Grant
 from kjerne.policy.errand import BASIS_BY_POLICY, POLICY_ROOT, PURPOSE_SYSTEM
+from kjerne.services.documents.model import NOBODY, Asker
 from kjerne.wire import xua
 from kjerne.wire.xua_signing import Signer, ce, cx, decision, ii
 from kjerne.xds.forms import CX
 
 SECONDS: Final = 300
 SCOPE: Final = "journaldokumenter_helsepersonell"
+CITIZEN_SCOPE: Final = "innsynpasientjournal"
 POLICY_BY_BASIS: Final = {basis: f"urn:oid:{POLICY_ROOT}{number}" for number, basis in BASIS_BY_POLICY.items()}
+POLICY_BY_RULE: Final = {"parent": "1", "proxy": "2", "guardian": "3", "guardian-of-minor": "3"}
+"""By which right a citizen stands in for another, where no portal has signed it: by the rule that let her."""
 _ROLE_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.1.9060"
 _DEPARTMENT_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.4.102"
 
@@ -41,12 +46,30 @@ class Ground:
         return signer.assertion(self.subject, audience, self.parts, SECONDS)
 
 
-def ground(grant: Grant, patient: CX) -> Ground:
-    """The ground of one question about the patient under this number."""
-    return Ground(grant.caller.hpr, tuple((name, text) for name, text in _parts(grant, patient) if text))
+def ground(grant: Grant, patient: CX, asker: Asker = NOBODY) -> Ground:
+    """The ground of one question about the patient under this number. `asker` is who a citizen is to sources."""
+    if grant.caller.kind == "citizen":
+        parts, subject = _of_citizen(grant, patient, asker), asker.number or patient.number
+    else:
+        parts, subject = _of_personnel(grant, patient), grant.caller.hpr
+    return Ground(subject, tuple((name, text) for name, text in parts if text))
 
 
-def _parts(grant: Grant, patient: CX) -> Iterator[tuple[str, str]]:
+def _of_citizen(grant: Grant, patient: CX, asker: Asker) -> Iterator[tuple[str, str]]:
+    """Her errand, as a portal signs it: who stands in for another says by which right."""
+    caller = grant.caller
+    policy = caller.errand.policy if caller.errand else POLICY_BY_RULE.get(grant.rule, "0")
+    yield "name", caller.name
+    yield "level", str(caller.level)
+    yield "client", caller.client
+    yield "scope", CITIZEN_SCOPE
+    yield "organisation", _organisation(caller.organisation or asker.organisation)
+    yield "purpose", ce("PurposeOfUse", {"code": grant.purpose, "system": PURPOSE_SYSTEM})
+    yield "policy", f"urn:oid:{POLICY_ROOT}{policy}"
+    yield "patient", cx({"id": patient.number, "system": patient.authority})
+
+
+def _of_personnel(grant: Grant, patient: CX) -> Iterator[tuple[str, str]]:
     caller, said = grant.caller, grant.caller.attestation
     yield "name", caller.name
     yield "level", str(caller.level)

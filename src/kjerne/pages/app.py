@@ -108,6 +108,8 @@ ROUTES: tuple[tuple[str, str, PageHandler, Kind | None], ...] = (
     ("GET", "/me/abroad", abroad.mine, "citizen"),
     ("GET", "/me/abroad/{document}", abroad.my_document, "citizen"),
     ("GET", "/me/abroad/{document}/file", abroad.file, "citizen"),
+    ("GET", "/me/documents", documents.mine, "citizen"),
+    ("GET", "/me/documents/{document}", documents.my_document, "citizen"),
     ("GET", "/me/results", citizen.results, "citizen"),
     ("GET", "/me/trend/{series}", citizen.trend, "citizen"),
     ("GET", "/me/report/{report}", citizen.report, "citizen"),

@@ -1,10 +1,11 @@
-"""Documents of other institutions on the clinician's pages: one list with how each source answered, each in our reader."""
+"""Documents of other institutions on the clinician's pages and the citizen's: one list, how each source answered, our reader."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,9 +17,10 @@ from kjerne.errors import Refusal
 from kjerne.pages import foreign
 from kjerne.pages.desk import Page
 from kjerne.pages.documents_house import SHOWN, DocumentOpened, WantedDocuments
+from kjerne.pages.reader import person_of
 from kjerne.reading.words import said
 from kjerne.services.documents.room import Document
-from kjerne.services.documents.seeing import LABEL_SYSTEM
+from kjerne.services.documents.seeing import LABEL_SYSTEM, is_locked
 from kjerne.services.documents.sorting import SORTS, department, institution, words
 from kjerne.xds.values import bare
 
@@ -42,6 +44,7 @@ class Row:
     author: str
     source: str
     withheld: tuple[str, ...]
+    locked: bool
     opened: bool
 
 
@@ -59,8 +62,31 @@ async def listed(page: Page) -> Response:
     )  # fmt: skip
 
 
+async def mine(page: Page) -> Response:
+    """The citizen's list, newest first and year by year: her own, or that of whom she stands in for."""
+    wanted, asked = _wanted(page)
+    found = await page.house.documents(page.who, page.visit, wanted)
+    rows = [_row(one, opened=one.number in found.opened) for one in found.rows]
+    person = await person_of(page)
+    return page.render(
+        "me/documents.html", title=page.say("documents.title"), person=person, found=found, wanted=wanted,
+        years=[(year, list(each)) for year, each in groupby(rows, lambda row: row.day.year if row.day else None)],
+        periods=tuple(PERIODS), period=asked.get("period", ""), narrowed=bool(asked), pages=-(-found.total // SHOWN),
+        at_page=lambda number: _address(asked, page=str(number)),
+    )  # fmt: skip
+
+
 async def one(page: Page) -> Response:
     """One document, read by our own reader; what names another patient is told of and not shown."""
+    return await _read(page, "clinician/document_opened.html")
+
+
+async def my_document(page: Page) -> Response:
+    """One of the citizen's, by the same reader."""
+    return await _read(page, "me/document.html")
+
+
+async def _read(page: Page, template: str) -> Response:
     try:
         number = UUID(page.request.path_params["document"])
     except ValueError:
@@ -68,7 +94,8 @@ async def one(page: Page) -> Response:
     opened = await page.house.document_opened(page.who, page.visit, number)
     body, headers, fault, whose = Markup(), dict[str, str](), "", "unsaid"
     try:
-        shown = await foreign.laid_out(page, opened.raw, opened.document.entry.mime_type)
+        entry = opened.document.entry
+        shown = await foreign.laid_out(page, opened.raw, entry.mime_type, title=entry.title)
     except Refusal as refusal:
         if refusal.where.partition("_")[0] != foreign.FAULTS:
             raise
@@ -77,8 +104,8 @@ async def one(page: Page) -> Response:
         whose = opened.compared(shown.numbers)
         body, headers = (Markup(), {}) if whose == "another" else (shown.body, dict(shown.headers))
     answer = page.render(
-        "clinician/document_opened.html", title=_title(page, opened), patient=opened.patient,
-        row=_row(opened.document, opened=True), body=body, fault=fault, whose=whose,
+        template, title=_title(page, opened), row=_row(opened.document, opened=True), body=body, fault=fault, whose=whose,
+        patient=opened.patient, person=await person_of(page) if page.who.kind == "citizen" else None,
     )  # fmt: skip
     answer.headers.update(headers)
     return answer
@@ -133,7 +160,7 @@ def _row(one: Document, *, opened: bool) -> Row:
         one.number, entry.title, _day(entry.created or entry.service_start), words(entry.class_code), words(entry.type_code),
         department(entry), institution(entry), f"{author.given} {author.family}".strip() if author else "", one.title,
         tuple(code.display or code.code for code in entry.confidentiality
-              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), opened,
+              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), is_locked(entry), opened,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
@@ -72,11 +73,12 @@ async def show(page: Page) -> Response:
     return answer
 
 
-async def laid_out(page: Page, raw: bytes, declared: str, *, as_pdf: bool = False) -> Shown:
-    """What the reader makes of a document, in a thread or apart. `Refusal` with `document` in its place for a fault of it."""
+async def laid_out(page: Page, raw: bytes, declared: str, *, as_pdf: bool = False, title: str = "") -> Shown:
+    """What the reader makes of a document, in a thread or apart. `Refusal` with `document` in its place for a fault of it.
+    `title` is what it is called where it has no title of its own."""
     async with page.desk.reading(raw):
         work = asyncio.to_thread if kinds.kind_of(raw) in _LIGHT else apart.work
-        return await work(_read, raw, declared, page.reads_as, as_pdf)
+        return await work(_read, raw, declared, page.reads_as, as_pdf, title)
 
 
 async def _whose(page: Page, numbers: tuple[str, ...]) -> Held | None:
@@ -99,13 +101,14 @@ class Shown(NamedTuple):
     document: Tree
 
 
-def _read(raw: bytes, declared: str, language: Language, as_pdf: bool) -> Shown:
+def _read(raw: bytes, declared: str, language: Language, as_pdf: bool, title: str) -> Shown:
     """A patient summary by FHIR's own view, any other document by `kjerne.reading`."""
     if foreign_document.is_fhir(raw):
         document = foreign_document.read(raw)
         body = Markup() if as_pdf else summary_page.rendered(document, language)
         return Shown(foreign_document.numbers_of(document), body, {}, document)
     view = opening.read(raw, xml.parse, declared)
+    view = replace(view, title=view.title or title)
     if as_pdf:
         raise Refusal(422, "A PDF is made of a patient summary alone.", where="document_nopdf")
     body = document_page.rendered(view, language, document_page.at_hand)

@@ -64,6 +64,8 @@ class DocumentPages(LivePages):
     async def _her(self, grant: Grant, visit: Visit) -> Patient:
         async with self.store.pool.acquire() as conn:
             person = await self.person(conn, visit.patient)
+            if grant.caller.kind != "practitioner":
+                return person
             return replace(person, number=await self.store.people.number(conn, grant))
 
 

@@ -70,12 +70,24 @@ _FIND: Final = (
 )
 _OPENED: Final = f"""
 SELECT DISTINCT n.id FROM audit a, unnest(a.ids) AS n(id) WHERE a.patient = ANY($1::bigint[]) AND a.outcome = {audit.GIVEN}
-AND a.service = $2 AND a.action = 'read' AND a.caller_hpr = $3 AND a.caller_hpr <> '' AND n.id = ANY($4::uuid[])"""
+AND a.service = $2 AND a.action = 'read' AND a.caller_kind = $3 AND n.id = ANY($4::uuid[])
+AND CASE $3 WHEN 'citizen' THEN a.caller_digest = $5 ELSE a.caller_hpr = $6 AND a.caller_hpr <> '' END"""
 
 
 async def numbers(conn: Connection, grant: Grant, sealer: Sealer) -> tuple[Number, ...]:
     """Her national numbers, those that hold first."""
-    rows = await conn.fetch(_NUMBERS, list(grant.subject.keys), list(SYSTEM_BY_KIND))
+    return await _numbers_of(conn, grant.subject.keys, sealer)
+
+
+async def callers_number(conn: Connection, grant: Grant, sealer: Sealer) -> str:
+    """The number that holds of the citizen who was given a grant about another; empty where she has none that is national."""
+    key = grant.subject.caller_key
+    hers = await _numbers_of(conn, () if key is None else (key, *grant.subject.caller_linked), sealer)
+    return hers[0].value if hers else ""
+
+
+async def _numbers_of(conn: Connection, keys: Sequence[int], sealer: Sealer) -> tuple[Number, ...]:
+    rows = await conn.fetch(_NUMBERS, list(keys), list(SYSTEM_BY_KIND))
     found = dict.fromkeys(
         Number(sealer.open(row["sealed"], row["patient"].to_bytes(8, "big")).decode(), SYSTEM_BY_KIND[row["kind"]])
         for row in rows
@@ -112,8 +124,11 @@ async def find(conn: Connection, grant: Grant, wrap: Wrap, asked: Sequence[UUID]
 
 
 async def opened_before(conn: Connection, grant: Grant, asked: Sequence[UUID]) -> frozenset[UUID]:
-    """Those of them that the caller of a grant has opened before, by her HPR number."""
-    rows = await conn.fetch(_OPENED, list(grant.subject.keys), grant.service, grant.caller.hpr, list(asked))
+    """Those of them that the caller of a grant has opened before: a citizen by her own number, others by their HPR number."""
+    caller = grant.caller
+    rows = await conn.fetch(
+        _OPENED, list(grant.subject.keys), grant.service, caller.kind, list(asked), caller.digest, caller.hpr
+    )
     return frozenset(UUID(bytes=row[0].bytes) for row in rows)
 
 

@@ -43,7 +43,8 @@ def hospital(
     cluster.create_empty(name)
     asyncio.run(migrate.upgrade(cluster.server.dsn(OWNER, name), LAYOUT))
     believed = trusted(platform.http.get(f"{platform.url}/phr/saml-metadata").content)
-    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, {"journal": sha256(KEY.encode()).hexdigest()})
+    submitters = {"journal": sha256(KEY.encode()).hexdigest()}
+    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, submitters, citizens=believed)
     folder, stack = tmp_path_factory.mktemp("source"), AsyncExitStack()
 
     async def opened() -> tuple[Standing_, int]:

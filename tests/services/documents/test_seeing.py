@@ -61,3 +61,29 @@ def test_what_one_place_has_sent_in_is_shut_where_the_patient_says_so_here(sourc
     assert sight(granted(Label(0), choice), entry(), "100000008") == "open"
     assert sight(granted(part_label(2), replace(choice, source="1")), entry(), "100000008") == "open"
     assert sight(granted(part_label(2), replace(choice, service="results")), entry(), "100000008") == "open"
+
+
+NORMAL = code("2.16.840.1.113883.5.25", "N")
+CITIZEN = Caller("citizen", "portal", frozenset(), digest=b"d", level=4)
+FROM_HER = Label.WITHHELD_FROM_CITIZEN | Label.WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("marks", "seen"),
+    [
+        ((NORMAL,), "open"), ((code("9603", "N"),), "open"), ((NORMAL, code("9603", "NORS")), "open"),
+        ((NORMAL, code("9603", "NORN_FORANS")), "open"), ((code("2.16.840.1.113883.5.25", "R"),), "open"),
+        ((NORMAL, code("9603", "NORN_FFL")), "absent"), ((NORMAL, code("9603", "NORN_ANG")), "absent"),
+        ((NORMAL, code("9603", "NORU")), "absent"), ((code("2.16.840.1.113883.5.25", "V"),), "absent"),
+        ((NORMAL, code("9603", "NORN_NEW")), "absent"), ((NORMAL, code("1.2.3", "X")), "absent"),
+        ((code("9603", "NORS"),), "absent"), ((), "absent"),
+    ],
+)  # fmt: skip
+def test_a_citizen_sees_what_is_not_withheld_from_her_and_her_own_lock_shuts_nothing(
+    marks: tuple[Any, ...], seen: str
+) -> None:
+    hers = granted(FROM_HER, caller=CITIZEN)
+    assert sight(hers, entry(confidentiality=marks), "1") == seen, "what nobody knows the meaning of is not shown"
+    parents = granted(FROM_HER | Label.WITHHELD_FROM_PARENTS, caller=CITIZEN)
+    if any(one.code == "NORN_FORANS" for one in marks):
+        assert sight(parents, entry(confidentiality=marks), "1") == "absent"

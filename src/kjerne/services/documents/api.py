@@ -1,7 +1,8 @@
 """Pasientens journaldokumenter as documented: MHD over all sources, `DocumentReference/_search` and the document itself.
 
 Source: the utviklerportal pages of PJD and NHN's demo client (`documents.md`). The patient's number stands in the form or in the
-header `nhn-patient-nin`, never in an address. How many documents the patient has locked is told in a header, in both its names.
+header `nhn-patient-nin`, never in an address. How many documents the patient has locked against who asks is told in a header,
+in both its names: a citizen sees hers, so it is none. She comes through a portal (`exchange.Route.for_citizens`).
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class DocumentsApi:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", SEARCH, self.search, SCOPES, "fhir", FORM_LIMIT_BYTES),
-            Route("GET", ADDRESS + "/{id}", self.document, SCOPES, "fhir", whole=False),
+            Route("POST", SEARCH, self.search, SCOPES, "fhir", FORM_LIMIT_BYTES, for_citizens=True),
+            Route("GET", ADDRESS + "/{id}", self.document, SCOPES, "fhir", for_citizens=True, whole=False),
         ]
 
     async def search(self, call: Call) -> Answer:

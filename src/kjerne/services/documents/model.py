@@ -73,14 +73,27 @@ class Opened:
     pieces: AsyncGenerator[bytes]
 
 
-class Gateway(Protocol):
-    """What asks sources, in the name of whom a grant was given to."""
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who a citizen is to sources: her own number where she asks about another, empty where she is the patient, and who speaks
+    for her where no portal does."""
 
-    async def listed(self, grant: Grant, numbers: Sequence[CX]) -> tuple[Part, ...]:
+    number: str = field(default="", repr=False)
+    organisation: str = ""
+
+
+NOBODY: Final = Asker()
+"""Health personnel are told by their grant alone."""
+
+
+class Gateway(Protocol):
+    """What asks sources, in the name of whom a grant was given to; `asker` says more of a citizen."""
+
+    async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
         """Every source that takes part, in the order of the register. Never later than the longest deadline."""
 
-    async def entry(self, grant: Grant, place: Place) -> Part:
+    async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What its source says of one document now, as the one entry of its part; `NotGiven` where it says nothing."""
 
-    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry) -> Opened:
+    async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document itself; `NotGiven` where it is not given, or is not what its metadata say."""

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.services.documents.model import FAULTS, Gateway, NotGiven, Opened, Part, Place
+from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place
 from kjerne.services.documents.seeing import Sight, day_of, sight
 from kjerne.store import document_names
 from kjerne.store.codec import Wrap
 from kjerne.store.document_names import Named
 from kjerne.store.keys import Sealer
-from kjerne.store.pool import Pool
+from kjerne.store.pool import Connection, Pool
 from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry, bare
 
@@ -49,7 +49,8 @@ class Found:
 @dataclass(frozen=True)
 class Documents:
     """The room over its gateway. `numbers` opens the patient's own, `key` is what documents are numbered by, and
-    `tells_choices` says whether personnel may hear of what the patient has locked."""
+    `tells_choices` says whether personnel may hear of what the patient has locked. `organisation` is who runs the platform,
+    which speaks for a citizen where no portal does."""
 
     pool: Pool
     wrap: Wrap
@@ -57,6 +58,7 @@ class Documents:
     numbers: Sealer
     key: bytes
     tells_choices: bool
+    organisation: str = ""
 
     async def find(self, grant: Grant) -> Found:
         """Asks the sources. Nothing leaves by it: `show` writes the row of what does."""
@@ -64,7 +66,8 @@ class Documents:
             return Found((), 0, ())
         async with self.pool.acquire() as conn:
             hers = await document_names.numbers(conn, grant, self.numbers)
-        parts = await self.gateway.listed(grant, [CX(one.value, bare(one.system)) for one in hers])
+            asker = await self._asker(conn, grant)
+        parts = await self.gateway.listed(grant, [CX(one.value, bare(one.system)) for one in hers], asker)
         seen: dict[Sight, list[Document]] = {"open": [], "locked": [], "absent": []}
         for part in parts:
             for entry in part.entries:
@@ -87,15 +90,16 @@ class Documents:
         """
         async with self.pool.acquire() as conn:
             named = (await document_names.find(conn, grant, self.wrap, [number])).get(number)
+            asker = await self._asker(conn, grant)
         if named is None:
             await self.show(grant, [])
             raise absent()
         place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
         try:
-            part = await self.gateway.entry(grant, place)
+            part = await self.gateway.entry(grant, place, asker)
             document = Document(number, part.entries[0], part.source, part.title)
             seen = sight(grant, document.entry, part.organisation)
-            opened = await self.gateway.opened(grant, place, document.entry) if seen == "open" else None
+            opened = await self.gateway.opened(grant, place, document.entry, asker) if seen == "open" else None
         except NotGiven as why:
             await self.show(grant, [])
             raise _refusal(why) from why
@@ -118,6 +122,14 @@ class Documents:
         """What documents of the log are called."""
         async with self.pool.acquire() as conn:
             return await document_names.find(conn, grant, self.wrap, numbers)
+
+    async def _asker(self, conn: Connection, grant: Grant) -> Asker:
+        """Who a citizen is to sources. They are told her own number, as a portal tells it; personnel go by their grant."""
+        if grant.caller.kind != "citizen":
+            return NOBODY
+        if grant.subject.caller_key in grant.subject.keys:
+            return Asker("", self.organisation)
+        return Asker(await document_names.callers_number(conn, grant, self.numbers), self.organisation)
 
     def _number(self, grant: Grant, entry: DocumentEntry) -> UUID:
         return document_names.number_of(self.key, grant.subject.keys[0], entry.home, entry.repository, entry.unique_id)

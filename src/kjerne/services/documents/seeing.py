@@ -1,7 +1,8 @@
 """Which of the documents that sources tell of a grant opens: what is locked, what is too old, and what the patient shut here.
 
 Sources judge first, by their own law. Here the platform's is asked of what they gave: what the patient has restricted is shut
-whichever source tells of it, and counted; what kjernejournal's scope does not reach is as absent, and counted nowhere.
+whichever source tells of it, and counted; what kjernejournal's scope does not reach is as absent, and counted nowhere. So is
+what is withheld from a citizen (9603), which she is not to know of (law, K180).
 """
 
 from __future__ import annotations
@@ -11,21 +12,43 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.access import Grant, Label, part_label
+from kjerne.registries.withholding import LABEL_BY_CODE
 from kjerne.store.record_marks import in_force
 from kjerne.xds.values import DocumentEntry, bare
 
 LABEL_SYSTEM: Final = "2.16.578.1.12.4.1.1.9603"
 LOCKED: Final = "NORS"
+LEVEL_SYSTEMS: Final = frozenset(
+    {"2.16.840.1.113883.5.25", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", LABEL_SYSTEM}
+)
+"""How confidential it is: the national test data write N in all three."""
+CITIZENS_LEVELS: Final = frozenset("NR")
+"""*Very restricted* (V) is no citizen's."""
 Sight = Literal["open", "locked", "absent"]
 
 
 def sight(grant: Grant, entry: DocumentEntry, organisation: str) -> Sight:
     """Whether a document is shown. `organisation` answers for the source that has it; `locked` is by the patient's own wish."""
+    if grant.caller.kind == "citizen":
+        return "open" if _opens_to_citizen(grant, entry) else "absent"
     if grant.windows and not _is_within(grant, entry):
         return "absent"
     if Label.RESTRICTED & grant.hides and is_locked(entry):
         return "locked"
     return "locked" if _is_shut_here(grant, {organisation, *written_at(entry)}) else "open"
+
+
+def _opens_to_citizen(grant: Grant, entry: DocumentEntry) -> bool:
+    """Whether every mark on it is known, none withholds it from her, and one says how confidential it is. What was delayed
+    (NORU) opens when its source takes the mark away: no metadata say when. Her own lock keeps nothing from her."""
+    levels = [one for one in entry.confidentiality if bare(one.system) in LEVEL_SYSTEMS and one.code in CITIZENS_LEVELS]
+    labels = [
+        LABEL_BY_CODE[one.code]
+        for one in entry.confidentiality
+        if bare(one.system) == LABEL_SYSTEM and one.code in LABEL_BY_CODE
+    ]
+    known = len(levels) + len(labels) == len(entry.confidentiality)
+    return known and bool(levels) and not any(one & grant.hides for one in labels)
 
 
 def is_locked(entry: DocumentEntry) -> bool:
