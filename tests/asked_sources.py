@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha1
@@ -17,7 +17,7 @@ from kjerne.wire import mtom, soap
 from kjerne.xds import messages, names
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Response, Wanted
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry
 from platform_fixture import Answered
 from platform_fixture import Standing as Platform
 from sources import AUDIENCE, GATEWAY, TEXT
@@ -49,8 +49,10 @@ class Country:
         """A source that answers as a test has it, until the test ends."""
         return self.platform.run(self.stack.enter_async_context(odd(answers)))
 
-    def search(self, form: str = "", *, as_: str = "gp", about: str = "citizen", **more: Any) -> Answered:
-        body = f"patient.identifier={self.platform.nin(about)}&status=current{form}".encode()
+    def search(
+        self, form: str = "", *, as_: str = "gp", about: str = "citizen", status: str = "current", **more: Any
+    ) -> Answered:
+        body = f"patient.identifier={self.platform.nin(about)}&status={status}{form}".encode()
         return Answered(
             self.platform.client.call(
                 "POST", SEARCH, as_=as_, patient=self.platform.nin(about), body=body, headers=FORM, **more
@@ -82,16 +84,18 @@ def asking(platform: Platform) -> Iterator[Country]:
         platform.run(stack.aclose())
 
 
-def says(*entries: DocumentEntry, content: bytes = TEXT) -> Callable[[bytes], Reply]:
-    """A source that has these documents, each of them with this content."""
+def says(
+    *entries: DocumentEntry, content: bytes = TEXT, relations: Sequence[Association] = ()
+) -> Callable[[bytes], Reply]:
+    """A source that has these documents, each of them with this content, and that are this to each other."""
 
     def answers(raw: bytes) -> Reply:
         sent = soap.opened(raw)
         relates = sent.message_id
         if sent.action == names.CROSS_QUERY:
             text = _text(sent.body)
-            found = [one for one in entries if "5c4f972b" not in text or one.unique_id in text]
-            body = messages.written_found(Response(names.SUCCESS, (), tuple(found)))
+            found = [one for one in entries if "UniqueId" not in text or one.unique_id in text]
+            body = messages.written_found(Response(names.SUCCESS, (), (*found, *relations)))
             return soap.TYPE, soap.enveloped(
                 names.CROSS_QUERY + "Response", body, message_id="urn:t:1", relates=relates
             )

@@ -32,9 +32,11 @@ from kjerne.wire import mtom, soap
 from kjerne.wire.saml_trust import trusted
 from kjerne.wire.xua_signing import Signer, self_signed
 from kjerne.xds import messages, names
+from kjerne.xds.errors import RegistryError
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Response, Wanted
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.names import RIM
+from kjerne.xds.values import Association, DocumentEntry
 from participating import a_row
 from sources import NOW, TEXT, Standing, one, standing
 
@@ -216,6 +218,54 @@ async def test_one_entry_that_cannot_be_read_takes_no_other_with_it(pool: Pool) 
     async with odd(lambda raw: (soap.TYPE, plain(raw)[1].replace(b"20260310<", b"in March<"))) as source:
         part = (await federation(pool, known(source.port)).listed())["sundvika"]
     assert (part.fault, len(part.entries), part.left_out) == (None, 1, 1)
+
+
+async def test_a_source_that_does_not_tell_all_at_once_is_asked_for_what_holds(pool: Pool) -> None:
+    def refused(code: str) -> Callable[[bytes], Reply]:
+        error = Response(names.FAILURE, (RegistryError(code, "Not here."),))
+        return lambda raw: (
+            soap.TYPE,
+            soap.enveloped(names.CROSS_QUERY + "Response", messages.written_found(error), message_id="urn:test:1",
+                           relates=soap.opened(raw).message_id),
+        )  # fmt: skip
+
+    unknown, no, plain = refused("XDSUnknownStoredQuery"), refused("AuthorizationException"), told(its())
+    newer = (names.GET_ALL.encode(), names.GET_DOCUMENTS_AND_ASSOCIATIONS.encode())
+    async with odd(lambda raw: (unknown if any(one in raw for one in newer) else plain)(raw)) as older, odd(no) as shut:
+        asked = federation(pool, known(older.port), known(shut.port, "shut"))
+        parts = await asked.listed()
+        assert (parts["sundvika"].fault, len(parts["sundvika"].entries)) == (None, 1)
+        assert (parts["shut"].fault, len(shut.asked)) == ("refused", 1), "a no is asked once"
+        one_ = await asked.federation.entry(granted(), place(its()))
+        assert [each.unique_id for each in one_.entries] == [its().unique_id]
+        assert all(valid(soap.opened(raw).body) for raw in older.asked) and len(older.asked) == 4
+
+
+async def test_what_documents_are_to_each_other_comes_with_the_list_and_what_cannot_be_read_of_it_not(
+    pool: Pool,
+) -> None:
+    before = its(1, status=names.DEPRECATED)
+    relations = [
+        Association(id="urn:uuid:1", kind=names.REPLACES, source=its(2).id, target=before.id),
+        Association(id="urn:uuid:2", kind=names.HAS_MEMBER, source="urn:uuid:set", target=before.id),
+        Association(id="urn:uuid:3", kind=names.APPENDS, source=its(2).id, target="urn:uuid:gone"),
+    ]
+    body = messages.written_found(Response(names.SUCCESS, (), (before, its(2), *relations)))
+    for element in body.iter(f"{RIM}Association"):
+        if element.get("id") == "urn:uuid:3":
+            del element.attrib["targetObject"]
+
+    def answers(raw: bytes) -> Reply:
+        relates = soap.opened(raw).message_id
+        return soap.TYPE, soap.enveloped(names.CROSS_QUERY + "Response", body, message_id="urn:t:1", relates=relates)
+
+    async with odd(answers) as source:
+        asked = federation(pool, known(source.port))
+        part = (await asked.listed())["sundvika"]
+        assert [(one.kind, one.source) for one in part.relations] == [(names.REPLACES, its(2).id)]
+        assert len(part.entries) == 2 and part.left_out == 0
+        one_ = await asked.federation.entry(granted(), place(before))
+        assert len(one_.entries) == 2, "a document that was replaced is judged with what took its place"
 
 
 async def test_a_source_that_hangs_holds_nobody_up_beyond_its_deadline(pool: Pool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -13,6 +13,7 @@ from kjerne.pages.house import Identity, Visit
 from kjerne.services.documents.model import Part
 from kjerne.services.documents.room import Document
 from kjerne.services.documents.sorting import in_order
+from kjerne.xds import names
 from pages.fake_critical import FakeCritical
 
 AT = datetime(2026, 11, 27, 7, 10, tzinfo=UTC)
@@ -26,6 +27,12 @@ def listed(number: int) -> Document:
     return Document(uuid5(UUID(int=0), str(number)), entry(number, **said, **marks), "sundvika", "Sundvika sykehus")
 
 
+def chained() -> Document:
+    """What the newest of them has replaced."""
+    said = {"title": "Epikrise nummer 18 b", "created": "20261018120000", "status": names.DEPRECATED, "home": HOME}
+    return Document(uuid5(UUID(int=0), "18 b"), entry(40, **said), "sundvika", "Sundvika sykehus")
+
+
 @dataclass
 class FakeDocuments(FakeCritical):
     """`listing` are the documents, `content` what each of them holds."""
@@ -34,7 +41,10 @@ class FakeDocuments(FakeCritical):
     content: bytes = b"Til poliklinikken.\n\nHenvises for vurdering.\n"
 
     async def documents(self, who: Identity, visit: Visit, wanted: WantedDocuments) -> DocumentList:
-        rows = in_order(self.listing, wanted.sort, wanted.descending)
+        former, (newest, second) = chained(), self.listing[:-3:-1]
+        newest = replace(newest, relates=(("replaces", former.number), ("appends", second.number)))
+        listing = [*self.listing[:-1], newest]
+        rows = in_order(listing, wanted.sort, wanted.descending)
         parts = (
             Part("sundvika", "Sundvika sykehus", "100000008", None, AT), Part("nordvik", "Nordvik legekontor", "1", "late", AT),
             Part("vestre", "Vestre sykehus", "2", "away", left_out=2),
@@ -42,11 +52,11 @@ class FakeDocuments(FakeCritical):
         return DocumentList(
             (await self.critical(who, visit)).patient, tuple(rows[(wanted.page - 1) * SHOWN : wanted.page * SHOWN]), len(rows),
             len(rows), 2, parts, (("A00-1", "Epikriser og sammenfatninger"),), ("STIFTELSEN BETANIEN",),
-            frozenset(one.number for one in rows[:1]),
+            frozenset(one.number for one in rows[:1]), {one.number: one for one in (*listing, former)},
         )  # fmt: skip
 
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
-        for one in self.listing:
+        for one in (*self.listing, chained()):
             if one.number == number:
                 patient = (await self.critical(who, visit)).patient
                 return DocumentOpened(patient, one, self.content, lambda numbers: "another" if numbers else "unsaid")

@@ -9,6 +9,8 @@ from uuid import uuid4
 from asked_sources import asking, says
 from documents_at_hand import code
 from kjerne.fhir.definitions import type_number
+from kjerne.xds import names
+from kjerne.xds.values import Association
 from pages.test_live import tab, text
 from pages.test_live_critical import opened
 from platform_fixture import Standing
@@ -140,3 +142,29 @@ def test_nobody_answered_is_told_a_citizen_as_silence(platform: Standing) -> Non
         country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)
         page = it.get("/me/documents")
         assert page.status_code == 503 and "Kilden svarte ikke" in text(page)
+
+
+def test_a_replaced_document_stands_under_what_took_its_place_and_opens_with_a_word_about_it(
+    platform: Standing,
+) -> None:
+    with asking(platform) as country:
+        former = country.its(1, title="Utkast", status=names.DEPRECATED, unique_id=f"2.25.{uuid4().int}")
+        newer = country.its(2, title="Epikrise fra Sundvika", unique_id=f"2.25.{uuid4().int}")
+        appendix = country.its(3, title="Ekko", unique_id=f"2.25.{uuid4().int}")
+        relations = [
+            Association(id="urn:uuid:1", kind=names.REPLACES, source=newer.id, target=former.id),
+            Association(id="urn:uuid:2", kind=names.APPENDS, source=appendix.id, target=newer.id),
+        ]
+        country.asks(sundvika=country.odd(says(former, newer, appendix, relations=relations)).port)
+        for persona, to in (("gp", "clinician"), ("citizen", "me")):
+            with tab(platform, persona, to) as it:
+                root = opened(it, "citizen") if to == "clinician" else "/me"
+                page = it.get(f"{root}/documents")
+                told = text(page)
+                assert "2 dokumenter" in told and "1 tidligere versjon Utkast" in told, told[:1500]
+                assert "Tillegg til: Epikrise fra Sundvika" in told and "Har tillegg: Ekko" in told
+                (row,) = platform.rows("SELECT ids FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 1")
+                assert len(row["ids"]) == 3, "the replaced one is told of too"
+                (link,) = {one for one in links(page.text) if re.search(rf'{one}">Utkast', page.text)}
+                shown = text(it.get(link))
+                assert "Dette er en tidligere versjon." in shown and TEXT.decode() in shown

@@ -27,6 +27,7 @@ from kjerne.store import participation
 from kjerne.store.pool import Pool
 from kjerne.wire.asking import Connections
 from kjerne.wire.xua_signing import Signer
+from kjerne.xds import names
 from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry
 
@@ -59,10 +60,10 @@ class Federation:
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What the source of a document says of it now."""
         source, on = await self._source(grant, place), ground(grant, place.patient, asker)
-        told = await self._asked(
-            source, source.seconds, lambda: xca.entry(source, self._assertion(source, on), place, self.connections)
-        )
-        return Part(source.name, source.title, source.organisation, None, grant.at, (told,))
+        told = await self._asked(source, source.seconds, lambda: self._one(source, on, place))
+        return Part(
+            source.name, source.title, source.organisation, None, grant.at, told.entries, relations=told.relations
+        )  # fmt: skip
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document, whole and as its entry says."""
@@ -96,7 +97,7 @@ class Federation:
         fault = next((fault for _, fault in told if fault), None)
         return Part(
             source.name, source.title, source.organisation, fault, min((one.at for one in given), default=None),
-            tuple(entries.values()), sum(one.left_out for one in given),
+            tuple(entries.values()), sum(one.left_out for one in given), tuple(rel for one in given for rel in one.relations),
         )  # fmt: skip
 
     async def _of_number(
@@ -106,19 +107,32 @@ class Federation:
         if kept := self.lists.get(key, grant.at, FRESH):
             return kept, None
         try:
-            told = await self._asked(
-                source,
-                source.seconds,
-                lambda: xca.listed(source, self._assertion(source, on), number, self.connections),
-            )
+            told = await self._asked(source, source.seconds, lambda: self._all(source, on, number))
         except NotGiven as why:
             # A no is an answer: what was given before it is not shown any more.
             if why.fault == "refused":
                 self.lists.drop(key)
             return self.lists.get(key, grant.at), why.fault
-        kept = Kept(grant.at, told.entries, told.left_out)
+        kept = Kept(grant.at, told.entries, told.left_out, told.relations)
         self.lists.put(key, kept)
         return kept, None
+
+    async def _all(self, source: DocumentSource, on: Ground, number: CX) -> xca.Told:
+        """All documents with what they are to each other; where a source does not answer that, those that hold."""
+        try:
+            return await xca.all_of(source, self._assertion(source, on), number, self.connections)
+        except xca.Unanswered:
+            return await xca.listed(source, self._assertion(source, on), number, self.connections)
+
+    async def _one(self, source: DocumentSource, on: Ground, place: Place) -> xca.Told:
+        """One document: by itself where it holds and is nothing to another, else among all, by which it is judged."""
+        try:
+            told = await xca.entry(source, self._assertion(source, on), place, self.connections, related=True)
+        except xca.Unanswered:
+            told = await xca.entry(source, self._assertion(source, on), place, self.connections)
+        if not told.relations and told.entries[0].status == names.APPROVED:
+            return told
+        return await self._all(source, on, place.patient)
 
     def _assertion(self, source: DocumentSource, on: Ground) -> bytes:
         return on.assertion(self.signer(), source.audience)

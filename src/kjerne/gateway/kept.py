@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry
 
 FRESH: Final = timedelta(seconds=30)
 """So long a list is not asked for again: whoever turns a page does not wait for twenty sources."""
@@ -28,6 +28,7 @@ class Kept:
     at: datetime
     entries: tuple[DocumentEntry, ...] = field(repr=False)
     left_out: int
+    relations: tuple[Association, ...] = ()
 
 
 class Lists:

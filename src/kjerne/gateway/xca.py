@@ -10,8 +10,8 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from pathlib import Path
@@ -33,7 +33,7 @@ from kjerne.xds.forms import CX, written_cx
 from kjerne.xds.messages import Response, Wanted
 from kjerne.xds.names import RIM, XDS
 from kjerne.xds.queries import Query
-from kjerne.xds.values import DocumentEntry, bare
+from kjerne.xds.values import Association, DocumentEntry, bare
 
 ENVELOPE_LIMIT_BYTES: Final = xml.LIMIT_BYTES
 THREAD_FROM_BYTES: Final = 100_000
@@ -47,12 +47,30 @@ _NO: Final = "AuthorizationException"
 T = TypeVar("T")
 
 
+class Unanswered(NotGiven):
+    """The registry does not answer this question, for another reason than who asks it: it may answer a plainer one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The documents of one answer, and how many more it told that are not hers, not the source's, or cannot be read."""
+    """The documents of one answer, and how many more it told that are not hers, not the source's, or cannot be read. Among them
+    are those that another has replaced; `relations` say what they are to each other."""
 
     entries: tuple[DocumentEntry, ...] = field(repr=False)
     left_out: int
+    relations: tuple[Association, ...] = ()
+
+
+async def all_of(source: DocumentSource, assertion: bytes, patient: CX, kept: Connections) -> Told:
+    """Every document of the patient's there, those that were replaced too, and what they are to each other; `Unanswered` where
+    the registry does not tell all at once."""
+    said = (
+        ("$patientId", (written_cx(patient),)),
+        ("$XDSDocumentEntryStatus", (names.APPROVED, names.DEPRECATED)),
+        ("$XDSSubmissionSetStatus", (names.APPROVED,)),
+        ("$XDSFolderStatus", (names.APPROVED,)),
+    )
+    return await _found(source, assertion, Query(names.GET_ALL, said=said), patient, kept)
 
 
 async def listed(source: DocumentSource, assertion: bytes, patient: CX, kept: Connections) -> Told:
@@ -64,14 +82,17 @@ async def listed(source: DocumentSource, assertion: bytes, patient: CX, kept: Co
     return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), patient, kept)
 
 
-async def entry(source: DocumentSource, assertion: bytes, place: Place, kept: Connections) -> DocumentEntry:
-    """What is said of one document now; `NotGiven` (`gone`) where nothing is."""
+async def entry(
+    source: DocumentSource, assertion: bytes, place: Place, kept: Connections, *, related: bool = False
+) -> Told:
+    """What is said of one document now, and what it is to others where it is asked for (`related`); `NotGiven` (`gone`) where
+    nothing is."""
+    kind = names.GET_DOCUMENTS_AND_ASSOCIATIONS if related else names.GET_DOCUMENTS
     said = (("$XDSDocumentEntryUniqueId", (place.unique_id,)),)
-    query = Query(names.GET_DOCUMENTS, home=source.home, said=said)
-    told = await _found(source, assertion, query, place.patient, kept)
+    told = await _found(source, assertion, Query(kind, home=source.home, said=said), place.patient, kept)
     for one in told.entries:
         if one.unique_id == place.unique_id and one.repository == place.repository:
-            return one
+            return Told((one,), 0, tuple(each for each in told.relations if one.id in (each.source, each.target)))
     raise NotGiven("gone", "it tells of no such document")
 
 
@@ -106,6 +127,7 @@ def _told(body: etree._Element, source: DocumentSource, patient: CX) -> Told:
     """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it."""
     listed = body.find(RIM + "RegistryObjectList")
     objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
+    between = list(listed.iterchildren(RIM + "Association")) if listed is not None else []
     if listed is not None:
         body.remove(listed)
     response = _response(body)
@@ -122,9 +144,17 @@ def _told(body: etree._Element, source: DocumentSource, patient: CX) -> Told:
             continue
         if one.patient != patient or bare(one.home or source.home) != bare(source.home) or not one.repository:
             left_out += 1
-        elif one.status == names.APPROVED:
+        elif one.status in (names.APPROVED, names.DEPRECATED):
             entries[one.repository, one.unique_id] = replace(one, home=source.home)
-    return Told(tuple(entries.values()), left_out)
+    return Told(tuple(entries.values()), left_out, tuple(_relations(between)))
+
+
+def _relations(elements: Iterable[etree._Element]) -> Iterator[Association]:
+    """What documents are to each other; what cannot be read, or is of sets and folders, says nothing of them."""
+    for element in elements:
+        if element.get("associationType", "") in names.RELATIONS:
+            with suppress(Rejected):
+                yield reading.association(element)
 
 
 def _response(body: etree._Element) -> Response:
@@ -141,7 +171,7 @@ def _refused(response: Response) -> NotGiven:
     if _GONE & set(codes):
         return NotGiven("gone", "it has no such document")
     known = next((one for one in codes if one.isascii() and one.isalnum() and len(one) < 60), "no code")
-    return NotGiven("refused", f"it answered with an error of the registry ({known})")
+    return Unanswered("refused", f"it answered with an error of the registry ({known})")
 
 
 def _document(body: etree._Element, asked: Wanted) -> etree._Element:

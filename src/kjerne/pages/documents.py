@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Final
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from kjerne.errors import Refusal
 from kjerne.pages import foreign
 from kjerne.pages.desk import Page
-from kjerne.pages.documents_house import SHOWN, DocumentOpened, WantedDocuments
+from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
 from kjerne.pages.reader import person_of
 from kjerne.reading.words import said
 from kjerne.services.documents.room import Document
@@ -31,8 +32,17 @@ PAGE_LIMIT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Another document of the list, and what it and the one of the line are to each other."""
+
+    how: str
+    number: UUID
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the list, in words."""
+    """One line of the list, in words: with what hangs together with it, and those that it has replaced, newest first."""
 
     number: UUID
     title: str
@@ -46,13 +56,16 @@ class Row:
     withheld: tuple[str, ...]
     locked: bool
     opened: bool
+    holds: bool
+    beside: tuple[Beside, ...] = ()
+    former: tuple[Row, ...] = ()
 
 
 async def listed(page: Page) -> Response:
     """The list, newest first or as it is asked for."""
     wanted, asked = _wanted(page)
     found = await page.house.documents(page.who, page.visit, wanted)
-    rows = [_row(one, opened=one.number in found.opened) for one in found.rows]
+    rows = _rows(found)
     pages = -(-found.total // SHOWN)
     return page.render(
         "clinician/documents.html", title=page.say("documents.title"), patient=found.patient, found=found, rows=rows,
@@ -66,7 +79,7 @@ async def mine(page: Page) -> Response:
     """The citizen's list, newest first and year by year: her own, or that of whom she stands in for."""
     wanted, asked = _wanted(page)
     found = await page.house.documents(page.who, page.visit, wanted)
-    rows = [_row(one, opened=one.number in found.opened) for one in found.rows]
+    rows = _rows(found)
     person = await person_of(page)
     return page.render(
         "me/documents.html", title=page.say("documents.title"), person=person, found=found, wanted=wanted,
@@ -153,6 +166,44 @@ def _address(asked: Mapping[str, str], **more: str) -> str:
     return f"?{urlencode(left)}"
 
 
+TURNED: Final[Mapping[str, str]] = {"appends": "appended", "transforms": "transformed", "signs": "signed"}
+"""What one document is to another -> what that is to it. *Replaces* is told by the list of former ones."""
+
+
+def _rows(found: DocumentList) -> list[Row]:
+    """The lines of a page. What is said of two documents stands with both of them."""
+    beside, former = defaultdict[UUID, list[Beside]](list), defaultdict[UUID, list[UUID]](list)
+    for one in found.known.values():
+        for kind, number in one.relates:
+            if kind == "replaces":
+                former[one.number].append(number)
+                continue
+            other = found.known[number]
+            if one.holds and other.holds:
+                beside[one.number].append(Beside(kind, number, other.entry.title))
+                beside[number].append(Beside(TURNED[kind], one.number, one.entry.title))
+            elif not other.holds:
+                former[number].append(one.number)
+    return [
+        replace(
+            _row(one, opened=one.number in found.opened), beside=tuple(beside[one.number]),
+            former=tuple(_former(one, former, found)),
+        )
+        for one in found.rows
+    ]  # fmt: skip
+
+
+def _former(one: Document, steps: Mapping[UUID, Sequence[UUID]], found: DocumentList) -> list[Row]:
+    """What a document has replaced, what those had, and what hung on them."""
+    reached, left = dict[UUID, None](), [one.number]
+    while left:
+        new = [each for each in steps.get(left.pop(), ()) if each not in reached and not found.known[each].holds]
+        reached.update(dict.fromkeys(new))
+        left += new
+    rows = [_row(found.known[each], opened=each in found.opened) for each in reached]
+    return sorted(rows, key=lambda row: row.day or date.min, reverse=True)
+
+
 def _row(one: Document, *, opened: bool) -> Row:
     entry = one.entry
     author = next((each.person for each in entry.authors if each.person), None)
@@ -160,7 +211,7 @@ def _row(one: Document, *, opened: bool) -> Row:
         one.number, entry.title, _day(entry.created or entry.service_start), words(entry.class_code), words(entry.type_code),
         department(entry), institution(entry), f"{author.given} {author.family}".strip() if author else "", one.title,
         tuple(code.display or code.code for code in entry.confidentiality
-              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), is_locked(entry), opened,
+              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), is_locked(entry), opened, one.holds,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from kjerne.services.documents.model import Part
 from kjerne.services.documents.room import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kjerne.pages.house import Identity, Patient, Visit
 
@@ -34,7 +34,8 @@ class WantedDocuments:
 @dataclass(frozen=True, slots=True)
 class DocumentList:
     """A page of the list: `rows` of `total` that fit, what there is to choose from, and how each source answered. `opened` are
-    those that the reader has opened before, `locked` how many the patient has shut."""
+    those that the reader has opened before, `locked` how many the patient has shut. `known` are all documents of the list by
+    number, those that were replaced too: what a row hangs together with."""
 
     patient: Patient
     rows: tuple[Document, ...] = field(repr=False)
@@ -45,6 +46,7 @@ class DocumentList:
     categories: tuple[tuple[str, str], ...]
     institutions: tuple[str, ...]
     opened: frozenset[UUID]
+    known: Mapping[UUID, Document] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,16 @@ class DocumentPages(LivePages):
             fitting = [one for one in found.documents if _fits(one, wanted)]
             ordered = in_order(fitting, wanted.sort, wanted.descending)
             rows = ordered[(wanted.page - 1) * SHOWN : wanted.page * SHOWN]
-            opened = await self.room.opened_before(grant, rows)
+            known = {one.number: one for one in (*found.documents, *found.former)}
+            opened = await self.room.opened_before(grant, [*rows, *found.former])
             patient = await self._her(grant, visit)
-            await self.room.show(grant, found.documents)
+            await self.room.show(grant, known.values())
             if found.nobody_answered:
                 raise Refusal(504, "No source of documents answered.", where="source")
+            institutions = sorted({institution(one.entry) for one in found.documents} - {""})
             return DocumentList(
                 patient, tuple(rows), len(fitting), len(found.documents), found.locked, found.parts,
-                _categories(found.documents), tuple(sorted({institution(one.entry) for one in found.documents} - {""})), opened,
+                _categories(found.documents), tuple(institutions), opened, known,
             )  # fmt: skip
 
         return await self.under(who, visit, "search", use, service=SERVICE)

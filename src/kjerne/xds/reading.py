@@ -42,7 +42,7 @@ def _objects(listed: etree._Element, beside: dict[str, str]) -> Iterator[Registr
         elif element.tag == RIM + "RegistryPackage":
             yield _package(element, beside.get(object_id(element.get("id", "")), ""))
         elif element.tag == RIM + "Association":
-            yield _association(element)
+            yield association(element)
         elif element.tag not in (RIM + "Classification", RIM + "ObjectRef"):
             raise unreadable("An object of a kind that XDS does not have.", "RegistryObjectList")
 
@@ -111,7 +111,8 @@ def _package(element: etree._Element, beside: str) -> SubmissionSet:
     )
 
 
-def _association(element: etree._Element) -> Association:
+def association(element: etree._Element) -> Association:
+    """An Association of one of the kinds that are known here."""
     kind = element.get("associationType", "")
     if kind != names.HAS_MEMBER and kind not in names.RELATIONS:
         raise unreadable("An association of a kind that is not known here.", "associationType")

@@ -39,12 +39,14 @@ SHOWN_AS_IT_IS: Final = frozenset(
     {"application/pdf", "application/xml", "text/xml", "text/plain", "application/rtf", "text/rtf", "image/jpeg", "image/png",
      "image/tiff", "image/gif"}
 )  # fmt: skip
+STATUSES: Final = ("current", "superseded")
+"""Documents that hold, and those that another has replaced."""
 _PARAMETERS: Final = ("patient.identifier", "status", "_count", "_page", "_sort", "category", "type")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search taken apart. `sort` is one of `SORTS`, `page` counts from 1."""
+    """A search taken apart. `sort` is one of `SORTS`, `page` counts from 1; `status` is of `STATUSES`."""
 
     patient: str
     count: int
@@ -53,6 +55,7 @@ class Asked:
     descending: bool
     category: frozenset[str]
     type: frozenset[str]
+    status: frozenset[str]
 
     def takes(self, one: Document) -> bool:
         """Whether a document has one of the categories and one of the types that are asked for."""
@@ -87,7 +90,9 @@ class DocumentsApi:
             if found.nobody_answered:
                 await self.documents.show(grant, [])
                 raise Refusal(504, "no source of documents answered", where="source", todo="Ask again in a moment.")
-            wanted = in_order([one for one in found.documents if asked.takes(one)], asked.sort, asked.descending)
+            by_status = {"current": found.documents, "superseded": found.former}
+            among = [one for status in STATUSES if status in asked.status for one in by_status[status]]
+            wanted = in_order([one for one in among if asked.takes(one)], asked.sort, asked.descending)
             first = (asked.page - 1) * asked.count
             shown = wanted[first : first + asked.count]
             await self.documents.show(grant, shown)
@@ -167,8 +172,9 @@ def taken(call: Call) -> Asked:
         if name in said:
             raise Refusal(400, "a parameter stands there twice", where=name)
         said[name] = value
-    if said.get("status", "current") != "current":
-        raise Refusal(400, "documents that hold are told of alone: status is current", where="status")
+    status = frozenset(said.get("status", "current").split(","))
+    if not status <= set(STATUSES):
+        raise Refusal(400, "unknown status", where="status", todo="It is current, superseded, or both with a comma.")
     sort = said.get("_sort", "") or "-date"
     if sort.removeprefix("-") not in SORTS:
         raise Refusal(
@@ -180,7 +186,7 @@ def taken(call: Call) -> Asked:
     return Asked(
         _same(number, call.headers.get("nhn-patient-nin", "")), _whole(said, "_count", COUNT, COUNT_LIMIT),
         _whole(said, "_page", 1, PAGE_LIMIT), sort.removeprefix("-"), sort.startswith("-"),
-        _codes(said.get("category", "")), _codes(said.get("type", "")),
+        _codes(said.get("category", "")), _codes(said.get("type", "")), status,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 
 from kjerne.access import Grant
 from kjerne.xds.forms import CX
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry
 
 SERVICE: Final = "documents"
 Fault = Literal["late", "away", "refused", "broken", "resting", "gone"]
@@ -41,7 +41,8 @@ class NotGiven(Exception):
 class Part:
     """What one source has of her. Where it did not answer, `entries` are of an earlier answer to the same caller on the same
     ground, given `at`; None where there is none to show. `left_out` counts what it told of another patient or community, or in
-    a way that cannot be read."""
+    a way that cannot be read. `relations` say by entryUUID what documents are to each other; among `entries` are those that
+    another has replaced."""
 
     source: str
     title: str
@@ -50,6 +51,7 @@ class Part:
     at: datetime | None = None
     entries: tuple[DocumentEntry, ...] = field(default=(), repr=False)
     left_out: int = 0
+    relations: tuple[Association, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Gateway(Protocol):
         """Every source that takes part, in the order of the register. Never later than the longest deadline."""
 
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
-        """What its source says of one document now, as the one entry of its part; `NotGiven` where it says nothing."""
+        """What its source says of one document now, and of those that go with it; `NotGiven` where it says nothing."""
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document itself; `NotGiven` where it is not given, or is not what its metadata say."""

@@ -30,12 +30,15 @@ def reference(one: Document, base_url: str) -> bytes:
         "id": str(one.number),
         "contained": contained,
         "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": _uri(entry.unique_id)},
-        "status": "current",
+        "status": "current" if one.holds else "superseded",
         "type": _concept(entry.type_code),
         "category": [_concept(entry.class_code)] if entry.class_code else [],
         "subject": {"identifier": {"system": f"urn:oid:{entry.patient.authority}", "value": entry.patient.number}},
         "date": _time(entry.created, instant=True),
         "author": authors,
+        "relatesTo": [
+            {"code": kind, "target": {"reference": f"DocumentReference/{other}"}} for kind, other in one.relates
+        ],
         "custodian": {"identifier": {"system": "urn:ietf:rfc:3986", "value": entry.home}, "display": one.title},
         "description": entry.comments,
         "securityLabel": [_concept(code) for code in entry.confidentiality],

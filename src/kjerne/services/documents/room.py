@@ -9,13 +9,15 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.services.documents.chains import judged, related
 from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place
-from kjerne.services.documents.seeing import Sight, day_of, sight
+from kjerne.services.documents.seeing import day_of
 from kjerne.store import document_names
 from kjerne.store.codec import Wrap
 from kjerne.store.document_names import Named
 from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection, Pool
+from kjerne.xds import names
 from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry, bare
 
@@ -24,21 +26,30 @@ STATUS: Final = {"gone": 404, "refused": 403, "late": 504}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of the list: the number that addresses and log name it by, what its source says of it, and which source."""
+    """One document of the list: the number that addresses and log name it by, what its source says of it, and which source.
+    `relates` is what it is to others that are shown (`replaces`, `appends`, `transforms`, `signs`), by their numbers."""
 
     number: UUID
     entry: DocumentEntry = field(repr=False)
     source: str
     title: str
+    relates: tuple[tuple[str, UUID], ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether no other has replaced it."""
+        return self.entry.status == names.APPROVED
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The documents that the grant opens, how many the patient has locked against it, and how each source answered."""
+    """The documents that the grant opens, how many the patient has locked against it, and how each source answered. `former` are
+    those that were replaced by one of `documents`, or hung on one that was."""
 
     documents: tuple[Document, ...] = field(repr=False)
     locked: int
     parts: tuple[Part, ...] = field(repr=False)
+    former: tuple[Document, ...] = field(default=(), repr=False)
 
     @property
     def nobody_answered(self) -> bool:
@@ -68,14 +79,14 @@ class Documents:
             hers = await document_names.numbers(conn, grant, self.numbers)
             asker = await self._asker(conn, grant)
         parts = await self.gateway.listed(grant, [CX(one.value, bare(one.system)) for one in hers], asker)
-        seen: dict[Sight, list[Document]] = {"open": [], "locked": [], "absent": []}
+        shown, locked = list[Document](), 0
         for part in parts:
-            for entry in part.entries:
-                number = self._number(grant, entry)
-                one = Document(number, entry, part.source, part.title)
-                seen[sight(grant, entry, part.organisation)].append(one)
-        locked = len(seen["locked"]) if self.tells_choices else 0
-        return Found(tuple(seen["open"]), locked, parts)
+            seen = judged(grant, part)
+            shown += self._of(grant, part, [entry for entry, how in seen if how == "open"])
+            locked += sum(how == "locked" and entry.status == names.APPROVED for entry, how in seen)
+        holding = tuple(one for one in shown if one.holds)
+        former = tuple(one for one in shown if not one.holds)
+        return Found(holding, locked if self.tells_choices else 0, parts, former)
 
     async def show(self, grant: Grant, documents: Collection[Document]) -> None:
         """Writes the row of the log that names what is shown. Raises `Stale`."""
@@ -97,13 +108,13 @@ class Documents:
         place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
         try:
             part = await self.gateway.entry(grant, place, asker)
-            document = Document(number, part.entries[0], part.source, part.title)
-            seen = sight(grant, document.entry, part.organisation)
-            opened = await self.gateway.opened(grant, place, document.entry, asker) if seen == "open" else None
+            seen = self._of(grant, part, [entry for entry, how in judged(grant, part) if how == "open"])
+            document = next((one for one in seen if one.number == number), None)
+            opened = await self.gateway.opened(grant, place, document.entry, asker) if document else None
         except NotGiven as why:
             await self.show(grant, [])
             raise _refusal(why) from why
-        if opened is None:
+        if document is None or opened is None:
             await self.show(grant, [])
             raise absent()
         try:
@@ -130,6 +141,18 @@ class Documents:
         if grant.subject.caller_key in grant.subject.keys:
             return Asker("", self.organisation)
         return Asker(await document_names.callers_number(conn, grant, self.numbers), self.organisation)
+
+    def _of(self, grant: Grant, part: Part, entries: Sequence[DocumentEntry]) -> list[Document]:
+        """The documents of one source that are shown, and what they are to each other."""
+        numbers = {one.id: self._number(grant, one) for one in entries}
+        relates = related(part.relations, numbers)
+        return [
+            Document(
+                numbers[one.id], one, part.source, part.title,
+                tuple((kind, numbers[other]) for kind, other in relates.get(one.id, ())),
+            )
+            for one in entries
+        ]  # fmt: skip
 
     def _number(self, grant: Grant, entry: DocumentEntry) -> UUID:
         return document_names.number_of(self.key, grant.subject.keys[0], entry.home, entry.repository, entry.unique_id)
