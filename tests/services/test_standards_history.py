@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 from typing import Any, Final
-from uuid import UUID
 
 import pytest
 
 from kjerne.access import Label
-from kjerne.fhir.definitions import type_number
 from kjerne.fhir.validate import check
 from kjerne.store import past
 from kjerne.wire.json import parse
@@ -196,8 +194,8 @@ def test_a_type_that_is_not_served_has_none(platform: Standing) -> None:
 # The property: what it tells is what the histories by id tell the same caller.
 
 
-def happens(platform: Standing, chance: Random) -> None:
-    """Something becomes of her Observations."""
+def happens(platform: Standing, chance: Random) -> str:
+    """A new Observation of hers, and what becomes of it; its id."""
     id_, version = str(create(platform, observation()).tree["id"]), 1
     for _ in range(chance.randrange(4)):
         if chance.random() < 0.4:
@@ -208,52 +206,59 @@ def happens(platform: Standing, chance: Random) -> None:
     label(platform, id_, chance.choice((Label(0), Label(0), *WITHHOLDING)))
     if chance.random() < 0.3:
         platform.client.call("DELETE", f"/fhir/R4/Observation/{id_}", as_="lab")
+    return id_
 
 
-def one_by_one(platform: Standing, query: str, **more: Any) -> tuple[dict[tuple[str, str], Tree], set[str]]:
-    """What the caller gets of each of her Observations by its id, by id and ETag; and which are told to be gone."""
-    rows = platform.rows(
-        "SELECT DISTINCT id FROM (SELECT id, type, patient FROM record UNION ALL SELECT id, type, patient FROM record_history) r "
-        "WHERE type = $1 AND patient IN (SELECT patient FROM record WHERE id = $2)",
-        type_number("Observation"), UUID(str(create(platform, observation()).tree["id"])),
-    )  # fmt: skip
+def one_by_one(
+    platform: Standing, made: list[str], query: str, **more: Any
+) -> tuple[dict[tuple[str, str], Tree], set[str]]:
+    """What the caller gets of each of the records by its id, by id and ETag; and which are told to be gone."""
     found, gone = dict[tuple[str, str], Tree](), set[str]()
-    for row in rows:
-        answer = platform.get(f"Observation/{row['id']}/_history?_count=100{query}", about=WHO, **more)
+    for id_ in made:
+        answer = platform.get(f"Observation/{id_}/_history?_count=100{query}", about=WHO, **more)
         assert answer.status in (200, 403, 404, 410)
         if answer.status == 410:
-            gone.add(str(row["id"]))
+            gone.add(id_)
         if answer.status == 200:
-            found |= {(str(row["id"]), one["response"]["etag"]): one for one in entries(answer)}
+            found |= {(id_, one["response"]["etag"]): one for one in entries(answer)}
     return found, gone
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_it_tells_what_the_histories_by_id_tell_the_same_caller(platform: Standing, seed: int) -> None:
+    """Of what the test itself has made: what others have filed about her would be asked for again and again."""
     chance, given = Random(seed), 0
-    for _ in range(6):
-        happens(platform, chance)
-    some = [one["resource"]["meta"]["lastUpdated"] for one in whole(platform, "Observation/_history", about=WHO)[:12]
-            if "resource" in one]  # fmt: skip
+    began = f"&_since={platform.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+    made = [happens(platform, chance) for _ in range(12)]
+    newest_first = whole(platform, f"Observation/_history?_count=50{began}", about=WHO)
+    some = [one["resource"]["meta"]["lastUpdated"] for one in newest_first[:12] if "resource" in one]
     for more in CALLERS:
-        for query in ("", chance.choice(("&_since=", "&_at=")) + chance.choice(some).replace("+", "%2B")):
-            expected, gone = one_by_one(platform, query, **more)
-            path = f"Observation/_history?_count={chance.randrange(1, 9)}{query}"
+        drawn = chance.choice(("&_since=", "&_at=")) + chance.choice(some).replace("+", "%2B")
+        for query in (began, drawn):
+            expected, gone = one_by_one(platform, made, query, **more)
+            # At a time there is all that she had then.
+            path = f"Observation/_history?_count={200 if '_at' in query else chance.randrange(1, 9)}{query}"
             if (refused := platform.get(path, about=WHO, **more)).status != 200:
                 assert (refused.status, expected, gone) == (403, {}, set())
                 continue
-            found = whole(platform, path, about=WHO, **more)
+            every = whole(platform, path, about=WHO, **more)
+            times = [one["response"]["lastModified"] for one in every]
+            assert times == sorted(times, reverse=True)
+            found = [one for one in every if told(one)[1] in made]
             versions = {(one["resource"]["id"], one["response"]["etag"]): one for one in found if "resource" in one}
             assert versions == expected, (more, query)
             ended = [one for one in found if "resource" not in one]
             assert {one["request"]["method"] for one in ended} <= {"DELETE"}
             ids = [one["request"]["url"].partition("/")[2] for one in ended]
             assert len(ids) == len(set(ids))
-            assert set(ids) == gone if not query else set(ids) <= gone, (more, query)
-            times = [one["response"]["lastModified"] for one in found]
-            assert times == sorted(times, reverse=True)
+            assert set(ids) == gone if query == began else set(ids) <= gone, (more, query)
             given += len(found)
-    assert given > 200  # nothing but refusals would prove nothing
+            if query == began and every:
+                newest = platform.get(f"Observation/_history?_count={len(every)}", about=WHO, **more)
+                assert [told(one) for one in entries(newest)] == [told(one) for one in every], (
+                    "they are the newest of all"
+                )
+    assert given > 40  # nothing but refusals would prove nothing
 
 
 def test_of_a_deletion_nobody_hears_who_was_shut_out_before_it(platform: Standing) -> None:
