@@ -62,6 +62,8 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         ("GET", f"{at}/{{id}}/$meta"),
         *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "$groups", "{type}", "{type}/{id}")),
         *(("GET", f"/api/critical-information/v1/abroad{named}") for named in ("", "/{document}", "/{document}/content")),
+        ("POST", "/phr/R4/fhir/DocumentReference/_search"), ("GET", "/phr/R4/fhir/DocumentReference/{id}"),
+        ("GET", "/phr/mhd/document/{id}"),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 

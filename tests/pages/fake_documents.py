@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
@@ -13,6 +14,7 @@ from kjerne.pages.house import Identity, Visit
 from kjerne.services.documents.model import Part
 from kjerne.services.documents.room import Document
 from kjerne.services.documents.sorting import in_order
+from kjerne.services.results.named import Named
 from kjerne.xds import names
 from pages.fake_critical import FakeCritical
 
@@ -54,6 +56,9 @@ class FakeDocuments(FakeCritical):
             len(rows), 2, parts, (("A00-1", "Epikriser og sammenfatninger"),), ("STIFTELSEN BETANIEN",),
             frozenset(one.number for one in rows[:1]), {one.number: one for one in (*listing, former)},
         )  # fmt: skip
+
+    async def document_names(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Mapping[str, Named]:
+        return {}
 
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
         for one in (*self.listing, chained()):

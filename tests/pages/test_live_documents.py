@@ -168,3 +168,26 @@ def test_a_replaced_document_stands_under_what_took_its_place_and_opens_with_a_w
                 (link,) = {one for one in links(page.text) if re.search(rf'{one}">Utkast', page.text)}
                 shown = text(it.get(link))
                 assert "Dette er en tidligere versjon." in shown and TEXT.decode() in shown
+
+
+def test_a_citizens_log_names_the_documents_that_she_has_been_told_of_herself(platform: Standing) -> None:
+    with asking(platform) as country:
+        entries = [
+            country.its(1, title="Epikrise om hjertet", unique_id=f"2.25.{uuid4().int}"),
+            country.its(
+                2, title="Kjent for legen alene", unique_id=f"2.25.{uuid4().int}",
+                confidentiality=(LOCKED[0], code("9603", "NORN_FFL")),
+            ),
+        ]  # fmt: skip
+        country.asks(sundvika=country.odd(says(*entries)).port)
+        with tab(platform, "gp") as it:
+            assert "Kjent for legen alene" in text(it.get(f"{opened(it, 'citizen')}/documents"))
+        with tab(platform, "citizen", "me") as her:
+            told = text(her.get("/me/log"))
+            assert "2 journaldokumenter" in told and "Epikrise om hjertet" not in told
+            assert "Epikrise om hjertet" in text(her.get("/me/documents"))
+            told = text(her.get("/me/log"))
+            assert "Epikrise om hjertet" in told and "Kjent for legen alene" not in told
+            assert "navngis her" not in told
+            (row,) = platform.rows("SELECT * FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 1")
+            assert (row["rule"], row["action"], row["ids"] != []) == ("own", "search", True)

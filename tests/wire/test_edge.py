@@ -553,7 +553,8 @@ def asked_of_documents(platform: Standing) -> Iterator[Sent]:
     yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=form)
     yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=form, status=400)
     document, hers = "/phr/mhd/document/{id}", {"nhn-patient-nin": platform.nin("citizen")}
-    yield Sent(f"GET {document}", document.replace("{id}", str(uuid4())), about="citizen", headers=hers, status=404)
+    for one in (document, "/phr/R4/fhir/DocumentReference/{id}"):
+        yield Sent(f"GET {one}", one.replace("{id}", str(uuid4())), about="citizen", headers=hers, status=404)
 
 
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kjerne.pages.house import Identity, Patient, Visit
+    from kjerne.services.results.named import Named
 
 SHOWN: Final = 15
 """Documents on a page, as the national demonstration client has them."""
@@ -64,6 +65,11 @@ class DocumentsHouse(Protocol):
 
     async def documents(self, who: Identity, visit: Visit, wanted: WantedDocuments) -> DocumentList:
         """One list over all sources, with its line in the patient's log. `Refusal` 504 where no source answered."""
+        ...
+
+    async def document_names(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Mapping[str, Named]:
+        """What documents of the log are called, by number: those alone that the citizen has been told of herself, where the law
+        opens documents to her today."""
         ...
 
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:

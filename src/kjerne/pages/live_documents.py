@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
+from kjerne.exchange import PatientRef
 from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
 from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live import LivePages
@@ -17,6 +19,8 @@ from kjerne.services.documents.model import SERVICE
 from kjerne.services.documents.room import Document, Documents
 from kjerne.services.documents.seeing import day_of
 from kjerne.services.documents.sorting import in_order, institution, words
+from kjerne.services.results.named import NAMED_LIMIT, Named
+from kjerne.services.results.values import When
 from kjerne.store import document_names
 
 
@@ -47,6 +51,17 @@ class DocumentPages(LivePages):
 
         return await self.under(who, visit, "search", use, service=SERVICE)
 
+    async def document_names(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Mapping[str, Named]:
+        caller, ref = await self.caller(who, visit), PatientRef(key=visit.patient)
+        if not numbers or not await self.door.would_open(caller, ref, SERVICE, "search"):
+            return {}
+
+        async def use(grant: Grant) -> Mapping[str, Named]:
+            found = await self.room.names(grant, [UUID(one) for one in numbers[:NAMED_LIMIT]])
+            return {str(number): Named(one.title or one.kind, _when(one.date)) for number, one in found.items()}
+
+        return await self.under(who, visit, "search", use, service=SERVICE)
+
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
         async def use(grant: Grant) -> DocumentOpened:
             document, opened = await self.room.open(grant, number)
@@ -69,6 +84,15 @@ class DocumentPages(LivePages):
             if grant.caller.kind != "practitioner":
                 return person
             return replace(person, number=await self.store.people.number(conn, grant))
+
+
+def _when(text: str) -> When | None:
+    """A day as names keep it (`seeing.day_of`)."""
+    try:
+        day = date(int(text[:4]), int(text[4:6] or 1), int(text[6:8] or 1))
+    except ValueError:
+        return None
+    return When(day, None, "" if len(text) >= 8 else "month" if len(text) >= 6 else "year")
 
 
 def _fits(one: Document, wanted: WantedDocuments) -> bool:

@@ -18,11 +18,14 @@ from kjerne.pages.house import LogRow
 from kjerne.pages.my_house import LogPart
 from kjerne.pages.reader import person_of, rule_language
 from kjerne.policy.services import IN_USE
+from kjerne.services.documents.model import SERVICE as DOCUMENTS
 from kjerne.services.results.named import NAMED_TYPES, Named, with_names
 from kjerne.services.results.values import OSLO, When
 from kjerne.store.looks import Show, Wanted
 
 SHOWS: Final[tuple[Show, ...]] = get_args(Show)
+DOCUMENT: Final = "DocumentReference"
+_ORDER: Final = (*NAMED_TYPES, DOCUMENT)
 FEW_NAMES: Final = 3
 """So many names stand open beside a line; more are folded away."""
 YEARS: Final = (1900, 2999)
@@ -43,6 +46,8 @@ async def log(page: Page) -> Response:
         after = page.request.query_params.get("after", "")
         found = await page.house.log(page.who, page.visit, rule_language(page), wanted, after)
     names = await page.house.names_of(page.who, page.visit, [seen for row in found.rows for seen in row.seen])
+    numbers = dict.fromkeys(seen.id for row in found.rows if row.service == DOCUMENTS for seen in row.seen)
+    names = {**names, **await page.house.document_names(page.who, page.visit, list(numbers))}
     kept = {name: text for name, text in typed.items() if name != "show"}
     return page.render(
         "me/log.html",
@@ -147,6 +152,11 @@ def gathered(rows: Sequence[LogRow], names: Mapping[str, Named] = MappingProxyTy
 
 
 def _looks(alike: Sequence[LogRow], names: Mapping[str, Named]) -> Looks:
+    if alike[0].service == DOCUMENTS:
+        # Which of them may have a name here only their sources know: those without one are in the count alone.
+        ids = dict.fromkeys(one.id for row in alike for one in row.seen)
+        documents = which((DOCUMENT, names[one]) for one in ids if one in names)
+        return Looks(alike[0], tuple(row.at for row in alike), documents)
     seen = with_names(one for row in alike for one in row.seen)
     told = [(one.type, names[one.id]) for one in seen if one.id in names]
     # An order often has no words of its own beside those of its report.
@@ -158,7 +168,7 @@ def which(told: Iterable[tuple[str, Named]]) -> tuple[Which, ...]:
     """Names by day. A report, its order and its result may bear one name; they are told of once."""
     days: dict[tuple[date, str], When] = {}
     counts: dict[tuple[date, str], dict[str, Counter[str]]] = {}
-    for type_, one in sorted(told, key=lambda pair: (NAMED_TYPES.index(pair[0]), pair[1].what)):
+    for type_, one in sorted(told, key=lambda pair: (_ORDER.index(pair[0]), pair[1].what)):
         key = (one.at.day, one.at.part) if one.at else (date.min, "")
         if one.at:
             days.setdefault(key, one.at)

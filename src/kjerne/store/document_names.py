@@ -74,6 +74,11 @@ AND a.service = $2 AND a.action = 'read' AND a.caller_kind = $3 AND n.id = ANY($
 AND CASE $3 WHEN 'citizen' THEN a.caller_digest = $5 ELSE a.caller_hpr = $6 AND a.caller_hpr <> '' END"""
 
 
+_TOLD: Final = f"""
+SELECT DISTINCT n.id FROM audit a, unnest(a.ids) AS n(id) WHERE a.patient = ANY($1::bigint[]) AND a.outcome = {audit.GIVEN}
+AND a.service = $2 AND a.caller_kind = 'citizen' AND a.caller_digest = $3 AND n.id = ANY($4::uuid[])"""
+
+
 async def numbers(conn: Connection, grant: Grant, sealer: Sealer) -> tuple[Number, ...]:
     """Her national numbers, those that hold first."""
     return await _numbers_of(conn, grant.subject.keys, sealer)
@@ -129,6 +134,12 @@ async def opened_before(conn: Connection, grant: Grant, asked: Sequence[UUID]) -
     rows = await conn.fetch(
         _OPENED, list(grant.subject.keys), grant.service, caller.kind, list(asked), caller.digest, caller.hpr
     )
+    return frozenset(UUID(bytes=row[0].bytes) for row in rows)
+
+
+async def told_before(conn: Connection, grant: Grant, asked: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of them that the citizen of a grant has been told of before, on a list or as they are."""
+    rows = await conn.fetch(_TOLD, list(grant.subject.keys), grant.service, grant.caller.digest, list(asked))
     return frozenset(UUID(bytes=row[0].bytes) for row in rows)
 
 

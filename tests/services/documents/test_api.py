@@ -77,6 +77,23 @@ def test_what_the_list_says_of_a_document_is_its_sources_metadata(country: Count
     assert country.platform.nin("citizen") not in told["content"][0]["attachment"]["url"]
 
 
+def test_a_listed_document_is_read_by_its_id_as_its_source_tells_it_now(country: Country) -> None:
+    source = country.odd(says(country.its(title="Epikrise")))
+    country.asks(sundvika=source.port)
+    (entry,) = country.search().tree["entry"]
+    at = "/phr" + entry["fullUrl"].partition("/phr")[2]
+    source.answers = says(country.its(title="Epikrise, rettet"))
+    answer = country.document(at)
+    assert (answer.status_code, answer.json()["id"]) == (200, entry["resource"]["id"])
+    assert answer.json()["content"][0]["attachment"]["title"] == "Epikrise, rettet"
+    (row,) = country.platform.audited(answer)
+    assert (row["action"], [str(one) for one in row["ids"]]) == ("search", [entry["resource"]["id"]])
+    source.answers = says(country.its(confidentiality=LOCKED))
+    assert country.document(at).status_code == 404
+    assert country.document(at + "?_format=json").status_code == 400
+    assert country.document(f"/phr/R4/fhir/DocumentReference/{uuid4()}").status_code == 404
+
+
 def test_what_the_patient_has_locked_at_its_source_is_counted_and_opened_by_nothing(country: Country) -> None:
     entries = country.its(1, title="Åpen"), country.its(2, title="Sperret", confidentiality=LOCKED)
     country.asks(sundvika=country.odd(says(*entries)).port)

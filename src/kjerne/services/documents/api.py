@@ -25,7 +25,8 @@ from kjerne.services.documents.reference import ADDRESS, reference
 from kjerne.services.documents.room import Document, Documents, Found
 from kjerne.services.documents.sorting import SORTS, in_order
 
-SEARCH: Final = "/phr/R4/fhir/DocumentReference/_search"
+BASE: Final = "/phr/R4/fhir/DocumentReference"
+SEARCH: Final = f"{BASE}/_search"
 SCOPE: Final = "nhn:phr/mhd/read-documentreferences"
 SCOPES: Final = f"{SCOPE} {SCOPE}/kjernejournalforskriften"
 BASES: Final = frozenset({"", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "UNNTAK"})
@@ -73,6 +74,7 @@ class DocumentsApi:
     def routes(self) -> list[Route]:
         return [
             Route("POST", SEARCH, self.search, SCOPES, "fhir", FORM_LIMIT_BYTES, for_citizens=True),
+            Route("GET", BASE + "/{id}", self.read, SCOPES, "fhir", for_citizens=True),
             Route("GET", ADDRESS + "/{id}", self.document, SCOPES, "fhir", for_citizens=True, whole=False),
         ]
 
@@ -104,11 +106,20 @@ class DocumentsApi:
             piece="DocumentReference.s",
         )  # fmt: skip
 
+    async def read(self, call: Call) -> Answer:
+        """What the source of a document says of it now, as one DocumentReference. Absent, hidden and another's are 404."""
+        check_accepted(call)
+        number, basis = _plainly_asked(call)
+        patient = self.identify(_header_number(call))
+
+        async def use(grant: Grant) -> Answer:
+            return Answer(200, reference(await self.documents.told(grant, number), call.base_url))
+
+        return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, piece="DocumentReference.r")
+
     async def document(self, call: Call) -> Answer:
         """The document itself, whole and with the hash that its source told, as a file. Absent, hidden and another's are 404."""
-        number, basis = _number(call.parameters["id"]), basis_of(call)
-        if call.query:
-            raise Refusal(400, "this address takes no parameters", where="query", code="not-supported")
+        number, basis = _plainly_asked(call)
         patient = self.identify(_header_number(call))
 
         async def use(grant: Grant) -> Answer:
@@ -126,7 +137,7 @@ class DocumentsApi:
         )  # fmt: skip
 
     def _bundle(self, call: Call, asked: Asked, found: Found, shown: list[Document], total: int) -> Answer:
-        entries = [(f"{call.base_url}{ADDRESS}/{one.number}", reference(one, call.base_url), "match") for one in shown]
+        entries = [(f"{call.base_url}{BASE}/{one.number}", reference(one, call.base_url), "match") for one in shown]
         if issues := told(found.parts):
             entries.append(("", encode({"resourceType": "OperationOutcome", "issue": issues}), "outcome"))
         address, left = f"{call.base_url}{call.path}", _without_patient(call.form)
@@ -225,6 +236,14 @@ def _header_number(call: Call) -> str:
     if not number:
         raise Refusal(400, "the patient is not named", where="nhn-patient-nin")
     return number
+
+
+def _plainly_asked(call: Call) -> tuple[UUID, str]:
+    """Which document is asked for by its number, and on what basis."""
+    number, basis = _number(call.parameters["id"]), basis_of(call)
+    if call.query:
+        raise Refusal(400, "this address takes no parameters", where="query", code="not-supported")
+    return number, basis
 
 
 def _number(text: str) -> UUID:

@@ -57,6 +57,15 @@ class Found:
         return bool(self.parts) and all(part.fault is not None and part.at is None for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """A document as its source tells it at this moment, where it lies, and who asks."""
+
+    place: Place
+    asker: Asker
+    document: Document
+
+
 @dataclass(frozen=True)
 class Documents:
     """The room over its gateway. `numbers` opens the patient's own, `key` is what documents are numbered by, and
@@ -93,30 +102,34 @@ class Documents:
         async with self.pool.acquire() as conn, conn.transaction():
             await document_names.show(conn, grant, self.wrap, [(one.number, _named(one)) for one in documents])
 
+    async def told(self, grant: Grant, number: UUID) -> Document:
+        """What the source of a document that was listed before says of it now. Refuses and raises as `open`."""
+        try:
+            now = await self._now(grant, number)
+        except NotGiven as why:
+            await self.show(grant, [])
+            raise _refusal(why) from why
+        await self.show(grant, [now.document] if now else [])
+        if now is None:
+            raise absent()
+        return now.document
+
     async def open(self, grant: Grant, number: UUID) -> tuple[Document, Opened]:
         """A document that was listed before, whole, once the row of the log that names it stands.
 
         What its source says of it is asked anew, and the law of that: it may have been locked since. `Refusal` 404 where it was
         never listed, is locked now or gone, 403 where the source says no, 503 and 504 where it does not give it. Raises `Stale`.
         """
-        async with self.pool.acquire() as conn:
-            named = (await document_names.find(conn, grant, self.wrap, [number])).get(number)
-            asker = await self._asker(conn, grant)
-        if named is None:
-            await self.show(grant, [])
-            raise absent()
-        place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
         try:
-            part = await self.gateway.entry(grant, place, asker)
-            seen = self._of(grant, part, [entry for entry, how in judged(grant, part) if how == "open"])
-            document = next((one for one in seen if one.number == number), None)
-            opened = await self.gateway.opened(grant, place, document.entry, asker) if document else None
+            now = await self._now(grant, number)
+            opened = await self.gateway.opened(grant, now.place, now.document.entry, now.asker) if now else None
         except NotGiven as why:
             await self.show(grant, [])
             raise _refusal(why) from why
-        if document is None or opened is None:
+        if now is None or opened is None:
             await self.show(grant, [])
             raise absent()
+        document = now.document
         try:
             await self.show(grant, [document])
         except BaseException:
@@ -130,9 +143,26 @@ class Documents:
             return await document_names.opened_before(conn, grant, [one.number for one in documents])
 
     async def names(self, grant: Grant, numbers: Sequence[UUID]) -> Mapping[UUID, Named]:
-        """What documents of the log are called."""
+        """What documents of the log are called, to a citizen who has been told of them herself (law, K183): of the others only
+        their sources know whether they are withheld from her. Writes the row of those it names. Raises `Stale`."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            told = await document_names.told_before(conn, grant, numbers)
+            found = await document_names.find(conn, grant, self.wrap, list(told))
+            if found:
+                await document_names.show(conn, grant, self.wrap, found.items())
+            return found
+
+    async def _now(self, grant: Grant, number: UUID) -> _Now | None:
+        """What its source says of a document; None where it was never listed, or is not to be seen. Raises `NotGiven`."""
         async with self.pool.acquire() as conn:
-            return await document_names.find(conn, grant, self.wrap, numbers)
+            named = (await document_names.find(conn, grant, self.wrap, [number])).get(number)
+            asker = await self._asker(conn, grant)
+        if named is None:
+            return None
+        place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
+        part = await self.gateway.entry(grant, place, asker)
+        shown = self._of(grant, part, [entry for entry, how in judged(grant, part) if how == "open"])
+        return next((_Now(place, asker, one) for one in shown if one.number == number), None)
 
     async def _asker(self, conn: Connection, grant: Grant) -> Asker:
         """Who a citizen is to sources. They are told her own number, as a portal tells it; personnel go by their grant."""

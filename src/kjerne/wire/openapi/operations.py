@@ -289,6 +289,9 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         {200: Given("Bundle", maybe=("nhn-securitylabel-nors-count", "x-securitylabel-nors-count"))}, (504,),
         form=("patient.identifier", "status", "_count", "_page", "_sort", "category", "type"), headers=_OF_DOCUMENTS,
     ),
+    "GET /phr/R4/fhir/DocumentReference/{id}": Operation(
+        {200: Given("Resource")}, (404, 503, 504), headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:])
+    ),
     "GET /phr/mhd/document/{id}": Operation(
         {200: Given("Bytes", ("content-disposition",), media=("application/octet-stream",))}, (404, 503, 504),
         headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:]),
