@@ -100,6 +100,8 @@ async def running(
     def begin() -> None:
         tasks.extend(asyncio.ensure_future(one.run_forever()) for one in kept)
         tasks.append(asyncio.ensure_future(beside()))
+        for task in tasks:
+            task.add_done_callback(_ended)
 
     try:
         yield begin
@@ -108,6 +110,12 @@ async def running(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.shield(asyncio.gather(*(asyncio.to_thread(one.stop) for one in kept)))
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Tells of what went wrong when it does, and not when the platform stops."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the document sources are not looked after", why=f"{type(error).__name__}: {error}")
 
 
 def _log(path: Path) -> Path:
