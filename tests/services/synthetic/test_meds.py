@@ -162,6 +162,9 @@ def test_dataset_of_another_form_is_refused_with_what_to_do(tmp_path: Path) -> N
     with pytest.raises(Refusal, match="no column subject_id") as refused:
         read(tmp_path / "old")
     assert "convert an older dataset" in str(refused.value.todo)
+    words = "CREATE TABLE t (subject_id BIGINT, time TIMESTAMP, code VARCHAR, numeric_value VARCHAR)"
+    with pytest.raises(Refusal, match="numeric_value is no number"):
+        read(dataset(tmp_path / "words", [(1, "2020-01-01", "LAB", "much")], columns=words))  # type: ignore[list-item]
     (tmp_path / "bad" / "data").mkdir(parents=True)
     (tmp_path / "bad" / "data" / "0.parquet").write_bytes(b"half")
     with pytest.raises(Refusal, match="no Parquet of MEDS"):

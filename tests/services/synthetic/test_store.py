@@ -65,6 +65,15 @@ def test_no_name_number_or_word_of_a_resource_is_taken(of_her: list[str], of_her
     assert NUMBER not in whole
 
 
+def test_what_comes_before_its_patient_waits_for_her() -> None:
+    found = fhir_reading.Resources()
+    for tree in (person("a"), measured("718-7", 13), measured("718-7", 14, of="b"), person("b")):
+        found.take(json.dumps(tree).encode())
+    assert sorted(zip(found.told("the store").events.ids, found.told("the store").events.values, strict=True)) == [
+        ("0", 13), ("1", 14),
+    ]  # fmt: skip
+
+
 def test_resources_of_nobody_are_refused_as_they_are_in_files() -> None:
     found = fhir_reading.Resources()
     with pytest.raises(Refusal, match="no Patient"):

@@ -235,17 +235,23 @@ def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
 
 
 class Resources:
-    """Resources that come one by one, from wherever: each person's Patient before what is hers."""
+    """Resources that come one by one, in any order: what is of somebody whose Patient has not come yet waits, as far as it is
+    decoded."""
 
     def __init__(self) -> None:
         self._found = _Found()
+        self._waiting = list[tuple[str, _Event]]()
 
     def take(self, raw: bytes) -> None:
         """What of a resource may be learned; the rest of it is not decoded, and the resource not kept."""
         try:
             kind = msgspec.json.decode(raw, type=_Head).resourceType
             if kind in KINDS:
-                _event(self._found, kind, msgspec.json.decode(raw, type=_Event))
+                one = msgspec.json.decode(raw, type=_Event)
+                if _whose(self._found, one.subject or one.patient) is None:
+                    self._waiting.append((kind, one))
+                else:
+                    _event(self._found, kind, one)
             elif kind in ("Patient", "Medication"):
                 _note(self._found, kind, raw)
         except msgspec.DecodeError:
@@ -255,6 +261,8 @@ class Resources:
         """The people and events of all that were taken. `Refusal` as `read`."""
         if not self._found.people:
             raise Refusal(422, "there is no Patient among the resources", where=where)
+        while self._waiting:
+            _event(self._found, *self._waiting.pop())
         return _held_together(self._found, where, None)
 
 

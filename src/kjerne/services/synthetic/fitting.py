@@ -97,7 +97,7 @@ def lineage_of(files: Iterable[Path], name: Callable[[Path], str] = attrgetter("
 def like(source: Source, model: Model) -> Cohort:
     """The cohort of a source with the codes and traits of a model."""
     kept = [Trait(one.name, one.levels, np.zeros(0)) for one in model.traits]
-    told = source.told(meaning_of(model))
+    told = source.told(meaning_of(model), 1)  # which traits there are the model says
     return cohort_of(told.events, told.traits, codes=model.codes, kept=kept, ticks=model.ticks)
 
 

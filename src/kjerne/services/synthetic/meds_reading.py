@@ -95,7 +95,10 @@ def read(paths: Sequence[Path], k: int, *, generated: bool = False, known: Meani
 
 def _rows(path: Path) -> Iterator[_Row]:
     for subject, at, code, number, unit in _columns(path, _READ, _NEEDED):
-        value = _number(number)
+        try:
+            value = _number(number)
+        except ValueError:
+            raise Refusal(422, "a numeric_value is no number", where=str(path)) from None
         yield _Row(subject, _minute(at), code or None, value, unit or "")
 
 
