@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import learning, model_file, network, people_model, rules, sampling, writing
+from kjerne.services.synthetic import copies, learning, model_file, network, people_model, rules, sampling, writing
 from kjerne.services.synthetic.cohorts import Cohort, cohort_of
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.streams import Streams
@@ -134,6 +134,44 @@ def test_ages_given_by_hand_stand_before_those_that_are_seen_and_hold_in_the_coh
     given = rules.read_rules(b'{"ages": [{"code": "lab", "least": 30, "below": 55}]}', "rules.json")
     with pytest.raises(Refusal, match=r"break rules that were given: ages"):
         rules.rules_of(found, given, "", "age")
+
+
+def treated(rng: np.random.Generator, sex: str) -> list[tuple[float, str]]:
+    """Some are found ill, and after that, or at that moment, treated; others are looked at alone."""
+    days = [float(day) for day in np.cumsum(rng.integers(1, 90, 6))]
+    if sex == "M":
+        return [(day, "lab") for day in days]
+    return [(days[0], "lab"), (days[1], "ill"), *((day, "drug") for day in days[int(rng.integers(1, 4)) :])]
+
+
+def test_nobody_has_a_code_before_the_one_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 1024)
+    found = cohort(treated)
+    free = sampling.block(learned(found), Streams("rules", 3), 0, None)
+    given = rules.read_rules(b'{"needs": [{"code": "drug", "first": "ill"}]}', "rules.json")
+    model = learned(found, given=given)
+    assert rules.broken_rules(model.rules, free)["needs"] > 50  # as nothing else would have kept it
+    made = sampling.block(model, Streams("rules", 3), 0, None)
+    assert (made.code == model.codes.index("drug")).sum() > 50
+    assert set(rules.violations(model, made).values()) == {0}
+    traits = {place: (one.name, one.levels) for place, one in enumerate(found.traits)}
+    assert rules.told_rules(model.rules, model.codes, traits)["needs"] == ["drug: after ill"]
+    kept = model_file.unpacked(model_file.packed(model, copies.CopyFilter(1, np.zeros(8, np.uint8))), "the model")
+    assert kept.model.rules.needs == model.rules.needs
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (b'{"needs": [{"code": "ill", "first": "drug"}]}', r"break rules that were given: needs \("),
+        (b'{"needs": [{"code": "drug", "first": "sick"}]}', "no code sick is learned"),
+        (b'{"needs": [{"code": "drug", "first": "drug"}]}', "wait for each other"),
+        (b'{"needs": [{"code": "drug", "first": "ill"}, {"code": "ill", "first": "drug"}]}', "wait for each other"),
+    ],
+)
+def test_order_that_the_cohort_does_not_keep_or_nobody_can_is_refused(given: bytes, says: str) -> None:
+    with pytest.raises(Refusal, match=says):
+        rules.rules_of(cohort(treated), rules.read_rules(given, "rules.json"), "rules.json")
 
 
 def test_code_of_two_traits_is_had_by_those_who_have_both(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,7 @@ def test_damaged_or_newer_model_is_refused(run: Any, model_path: Path, tmp_path:
     raw, path = bytearray(model_path.read_bytes()), tmp_path / "m.synth"
     for place, byte, says in (
         (-100, raw[-100] ^ 1, "damaged"),
-        (len(model_file.MAGIC), model_file.FORM + 1, "of form 3"),
+        (len(model_file.MAGIC), model_file.FORM + 1, "of form 4"),
         (0, 0, "no model"),
     ):
         spoiled = bytearray(raw)

@@ -25,8 +25,8 @@ from kjerne.services.synthetic.people_model import Model, Rules, TraitModel
 from kjerne.services.synthetic.vocabulary import Grid
 
 MAGIC: Final = b"kjerne-synth\n"
-FORM: Final = 2
-"""2 since rules have ages; a model of form 1 has none."""
+FORM: Final = 3
+"""3 since rules have an order between codes, 2 since they have ages; older models have none."""
 MARK: Final = b"kjerne-approval\n"
 """Before and behind an approval."""
 HEAD_MOST: Final = 64_000_000
@@ -92,7 +92,7 @@ def packed(model: Model, copies: CopyFilter) -> bytes:
         "codes": model.codes, "units": model.units, "ticks": model.ticks, "age": model.age, "until": model.until,
         "valued": model.valued, "to_index": model.to_index, "events_most": model.events_most,
         "rules": {"once": model.rules.once, "terminal": model.rules.terminal, "after": model.rules.after,
-                  "only": model.rules.only, "ages": model.rules.ages},
+                  "only": model.rules.only, "ages": model.rules.ages, "needs": model.rules.needs},
         "traits": [
             {"name": one.name, "levels": one.levels, "grid": arrays.grid(one.grid),
              "presence": arrays.network(one.presence), "network": arrays.network(one.network)}
@@ -215,7 +215,8 @@ def _read(head: dict[str, Any], arrays: bytes, hash_: str) -> Kept:
     )
     told = head["rules"]
     rules = Rules(tuple(told["once"]), tuple(told["terminal"]), tuple(told["after"]), tuple(map(tuple, told["only"])),
-                  tuple((low, high) for low, high in told.get("ages", ())))  # fmt: skip
+                  tuple((low, high) for low, high in told.get("ages", ())),
+                  tuple((code, first) for code, first in told.get("needs", ())))  # fmt: skip
     nets = {name: network(one) for name, one in head["networks"].items()}
     model = Model(
         tuple(head["codes"]), tuple(head["units"]), head["ticks"], traits, head["age"], head["until"],

@@ -57,7 +57,8 @@ class Rules:
     index.
 
     `only` has rows of (code, trait, level): the code is had by people of one of those levels alone. `ages` says per code from
-    which age (years) it is had and before which; nothing where no trait is the age.
+    which age (years) it is had and before which; nothing where no trait is the age. `needs` has pairs of codes: the first is
+    not had before the second has been.
     """
 
     once: tuple[bool, ...]
@@ -65,6 +66,14 @@ class Rules:
     after: tuple[bool, ...]
     only: tuple[tuple[int, int, int], ...] = ()
     ages: tuple[tuple[float, float], ...] = ()
+    needs: tuple[tuple[int, int], ...] = ()
+
+    def unmet(self, counts: Floats) -> Flags:
+        """Which codes wait for another that has not come yet (people x codes), by how often each code came."""
+        found = np.zeros(counts.shape, np.bool_)
+        for code, first in self.needs:
+            found[:, code] |= counts[:, first] == 0
+        return found
 
     def outside(self, ages: Moments) -> Flags:
         """Which codes are not had at these ages (people x codes); none where an age is NaN."""
@@ -119,9 +128,9 @@ class Model:
         return found
 
     def barred_codes(self, state: Histories, barred: Flags, same: Flags) -> Flags:
-        """Which codes cannot come now: barred ones, those that come once, those of another age, and at the same moment all that
-        stand before the last."""
-        found = self.gone(state, barred)
+        """Which codes cannot come now: barred ones, those that come once, those of another age, those that wait for another, and
+        at the same moment all that stand before the last."""
+        found = self.gone(state, barred) | self.rules.unmet(state.counts)
         found |= (state.time < 0)[:, None] & np.array(self.rules.after)
         if self.rules.ages:
             found |= self.rules.outside(age_at(np.where(state.aged, state.ages, np.nan), state.time, self.ticks))

@@ -45,6 +45,13 @@ class Ages(msgspec.Struct, forbid_unknown_fields=True):
     below: float
 
 
+class Needs(msgspec.Struct, forbid_unknown_fields=True):
+    """A code that nobody has before she has had another (`first`), at an earlier moment or the same."""
+
+    code: str
+    first: str
+
+
 class RuleFile(msgspec.Struct, forbid_unknown_fields=True):
     """What a file of rules may hold: names of codes."""
 
@@ -53,6 +60,7 @@ class RuleFile(msgspec.Struct, forbid_unknown_fields=True):
     not_before_index: list[str] = []
     only: list[Only] = []
     ages: list[Ages] = []
+    needs: list[Needs] = []
 
 
 def read_rules(raw: bytes, where: str) -> RuleFile:
@@ -135,6 +143,7 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: 
 
     named = [*given.once, *given.terminal, *given.not_before_index]
     named += [one.code for one in given.only] + [one.code for one in given.ages]
+    named += [code for one in given.needs for code in (one.code, one.first)]
     if unknown := [code for code in named if code not in places]:
         todo = "A rule about a code that too few people have is not needed; take it out, or mend its name."
         raise Refusal(404, f"no code {unknown[0]} is learned", where=where, todo=todo)
@@ -151,7 +160,7 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: 
         only += [(places[one.code], place, levels.index(level)) for level in one.levels]
     found = Rules(flags(rules.once, given.once), flags(rules.terminal, given.terminal),
                   flags(rules.after, given.not_before_index), tuple(dict.fromkeys(only)),
-                  _given_ages(rules, given, cohort, where))  # fmt: skip
+                  _given_ages(rules, given, cohort, where), _given_needs(given, places, where))  # fmt: skip
     broken = broken_rules(found, cohort)
     if found.ages:
         broken["ages"] = _of_another_age(found, cohort, _ages(cohort, age))
@@ -169,6 +178,33 @@ def _given_ages(rules: Rules, given: RuleFile, cohort: Cohort, where: str) -> tu
         raise Refusal(400, "there are rules about ages, and no trait is the age", where=where, todo="Name it by --age.")
     told = {one.code: (one.least, one.below) for one in given.ages}
     return tuple(told.get(code, shown) for code, shown in zip(cohort.codes, rules.ages, strict=bool(rules.ages)))
+
+
+def _given_needs(given: RuleFile, places: Mapping[str, int], where: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of codes. `Refusal` where codes wait for each other in a ring: none of them would ever come."""
+    found = tuple(dict.fromkeys((places[one.code], places[one.first]) for one in given.needs))
+    waiting = set(found)
+    while waiting:
+        free = {pair for pair in waiting if all(pair[1] != code for code, _ in waiting)}
+        if not free:
+            ring = ", ".join(
+                sorted({one.code for one in given.needs if (places[one.code], places[one.first]) in waiting})
+            )
+            raise Refusal(422, f"codes wait for each other, so that none of them would come: {ring}", where=where)
+        waiting -= free
+    return found
+
+
+def _out_of_order(rules: Rules, cohort: Cohort, persons: Ints) -> int:
+    """How many people have a code before the one that it waits for."""
+    broken = set[int]()
+    for code, first in rules.needs:
+        begins = np.full(cohort.people, np.iinfo(np.int64).max)
+        rows = cohort.code == first
+        np.minimum.at(begins, persons[rows], cohort.times[rows])
+        rows = (cohort.code == code) & (cohort.times < begins[persons])
+        broken.update(np.unique(persons[rows]).tolist())
+    return len(broken)
 
 
 def _of_another_age(rules: Rules, cohort: Cohort, ages: NDArray[np.float64]) -> int:
@@ -192,6 +228,7 @@ def broken_rules(rules: Rules, cohort: Cohort) -> dict[str, int]:
         "terminal": len(np.unique(persons[terminal[cohort.code] & (cohort.times < last)])),
         "not_before_index": len(np.unique(persons[after[cohort.code] & (cohort.times < 0)])),
         "only": barred,
+        "needs": _out_of_order(rules, cohort, persons),
     }
 
 
@@ -222,6 +259,7 @@ def told_rules(
         "terminal": named(rules.terminal),
         "not_before_index": named(rules.after),
         "only": only,
+        "needs": [f"{codes[code]}: after {codes[first]}" for code, first in rules.needs],
         "ages": [_told_ages(code, one) for code, one in zip(codes, rules.ages, strict=bool(rules.ages)) if one != AGES],
     }
 
