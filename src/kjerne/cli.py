@@ -187,7 +187,7 @@ def load_synthetic(
     folder: Annotated[Path, typer.Argument(help="What `kjerne synth generate --format fhir` made.")],
     json_: Json = False,
 ) -> None:
-    """Take generated people into a running sandbox; what was broken off goes on, and nobody is there twice."""
+    """Take generated people into a running sandbox; what was broken off goes on, and nothing is there twice."""
     from kjerne.commands.asking import connected
     from kjerne.commands.console import loading
     from kjerne.commands.loading_people import loaded

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 Tree = dict[str, Any]
 MADE_UP: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
+GENERATED: Final = "http://kjerne.example/fhir/NamingSystem/generated-person"
+"""What the generator of synthetic people calls each: the same for the same model, seed and wishes, and nobody else's."""
 GENDERS: Final = frozenset({"male", "female", "other"})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from kjerne.commands import loading_people
 from kjerne.errors import Refusal
+from kjerne.fhir.dates import OSLO
 from kjerne.fhir.encode import decode
 from kjerne.fhir.validate import check
 from kjerne.services.synthetic import (
@@ -156,6 +159,96 @@ def test_folder_is_loaded_into_a_sandbox_once_however_often_it_is_sent(
         assert found.tree["total"] == len(own)
 
 
+def measured_of(platform: Standing, number: str) -> int:
+    """How many Observations somebody has on the platform."""
+    return int(
+        Answered(platform.client.call("GET", "/fhir/R4/Observation", as_="all-patients", patient=number)).tree["total"]
+    )
+
+
+def numbers_in(folder: Path) -> dict[str, int]:
+    """By number how many Observations somebody has in a folder."""
+    found = {json.loads(line)["identifier"][0]["value"]: 0 for line in lines(folder, "Patient")}
+    for line in lines(folder, "Observation"):
+        found[json.loads(line)["subject"]["identifier"]["value"]] += 1
+    return found
+
+
+def rewritten(folder: Path, before: bytes, after: bytes) -> Path:
+    """A folder in which one thing is another everywhere, and which says so itself."""
+    for path in folder.glob("*.ndjson"):
+        path.write_bytes(path.read_bytes().replace(before, after))
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    for shard in manifest["shards"]:
+        shard["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in shard["files"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def load(platform: Standing, folder: Path) -> dict[str, int]:
+    return loading_people.loaded(folder, platform.client, lambda *_: None)
+
+
+def test_everybody_has_her_life_once_where_a_folder_broke_off_and_where_it_has_grown(
+    platform: Standing, mapped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = made(mapped, tmp_path / "small", people=5, until="2023-06-30")
+    grown = made(mapped, tmp_path / "grown", people=8, until="2023-06-30")
+    imports, call = list[bytes](), platform.client.call
+
+    def breaks(method: str, path: str, **more: Any) -> Any:
+        if path.endswith("$import"):
+            imports.append(more["body"])
+            if len(imports) == 2:
+                raise Refusal(502, "gone")
+        return call(method, path, **more)
+
+    monkeypatch.setattr(loading_people, "PEOPLE_AT_ONCE", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(platform.client, "call", breaks)
+        with pytest.raises(Refusal, match="gone"):
+            load(platform, small)
+    monkeypatch.setattr(loading_people, "PEOPLE_AT_ONCE", 3)
+    for folder in (small, grown, small):
+        assert load(platform, folder)["people"] == len(numbers_in(folder))
+    assert {number: measured_of(platform, number) for number in numbers_in(grown)} == numbers_in(grown)
+
+
+def test_who_is_somebody_else_in_the_sandbox_is_told_and_nothing_is_filed(
+    platform: Standing, mapped: Path, tmp_path: Path
+) -> None:
+    ours = made(mapped, tmp_path / "ours", people=3, until="2022-06-30")
+    load(platform, ours)
+    run_of = json.loads(lines(ours, "Patient")[0])["id"].partition("-")[0].encode()
+    others = rewritten(made(mapped, tmp_path / "others", people=4, until="2022-06-30"), run_of, b"bbbbbbbb")
+    with pytest.raises(Refusal, match="3 people could not be registered, and nothing is filed") as refused:
+        load(platform, others)
+    assert "Patient-00000.ndjson, line 3: somebody else in the sandbox has this number" in str(refused.value)
+    assert not any(number in str(refused.value) for number in numbers_in(others))
+    assert {number: measured_of(platform, number) for number in numbers_in(ours)} == numbers_in(ours)
+    (new,) = numbers_in(others).keys() - numbers_in(ours).keys()
+    assert measured_of(platform, new) == 0
+
+
+@pytest.mark.parametrize("name", ["citizen", "opted-out"])
+def test_number_of_a_resident_is_not_filed_on(name: str, platform: Standing, mapped: Path, tmp_path: Path) -> None:
+    folder = made(mapped, tmp_path / "resident", people=1, until="2021-06-30")
+    (number,) = numbers_in(folder)
+    resident = platform.nin(name)
+    with pytest.raises(Refusal, match="1 people could not be registered") as refused:
+        load(platform, rewritten(folder, number.encode(), resident.encode()))
+    assert "line 1: " in str(refused.value)
+    assert resident not in str(refused.value)
+
+
+def test_file_outside_the_folder_is_not_read(platform: Standing, mapped: Path, tmp_path: Path) -> None:
+    folder = made(mapped, tmp_path / "inside", people=1, until="2021-06-30")
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace("Patient-00000", "../inside/Patient-00000"))
+    with pytest.raises(Refusal, match="outside the folder"):
+        load(platform, folder)
+
+
 def test_folder_that_is_not_as_it_was_made_is_not_loaded(platform: Standing, mapped: Path, tmp_path: Path) -> None:
     folder = made(mapped, tmp_path / "spoiled", people=3, until="2024-06-30")
     with (folder / "Patient-00000.ndjson").open("ab") as file:
@@ -189,6 +282,19 @@ def test_mapping_of_a_trait_that_is_not_there_is_refused_and_a_class_is_what_its
         fhir_mapping.kept_meaning(given, ["E11"], {"sex": ["F"]}, "map.json")
     kept = fhir_mapping.kept_meaning(given, ["E11"], {"gender": ["F"]}, "map.json")
     assert kept["codes"] == {"E11": {"kind": "Condition", "system": "icd"}}
+
+
+def test_moments_are_by_norwegian_clocks_and_none_change_places() -> None:
+    assert fhir_files._moment(date(2024, 7, 1).toordinal(), 545) == "2024-07-01T09:05:00+02:00"
+    assert fhir_files._moment(date(2024, 1, 1).toordinal(), 545) == "2024-01-01T09:05:00+01:00"
+    for change in (date(2024, 3, 31), date(2024, 10, 27)):
+        told = [
+            datetime.fromisoformat(fhir_files._moment(change.toordinal() + day, minute))
+            for day in (-1, 0, 1)
+            for minute in range(1_440)
+        ]
+        assert told == sorted(told)
+        assert all(one.utcoffset() == one.astimezone(OSLO).utcoffset() for one in told)
 
 
 def test_formats_and_options_that_do_not_go_together_are_refused(mapped: Path, tmp_path: Path, run: Any) -> None:

@@ -88,12 +88,12 @@ def test_each_type_tells_what_when_and_how_much(tmp_path: Path) -> None:
     )
     told = read(
         tmp_path, person("a"), drug, measured("718-7", 13.5, day="2020-01-01T12:00:00+01:00"),
-        said("Condition", "E11.9", onsetDateTime="2020-01-03", subject={"reference": "https://other.example/Patient/a"}),
+        said("Condition", "E11.9", onsetDateTime="2020-01-03", subject={"reference": "Patient/a/_history/2"}),
         {"resourceType": "MedicationRequest", "subject": patient, "authoredOn": "2020-01-04",
          "medicationReference": {"reference": "Medication/m"}},
         {"resourceType": "Immunization", "status": "completed", "patient": {"reference": "Patient/a"},
          "occurrenceDateTime": "2020-01-05", "vaccineCode": vaccine},
-        {"resourceType": "Encounter", "subject": {"reference": "Patient/a"}, "period": {"start": "2020-01-06T08:00:00Z"},
+        {"resourceType": "Encounter", "subject": {"reference": "Patient/a"}, "period": {"start": "2020-01-06T08:00:00+01:00"},
          "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}},
     )  # fmt: skip
     assert events(told) == [
@@ -135,11 +135,151 @@ def test_what_is_not_so_or_cannot_be_learned_is_left_out_and_counted(tmp_path: P
     assert [value for value in told.events.values if value] == [13, 13]
     assert told.notes == (
         "2 events without a code that can be learned were left out",
-        "1 resources that are taken back, or say what was not were left out",
+        "1 resources that are taken back, or say what was not, or is not yet were left out",
         "1 resources without a day were left out",
         "1 values in another unit than most of their code were left out",
         "1 values that are only bounds were left out",
     )
+
+
+def order(**more: Any) -> Tree:
+    return said("MedicationRequest", "x", authoredOn="2020-02-02", medicationCodeableConcept={
+        "coding": [{"system": "http://www.whocc.no/atc", "code": "A10BA02"}]}, **more)  # fmt: skip
+
+
+def status_of(**codes: str) -> Tree:
+    return {name: {"coding": [{"code": code}]} for name, code in codes.items()}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        order(doNotPerform=True), order(status="draft"), order(status="on-hold"), order(intent="proposal"), order(intent="plan"),
+        {"resourceType": "Encounter", "status": "planned", "subject": {"reference": "Patient/a"},
+         "period": {"start": "2020-03-01"}, "class": {"system": "urn:x:act", "code": "AMB"}},
+        said("Condition", "E11", onsetDateTime="2020-01-01", **status_of(verificationStatus="unconfirmed")),
+        said("Condition", "E11", onsetDateTime="2020-01-01", **status_of(verificationStatus="differential")),
+        said("Procedure", "P1", status="preparation", performedDateTime="2020-01-01"),
+        measured("2093-3", 5, status="registered"), measured("2093-3", 5, status="unknown"),
+        said("Observation", "2093-3", LOINC, effectiveDateTime="2020-01-01", **status_of(dataAbsentReason="not-performed")),
+        said("MedicationStatement", "x", status="not-taken", effectiveDateTime="2020-01-01"),
+        measured("2093-3", 5, modifierExtension=[{"url": "http://x.example/not", "valueBoolean": True}]),
+        measured("2093-3", 5, focus=[{"reference": "Patient/b"}]),
+    ],
+)  # fmt: skip
+def test_what_was_planned_suspected_or_not_done_is_not_learned_and_is_counted(tree: Tree, tmp_path: Path) -> None:
+    told = read(tmp_path, person("a"), measured("718-7", 13), tree)
+    assert told.events.codes == ["718-7"]
+    assert len(told.notes) == 1
+    assert told.notes[0].startswith("1 ")
+
+
+def test_condition_that_is_over_is_another_code_and_comes_out_as_over(tmp_path: Path, run: Any) -> None:
+    over = [said("Condition", "J18.9", of=f"id{number}", onsetDateTime="2020-05-06", **status_of(clinicalStatus="resolved"))
+            for number in range(60)]  # fmt: skip
+    folder, model = cohort(tmp_path / "real", 120, *over), tmp_path / "m.synth"
+    assert run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1")[0] == 0
+    words = ("synth", "generate", str(model), "--out", str(tmp_path / "made"), "--people", "100", "--format", "fhir")
+    assert run(*words)[0] == 0
+    made = [decode(line) for line in (tmp_path / "made" / "Condition-00000.ndjson").read_bytes().splitlines()]
+    seen = {(tree["code"]["coding"][0]["code"][:3], tree["clinicalStatus"]["coding"][0]["code"]) for tree in made}
+    assert seen == {("E11", "active"), ("J18", "resolved")}
+    assert all(check(tree, "Condition") == [] and "valueCodeableConcept" not in tree for tree in made)
+
+
+def test_only_what_is_about_a_patient_of_the_folder_is_hers(tmp_path: Path) -> None:
+    others = [
+        measured("2093-3", 5, subject=subject)
+        for subject in (
+            {"reference": "Group/a"}, {"reference": "Device/a"}, {"reference": "https://other.example/fhir/Patient/a"},
+            {"reference": "a", "type": "Group"}, {"reference": "Group/a", "identifier": {"system": FNR, "value": NUMBER}},
+            {"type": "Device", "identifier": {"system": FNR, "value": NUMBER}},
+        )
+    ]  # fmt: skip
+    ours = [measured("718-7", 13, day=f"{2000 + number // 28}-01-{1 + number % 28:02d}") for number in range(900)]
+    told = read(tmp_path, person("a", identifier=[{"system": FNR, "value": NUMBER}]), *ours, *others)
+    assert set(told.events.codes) == {"718-7"}
+    assert told.notes == (f"{len(others)} {fhir_reading.NOBODYS} were left out",)
+
+
+def test_addresses_are_the_folders_own_where_all_have_one_base(tmp_path: Path) -> None:
+    def at(base: str, day: str) -> Tree:
+        return measured("718-7", 13, day=day, subject={"reference": f"https://{base}.example/fhir/Patient/a"})
+
+    assert len(read(tmp_path / "one", person("a"), at("x", "2020-01-01"), at("x", "2020-01-02")).events.ids) == 2
+    with pytest.raises(Refusal, match="2 resources are of nobody"):
+        read(tmp_path / "two", person("a"), at("x", "2020-01-01"), at("y", "2020-01-02"))
+
+
+def test_patients_who_differ_and_have_one_id_are_refused_and_one_who_stands_twice_is_one(tmp_path: Path) -> None:
+    assert len(read(tmp_path / "one", person("a"), person("a"), measured("718-7", 13)).traits.ids) == 1
+    with pytest.raises(Refusal, match="the id of another Patient") as refused:
+        read(tmp_path / "two", person("a"), person("a", gender="male"), measured("718-7", 13))
+    assert "line 2" in str(refused.value)
+
+
+def test_number_that_two_patients_have_says_of_neither_whose_it_is(tmp_path: Path) -> None:
+    number = {"identifier": [{"system": FNR, "value": NUMBER}]}
+    unclear = measured("718-7", 13, subject=number | {"identifier": number["identifier"][0]})
+    with pytest.raises(Refusal, match="of nobody"):
+        read(tmp_path / "two", person("a", **number), person("b", **number), unclear)
+    nameless = person("")
+    told = read(tmp_path / "none", person("a"), nameless, nameless | {"gender": "male"}, measured("718-7", 13))
+    assert told.notes == ("2 Patients whom nothing can refer to were left out",)
+
+
+def test_moments_of_any_zone_are_told_by_one_clock(tmp_path: Path) -> None:
+    days = (
+        "2019-12-31T23:30:00Z",
+        "2020-01-01T00:40:00+01:00",
+        "2020-01-01T02:00:00+02:00",
+        "2020-07-01T10:15:00+02:00",
+    )
+    told = read(tmp_path, person("a"), *(measured("718-7", place, day=day) for place, day in enumerate(days)))
+    minutes = [round(day * 1440) for day in told.events.days if day is not None]
+    assert minutes == [30, 40, 60, 182 * 1440 + 10 * 60 + 15]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2020-02-30"])
+def test_day_that_is_nobodys_is_no_day(day: str, tmp_path: Path) -> None:
+    told = read(tmp_path, person("a"), measured("718-7", 13), measured("718-7", 13, day=day))
+    assert told.events.days == [0]
+
+
+def test_hour_that_is_none_is_no_time(tmp_path: Path) -> None:
+    told = read(tmp_path, person("a"), measured("718-7", 13), measured("718-7", 12, day="2020-01-02T99:99:00Z"))
+    assert (told.events.values, told.notes) == ([13], ("1 resources without a day were left out",))
+
+
+def test_unit_category_and_system_are_counted_by_who_had_them_and_not_by_who_had_the_code(
+    tmp_path: Path, run: Any
+) -> None:
+    in_words = [said("Observation", "8888-8", LOINC, of=f"id{number}", effectiveDateTime="2020-04-01", status="final",
+                     valueString="Hemmelig") for number in range(100)]  # fmt: skip
+    alone = [
+        measured("8888-8", 4711, "{Kari.Nordmann}", of="id5"), measured("7777-7", 4711, "[arb'U]", of="id5"),
+        *(said("Observation", "7777-7", LOINC, of=f"id{number}", effectiveDateTime="2020-04-01") for number in range(50)),
+        said("Observation", "6666-6", LOINC, of="id5", effectiveDateTime="2020-04-01",
+             category=[{"coding": [{"system": "http://x.example", "code": "imaging"}]}]),
+        *(said("Observation", "6666-6", LOINC, of=f"id{number}", effectiveDateTime="2020-04-01") for number in range(6, 50)),
+        said("Condition", "I21.0", "http://kari.example/codes", of="id6", onsetDateTime="2020-04-01"),
+        *(said("Condition", f"I21.{1 + number % 5}", of=f"id{number}", onsetDateTime="2020-04-01") for number in range(25)),
+    ]  # fmt: skip
+    folder, model = cohort(tmp_path / "real", 120, *in_words, *alone), tmp_path / "m.synth"
+    code, out, err = run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1", "--json")
+    assert code == 0, err
+    raw, codes = model.read_bytes(), json.loads(out)["card"]["fhir"]["codes"]
+    for word in (b"Nordmann", b"arb'U", b"imaging", b"kari.example"):
+        assert word not in raw
+    assert codes["8888-8"] == {"kind": "Observation", "system": LOINC}
+    assert codes["I21"] == {"kind": "Condition", "system": ICD}
+    assert codes["718-7"]["unit"] == "g/dL"
+
+
+def test_what_stands_between_braces_in_a_unit_is_on_a_list(tmp_path: Path) -> None:
+    named = [measured("718-7", 1, "{Kari}"), measured("2093-3", 1, "{INR}"), measured("2571-8", 1, "{cells}/uL")]
+    told = read(tmp_path, person("a"), *named)
+    assert sorted(told.events.units) == ["", "{INR}", "{cells}/uL"]
 
 
 def test_identifiers_and_free_text_never_enter(tmp_path: Path, run: Any) -> None:

@@ -97,6 +97,14 @@ def test_nobodys_identity_hangs_on_how_many_are_made_and_blocks_share_no_number(
     assert [one.family for one in first] != [one.family for one in other]
 
 
+@pytest.mark.parametrize("turn", [0, 1, 255, 4_000_000_007])
+def test_every_run_deals_each_share_to_one_block_and_another_run_deals_otherwise(turn: int) -> None:
+    dealt = [number_shares.turned(block, turn) for block in range(number_shares.BLOCKS)]
+    assert sorted(dealt) == list(range(number_shares.BLOCKS))
+    assert max(dealt[: number_shares.BLOCKS_FIRST]) < number_shares.BLOCKS_FIRST
+    assert (dealt[0] == number_shares.turned(0, turn + 1)) is False
+
+
 def test_where_the_rule_of_1964_has_no_number_left_the_one_of_2032_has(
     name: Name, monkeypatch: pytest.MonkeyPatch
 ) -> None:

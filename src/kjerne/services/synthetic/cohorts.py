@@ -139,7 +139,7 @@ def cohort_of(
     rows = rows[(code[rows] >= 0) & (person[rows] >= 0)]
     rows = rows[_last_of_each(person[rows], times[rows], code[rows], values[rows], notes)]
     first = np.searchsorted(person[rows], np.arange(len(traits.ids) + 1))
-    units, of_people = _units(events, names)
+    units, of_people = _units(events, names, places)
     return Cohort(len(traits.ids), names, units, first, times[rows], code[rows], values[rows], ticks,
                   _traits(traits, leave_out, kept, notes), tuple(notes), of_people)  # fmt: skip
 
@@ -169,13 +169,14 @@ def _shown(text: str) -> str:
     return text if is_unit(text) and " " not in text else "(no unit)"
 
 
-def _units(events: EventTable, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The unit of each code, and of how many people it is."""
+def _units(events: EventTable, names: Sequence[str], known: Collection[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The unit of each code, and of how many of the people it is."""
     found, people = dict[str, Counter[str]](), dict[str, set[str]]()
     for code, unit, person in zip(events.codes, events.units, events.ids, strict=True):
         if unit:
             found.setdefault(code, Counter())[unit] += 1
-            people.setdefault(code, set()).add(person)
+            if person in known:
+                people.setdefault(code, set()).add(person)
     for code, units in sorted(found.items()):
         if len(units) > 1:
             told = ", ".join(f"{_shown(unit)} ({count})" for unit, count in units.most_common(4))

@@ -10,16 +10,26 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
-from kjerne.fhir.patient import MADE_UP
+from kjerne.fhir.dates import OSLO
+from kjerne.fhir.patient import GENERATED, MADE_UP
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.fhir_mapping import DEATH, LEARNED, VITAL_SIGNS, CodeAs, DiedAs, code_as, meaning_of
+from kjerne.services.synthetic.fhir_mapping import (
+    CLINICAL,
+    DEATH,
+    LEARNED,
+    VITAL_SIGNS,
+    CodeAs,
+    DiedAs,
+    code_as,
+    meaning_of,
+)
 from kjerne.services.synthetic.identities import Identity, Wishes, of_block
 from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.people_model import Model
@@ -30,7 +40,6 @@ FORMATS: Final = ("fhir", "bundles")
 UCUM: Final = "http://unitsofmeasure.org"
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 _TERMS: Final = "http://terminology.hl7.org/CodeSystem/"
-_ZONE: Final = "+01:00"
 _LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjkmnpqrstv")
 _META: Final = '"meta":{"security":[' + json.dumps(MADE_UP, separators=(",", ":")) + "]}"
 
@@ -106,12 +115,16 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
         concept = [concept]
     is_measured = told.kind == "Observation"
     category = [{"coding": [{"system": CATEGORIES, "code": told.category}]}] if told.category and is_measured else None
-    says = f"{_META},{kind.fixed}{',' + _json('category', category) if category else ''},{_json(kind.code, concept)}"
+    fixed = kind.fixed
+    if told.value_system == CLINICAL:
+        fixed = fixed.replace(_concept("clinicalStatus", "condition-clinical", "active"),
+                              _concept("clinicalStatus", "condition-clinical", told.value_code))  # fmt: skip
+    says = f"{_META},{fixed}{',' + _json('category', category) if category else ''},{_json(kind.code, concept)}"
     unit = f',"unit":{json.dumps(told.unit)},"system":"{UCUM}","code":{json.dumps(told.unit)}' if told.unit else ""
     if not unit and model.units[place]:
         unit = f',"unit":{json.dumps(model.units[place])}'
     finding = {"coding": [{"system": told.value_system, "code": told.value_code}]}
-    found = "," + _json("valueCodeableConcept", finding) if told.value_code else ""
+    found = "," + _json("valueCodeableConcept", finding) if told.value_code and is_measured else ""
     shows = is_measured and not found and (grid is not None or told.category == VITAL_SIGNS)
     whole = grid is not None and grid.decimals == 0
     before, after = f'{says},"{kind.subject}":', f',"{kind.when}":'
@@ -210,7 +223,10 @@ def _died(model: Model, cohort: Cohort, told: DiedAs | None) -> list[int | None]
 
 def _patient(id_: str, one: Identity, dead: int | None) -> str:
     told: dict[str, Any] = {
-        "identifier": [{"use": "official", "system": one.system, "value": one.number}],
+        "identifier": [
+            {"use": "official", "system": one.system, "value": one.number},
+            {"use": "secondary", "system": GENERATED, "value": id_},
+        ],
         "name": [{"use": "official", "family": one.family, "given": [one.given]}],
         "gender": one.sex,
         "birthDate": _day(one.born),
@@ -255,5 +271,21 @@ def _day(ordinal: int) -> str:
     return found
 
 
+_ZONES: Final = dict[int, str]()
+"""By day the zone of Norwegian clocks, empty where it changes that day."""
+
+
 def _moment(ordinal: int, minutes: int) -> str:
-    return f"{_day(ordinal)}T{minutes // 60:02d}:{minutes % 60:02d}:00{_ZONE}"
+    """A minute of a day by Norwegian clocks. One that they jump over in spring is the first after it: so none change places."""
+    if (zone := _ZONES.get(ordinal)) is None:
+        begins, ends = (_zone(ordinal, minute) for minute in (0, 1439))
+        zone = _ZONES[ordinal] = begins if begins == ends else ""
+    if not zone:
+        before, after = _zone(ordinal, minutes), _zone(ordinal, minutes, fold=1)
+        zone, minutes = (after, 180) if before < after else (before, minutes)
+    return f"{_day(ordinal)}T{minutes // 60:02d}:{minutes % 60:02d}:00{zone}"
+
+
+def _zone(ordinal: int, minutes: int, fold: int = 0) -> str:
+    at = datetime.combine(date.fromordinal(ordinal), time(*divmod(minutes, 60), fold=fold), OSLO)
+    return "+02:00" if at.dst() else "+01:00"

@@ -10,16 +10,21 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from kjerne.errors import Refusal
 from kjerne.fhir.ucum_grammar import is_ucum
 from kjerne.fhir.vital_signs import FIXED, LOINC, NARROWER
+from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.network import Ints
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.vocabulary import parent_of
 
 LEARNED: Final = "http://kjerne.example/fhir/CodeSystem/learned-code"
 DEATH: Final = "death"
 """The kind of a code that is no resource: its person died then."""
+CLINICAL: Final = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+"""What a Condition is but active stands as what was found."""
 SEXES: Final = ("female", "male", "other", "unknown")
 KINDS: Final = (
     "Condition", "DiagnosticReport", "Encounter", "Immunization", "MedicationAdministration", "MedicationRequest",
@@ -75,8 +80,13 @@ def read_meaning(raw: bytes, where: str) -> Meaning:
     for code, one in found.codes.items():
         if one.kind and one.kind not in (*KINDS, DEATH):
             raise Refusal(422, f"the code {code} is of none of the kinds {', '.join((*KINDS, DEATH))}", where=where)
-        if bool(one.value_system) != bool(one.value_code) or (one.value_code and one.kind != "Observation"):
-            says = f"what {code} found has a system and a code, and is an Observation's"
+        is_status = one.kind == "Condition" and one.value_system == CLINICAL
+        if bool(one.value_system) != bool(one.value_code) or (
+            one.value_code and one.kind != "Observation" and not is_status
+        ):
+            says = (
+                f"what {code} found has a system and a code, and is an Observation's, or a Condition's clinicalStatus"
+            )
             raise Refusal(422, says, where=where)
         if one.unit and not is_ucum(one.unit):
             raise Refusal(422, f"the unit of {code} is none of UCUM", where=where)
@@ -109,6 +119,44 @@ def kept_meaning(
             raise Refusal(404, says, where=where)
     told: dict[str, Any] = msgspec.to_builtins(Meaning(found, given.sex, given.died))
     return told
+
+
+def counted_meaning(told: Meaning, categorised: Mapping[str, int], before: Cohort, after: Cohort, k: int) -> Meaning:
+    """What a source itself says of codes, as far as at least `k` people have them so.
+
+    `before` has the codes as they were told and `after` those that are learned. A class that stands for codes below it is of
+    the type and system that most of those people have; a unit is told where the cohort kept it, a category where `k` people
+    (`categorised`) have the code in it.
+    """
+    found, units = dict[str, CodeAs](), dict(zip(after.codes, after.units, strict=True))
+    had = dict[tuple[str, CodeAs], set[int]]()
+    owners = _owners(before)
+    for place, label in enumerate(before.codes):
+        one = told.codes.get(label)
+        if one is None:
+            continue
+        if label in units and len(owners[place]) >= k:
+            category = one.category if categorised.get(label, 0) >= k else ""
+            unit = one.unit if units[label] == one.unit else ""
+            found[label] = msgspec.structs.replace(one, unit=unit, category=category)
+            continue
+        learned = label
+        while learned and learned not in units:
+            learned = parent_of(learned)
+        if learned:
+            had.setdefault((learned, CodeAs(one.kind, one.system)), set()).update(owners[place].tolist())
+    of_classes = {
+        label: one
+        for (label, one), people in sorted(had.items(), key=lambda item: (len(item[1]), item[0][1].system))
+        if len(people) >= k
+    }
+    return msgspec.structs.replace(told, codes=of_classes | found)
+
+
+def _owners(cohort: Cohort) -> list[Ints]:
+    """Who has each code."""
+    codes, people = np.unique(np.stack([cohort.code, cohort.persons]), axis=1)
+    return np.split(people, np.searchsorted(codes, np.arange(1, len(cohort.codes))))
 
 
 def meaning_of(model: Model) -> Meaning:

@@ -11,23 +11,24 @@ import gzip
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from kjerne.errors import Refusal
+from kjerne.fhir.dates import OSLO
 from kjerne.fhir.patient import MADE_UP
 from kjerne.fhir.systems import canonical
 from kjerne.fhir.ucum_grammar import is_ucum
 from kjerne.fhir.vital_signs import FIXED, LOINC
 from kjerne.registries.identifiers import holds_a_number, is_a_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
-from kjerne.services.synthetic.fhir_mapping import DEATH, KINDS, PANELS, CodeAs, Meaning
+from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 
 ENDINGS: Final = (".ndjson", ".ndjson.gz")
@@ -38,11 +39,36 @@ _SYSTEM: Final = re.compile(r"(?:https?://|urn:)\S{1,120}")
 _CATEGORIES: Final = frozenset(
     "social-history vital-signs imaging laboratory procedure survey exam therapy activity".split()
 )
-_ANNOTATED: Final = re.compile(r"[^{}]*(?:\{[A-Za-z_.]{1,20}\}[^{}]*)*")
-"""UCUM lets anything stand between braces: here no more than a word."""
-_MOMENT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}):(\d{2}))?")
-_NOT_SO: Final = frozenset({"entered-in-error", "not-done", "cancelled", "refuted"})
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
+_ANNOTATIONS: Final = frozenset(
+    """# beats breaths cells cfu copies count creatinine egfr events fibrinogen hpf index inr ivd log lpf mean minute number od
+    pack phenotype pregnancy ratio rbc reads rel score sperm spermatozoa standard steps tablet titer total units volume
+    wbc""".split()
+)
+"""UCUM lets anything stand between braces, a name as well: here no more than one of these."""
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:T([01]\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?"
+)
+FIRST_YEAR, LAST_YEAR = 1850, 2100
+"""A day before or after these is nobody's: it stands for one that is not known."""
+HAPPENED: Final = {
+    "DiagnosticReport": "partial preliminary final amended corrected appended",
+    "Encounter": "arrived triaged in-progress onleave finished",
+    "Immunization": "completed",
+    "MedicationAdministration": "in-progress completed stopped",
+    "MedicationRequest": "active completed stopped",
+    "MedicationStatement": "active completed stopped",
+    "Observation": "preliminary final amended corrected",
+    "Procedure": "in-progress completed",
+}
+"""By type the values of `status` by which it was so: others plan it, halt it, take it back, deny it, or know nothing of it."""
+_INTENTS: Final = frozenset(["", "order", "original-order", "reflex-order", "filler-order", "instance-order"])
+_NOT_FOUND_OUT: Final = frozenset("not-performed not-asked not-applicable asked-declined not-permitted".split())
+_NO_MORE: Final = frozenset("recurrence relapse inactive remission resolved".split())
+"""What a Condition may be by `clinicalStatus` but active."""
 NOBODYS: Final = "resources of nobody among the Patients"
+OF_SEVERAL: Final = -1
+"""The place of a name that several Patients have."""
 _BOOLEAN: Final = {True: 1.0, False: 0.0}
 
 
@@ -70,11 +96,16 @@ class _Identifier(msgspec.Struct):
 
 class _Reference(msgspec.Struct):
     reference: str = ""
+    type: str = ""
     identifier: _Identifier | None = None
 
 
 class _Period(msgspec.Struct):
     start: str = ""
+
+
+class _Anything(msgspec.Struct):
+    """That something is there, and nothing of it."""
 
 
 class _Part(msgspec.Struct):
@@ -85,6 +116,7 @@ class _Part(msgspec.Struct):
     valueInteger: int | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
     valueCodeableConcept: _Concept | None = None  # noqa: N815
+    dataAbsentReason: _Concept | None = None  # noqa: N815
 
     def has_value(self) -> bool:
         """Whether it says itself what was found."""
@@ -95,6 +127,11 @@ class _Part(msgspec.Struct):
 class _Event(_Part):
     status: str = ""
     verificationStatus: _Concept | None = None  # noqa: N815
+    clinicalStatus: _Concept | None = None  # noqa: N815
+    intent: str = ""
+    doNotPerform: bool = False  # noqa: N815
+    modifierExtension: list[_Anything] = []  # noqa: N815
+    focus: list[_Anything] = []
     subject: _Reference | None = None
     patient: _Reference | None = None
     category: list[_Concept] = []
@@ -174,6 +211,8 @@ class Told:
     is_made_up: bool = False
     held_out: frozenset[str] = frozenset()
     """Ids of whom the source itself holds out: nobody learns from them."""
+    categorised: Mapping[str, int] = field(default_factory=dict)
+    """Of a code's category, how many people have the code in it."""
 
     def lineage(self) -> list[dict[str, str]]:
         """Where they are from, with a SHA-256 of them, where they are of no file."""
@@ -198,7 +237,10 @@ class _Found:
     places: dict[str, int] = field(default_factory=dict)
     medications: dict[str, _Concept] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
-    categories: dict[Key, Counter[str]] = field(default_factory=dict)
+    elsewhere: dict[str, list[_Row]] = field(default_factory=dict)
+    """By base the events whose reference is an absolute address."""
+    categories: dict[Key, dict[str, set[int]]] = field(default_factory=dict)
+    """Of each code by category who has it so."""
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -222,8 +264,8 @@ def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
     `Refusal` with file and line where a line is no resource, and where events are of nobody among the Patients.
     """
     found, where = _Found(), ", ".join(path.name for path in paths[:3])
-    for kind, raw, _ in _lines(paths, ("Patient", "Medication")):
-        _note(found, kind, raw)
+    for kind, raw, at in _lines(paths, ("Patient", "Medication")):
+        _note(found, kind, raw, at)
     if not found.people:
         raise Refusal(422, "there is no Patient among the resources", where=where)
     for kind, raw, at in _lines(paths, KINDS):
@@ -268,6 +310,7 @@ class Resources:
 
 def _held_together(found: _Found, where: str, known: Meaning | None) -> Told:
     """The tables, where events are of somebody. `Refusal` where they are not."""
+    _own_base(found)
     strange = found.left_out[NOBODYS]
     if strange > (len(found.rows) + strange) * STRANGE_MOST:
         says = f"{strange} resources are of nobody among the Patients, and {len(found.rows)} events of somebody"
@@ -297,48 +340,56 @@ def _lines(paths: Sequence[Path], kinds: Sequence[str]) -> Iterator[tuple[str, b
             raise Refusal(400, f"the file cannot be read: {says}", where=str(path)) from None
 
 
-def _note(found: _Found, kind: str, raw: bytes) -> None:
-    """A Patient or a Medication, by the names that others call it."""
+def _note(found: _Found, kind: str, raw: bytes, at: str = "the Patients") -> None:
+    """A Patient or a Medication, by the names that others call it. `Refusal` where two Patients who differ have one id."""
     try:
         if kind == "Medication":
             drug = msgspec.json.decode(raw, type=_Medication)
             if drug.code:
-                found.medications[drug.id] = drug.code
+                alike = found.medications.get(drug.id, drug.code) == drug.code
+                found.medications[drug.id] = drug.code if alike else _Concept()
             return
         person = msgspec.json.decode(raw, type=_Person)
     except msgspec.DecodeError:
         found.left_out[f"resources {kind} that are not as R4 has them"] += 1
         return
-    if person.id in found.places:
+    if (there := found.places.get(person.id)) is not None and person.id:
+        if person == found.people[there]:
+            return
+        todo = "Put one export into a folder, and one version of each Patient."
+        raise Refusal(422, "it has the id of another Patient who is not like it", where=at, todo=todo)
+    names = {f"{one.system}|{one.value}" for one in person.identifier if one.value}
+    if not person.id and not names:
+        found.left_out["Patients whom nothing can refer to"] += 1
         return
     place = len(found.people)
     found.people.append(person)
-    found.places[person.id] = place
-    for one in person.identifier:
-        found.places.setdefault(f"{one.system}|{one.value}", place)
+    if person.id:
+        found.places[person.id] = place
+    for name in names:
+        found.places[name] = OF_SEVERAL if name in found.places else place
 
 
 def _event(found: _Found, kind: str, one: _Event) -> None:
     """The events of a resource: itself, or its components."""
-    if one.status in _NOT_SO or any(coding.code in _NOT_SO for coding in _codings(one.verificationStatus)):
-        found.left_out["resources that are taken back, or say what was not"] += 1
+    if (why := _not_so(kind, one)) is not None:
+        found.left_out[why] += 1
         return
     person = _whose(found, one.subject or one.patient)
     if person is None:
         found.left_out[NOBODYS] += 1
         return
-    when = _MOMENT.match(one.when())
-    if when is None:
+    if (when := _at(one.when())) is None:
         found.left_out["resources without a day"] += 1
         return
-    try:
-        day = date.fromisoformat(when[1]).toordinal()
-    except ValueError:
-        found.left_out["resources without a day"] += 1
-        return
-    minute = int(when[2]) * 60 + int(when[3]) if when[2] else 0
+    base, named = _literal(one.subject or one.patient)
+    base = base if named in found.places else ""  # else it was known by her number
+    rows = found.elsewhere.setdefault(base, []) if base else found.rows
     parts = [part for part in one.component if part.code] if kind == "Observation" else []
     for part in ([one] if one.has_value() or not parts else []) + parts:
+        if _codes(part.dataAbsentReason) & _NOT_FOUND_OUT:
+            found.left_out["measurements that were not made"] += 1
+            continue
         concept = part.code if part is not one else _concept(found, kind, one)
         if (key := _key(kind, concept)) is None:
             found.left_out["events without a code that can be learned"] += 1
@@ -348,11 +399,31 @@ def _event(found: _Found, kind: str, one: _Event) -> None:
             finding = _key(kind, part.valueCodeableConcept)
             found.left_out["values that are only words"] += finding is None
             key = key._replace(value_system=finding.system, value_code=finding.code) if finding else key
-        found.rows.append(_Row(person, day, minute, key, value, unit))
+        if kind == "Condition" and (no_more := min(_codes(one.clinicalStatus) & _NO_MORE, default="")):
+            key = key._replace(value_system=CLINICAL, value_code=no_more)
+        rows.append(_Row(person, *when, key, value, unit))
         if kind == "Observation":
             for coding in (one.category[:1] and one.category[0].coding) or []:
                 if coding.code in _CATEGORIES:
-                    found.categories.setdefault(key, Counter())[coding.code] += 1
+                    found.categories.setdefault(key, {}).setdefault(coding.code, set()).add(person)
+
+
+def _not_so(kind: str, one: _Event) -> str | None:
+    """Why a resource does not say that something was so with its Patient; None where it does."""
+    if one.modifierExtension:
+        return "resources whose meaning an extension changes"
+    if one.focus:
+        return "resources about somebody else than their Patient"
+    held = one.status and kind in HAPPENED and one.status not in HAPPENED[kind].split()
+    if held or one.doNotPerform or one.intent not in _INTENTS:
+        return "resources that are taken back, or say what was not, or is not yet"
+    if kind == "Condition" and _codes(one.verificationStatus) - {"confirmed"}:
+        return "Conditions that are not confirmed"
+    return None
+
+
+def _codes(concept: _Concept | None) -> set[str]:
+    return {one.code for one in _codings(concept) if one.code}
 
 
 def _codings(concept: _Concept | None) -> list[_Coding]:
@@ -364,8 +435,9 @@ def _concept(found: _Found, kind: str, one: _Event) -> _Concept | None:
     if kind == "Encounter":
         return one.type[0] if one.type else _Concept([one.class_]) if one.class_ else None
     if kind.startswith("Medication"):
-        named = (one.medicationReference.reference if one.medicationReference else "").rpartition("/")[2]
-        return one.medicationCodeableConcept or found.medications.get(named)
+        base, named = _literal(one.medicationReference, "Medication")
+        own = base in ("", _literal(one.subject)[0])
+        return one.medicationCodeableConcept or (found.medications.get(named) if own else None)
     return one.vaccineCode if kind == "Immunization" else one.code
 
 
@@ -417,17 +489,39 @@ def _value(found: _Found, part: _Part) -> tuple[float | None, str]:
 def _whose(found: _Found, reference: _Reference | None) -> int | None:
     if reference is None:
         return None
-    named = reference.reference.partition("/_history")[0].rpartition("/")[2].removeprefix("urn:uuid:")
+    _, named = _literal(reference)
     place = found.places.get(named) if named else None
-    if place is None and reference.identifier:
+    of_people = named or (not reference.reference and reference.type.rpartition("/")[2] in ("", "Patient"))
+    if place is None and reference.identifier and of_people:
         place = found.places.get(f"{reference.identifier.system}|{reference.identifier.value}")
-    return place
+    return None if place == OF_SEVERAL else place
+
+
+def _literal(reference: _Reference | None, kind: str = "Patient") -> tuple[str, str]:
+    """The base and the id in a reference to a type; nothing where it leads to another type."""
+    if reference is None or reference.type.rpartition("/")[2] not in ("", kind):
+        return "", ""
+    text = reference.reference.partition("/_history")[0]
+    if text.startswith("urn:uuid:"):
+        return "", text.removeprefix("urn:uuid:")
+    way, _, id_ = text.rpartition("/")
+    base, _, type_ = way.rpartition("/")
+    return (base, id_) if type_ == kind else ("", text if not way else "")
+
+
+def _own_base(found: _Found) -> None:
+    """Absolute references are the folder's own where they all have one base, and nothing refers to a Patient without it."""
+    if len(found.elsewhere) == 1 and not found.rows:
+        (found.rows,) = found.elsewhere.values()
+    else:
+        found.left_out[NOBODYS] += sum(map(len, found.elsewhere.values()))
+    found.elsewhere = {}
 
 
 def _told(found: _Found, where: str, known: Meaning | None) -> Told:
     """The tables of what was read."""
     units = _units(found)
-    told = {key: unit for key, unit in units.items() if is_ucum(unit) and _ANNOTATED.fullmatch(unit)}
+    told = {key: unit for key, unit in units.items() if is_ucum(unit) and _is_plain(unit)}
     labels = _labels(found, known)
     firsts = dict[int, int]()
     for row in found.rows:
@@ -438,13 +532,14 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
         fits = row.value is None or row.unit == units.get(row.key, "")
         found.left_out["values in another unit than most of their code"] += not fits
         _add(events, row.person, row.day - firsts[row.person] + row.minute / 1440, labels[row.key],
-             row.value if fits else None, told.get(row.key, ""))  # fmt: skip
+             row.value if fits else None, told.get(row.key, "") if fits and row.value is not None else "")  # fmt: skip
+    categories = {key: max(sorted(by), key=lambda one: len(by[one])) for key, by in found.categories.items()}
     codes = {
         label: CodeAs(key.kind, key.system, key.code if key.code != label else "", told.get(key, ""),
-                      found.categories[key].most_common(1)[0][0] if key in found.categories else "",
-                      key.value_system, key.value_code)
+                      categories.get(key, ""), key.value_system, key.value_code)
         for key, label in labels.items()
     }  # fmt: skip
+    categorised = {labels[key]: len(found.categories[key][one]) for key, one in categories.items() if key in labels}
     end_of_day = 1439 / 1440 if any(row.minute for row in found.rows) else 0
     for place, person in enumerate(found.people):
         if (day := _day(person.deceasedDateTime)) and place in firsts:
@@ -456,7 +551,12 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
                         where)  # fmt: skip
     notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
     made_up = all(any(label.code == MADE_UP["code"] for label in one.meta.security) for one in found.people)
-    return Told(events, traits, Meaning(codes), notes, made_up)
+    return Told(events, traits, Meaning(codes), notes, made_up, categorised)
+
+
+def _is_plain(unit: str) -> bool:
+    """Whether nothing stands between braces in a unit but what is listed."""
+    return all(set(re.split(r"[_. ]", one.lower())) <= _ANNOTATIONS for one in _BRACES.findall(unit))
 
 
 def _add(events: EventTable, person: int, day: float, code: str, value: float | None, unit: str) -> None:
@@ -503,8 +603,26 @@ def _age(person: _Person, day: int) -> str | None:
 
 
 def _day(text: str) -> int | None:
-    found: Any = _MOMENT.match(text)
+    found = _at(text)
+    return found[0] if found else None
+
+
+def _at(text: str) -> tuple[int, int] | None:
+    """Day (ordinal) and minute by Norwegian clocks; as they are written where no zone is."""
+    found = _MOMENT.fullmatch(text)
     try:
-        return date.fromisoformat(found[1]).toordinal() if found else None
+        day = date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
+    if found is None or day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+        return None
+    if not found[2]:
+        return day.toordinal(), 0
+    hour, minute = int(found[2]), int(found[3])
+    if found[4]:
+        try:
+            here = datetime.fromisoformat(f"{found[1]}T{hour:02d}:{minute:02d}{found[4]}").astimezone(OSLO)
+        except ValueError:
+            return None
+        return here.toordinal(), here.hour * 60 + here.minute
+    return day.toordinal(), hour * 60 + minute

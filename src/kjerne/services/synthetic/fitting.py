@@ -16,7 +16,7 @@ from kjerne.errors import Refusal
 from kjerne.services.synthetic import fhir_reading, meds_reading, omop_reading
 from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
 from kjerne.services.synthetic.copies import CopyFilter, filter_of
-from kjerne.services.synthetic.fhir_mapping import Meaning, kept_meaning, meaning_of
+from kjerne.services.synthetic.fhir_mapping import Meaning, counted_meaning, kept_meaning, meaning_of
 from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.learning import Effort, Step, learned
 from kjerne.services.synthetic.people_model import Model
@@ -129,12 +129,16 @@ def learned_from(
     cohort = cohort_of(told.events, told.traits, wanted.leave_out)
     notes = [*told.notes, *cohort.notes]
     if told.meaning is not None:
-        known = Meaning({**told.meaning.codes, **(wanted.meaning or Meaning()).codes},
-                        *((wanted.meaning.sex, wanted.meaning.died) if wanted.meaning else ()))  # fmt: skip
         aged = any(one.name == AGE and not one.is_choice for one in cohort.traits)
-        wanted = replace(wanted, meaning=known, age=wanted.age or (AGE if aged else ""))
+        wanted = replace(wanted, age=wanted.age or (AGE if aged else ""))
     traits = tuple(rare_levels_joined(one, wanted.k, notes) if one.is_choice else one for one in cohort.traits)
-    cohort = guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
+    as_told, cohort = cohort, guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
+    if told.meaning is not None:
+        known, given = (
+            counted_meaning(told.meaning, told.categorised, as_told, cohort, wanted.k),
+            wanted.meaning or Meaning(),
+        )
+        wanted = replace(wanted, meaning=Meaning({**known.codes, **given.codes}, given.sex, given.died))
     for name in (wanted.age, wanted.until):
         if name and not any(one.name == name and not one.is_choice for one in cohort.traits):
             raise Refusal(404, f"there is no measured trait {name}", where=told.traits.where)

@@ -26,7 +26,7 @@ from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_mapping import SexAs
 from kjerne.services.synthetic.naming import FAMILY, GIVEN
 from kjerne.services.synthetic.network import Ints
-from kjerne.services.synthetic.number_shares import BLOCKS, Checksum, Sex, Shelf, shelf
+from kjerne.services.synthetic.number_shares import BLOCKS, Checksum, Sex, Shelf, shelf, turned
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.sampling import BLOCK
 from kjerne.services.synthetic.streams import Streams
@@ -122,7 +122,7 @@ def of_block(
     sexes, lived = _sexes(model, cohort, sex, draws[:, 0]), _lived(model, cohort, draws[:, 1])
     last = _last_days(model, cohort)
     latest = date.fromisoformat(wishes.until).toordinal() - last - lived
-    numbers = _Numbers(number, wishes)
+    numbers = _Numbers(number, turned(number, streams.key[0]), wishes)
     found = list[Identity]()
     for place in range(count):
         own = draws[place]
@@ -173,8 +173,8 @@ def _last_days(model: Model, cohort: Cohort) -> Ints:
 class _Numbers:
     """The numbers of one block, by kind, each made when it is asked for."""
 
-    def __init__(self, block: int, wishes: Wishes) -> None:
-        self._block, self._wishes = block, wishes
+    def __init__(self, block: int, share: int, wishes: Wishes) -> None:
+        self._block, self._share, self._wishes = block, share, wishes
         self._shelves = dict[tuple[str, str, bool], Shelf]()
         self._pool = _pool_of(wishes.pool)
 
@@ -199,7 +199,7 @@ class _Numbers:
         key = (sex if checksum == "1964" else "", checksum, d_number)
         if key not in self._shelves:
             self._shelves[key] = shelf(
-                self._block, sex, checksum, d_number=d_number, month=self._wishes.month,
+                self._share, sex, checksum, d_number=d_number, month=self._wishes.month,
                 excluded=_excluded(self._wishes.exclude),
             )  # fmt: skip
         return self._shelves[key]

@@ -106,6 +106,13 @@ def parts_of(block: int) -> list[int]:
     return list(range(half + block - BLOCKS_FIRST, PARTS, BLOCKS - BLOCKS_FIRST))
 
 
+def turned(block: int, turn: int) -> int:
+    """Whose share a block takes in a run: another one's of as many numbers, so that two runs seldom give out the same."""
+    if block < BLOCKS_FIRST:
+        return (block + turn) % BLOCKS_FIRST
+    return BLOCKS_FIRST + (block - BLOCKS_FIRST + turn) % (BLOCKS - BLOCKS_FIRST)
+
+
 def _tells(individual: Ints, year: Ints, sex: Sex) -> NDArray[np.bool_]:
     """Whether an individual number tells this sex and this century."""
     before = (individual < 500) | ((individual >= 900) & (year >= 1940))
