@@ -22,7 +22,7 @@ from kjerne.pages import live
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
 from kjerne.registries.identifiers import digest
-from platform_fixture import Standing
+from platform_fixture import PATIENCE_SECONDS, Standing
 from services.results.kith.conftest import Kith
 from services.results.test_intake_api import key_of
 
@@ -76,7 +76,7 @@ class Tab:
 
 @contextmanager
 def tab(platform: Standing, persona: str, to: str = "clinician") -> Iterator[Tab]:
-    with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as http:
+    with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
         yield Tab(platform, http, persona, to)
 
 
@@ -145,7 +145,7 @@ def send(platform: Standing, raw: bytes) -> None:
 
 
 def test_no_page_opens_to_health_personnel_whose_authorisation_has_ended(platform: Standing) -> None:
-    with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as http:
+    with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
         refused = logged_in(platform, http, "retired-doctor", "clinician")
         assert (refused.status_code, refused.url.path) == (403, "/login/return")
         assert "ingen autorisasjon som gjelder for deg i dag" in text(refused)
@@ -439,7 +439,7 @@ def test_a_reason_longer_than_the_form_lets_one_write_is_refused(platform: Stand
 
 
 def test_a_copied_cookie_ends_with_the_login_it_was_copied_from(platform: Standing) -> None:
-    with tab(platform, "gp") as it, httpx.Client(trust_env=False, timeout=30) as other:
+    with tab(platform, "gp") as it, httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as other:
         kept = it.http.cookies["kjerne_session"]
         there = {"cookie": f"kjerne_session={kept}"}
         assert other.get(f"{platform.url}/clinician", headers=there).status_code == 200
