@@ -551,7 +551,7 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
                         where)  # fmt: skip
     notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
     made_up = all(any(label.code == MADE_UP["code"] for label in one.meta.security) for one in found.people)
-    return Told(events, traits, Meaning(codes), notes, made_up, categorised)
+    return Told(events, traits, Meaning(codes), notes, made_up, categorised=categorised)
 
 
 def _is_plain(unit: str) -> bool:
