@@ -67,12 +67,15 @@ class _Reader(HTMLParser):
 Asked = tuple[str, dict[str, str] | None]
 
 
-def walk(start: str, *, sends: bool) -> Generator[Asked, httpx.Response, set[str]]:
+def walk(
+    start: str, *, sends: bool, known: set[tuple[str, ...]] | None = None
+) -> Generator[Asked, httpx.Response, set[str]]:
     """Asks for every page from `start` on and posts nonsense into every form; where the forms lead.
 
     With `sends` each form is sent as it is too, which leads to the forms behind it. Whoever drives it looks at the answers.
+    Forms that are `known` from another walk are not asked again, and those of this one become so.
     """
-    paths, seen, shapes = [start], set[str](), set[tuple[str, ...]]()
+    paths, seen, shapes = [start], set[str](), set[tuple[str, ...]]() if known is None else known
     while paths:
         path = paths.pop()
         if path in seen:
