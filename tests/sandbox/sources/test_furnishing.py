@@ -10,10 +10,13 @@ import pytest
 
 from kjerne.errors import Refusal
 from kjerne.registries.document_sources import DocumentSources
+from kjerne.sandbox import up
 from kjerne.sandbox.institutions import first_units
 from kjerne.sandbox.sources import furnishing
 from kjerne.sandbox.sources.furnishing import BEGIN, END, Furnished, register
 from kjerne.sandbox.sources.places import PLACES
+from kjerne.settings import Settings
+from kjerne.store.embedded import Embedded
 
 OWN = """# mine
 [[source]]
@@ -89,3 +92,10 @@ def test_a_port_that_somebody_has_is_not_given_to_a_source() -> None:
         port = taken.getsockname()[1]
         found = furnishing._ports(port - 1, 3)
     assert port not in found and len(set(found)) == 3 and all(found)
+
+
+async def test_none_is_started_beside_an_integrators_own_file_and_that_is_told(tmp_path: Path) -> None:
+    own = Settings(data=tmp_path, document_sources="own.toml")
+    assert await up._sources(own, Embedded(tmp_path)) == ()
+    assert "KJERNE_DOCUMENT_SOURCES" in up._note(own, own.people)
+    assert up._note(Settings(data=tmp_path, document_sources="own.toml", sources=0), own.people) == ""
