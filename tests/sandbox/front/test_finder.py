@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
+from kjerne.client import Client
 from kjerne.errors import Refusal
+from kjerne.sandbox.front import finder
 from kjerne.sandbox.front.finder import HAS, Finder, Row, Wanted
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.personas import Persona, personas
@@ -15,8 +19,8 @@ from platform_fixture import Standing
 def found(platform: Standing, **asked: str) -> dict[str, Row]:
     """Who is found, by the part played."""
     people = personas(platform.population)
-    finder = Finder(platform.population, people, Wire(platform.url, platform.clock))
-    return {row.part: row for row in finder.find(Wanted.of(asked), platform.clock.now().date())}
+    looking = Finder(platform.population, people, Wire(platform.url, platform.clock))
+    return {row.part: row for row in looking.find(Wanted.of(asked), platform.clock.now().date())}
 
 
 def platform_persona(platform: Standing, name: str) -> Persona:
@@ -42,14 +46,14 @@ def test_a_relation_is_to_the_one_who_asks(platform: Standing) -> None:
 
 
 def test_personas_are_shown_by_their_relation_to_a_patient(platform: Standing) -> None:
-    finder = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
+    looking = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
     today = platform.clock.now().date()
-    told = {one.name: finder.relation("citizen", one, today) for one in personas(platform.population)}
+    told = {one.name: looking.relation("citizen", one, today) for one in personas(platform.population)}
     assert (told["gp"], told["outsider"], told["blocked-doctor"], told["lab"]) == ("treats", "none", "blocked", "")
     assert (told["citizen"], told["proxy"], told["parent"]) == ("family", "family", "none")
     key = str(platform.population.cast["citizen"])
-    assert finder.relation(key, platform_persona(platform, "gp"), today) == "treats"
-    assert finder.relation("nobody", platform_persona(platform, "gp"), today) == ""
+    assert looking.relation(key, platform_persona(platform, "gp"), today) == "treats"
+    assert looking.relation("nobody", platform_persona(platform, "gp"), today) == ""
     page = platform.http.get(f"{platform.url}/sandbox/personas?patient=citizen", headers={"accept-language": "en"}).text
     assert "has blocked the one who asks" in page
 
@@ -59,6 +63,24 @@ def test_what_they_have_is_asked_of_the_platform(platform: Standing) -> None:
         assert "citizen" in found(platform, has=has)
     assert set(found(platform, search="Observation?code=NPU27300")) == set(found(platform, has="hba1c"))
     assert not found(platform, search="Observation?code=no-such-code")
+
+
+def test_only_people_of_the_population_are_asked_about_whoever_else_is_there(
+    platform: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, call = list[str](), Client.call
+
+    def noted(self: Client, method: str, path: str, **more: Any) -> Any:
+        asked.append(dict(more["form"])["patient.identifier"])
+        return call(self, method, path, **more)
+
+    monkeypatch.setattr(Client, "call", noted)
+    monkeypatch.setattr(finder, "PEOPLE_AT_ONCE", 7)
+    assert "citizen" in found(platform, has="hba1c")
+    numbers = [one.rpartition("|")[2] for part in asked for one in part.split(",")]
+    residents = platform.population.people[: platform.population.residents]
+    assert numbers == [one.nin for one in residents]
+    assert len(asked) == -(-len(residents) // 7)
 
 
 def test_every_kind_that_is_offered_is_a_search_that_the_platform_takes(platform: Standing) -> None:
@@ -89,9 +111,9 @@ def test_what_cannot_be_looked_for_is_said_with_its_field(
 
 def test_a_platform_that_does_not_answer_at_its_own_address_is_told(platform: Standing) -> None:
     people = personas(platform.population)
-    finder = Finder(platform.population, people, Wire("http://127.0.0.1:9", platform.clock))
+    looking = Finder(platform.population, people, Wire("http://127.0.0.1:9", platform.clock))
     with pytest.raises(Refusal) as caught:
-        finder.find(Wanted(has="hba1c"), platform.clock.now().date())
+        looking.find(Wanted(has="hba1c"), platform.clock.now().date())
     assert caught.value.status == 503
 
 

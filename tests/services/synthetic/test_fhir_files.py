@@ -13,7 +13,7 @@ import pytest
 from kjerne.commands import loading_people
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import OSLO
-from kjerne.fhir.encode import decode
+from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.validate import check
 from kjerne.services.synthetic import (
     fhir_files,
@@ -282,6 +282,46 @@ def test_mapping_of_a_trait_that_is_not_there_is_refused_and_a_class_is_what_its
         fhir_mapping.kept_meaning(given, ["E11"], {"sex": ["F"]}, "map.json")
     kept = fhir_mapping.kept_meaning(given, ["E11"], {"gender": ["F"]}, "map.json")
     assert kept["codes"] == {"E11": {"kind": "Condition", "system": "icd"}}
+
+
+@pytest.fixture(scope="module")
+def vital(source: fitting.Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model in which three codes are vital signs: a pressure's two parts, and a pulse by a narrower code."""
+    path = tmp_path_factory.mktemp("vital") / "m.synth"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "ROUNDS", 0)
+        meaning = fhir_mapping.Meaning({
+            name: fhir_mapping.CodeAs("Observation", "http://loinc.org", code, unit, "vital-signs")
+            for name, code, unit in (("hb", "8480-6", "mm[Hg]"), ("diabetes", "8462-4", "mm[Hg]"), ("smoker", "8889-8", "/min"))
+        })  # fmt: skip
+        wanted = fitting.Wanted(age="age", until="seen_until", meaning=meaning)
+        model_file.saved(*fitting.fit(source, wanted, learning.Effort(hidden=(16,), epochs=1), lambda *_: None), path)
+    return path
+
+
+def test_parts_of_a_blood_pressure_come_out_as_one_and_narrower_codes_have_the_general_one_beside(
+    platform: Standing, vital: Path, tmp_path: Path
+) -> None:
+    found = [decode(line) for line in lines(made(vital, tmp_path / "vital", people=60), "Observation")]
+    by_code = dict[str, list[Any]]()
+    for tree in found:
+        by_code.setdefault(tree["code"]["coding"][0]["code"], []).append(tree)
+        assert check(tree, "Observation") == []
+    assert "8480-6" not in by_code
+    assert "8462-4" not in by_code
+    for tree in by_code["85354-9"]:
+        assert [one["code"]["coding"][0]["code"] for one in tree["component"]] == ["8480-6", "8462-4"]
+        assert all(("valueQuantity" in one) != ("dataAbsentReason" in one) for one in tree["component"])
+    assert any("valueQuantity" in one for tree in by_code["85354-9"] for one in tree["component"])
+    moments = [(tree["subject"]["reference"], tree["effectiveDateTime"]) for tree in by_code["85354-9"]]
+    assert len(set(moments)) == len(moments)
+    for tree in (by_code["85354-9"][0], by_code["8889-8"][0]):
+        said = {"as_": "all-patients", "headers": {"content-type": "application/fhir+json"}}
+        answer = Answered(platform.client.call("POST", "/fhir/R4/Observation/$validate", body=encode(tree), **said))
+        assert {one["severity"] for one in answer.tree["issue"]} == {"information"}, answer.response.text
+    for tree in by_code["8889-8"]:
+        assert [one["code"] for one in tree["code"]["coding"]] == ["8889-8", "8867-4"]
+        assert tree["category"][0]["coding"][0]["code"] == "vital-signs"
 
 
 def test_moments_are_by_norwegian_clocks_and_none_change_places() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kjerne.registries import identifiers
 from kjerne.services.synthetic import identities, model_file, number_shares
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_mapping import meaning_of
+from kjerne.services.synthetic.histories import age_at
 from kjerne.services.synthetic.identities import Identity, Wishes
 from kjerne.services.synthetic.sampling import BLOCK, block
 from kjerne.services.synthetic.streams import Streams
@@ -103,6 +105,17 @@ def test_every_run_deals_each_share_to_one_block_and_another_run_deals_otherwise
     assert sorted(dealt) == list(range(number_shares.BLOCKS))
     assert max(dealt[: number_shares.BLOCKS_FIRST]) < number_shares.BLOCKS_FIRST
     assert (dealt[0] == number_shares.turned(0, turn + 1)) is False
+
+
+def test_who_has_a_code_until_some_age_is_not_older_by_her_birth_date(kept: model_file.Kept, whole: Cohort) -> None:
+    ages = age_at(whole.traits[kept.model.age].numbers[whole.persons], whole.times.astype(float), whole.ticks)
+    below = [float(np.floor(ages[whole.code == code].max()) + 1) for code in range(len(kept.model.codes))]
+    rules = replace(kept.model.rules, ages=tuple((0.0, one) for one in below))
+    streams = Streams("somebody", 7)
+    people = identities.of_block(replace(kept.model, rules=rules), whole, 0, streams, Wishes(), None, BLOCK)
+    for person, code, time in zip(whole.persons.tolist(), whole.code.tolist(), whole.times.tolist(), strict=True):
+        born, day = (date.fromordinal(one) for one in (people[person].born, people[person].day_0 + time // whole.ticks))
+        assert day.year - born.year - ((day.month, day.day) < (born.month, born.day)) < below[code]
 
 
 def test_where_the_rule_of_1964_has_no_number_left_the_one_of_2032_has(

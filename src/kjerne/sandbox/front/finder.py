@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from kjerne.access import Tie
+from kjerne.client import Client
 from kjerne.errors import Refusal
 from kjerne.registries import identifiers
-from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.identifiers import SYSTEM_BY_KIND, numbers_in
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.personas import Persona
@@ -24,6 +25,8 @@ from kjerne.sandbox.personas import Persona
 ROWS: Final = 20
 PAGES_LIMIT: Final = 50
 """Pages of an answer that are followed, of 200 records each."""
+PEOPLE_AT_ONCE: Final = 50
+"""People of the population whom one search is about."""
 SEARCH_CHARACTERS: Final = 300
 NUMBER_DIGITS: Final = 11
 TEST_CLIENT: Final = "all-patients"
@@ -187,24 +190,32 @@ class Finder:
         return [choice for choice in self._population.choices.get(one.key, ()) if choice.ended_at is None]
 
     def _having(self, search: str) -> set[int]:
-        """Whom the records that a search finds are about."""
+        """Whom of this population the records that a search finds are about; only they are asked about, whoever else is there."""
         name, _, criteria = search.partition("?")
-        asked = [criteria, f"_include={name}:patient", "_elements=identifier", "_count=200"]
-        path = f"/fhir/R4/{name}?" + "&".join(filter(None, asked))
+        asked = [*parse_qsl(criteria, keep_blank_values=True), ("_include", f"{name}:patient"),
+                 ("_elements", "identifier"), ("_count", "200")]  # fmt: skip
+        numbers = [f"{SYSTEM_BY_KIND[one.numbers[-1].kind]}|{one.nin}" for one in self._residents]
         found: set[int] = set()
         with self._wire.recorded() as (http, _):
             client = self._wire.client(http)
-            for _page in range(PAGES_LIMIT):
-                answer = client.call("GET", path, as_=TEST_CLIENT)
-                if answer.is_error:
-                    raise Refusal(400, _said(answer.json()), where="search", todo="Write it as Type?parameter=value.")
-                bundle = answer.json()
-                for entry in bundle.get("entry", ()):
-                    found |= {self._keys.get(one["value"], 0) for one in entry["resource"].get("identifier", ())}
-                onward = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), "")
-                if not onward:
-                    return found
-                path = onward[onward.index("/fhir/R4/") :]
+            for begin in range(0, len(numbers), PEOPLE_AT_ONCE):
+                whose = ("patient.identifier", ",".join(numbers[begin : begin + PEOPLE_AT_ONCE]))
+                found |= self._pages(client, f"/fhir/R4/{name}", [*asked, whose])
+        return found
+
+    def _pages(self, client: Client, path: str, asked: Sequence[tuple[str, str]]) -> set[int]:
+        answer = client.call("POST", f"{path}/_search", as_=TEST_CLIENT, form=asked)
+        found: set[int] = set()
+        for _page in range(PAGES_LIMIT):
+            if answer.is_error:
+                raise Refusal(400, _said(answer.json()), where="search", todo="Write it as Type?parameter=value.")
+            bundle = answer.json()
+            for entry in bundle.get("entry", ()):
+                found |= {self._keys.get(one["value"], 0) for one in entry["resource"].get("identifier", ())}
+            onward = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), "")
+            if not onward:
+                return found
+            answer = client.call("GET", onward[onward.index("/fhir/R4/") :], as_=TEST_CLIENT)
         raise Refusal(400, "too many records are found", where="search", todo="Narrow the search.")
 
     def number_of(self, said: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
@@ -19,11 +19,16 @@ import numpy as np
 
 from kjerne.fhir.dates import OSLO
 from kjerne.fhir.patient import GENERATED, MADE_UP
+from kjerne.fhir.vital_signs import LOINC
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_mapping import (
     CLINICAL,
     DEATH,
+    DIASTOLIC,
+    GENERAL,
     LEARNED,
+    PRESSURE,
+    SYSTOLIC,
     VITAL_SIGNS,
     CodeAs,
     DiedAs,
@@ -93,17 +98,32 @@ class _Template:
     whole: bool
     valued: bool
     found: str
+    part: str = ""
+    """Of a blood pressure: which of its parts (LOINC) it is."""
 
     def event(self, id_: str, subject: str, when: str, value: float) -> str:
         """The resource."""
         told = f'{{"start":"{when}","end":"{when}"}}' if self.is_period else f'"{when}"'
-        if not self.valued:
-            shown = self.found
-        elif value != value:  # noqa: PLR0124 - not a number
-            shown = _ABSENT
-        else:
-            shown = f',"valueQuantity":{{"value":{int(value) if self.whole else value}{self.unit}}}'
+        shown = self.shown(value) if self.valued else self.found
         return f'{{"resourceType":"{self.kind}","id":"{id_}",{self.before}{subject}{self.after}{told}{shown}}}'
+
+    def shown(self, value: float) -> str:
+        """What was measured, or that it is not known."""
+        if value != value:  # noqa: PLR0124 - not a number
+            return _ABSENT
+        return f',"valueQuantity":{{"value":{int(value) if self.whole else value}{self.unit}}}'
+
+
+def _pressure(id_: str, subject: str, when: str, parts: Mapping[str, str]) -> str:
+    """A blood pressure of parts, by their code; one that is not there is not known. R4's profile bp wants both."""
+    shown = ",".join(
+        f"{{{_json('code', {'coding': [{'system': LOINC, 'code': code}]})}{parts.get(code, _ABSENT)}}}"
+        for code in (SYSTOLIC, DIASTOLIC)
+    )
+    return (
+        f'{{"resourceType":"Observation","id":"{id_}",{_BP},"subject":{subject},"effectiveDateTime":"{when}",'
+        f'"component":[{shown}]}}'
+    )
 
 
 def _template(model: Model, told: CodeAs, place: int) -> _Template:
@@ -111,6 +131,8 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
     concept: Any = {"coding": [{"system": told.system, "code": told.code}]}
     if not told.value_code and (told.code != model.codes[place] or told.system == LEARNED):
         concept["text"] = model.codes[place]
+    if told.system == LOINC and told.code in GENERAL and told.category == VITAL_SIGNS:
+        concept["coding"].append({"system": LOINC, "code": GENERAL[told.code]})
     if kind.code == "type":
         concept = [concept]
     is_measured = told.kind == "Observation"
@@ -128,11 +150,19 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
     shows = is_measured and not found and (grid is not None or told.category == VITAL_SIGNS)
     whole = grid is not None and grid.decimals == 0
     before, after = f'{says},"{kind.subject}":', f',"{kind.when}":'
-    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows, found)
+    is_part = shows and told.system == LOINC and told.code in (SYSTOLIC, DIASTOLIC) and told.category == VITAL_SIGNS
+    part = told.code if is_part else ""
+    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows, found, part)
 
 
 def _json(name: str, value: Any) -> str:
     return f'"{name}":{json.dumps(value, ensure_ascii=False, separators=(",", ":"))}'
+
+
+_BP: Final = ",".join((
+    _META, _status("final"), _json("category", [{"coding": [{"system": CATEGORIES, "code": VITAL_SIGNS}]}]),
+    _json("code", {"coding": [{"system": LOINC, "code": PRESSURE}]}),
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,14 +205,22 @@ class Writer:
             subject = f'{{"reference":{way}}}'
             told, span = list[tuple[str, str, str]](), range(begins[place], begins[place + 1])
             deaths = [days[event] for event in span if self.templates[codes[event]] is None]
-            dead = min(deaths, default=died[place])
+            dead, pressures = min(deaths, default=died[place]), dict[tuple[int, int], dict[str, str]]()
+            for event in span:
+                template = self.templates[codes[event]]
+                if template is not None and template.part:
+                    of = pressures.setdefault((days[event], parts[event]), {})
+                    of[template.part] = template.shown(values[event])
             for event in span:
                 template, when = self.templates[codes[event]], max(one.day_0 + days[event], one.born)
                 if template is None or (dead is not None and days[event] > dead):
                     continue  # it was her death, or would be after it
                 own = f"{id_}-{_lettered(event - begins[place])}"
                 shown = _day(when) if cohort.ticks == 1 else _moment(when, parts[event])
-                told.append((template.kind, own, template.event(own, subject, shown, values[event])))
+                if not template.part:
+                    told.append((template.kind, own, template.event(own, subject, shown, values[event])))
+                elif (measured := pressures.pop((days[event], parts[event]), None)) is not None:
+                    told.append((template.kind, own, _pressure(own, subject, shown, measured)))
             yield [("Patient", id_, _patient(id_, one, dead)), *told]
 
     def files(

@@ -33,6 +33,11 @@ KINDS: Final = (
 """The types that an event may become."""
 PANELS: Final = frozenset({"bp", "vitalspanel"})
 VITAL_SIGNS: Final = "vital-signs"
+PRESSURE, SYSTOLIC, DIASTOLIC = "85354-9", "8480-6", "8462-4"
+"""Blood pressure and its parts (LOINC), as R4's profile `bp` has them."""
+GENERAL: Final = {code: next(one for one, name in FIXED.items() if name == profile)
+                  for code, profile in NARROWER.items() if profile not in PANELS}  # fmt: skip
+"""The code that stands beside a narrower one of a vital sign."""
 
 
 class CodeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -174,8 +179,8 @@ def code_as(model: Model, meaning: Meaning, place: int) -> CodeAs:
     code, category = told.code or "-".join(label.split()), told.category
     if told.system == LOINC and code in FIXED:
         category = VITAL_SIGNS
-    elif told.system == LOINC and code in NARROWER and category == VITAL_SIGNS:
-        category = ""  # who says so has the general code beside it
+    elif told.system == LOINC and NARROWER.get(code) in PANELS and code != SYSTOLIC and category == VITAL_SIGNS:
+        category = ""  # a pressure that the profile knows no part for
     return CodeAs(kind, told.system or LEARNED, code, unit, category, told.value_system, told.value_code)
 
 

@@ -123,6 +123,10 @@ class _Part(msgspec.Struct):
         found = (self.valueQuantity, self.valueInteger, self.valueBoolean, self.valueCodeableConcept)
         return any(one is not None for one in found)
 
+    def is_there(self) -> bool:
+        """Whether a component says something."""
+        return self.code is not None and (self.has_value() or self.dataAbsentReason is None)
+
 
 class _Event(_Part):
     status: str = ""
@@ -385,7 +389,7 @@ def _event(found: _Found, kind: str, one: _Event) -> None:
     base, named = _literal(one.subject or one.patient)
     base = base if named in found.places else ""  # else it was known by her number
     rows = found.elsewhere.setdefault(base, []) if base else found.rows
-    parts = [part for part in one.component if part.code] if kind == "Observation" else []
+    parts = [part for part in one.component if part.is_there()] if kind == "Observation" else []
     for part in ([one] if one.has_value() or not parts else []) + parts:
         if _codes(part.dataAbsentReason) & _NOT_FOUND_OUT:
             found.left_out["measurements that were not made"] += 1

@@ -24,6 +24,7 @@ from kjerne.registries.identifiers import MONTH_NHN, MONTH_TENOR
 from kjerne.registries.places import PLACES, STREETS
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_mapping import SexAs
+from kjerne.services.synthetic.histories import age_at
 from kjerne.services.synthetic.naming import FAMILY, GIVEN
 from kjerne.services.synthetic.network import Ints
 from kjerne.services.synthetic.number_shares import BLOCKS, Checksum, Sex, Shelf, shelf, turned
@@ -151,13 +152,20 @@ def _sexes(model: Model, cohort: Cohort, told: SexAs | None, draws: NDArray[np.f
 
 
 def _lived(model: Model, cohort: Cohort, draws: NDArray[np.float64]) -> Ints:
-    """The days that each has lived on her day 0; within a whole year of age somewhere, as a draw says."""
+    """The days that each has lived on her day 0; within a whole year of age somewhere, as a draw says, and no further into it
+    than the ages at which her codes are had leave."""
     if model.age < 0:
         return np.rint(draws * OLDEST * YEAR).astype(np.int64)
     ages, grid = cohort.traits[model.age].numbers, model.traits[model.age].grid
     whole = grid is None or grid.decimals == 0
+    room = np.ones(cohort.people)
+    if model.rules.ages:
+        below = np.array([one for _, one in model.rules.ages])[cohort.code]
+        at = age_at(ages[cohort.persons], cohort.times.astype(np.float64), cohort.ticks)
+        np.fmin.at(room, cohort.persons, below - at)
+    into = np.where(room >= 2 * _EDGE, _EDGE + draws * (room - 2 * _EDGE), 0) if whole else 0
     ages = np.where(np.isnan(ages), np.floor(draws * OLDEST), ages)
-    return np.floor((ages + (_EDGE + draws * (1 - 2 * _EDGE) if whole else 0)) * YEAR).astype(np.int64)
+    return np.floor((ages + into) * YEAR).astype(np.int64)
 
 
 def _last_days(model: Model, cohort: Cohort) -> Ints:
