@@ -232,7 +232,9 @@ async def standing(dsn: str, owner_dsn: str, folder: Path, **changes: Any) -> As
     assertions = Assertions(configured.believed, configured.audiences, clock, seconds=ASSERTION_SECONDS)
     source = Source(configured, files, pool, assertions, clock)
     try:
-        await owner.execute("TRUNCATE patient, submission_set, document, document_version, association, audit")
+        await owner.execute(
+            "TRUNCATE patient, submission_set, document, document_version, association, audit, locked_when_it_went"
+        )
         yield Standing(Application(source, URL), pool, owner, folder, clock, files)
     finally:
         await pool.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from assertions import Said
 from documents_at_hand import HOME, code, entry
 from kjerne.source import chains
 from kjerne.xds import names
@@ -49,13 +50,13 @@ async def test_a_lock_on_the_newest_version_holds_for_the_earlier_ones_and_what_
     assert await source.found(ANY, doctor()) == ids(1, 2, 3)
 
 
-async def everything(source: Standing, place: int) -> list[str]:
+async def everything(source: Standing, place: int, said: Said | None = None) -> list[str]:
     """The ids of all that came with a document."""
     asked = Query(
         names.GET_DOCUMENTS_AND_ASSOCIATIONS, home=HOME, said=(("$XDSDocumentEntryUniqueId", tuple(ids(place))),)
     )
     set_ = f"urn:uuid:00000000-0000-4000-9000-00000000000{place}"
-    return [set_, *(each.id for each in (await source.ask(asked)).objects)]
+    return [set_, *(each.id for each in (await source.ask(asked, said)).objects)]
 
 
 async def test_what_a_wrong_replacement_put_out_of_force_holds_again_when_that_goes(source: Standing) -> None:
@@ -88,6 +89,53 @@ async def test_what_is_replaced_has_nothing_else_hung_on_it_in_any_order(
     assert codes(response) == ["XDSRegistryDeprecatedDocumentError"]
 
 
+async def test_a_lock_that_outlives_the_document_that_had_it_is_a_version_of_its_own_and_told_in_the_log(
+    source: Standing,
+) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT + b"!")
+    await change(source, otherwise(await only(source), **LOCKED))
+    assert codes(await remove(source, *await everything(source, 2, citizen()))) == []
+    assert await source.found(ANY, doctor()) == []
+    assert [(row["rule"], row["documents"]) for row in await source.log() if row["rule"] == "locked-still"] == [
+        ("locked-still", ids(1))
+    ]
+    (now,) = (await source.ask(ANY, citizen())).objects
+    assert isinstance(now, DocumentEntry)
+    assert now.version == "2"
+    unaware = otherwise(now, "1", 6, confidentiality=(N,), title="Rettet")
+    assert codes(await change(source, unaware)) == ["XDSMetadataVersionError"]
+    assert await source.found(ANY, doctor()) == []
+    assert codes(await change(source, otherwise(now, "2", 7, confidentiality=(N,)))) == []
+    assert await source.found(ANY, doctor()) == ids(1)
+
+
+async def test_whoever_opens_one_version_is_told_that_another_has_the_lock(source: Standing) -> None:
+    await source.provide(one(1, **LOCKED), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT + b"!")
+    (now,) = (await source.ask(documents_of(), citizen())).objects
+    assert isinstance(now, DocumentEntry)
+    answer = await change(source, otherwise(now, confidentiality=(N,)))
+    assert (answer.status, [each.severity for each in answer.errors]) == (names.SUCCESS, [names.WARNING])
+    assert ids(1)[0] in answer.errors[0].says
+
+
+async def test_an_earlier_version_takes_its_place_when_one_between_goes(source: Standing) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT)
+    await source.provide(relation(names.REPLACES, one(3), one(2)), TEXT)
+
+    assert codes(await remove(source, *await everything(source, 2))) == []
+    assert await source.found(documents_of()) == ids(3)
+    assert (await source.log())[-2]["rule"] == "replaced-still"
+    said = (("$XDSDocumentEntryUniqueId", tuple(ids(3))), ("$AssociationTypes", (names.REPLACES,)))
+    objects = (await source.ask(Query(names.GET_RELATED_DOCUMENTS, home=HOME, said=said))).objects
+    (between,) = (each for each in objects if isinstance(each, Association))
+    assert (between.source, between.target) == (entry(3).id, entry(1).id)
+    assert codes(await remove(source, between.id)) == []
+    assert await source.found(documents_of()) == ids(1, 3)
+
+
 async def test_an_earlier_replacement_stays_when_a_later_one_goes(source: Standing) -> None:
     await source.provide(one(1), TEXT)
     await source.provide(relation(names.REPLACES, one(2), one(1)), TEXT)
@@ -100,12 +148,21 @@ def made(kind: str, source: str, target: str) -> Association:
     return Association(id=source + target, kind=kind, source=source, target=target)
 
 
-def test_a_lock_goes_to_former_versions_and_to_what_hangs_on_a_locked_one_and_nowhere_else() -> None:
+def test_a_lock_goes_to_each_version_and_form_and_to_what_hangs_on_one_and_nowhere_else() -> None:
     relations = [
         made(names.REPLACES, "2", "1"), made(names.REPLACES, "3", "2"), made(names.APPENDS, "a", "2"),
         made(names.TRANSFORMS, "t", "a"), made(names.APPENDS, "b", "3"), made(names.HAS_MEMBER, "s", "2"),
+        made(names.SIGNS, "g", "b"),
     ]  # fmt: skip
-    for shut, all_ in (("3", "321atb"), ("2", "21at"), ("1", "1"), ("a", "at"), ("b", "b")):
+    for shut, all_ in (
+        ("3", "321atbg"),
+        ("2", "321atbg"),
+        ("1", "321atbg"),
+        ("a", "at"),
+        ("t", "at"),
+        ("b", "bg"),
+        ("g", "g"),
+    ):
         locked: Any = chains.locked([entry(id=shut, **LOCKED), entry(id="s")], relations)
         assert locked == set(all_)
     assert chains.superseded(chains.replaced(relations), relations) == {*"12at"}

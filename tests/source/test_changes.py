@@ -16,7 +16,7 @@ from kjerne.xds import messages, names
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Response, Submission
 from kjerne.xds.queries import Query
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry
 from sources import TEXT, Standing, citizen, codes, doctor, documents_of, enveloped, one, wanted
 
 N, LABEL = code("2.16.840.1.113883.5.25", "N", "Normal"), "2.16.578.1.12.4.1.1.9603"
@@ -100,6 +100,21 @@ async def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
     assert codes(await change(source, otherwise(before, **changes))) == [answered]
     assert await only(source) == before
     assert await source.pool.fetchval("SELECT count(*) FROM submission_set") == 1
+
+
+@pytest.mark.parametrize("kind", [names.REPLACES, names.APPENDS, names.HAS_MEMBER])
+async def test_a_change_makes_no_document_anything_to_another(source: Standing, kind: str) -> None:
+    await source.provide(one(1), TEXT)
+    await source.provide(one(2), TEXT)
+    (first, second) = (await source.ask(documents_of())).objects
+    assert isinstance(first, DocumentEntry)
+    sent = otherwise(first)
+    begins = sent.sent.id if kind == names.HAS_MEMBER else first.id
+    more = Association(id="more", kind=kind, source=begins, target=second.id)
+    assert codes(await change(source, replace(sent, associations=(*sent.associations, more)))) == [
+        "XDSMetadataUpdateError"
+    ]
+    assert (await source.ask(documents_of())).objects == (first, second)
 
 
 async def test_nobody_elses_document_is_changed_by_its_logical_id(source: Standing) -> None:

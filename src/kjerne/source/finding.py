@@ -49,10 +49,7 @@ def opened(held: Held, sight: Sight) -> tuple[Stored, ...]:
     """The documents that may be told of and given, each with the lock that holds for it however it came to."""
     locked = chains.locked((one.entry for one in held.documents), held.associations)
     told = (
-        replace(one, entry=replace(one.entry, confidentiality=(*one.entry.confidentiality, chains.LOCK)))
-        if one.entry.id in locked and not chains.is_locked(one.entry)
-        else one
-        for one in held.documents
+        replace(one, entry=chains.with_lock(one.entry)) if one.entry.id in locked else one for one in held.documents
     )
     return tuple(one for one in told if sight.opens(one.entry))
 

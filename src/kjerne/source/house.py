@@ -19,7 +19,7 @@ from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
 from kjerne.registries import identifiers
-from kjerne.source import law, media, mhd, rows, scanning, submitting
+from kjerne.source import chains, law, media, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
 from kjerne.source.finding import Seen, answered, opened
@@ -38,8 +38,6 @@ from kjerne.xds.reading import VALUE_LIMIT_CHARACTERS
 from kjerne.xds.values import SubmissionSet, bare
 
 _log = structlog.get_logger("kjerne")
-_Gone: TypeAlias = "tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...]"
-"""For each patient the documents that went, by uniqueId, and their files."""
 _Given: TypeAlias = "list[tuple[Wanted, str, int]]"
 """Documents that leave, as (which, media type, open descriptor)."""
 CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
@@ -136,16 +134,19 @@ class Source:
         try:
             sent = messages.submission(message.body)
             async with self.pool.acquire() as conn, conn.transaction():
-                await self._change(conn, message, sent, submitter)
+                warnings = await self._change(conn, message, sent, submitter)
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
             return Outcome(messages.written_response(messages.failure(rejected)))
-        return Outcome(messages.written_response(Response(names.SUCCESS)))
+        return Outcome(messages.written_response(Response(names.SUCCESS, warnings)))
 
-    async def _change(self, conn: Connection, message: Message, given: Submission, submitter: str) -> None:
+    async def _change(
+        self, conn: Connection, message: Message, given: Submission, submitter: str
+    ) -> tuple[RegistryError, ...]:
         patient, now = given.sent.patient, self.clock.now()
         key = await rows.key_of(conn, patient, None)
-        sent, pairs = submitting.changed(given, await rows.held(conn, patient))
+        held = await rows.held(conn, patient)
+        sent, pairs = submitting.changed(given, held)
         await _hold_new(conn, sent.sent, ())
         await rows.add_set(conn, key, sent.sent, submitter, now)
         for association in sent.associations:
@@ -155,26 +156,27 @@ class Source:
         told = tuple(one.unique_id for one in sent.entries)
         row = Noted(now, message.action, message.message_id, "submitter", True, patient, told)
         await rows.note(conn, rows.by(row, submitter))
+        return submitting.locked_still(sent, held)
 
     async def remove(self, message: Message, key: str) -> Outcome:
         """ITI-62, objects with all that is said of them, and ITI-86, the bytes of documents alone."""
         submitter = await self._submitter(message, key)
         files: list[bytes] = []
         errors: list[RegistryError] = []
-        again: rows.Again = ()
+        followed: rows.Followed = ()
         try:
             async with self.pool.acquire() as conn, conn.transaction():
+                now = self.clock.now()
                 if message.action == names.REMOVE_METADATA:
-                    gone, again = await rows.removed(conn, messages.removed(message.body))
+                    gone, followed = await rows.removed(conn, messages.removed(message.body), submitter, now)
                 else:
                     gone, errors = await self._emptied(conn, messages.wanted(message.body))
-                now = self.clock.now()
                 for patient, told, names_ in gone:
                     row = Noted(now, message.action, message.message_id, "submitter", True, patient, told)
                     await rows.note(conn, rows.by(row, submitter))
                     files.extend(names_)
-                for patient, told in again:
-                    row = Noted(now, message.action, message.message_id, "holds-again", True, patient, told)
+                for rule, patient, told in followed:
+                    row = Noted(now, message.action, message.message_id, rule, True, patient, told)
                     await rows.note(conn, rows.by(row, submitter))
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter})
@@ -207,8 +209,10 @@ class Source:
                 await self.files.remove(one)
         return len(idle)
 
-    async def _emptied(self, conn: Connection, asked: tuple[Wanted, ...]) -> tuple[_Gone, list[RegistryError]]:
-        gone: list[tuple[CX, tuple[str, ...], tuple[bytes, ...]]] = []
+    async def _emptied(
+        self, conn: Connection, asked: tuple[Wanted, ...]
+    ) -> tuple[tuple[rows.Gone, ...], list[RegistryError]]:
+        gone: list[rows.Gone] = []
         errors: list[RegistryError] = []
         for one in asked:
             wrong = self._misplaced("", one)
@@ -260,8 +264,10 @@ class Source:
                 await _hold_new(conn, sent.sent, ready.documents)
                 over = submitting.joined(ready, held)
                 await rows.add_set(conn, key, sent.sent, submitter, now)
-                for one in submitting.locked(ready, held):
-                    await rows.add_document(conn, key, sent.sent.id, one)
+                shut = await rows.locked_when_they_went(conn, key, told)
+                for one in ready.documents:
+                    kept = chains.with_lock(one.entry) if one.entry.unique_id in shut else one.entry
+                    await rows.add_document(conn, key, sent.sent.id, replace(one, entry=kept))
                 for association in sent.associations:
                     await rows.add_association(conn, key, association)
                 await rows.deprecate(conn, over)
@@ -269,6 +275,8 @@ class Source:
                 for content in ready.contents:
                     await self.files.put(content)
                 await rows.note(conn, row)
+                if shut:
+                    await rows.note(conn, replace(row, rule="locked-still", documents=tuple(sorted(shut))))
                 return sent
         except asyncpg.UniqueViolationError:
             raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.")) from None

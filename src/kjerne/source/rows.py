@@ -5,11 +5,11 @@ Everything is found by patient. What is said of a document is kept as JSON of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -20,8 +20,10 @@ from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, written_cx
 from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
 
-Again: TypeAlias = "tuple[tuple[CX, tuple[str, ...]], ...]"
-"""For each patient the documents that hold again, by uniqueId."""
+Gone: TypeAlias = "tuple[CX, tuple[str, ...], tuple[bytes, ...]]"
+"""Of a patient the documents that went, by uniqueId, and their files."""
+Followed: TypeAlias = "tuple[tuple[str, CX, tuple[str, ...]], ...]"
+"""What followed for documents that stay, by a rule: whose they are, and their uniqueIds."""
 PREFIX: Final = "urn:uuid:"
 _ASKED: Final = (
     "asker", "name", "hpr", "role", "organisation", "unit", "client", "purpose", "policy", "decision", "assertion", "reason",
@@ -149,6 +151,15 @@ async def add_document(conn: Connection, key: int, sent_in: str, one: Stored) ->
     )  # fmt: skip
 
 
+async def locked_when_they_went(conn: Connection, key: int, documents: Sequence[str]) -> frozenset[str]:
+    """Which of these uniqueIds were taken away from her while they were locked; the lock is the caller's from here on."""
+    found = await conn.fetch(
+        "DELETE FROM locked_when_it_went WHERE patient = $1 AND unique_id = ANY($2) RETURNING unique_id",
+        key, list(documents),
+    )  # fmt: skip
+    return frozenset(row[0] for row in found)
+
+
 async def add_association(conn: Connection, key: int, one: Association) -> None:
     await conn.execute(
         "INSERT INTO association (id, patient, said) VALUES ($1, $2, $3)",
@@ -173,10 +184,10 @@ async def deprecate(conn: Connection, documents: Sequence[str]) -> None:
 
 
 async def removed(
-    conn: Connection, ids: Sequence[str]
-) -> tuple[tuple[tuple[CX, tuple[str, ...], tuple[bytes, ...]], ...], Again]:
-    """Takes objects away: for each patient the uniqueIds of the documents among them, and the names of their files; and which
-    documents hold again, as what replaced them went.
+    conn: Connection, ids: Sequence[str], submitter: str, at: datetime
+) -> tuple[tuple[Gone, ...], Followed]:
+    """Takes objects away: for each patient the uniqueIds of the documents among them, and the names of their files; and what
+    follows for documents that stay (`chains.left`), each under the rule by which it does.
 
     `Rejected` where one is not here, or where something that stays leads to one.
     """
@@ -187,11 +198,10 @@ async def removed(
         "ORDER BY patient FOR NO KEY UPDATE",
         wanted,
     )
-    keys = [row[0] for row in patients]
-    associations = await conn.fetch("SELECT id, said FROM association WHERE patient = ANY($1)", keys)
-    for row in associations:
-        said = msgspec.json.decode(row[1], type=Association)
-        if row[0] not in wanted and {said.source, said.target} & set(ids):
+    hers = {row["patient"]: (CX(row["number"], row["authority"])) for row in patients}
+    before = {key: await held(conn, patient) for key, patient in hers.items()}
+    for one in (one for has in before.values() for one in has.associations):
+        if one.id not in ids and {one.source, one.target} & set(ids):
             raise _still_named()
     staying = await conn.fetchval("SELECT count(*) FROM document WHERE sent_in = ANY($1) AND id <> ALL($1)", wanted)
     if staying:
@@ -205,26 +215,42 @@ async def removed(
         raise Rejected(RegistryError("UnresolvedReferenceException", "An object that is named is not here."))
     told = tuple(
         (
-            CX(number, authority),
+            patient,
             tuple(row["unique_id"] for row in documents if row["patient"] == key),
             tuple(row["sha256"] for row in documents if row["patient"] == key and row["sha256"]),
         )
-        for key, authority, number in patients
+        for key, patient in hers.items()
     )
-    back = [(CX(number, authority), await _holding_again(conn, key)) for key, authority, number in patients]
-    return told, tuple((patient, some) for patient, some in back if some)
+    followed = [one for key in hers for one in await _left(conn, key, before[key], ids, submitter, at)]
+    return told, tuple((rule, hers[key], documents_) for key, rule, documents_ in followed)
 
 
-async def _holding_again(conn: Connection, key: int) -> tuple[str, ...]:
-    """Takes the mark of what was replaced from those of hers that no association says it of any more: their uniqueIds."""
-    found = await conn.fetch("SELECT said FROM association WHERE patient = $1", key)
-    left = [msgspec.json.decode(row[0], type=Association) for row in found]
-    over = [uuid_of(one) for one in chains.superseded(chains.replaced(left), left)]
-    rows = await conn.fetch(
-        "UPDATE document SET deprecated = false WHERE patient = $1 AND deprecated AND id <> ALL($2) RETURNING unique_id",
-        key, over,
+async def _left(
+    conn: Connection, key: int, before: Held, gone: Collection[str], submitter: str, at: datetime
+) -> list[tuple[int, str, tuple[str, ...]]]:
+    """Writes what becomes of hers that stay: (her key, the rule, uniqueIds of documents)."""
+    here = {one.entry.id: one.entry for one in before.documents}
+    left = chains.left(tuple(here.values()), before.associations, gone)
+    for source, target in left.replaced:
+        made = Association(id=PREFIX + str(uuid4()), kind=names.REPLACES, source=source, target=target)
+        await add_association(conn, key, made)
+    for one in left.locked:
+        # A version of its own: who knows the one before hears so when he says it otherwise, and does not open it unaware.
+        now = replace(chains.with_lock(here[one]), version=str(int(here[one].version) + 1))
+        await change(conn, here[one], now, submitter, at)
+    await conn.execute(
+        "UPDATE document SET deprecated = false WHERE id = ANY($1)", [uuid_of(one) for one in sorted(left.back)]
+    )
+    await conn.execute(
+        "INSERT INTO locked_when_it_went (patient, unique_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+        key, [here[one].unique_id for one in sorted(left.shut)],
     )  # fmt: skip
-    return tuple(sorted(row[0] for row in rows))
+    told = {
+        "holds-again": [one for one in left.back if here[one].status != names.APPROVED],
+        "locked-still": left.locked,
+        "replaced-still": [target for _, target in left.replaced],
+    }
+    return [(key, rule, tuple(sorted({here[one].unique_id for one in some}))) for rule, some in told.items() if some]
 
 
 async def emptied(conn: Connection, unique_id: str) -> tuple[CX, bytes] | None:

@@ -26,6 +26,8 @@ from kjerne.xds.messages import Submission
 from kjerne.xds.values import DocumentEntry, bare
 
 _SHA1: Final = re.compile(r"[0-9a-f]{40}")
+_TOLD: Final = 5
+"""Documents that a warning names."""
 CATEGORIES: Final = "2.16.578.1.12.4.1.1.9602"
 _NEEDED: Final[Mapping[str, str]] = {
     "class_code": "classCode",
@@ -126,16 +128,18 @@ def repeated(ready: Ready, held: Held) -> Submission | None:
     return Submission(before, tuple(known[one.entry.unique_id].entry for one in ready.documents), ())
 
 
-def locked(ready: Ready, held: Held) -> tuple[Stored, ...]:
-    """The documents as they are kept: locked where what they replace, or hang on, is locked (law, K177)."""
-    here = chains.locked((one.entry for one in held.documents), held.associations)
-    shut = {one.source for one in ready.sent.associations if one.kind in names.RELATIONS and one.target in here}
-    return tuple(
-        replace(one, entry=replace(one.entry, confidentiality=(*one.entry.confidentiality, chains.LOCK)))
-        if one.entry.id in shut and not chains.is_locked(one.entry)
-        else one
-        for one in ready.documents
-    )
+def locked_still(sent: Submission, before: Held) -> tuple[RegistryError, ...]:
+    """A warning for each document that was said otherwise without a lock, and is locked all the same by another's (law, K177)."""
+    now = {one.id: one for one in sent.entries}
+    entries = [now.get(one.entry.id, one.entry) for one in before.documents]
+    shut = chains.locked(entries, before.associations)
+    found = []
+    for one in sent.entries:
+        if one.id in shut and not chains.is_locked(one):
+            by = [each.unique_id for each in chains.carriers(one.id, entries, before.associations)][:_TOLD]
+            says = f"It is locked (NORS) all the same, by the lock of {', '.join(by)}: that is taken off there."
+            found.append(RegistryError("XDSMetadataUpdateError", says, one.unique_id, names.WARNING))
+    return tuple(found)
 
 
 def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[DocumentEntry, DocumentEntry], ...]]:
@@ -145,6 +149,10 @@ def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[Docum
     """
     if wrong := [*_form(sent), *_together(sent, None)]:
         raise Rejected(*wrong)
+    for each in sent.associations:
+        if each.kind != names.HAS_MEMBER or each.target not in {one.id for one in sent.entries}:
+            says = "A change has no association but those of its set with what it changes. Send a document with what it replaces."
+            raise _one("XDSMetadataUpdateError", says, each.id)
     here = {one.entry.logical_id: one.entry for one in held.documents}
     own = {sent.sent.id: _own_id(sent.sent.id)}
     pairs = []
