@@ -187,6 +187,27 @@ def test_what_is_denied_is_told_however_it_is_written(denied: str) -> None:
     assert unclear.text == "nei"
 
 
+@pytest.mark.parametrize(
+    ("attribute", "where"),
+    [
+        ('sdtc:valueNegationInd="true" xmlns:sdtc="urn:hl7-org:sdtc"', "cda.valueNegationInd"),
+        ('actionNegationInd="1"', "cda.actionNegationInd"),
+        ('somethingInd="true"', "cda.somethingInd"),
+        ('nullFlavor="NASK"', "cda.nullFlavor"),
+        ('probability="0.1"', "cda.probability"),
+    ],
+)
+def test_what_turns_a_statement_under_another_name_is_told_too(attribute: str, where: str) -> None:
+    for entry in (
+        f'<entry><observation {attribute}><code code="1" displayName="Penicillin"/></observation></entry>',
+        f'<entry><observation><code code="1" displayName="Penicillin" {attribute}/></observation></entry>',
+    ):
+        assert str(told("", entry)).count(repr(where)) == 1
+    for passed in ('somethingInd="false"', 'contextConductionInd="true"', 'probability=""'):
+        entry = f'<entry><observation {passed}><code code="1" displayName="Penicillin"/></observation></entry>'
+        assert not [one for one in rows(told("", entry)) if str(one.path[-1]).endswith(("Ind", "probability"))]
+
+
 def test_a_relation_that_is_turned_round_is_told_the_other_way() -> None:
     def of(kind: str, inverted: str) -> list[tuple[str, str]]:
         entry = f"""<entry><act><code code="1"/><entryRelationship typeCode="{kind}" inversionInd="{inverted}"><observation>
@@ -228,7 +249,11 @@ def test_each_word_for_what_turns_a_meaning_is_there_in_each_language() -> None:
     keys = [f"inverse.{one}" for one in "CAUS MFST RSON GEVL SPRT SAS XCRPT SUBJ".split()]
     keys += [f"operator.{one}" for one in "AEHMP"]
     keys += [
-        f"cda.{one}" for one in "inversionInd uncertaintyInd inverted institutionSpecified operator alignment".split()
+        f"cda.{one}"
+        for one in (
+            "inversionInd uncertaintyInd inverted institutionSpecified operator alignment valueNegationInd actionNegationInd "
+            "probability"
+        ).split()
     ]
     assert all(said(language, one, "") for one in keys for language in LANGUAGES)
 

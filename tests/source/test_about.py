@@ -41,10 +41,24 @@ async def test_a_document_about_another_is_refused_whatever_it_is_called(source:
         b"\xef\xbb\xbf " + cda(OTHER),
         cda(PATIENT.number, KITH),
         b"<x>" + cda(OTHER) + b"</x>",
+        b"<x>" + cda(OTHER) + b"<y>ord</y>" * 500 + b"</x>",
+        cda(PATIENT.number, b" " * 350 + KITH),
+        cda(PATIENT.number, cda(OTHER)).replace(b"</text>", b'<reference value="#a"/></text>'),
     ):
         assert codes(await source.provide(one(mime_type=kind), raw)) == ["XDSPatientIdDoesNotMatch"]
     assert source.kept() == []
     assert codes(await source.provide(one(mime_type=kind), cda(PATIENT.number, cda(PATIENT.number)))) == []
+
+
+@pytest.mark.parametrize("kind", ["text/xml", "text/plain"])
+async def test_xml_that_is_too_large_to_be_looked_through_is_refused_whatever_it_is_called(
+    source: Standing, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    raw = cda(OTHER) + b" " * 2_000
+    monkeypatch.setattr(house.media, "LIMIT_BYTES", 2_000)
+    answer = await source.provide(one(mime_type=kind), raw)
+    assert (codes(answer), "2000 bytes" in answer.errors[0].says) == (["XDSRepositoryMetadataError"], True)
+    assert codes(await source.provide(one(), TEXT * 200)) == []
 
 
 async def test_a_text_that_begins_like_xml_is_a_text(source: Standing) -> None:

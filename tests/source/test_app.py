@@ -15,7 +15,7 @@ import assertions
 from assertions import CERTIFICATE, ISSUER, PORTALS_CERTIFICATE, PORTALS_ISSUER, PORTALS_KEY, ce
 from documents_at_hand import HOME, MESSAGES, PATIENT, code, entry, needed, submission, valid
 from kjerne.commands import source_logs
-from kjerne.source import app
+from kjerne.source import app, house
 from kjerne.source.files import Damaged
 from kjerne.wire import mtom, soap
 from kjerne.xds import messages, names, queries
@@ -533,8 +533,13 @@ async def test_it_is_told_whether_the_source_is_well(source: Standing, monkeypat
     async def gone(*_: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(source.application._source.pool, "fetchval", gone)
-    assert (await source.post(app.HEALTH, b"")).status_code == 503
+    async def silent(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(house, "WELL_SECONDS", 0.01)
+    for fails in (gone, silent):
+        monkeypatch.setattr(source.application._source.pool, "fetchval", fails)
+        assert (await source.post(app.HEALTH, b"")).status_code == 503
 
 
 async def test_who_falls_silent_in_a_message_is_not_waited_for(

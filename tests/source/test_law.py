@@ -115,6 +115,8 @@ def test_ages_are_half_open(born: date, today: date, own: str, parents: str, pro
         (doctor(number(date(1980, 1, 1)), "BTG", "7"), "staff-override"),
         (doctor(number(date(1980, 1, 1)), "BTG", "7", reason=" . "), "no: reason"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "7", reason=""), "no: reason"),
+        (doctor(number(date(1980, 1, 1)), "BTG", "7", reason="15887099918"), "no: reason"),
+        (doctor(number(date(1980, 1, 1)), "BTG", "7", name="158870 99918"), "no: name"),
         (doctor(number(date(1980, 1, 1)), "BTG", "7", name=""), "no: name"),
         (doctor(number(date(2020, 1, 1)), "TREAT", "5", reason="", name=""), "staff"),
         (doctor(number(date(1980, 1, 1)), "TREAT", "1"), "no: no-rule"),

@@ -172,7 +172,7 @@ def _told_of_group(element: etree._Element) -> tuple[Field, ...]:
         found.append(Field((Key("cda.moodCode"),), Key(f"mood.{element.get('moodCode')}")))
     if name(element) == "entryRelationship":
         found += _relation(element)
-    if (why := element.get("nullFlavor")) and not element.get("value"):
+    if (why := element.get("nullFlavor")) and not cda_values.says_more(element):
         found.append(Field((Key("cda.nullFlavor"),), Key(f"null.{why}")))
     return tuple(found)
 

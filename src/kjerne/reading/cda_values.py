@@ -19,6 +19,9 @@ _OF_CODE: Final = frozenset({"originalText", "translation", "reference"})
 _SPOKEN: Final = frozenset({"name", "addr", "given", "family"})
 _TURNS: Final = ("negationInd", "uncertaintyInd", "inverted", "institutionSpecified")
 """Attributes that turn or bind what is said where they are true; false is what they are by default."""
+_INDICATOR: Final = "Ind"
+"""How the names of other such attributes end, of whatever namespace (`sdtc:valueNegationInd`): what is not known may turn too."""
+_PASSED: Final = frozenset({"contextConductionInd"})
 _NOT: Final = frozenset({"false", "0"})
 _YES: Final = frozenset({"true", "1"})
 _INCLUDED: Final = "I"
@@ -53,14 +56,28 @@ def flag(element: etree._Element, attribute: str) -> str:
 
 def turned(element: etree._Element) -> tuple[Field, ...]:
     """What the attributes of an element say that turns or binds it, in rows of their own."""
-    found = [Field((Key(f"cda.{one}"),), told) for one in _TURNS if (told := flag(element, one))]
+    attributes = {str(one): str(one).rpartition("}")[2] for one in element.keys()}  # noqa: SIM118 - an element is no mapping
+    passed = _PASSED | ({"inversionInd"} if name(element) == "entryRelationship" else set())
+    turns = {
+        one: kind
+        for one, kind in attributes.items()
+        if kind in _TURNS or (kind.endswith(_INDICATOR) and kind not in passed)
+    }
+    found = [Field((Key(f"cda.{kind}"),), told) for one, kind in turns.items() if (told := flag(element, one))]
     if (operator := element.get("operator", _INCLUDED)) != _INCLUDED:
         found.append(Field((Key("cda.operator"),), Key(f"operator.{operator}")))
     if alignment := element.get("alignment"):
         found.append(Field((Key("cda.alignment"),), alignment))
-    if element.get("value") and element.get("nullFlavor"):
+    if probability := element.get("probability"):
+        found.append(Field((Key("cda.probability"),), probability))
+    if says_more(element) and element.get("nullFlavor"):
         found.append(Field((Key("cda.nullFlavor"),), _missing(element)))
     return tuple(found)
+
+
+def says_more(element: etree._Element) -> bool:
+    """Whether an element says something beside that it has no value, so that this would be lost."""
+    return any(element.get(one) for one in ("value", "code", "displayName"))
 
 
 def valued(element: etree._Element) -> Field | None:

@@ -61,15 +61,25 @@ def kind_of(raw: bytes) -> str:
             return type_
     if raw.startswith(_FOREIGN) or (raw.startswith(_LETTERED) and _NO_TEXT.search(raw, 0, 400)):
         return UNKNOWN
-    head = raw[:400]
-    for mark in _MARKS:
-        head = head.removeprefix(mark)
-    first = head.replace(b"\0", b"").lstrip()
+    first = _first(raw)
     if (found := _MARKUP.match(first)) and _is_closed(raw, found):
         return XML
     if _NOTATION.match(first):
         return JSON
     return TEXT if raw.startswith(_MARKS) or b"\0" not in raw[:4000] else UNKNOWN
+
+
+def may_be_xml(begins: bytes) -> bool:
+    """Whether bytes that begin so, for 400 of them, may be XML; whether they are, all of them say (`kind_of`)."""
+    return _first(begins).startswith(b"<")
+
+
+def _first(raw: bytes) -> bytes:
+    """What they begin with, behind marks, blanks and the zeros of UTF-16."""
+    head = raw[:400]
+    for mark in _MARKS:
+        head = head.removeprefix(mark)
+    return head.replace(b"\0", b"").lstrip()
 
 
 def _is_closed(raw: bytes, begun: re.Match[bytes]) -> bool:

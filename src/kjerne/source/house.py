@@ -26,7 +26,7 @@ from kjerne.source.finding import Seen, answered, opened
 from kjerne.source.law import Denied, Sight
 from kjerne.source.rows import Held, Noted, Stored
 from kjerne.store.pool import BUSY, GONE, Connection, Pool
-from kjerne.wire import mtom, soap, xml
+from kjerne.wire import mtom, soap
 from kjerne.wire.mtom import FIRST_BYTES, Part
 from kjerne.wire.saml import Assertions
 from kjerne.wire.soap import Message
@@ -40,6 +40,7 @@ from kjerne.xds.values import SubmissionSet, bare
 _log = structlog.get_logger("kjerne")
 _Given: TypeAlias = "list[tuple[Wanted, str, int]]"
 """Documents that leave, as (which, media type, open descriptor)."""
+WELL_SECONDS: Final = 2
 CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
 
 
@@ -118,7 +119,7 @@ class Source:
             sent = messages.submission(message.body)
             given = messages.documents(message.body) if message.action == names.PROVIDE else None
             contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}
-            ready = submitting.checked(sent, contents, self.configured.repository)
+            ready = await asyncio.to_thread(submitting.checked, sent, contents, self.configured.repository)
             await self._keep(message.action, message.message_id, ready, submitter)
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
@@ -185,9 +186,16 @@ class Source:
         return Outcome(messages.written_response(Response(_status(gone, errors), tuple(errors))))
 
     async def is_well(self) -> bool:
-        """Whether the database answers."""
+        """Whether the database answers, within `WELL_SECONDS`: whoever asks gives up where the answer is late."""
+        asked = asyncio.ensure_future(self.pool.fetchval("SELECT true"))
+        # What hangs may hang when it is cancelled too, and is not waited for.
+        asked.add_done_callback(lambda one: one.cancelled() or one.exception())
+        await asyncio.wait({asked}, timeout=WELL_SECONDS)
+        if not asked.done():
+            asked.cancel()
+            return False
         try:
-            return bool(await self.pool.fetchval("SELECT true"))
+            return bool(asked.result())
         except (*BUSY, *GONE, TimeoutError):
             return False
 
@@ -240,7 +248,7 @@ class Source:
             raise Refusal(401, "Who sends documents is not known by its key.", where="Authorization", rule="submitter")
         try:
             sent, contents, kinds = mhd.provided(raw)
-            ready = submitting.checked(sent, contents, self.configured.repository)
+            ready = await asyncio.to_thread(submitting.checked, sent, contents, self.configured.repository)
             kept = await self._keep(mhd.PROVIDE, message_id, ready, submitter)
         except Rejected as rejected:
             await self._add(replace(rows.by(row, submitter), rule=rejected.errors[0].code))
@@ -411,13 +419,14 @@ async def _hold_new(conn: Connection, sent: SubmissionSet, documents: Sequence[S
 
 def _names_another(descriptor: int, stored: Stored) -> bool:
     """Whether a document that was taken before this was looked for is about somebody else: what is known later holds too."""
-    first = os.pread(descriptor, FIRST_BYTES, 0)
-    if stored.size_bytes > xml.LIMIT_BYTES or not media.is_xml(first):
+    size, entry = stored.size_bytes, stored.entry
+    if size > media.LIMIT_BYTES:
         return False
+    first = os.pread(descriptor, FIRST_BYTES, 0)
     try:
-        media.hold_patient(os.pread(descriptor, stored.size_bytes, 0), "", stored.entry.patient, "")
-    except Rejected:
-        return True
+        media.hold_patient(first, size, lambda: os.pread(descriptor, size, 0), entry.mime_type, entry.patient, "")
+    except Rejected as rejected:
+        return any(one.code == media.ANOTHERS for one in rejected.errors)
     return False
 
 

@@ -140,6 +140,9 @@ class _Demand:
     met: Callable[[Claims, bool], bool]
 
 
+_kept: Final = identifiers.without_numbers
+"""What of a text the log keeps, by which it is judged whether it says something."""
+
 DEMANDS: Final = (
     _Demand("level", "The login is not at security level 4.", lambda claims, _: claims.level >= HIGH_LEVEL),
     _Demand("organisation", "The assertion names no organisation.", lambda claims, _: bool(claims.organisation)),
@@ -154,9 +157,9 @@ DEMANDS: Final = (
         citizen or bool(claims.attestations[0].care_relationship.decision_ref.id))),
     _Demand("reason", "An emergency opens with its reason in words (description of the decision).", lambda claims, citizen: (
         citizen or not _is_emergency(claims)
-        or says_something(claims.attestations[0].care_relationship.decision_ref.description))),
+        or says_something(_kept(claims.attestations[0].care_relationship.decision_ref.description)))),
     _Demand("name", "An emergency opens to somebody whose name the patient can be told.", lambda claims, citizen: (
-        citizen or not _is_emergency(claims) or says_something(claims.name))),
+        citizen or not _is_emergency(claims) or says_something(_kept(claims.name)))),
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 
 XML_TYPES: Final = frozenset({"application/xml", "text/xml"})
+LIMIT_BYTES: Final = xml.LIMIT_BYTES
+ANOTHERS: Final = "XDSPatientIdDoesNotMatch"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -56,13 +58,25 @@ def hold(media_type: str, first: bytes, where: str) -> None:
         raise _rejected("The document is not of the type that its metadata name, or it is empty.", where)
 
 
-def hold_patient(raw: bytes, media_type: str, patient: CX, where: str) -> None:
-    """`Rejected` where an XML document cannot be opened, or names another patient than its metadata. A text that is XML is
-    shown as what it is, so it is asked too."""
+def hold_patient(
+    first: bytes, size_bytes: int, read: Callable[[], bytes], media_type: str, patient: CX, where: str
+) -> None:
+    """`Rejected` where an XML document cannot be opened, is too large for it, or names another patient than its metadata.
+
+    A text that is XML is shown as what it is, so it is asked too. `read` gives all of it, of which `first` is how it begins.
+    """
+    is_called_xml = media_type in XML_TYPES
+    if not (is_called_xml or kinds.may_be_xml(first)):
+        return
+    if size_bytes > LIMIT_BYTES:
+        raise _rejected(f"A document that is XML, or begins so, has {LIMIT_BYTES} bytes at most.", where)
+    raw = read()
+    if not is_called_xml and kinds.kind_of(raw) != kinds.XML:
+        return
     try:
         root = xml.parse(raw)
     except Refusal as refusal:
-        if media_type not in XML_TYPES:
+        if not is_called_xml:
             return  # a text that begins like XML
         raise _rejected(f"The document cannot be opened. {refusal.says}", where) from refusal
     try:
@@ -71,12 +85,7 @@ def hold_patient(raw: bytes, media_type: str, patient: CX, where: str) -> None:
         raise _rejected(refusal.says, where) from refusal
     if about == "another":
         says = "The document names another patient than its metadata."
-        raise Rejected(RegistryError("XDSPatientIdDoesNotMatch", says, where))
-
-
-def is_xml(first: bytes) -> bool:
-    """Whether bytes that begin so are shown as XML, whatever their sender calls them."""
-    return kinds.kind_of(first) == kinds.XML
+        raise Rejected(RegistryError(ANOTHERS, says, where))
 
 
 def _rejected(says: str, where: str) -> Rejected:

@@ -267,8 +267,7 @@ def _here(entry: DocumentEntry, content: Content, repository: str) -> Stored:
         raise _one("XDSUnknownRepositoryId", "The document is sent to another repository.", entry.id)
     size_bytes, sha256, sha1 = told(content)
     media.hold(entry.mime_type, beginning(content), entry.id)
-    if entry.mime_type in media.XML_TYPES or media.is_xml(beginning(content)):
-        media.hold_patient(whole(content), entry.mime_type, entry.patient, entry.id)
+    media.hold_patient(beginning(content), size_bytes, lambda: whole(content), entry.mime_type, entry.patient, entry.id)
     if entry.size_bytes not in (None, size_bytes):
         raise _one("XDSRepositoryMetadataError", "The size in the metadata is not the document's.", entry.id)
     if entry.hash not in ("", sha1.hex()):
