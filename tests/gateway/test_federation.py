@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from documents_at_hand import HOME, PATIENT, REPOSITORY, entry, valid
+from documents_at_hand import HOME, PATIENT, REPOSITORY, code, entry, valid
 from foreign_sources import ORGANISATION, Listed, Reply, known, odd, served
 from kjerne.access import Attestation, Caller, Coded, Grant, Label, Subject
 from kjerne.clock import FixedClock
@@ -25,6 +25,7 @@ from kjerne.gateway.federation import Federation
 from kjerne.gateway.ground import ground
 from kjerne.gateway.kept import FRESH
 from kjerne.services.documents.model import NotGiven, Part, Place
+from kjerne.services.documents.seeing import is_locked
 from kjerne.store import migrate, participation
 from kjerne.store.embedded import OWNER, PROGRAM
 from kjerne.store.pool import Pool, open_pool
@@ -344,6 +345,145 @@ async def test_each_of_her_numbers_is_asked_about_and_a_document_stands_once(poo
     async with odd(answers) as source:
         part = (await federation(pool, known(source.port)).listed(None, PATIENT, former))["sundvika"]
     assert sorted(one.unique_id[-1] for one in part.entries) == ["1", "2", "3"]
+
+
+def answered(
+    status: str, codes: tuple[str, ...], *entries: DocumentEntry, warns: bool = False
+) -> Callable[[bytes], Reply]:
+    """A source that answers with a status, errors and these documents."""
+
+    def answers(raw: bytes) -> Reply:
+        severity = names.WARNING if warns else names.ERROR
+        errors = tuple(RegistryError(one, "x", severity=severity) for one in codes)
+        body = messages.written_found(Response(status, errors, entries))
+        relates = soap.opened(raw).message_id
+        return soap.TYPE, soap.enveloped(
+            names.CROSS_QUERY + "Response", body, message_id="urn:t:1", relates=relates
+        )  # fmt: skip
+
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "warns", "fault", "lacks"),
+    [
+        (names.SUCCESS, (), False, None, False),
+        (names.SUCCESS, ("XDSExtraMetadataNotSaved",), True, None, False),
+        (names.SUCCESS, ("XDSUnavailableCommunity",), False, None, True),
+        (names.PARTIAL, ("XDSUnavailableCommunity",), False, None, True),
+        (names.PARTIAL, ("AuthorizationException",), False, None, True),
+        (names.PARTIAL, (), False, None, True),
+        (names.PARTIAL, ("XDSUnknownPatientId",), False, None, False),
+        (names.FAILURE, ("XDSUnknownPatientId",), False, None, False),
+        (names.FAILURE, ("XDSUnknownPatientId", "XDSUnavailableCommunity"), False, "unable", True),
+        (names.FAILURE, ("XDSRegistryBusy",), False, "unable", True),
+        (names.FAILURE, ("XDSTooManyResults",), False, "many", True),
+        (names.FAILURE, ("AuthorizationException", "XDSRegistryError"), False, "refused", True),
+        (names.FAILURE, (), False, "unable", True),
+        (names.FAILURE, ("XDSUnknownPatientId",), True, "unable", True),
+    ],
+)
+async def test_a_list_is_whole_where_status_and_errors_say_so(
+    pool: Pool, status: str, codes: tuple[str, ...], warns: bool, fault: str | None, lacks: bool
+) -> None:
+    had = () if status == names.FAILURE else (its(),)
+    async with odd(answered(status, codes, *had, warns=warns)) as source:
+        asked = federation(pool, known(source.port))
+        part = (await asked.listed())["sundvika"]
+        assert (part.fault, part.lacks, len(part.entries)) == (fault, lacks, len(had))
+        assert (part.at is None) is (fault is not None)
+        again = (await asked.listed())["sundvika"]
+    assert again.lacks is lacks, "the next page says so too"
+
+
+@pytest.mark.parametrize("code", ["XDSRegistryBusy", "XDSTooManyResults", "XDSRegistryError"])
+async def test_a_registry_that_has_failed_has_not_said_no_and_takes_nothing_away(pool: Pool, code: str) -> None:
+    failing: list[bool] = []
+    up, down = told(its()), answered(names.FAILURE, (code,))
+    async with odd(lambda raw: down(raw) if failing else up(raw)) as source:
+        asked = federation(pool, known(source.port))
+        await asked.listed()
+        failing.append(True)
+        part = (await asked.listed(granted(at=NOW + FRESH)))["sundvika"]
+    assert (part.at, len(part.entries)) == (NOW, 1) and part.fault in ("unable", "many")
+
+
+async def test_a_list_of_one_of_her_numbers_alone_says_that_a_part_is_not_shown(pool: Pool) -> None:
+    former = CX("57855599181", "2.16.578.1.12.4.1.4.2")
+    for odd_one in (lambda raw: ("hangs", b""), answered(names.FAILURE, ("AuthorizationException",))):
+
+        def answers(raw: bytes, odd_one: Callable[[bytes], Reply] = odd_one) -> Reply:
+            return odd_one(raw) if former.number.encode() in raw else told(its())(raw)
+
+        async with odd(answers) as source:
+            asked = federation(pool, known(source.port, seconds=0.4))
+            part = (await asked.listed(None, PATIENT, former))["sundvika"]
+        assert part.fault in ("late", "refused") and part.lacks and len(part.entries) == 1
+
+
+async def test_a_source_that_has_joined_her_numbers_tells_of_nobody_else(pool: Pool) -> None:
+    former = CX("57855599181", "2.16.578.1.12.4.1.4.2")
+    async with odd(told(its(1), its(2, patient=replace(PATIENT, number="13116900216")))) as source:
+        asked = federation(pool, known(source.port))
+        part = (await asked.listed(None, former, PATIENT))["sundvika"]
+        assert (len(part.entries), part.left_out) == (1, 2), "one that is another's is counted for each question"
+        assert (await asked.listed(None, former))["sundvika"].entries == (), "what is hers no longer is not shown"
+
+
+LOCK = code("9603", "NORS")
+
+
+@pytest.mark.parametrize("locked_first", [True, False])
+@pytest.mark.parametrize("numbers", [1, 2])
+async def test_a_document_that_is_said_twice_is_locked_where_either_says_so(
+    pool: Pool, numbers: int, locked_first: bool
+) -> None:
+    former = CX("57855599181", "2.16.578.1.12.4.1.4.2")
+    both = [its(1, confidentiality=(LOCK,)), its(1)]
+    first, second = both if locked_first else both[::-1]
+
+    def answers(raw: bytes) -> Reply:
+        if numbers == 1:
+            return told(first, second)(raw)
+        return told(replace(second, patient=former) if former.number.encode() in raw else first)(raw)
+
+    async with odd(answers) as source:
+        asked = federation(pool, known(source.port))
+        part = (await asked.listed(None, *(PATIENT, former)[:numbers]))["sundvika"]
+        (one,) = part.entries
+        assert is_locked(one)
+        there = replace(place(its()), others=(former,) if numbers == 2 else ())
+        assert is_locked((await asked.federation.entry(granted(), there)).entries[0])
+
+
+async def test_a_document_that_comes_with_a_failure_is_not_given(pool: Pool) -> None:
+    plain = gives(its(), TEXT)
+
+    def answers(raw: bytes) -> Reply:
+        kind, body = plain(raw)
+        return kind, body.replace(b"ResponseStatusType:Success", b"ResponseStatusType:Failure")
+
+    async with odd(answers) as source:
+        with pytest.raises(NotGiven) as caught:
+            await federation(pool, known(source.port)).federation.opened(granted(), place(its()), its())
+    assert caught.value.fault == "unable"
+
+
+async def test_a_document_is_found_under_another_of_her_numbers_and_after_its_source_is_called_something_else(
+    pool: Pool,
+) -> None:
+    former = CX("57855599181", "2.16.578.1.12.4.1.4.2")
+
+    def answers(raw: bytes) -> Reply:
+        return told(*(() if former.number.encode() in raw else (its(),)))(raw)
+
+    async with odd(answers) as source:
+        asked = federation(pool, known(source.port, "renamed"))
+        there = replace(place(its()), patient=former, others=(PATIENT,))
+        assert (await asked.federation.entry(granted(), there)).entries[0].patient == PATIENT
+        with pytest.raises(NotGiven) as caught:
+            await asked.federation.entry(granted(), replace(there, others=()))
+    assert caught.value.fault == "gone"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from datetime import timedelta
 from hashlib import sha1
 from uuid import uuid4
 
@@ -70,6 +72,93 @@ def test_a_document_that_names_another_patient_is_not_shown(platform: Standing) 
         (link,) = links(it.get(f"{root}/documents").text)
         shown = text(it.get(link))
         assert "nevner et annet nummer enn pasientens" in shown and "Hemmelig" not in shown
+
+
+def test_a_letter_that_names_another_by_number_alone_is_not_shown(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        for place, whose, shows in ((1, ("youth",), False), (2, ("citizen", "youth"), True)):
+            content = f"Hemmelig brev om {' og '.join(platform.nin(one) for one in whose)}.".encode()
+            known = {"hash": sha1(content).hexdigest(), "size_bytes": len(content), "unique_id": f"2.25.{uuid4().int}"}
+            country.asks(sundvika=country.odd(says(country.its(place, **known), content=content)).port)
+            root = opened(it, "citizen")
+            (link,) = links(it.get(f"{root}/documents").text)
+            shown = text(it.get(link))
+            assert ("Hemmelig" in shown) is shows
+            assert ("nevner et annet nummer enn pasientens" in shown) is not shows
+
+
+def test_a_document_that_cannot_be_read_can_be_kept_as_it_came(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        content = b"\x00\x01 ingen kjent form"
+        known = {"hash": sha1(content).hexdigest(), "size_bytes": len(content), "unique_id": f"2.25.{uuid4().int}"}
+        country.asks(sundvika=country.odd(says(country.its(1, **known), content=content)).port)
+        root = opened(it, "citizen")
+        (link,) = links(it.get(f"{root}/documents").text)
+        page = it.get(link)
+        assert "Last ned originalen" in text(page)
+        assert f"base64,{b64encode(content).decode()}" in page.text.replace("&#43;", "+")
+
+
+def test_a_document_that_is_not_given_says_what_its_source_did_and_is_not_logged_as_opened(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        large, wrong = f"2.25.{uuid4().int}", f"2.25.{uuid4().int}"
+        country.asks(
+            sundvika=country.odd(
+                says(
+                    country.its(1, title="Stor", unique_id=large, size_bytes=30_000_000),
+                    country.its(2, title="Gal", unique_id=wrong, hash="0" * 40),
+                )
+            ).port
+        )
+        root = opened(it, "citizen")
+        page = it.get(f"{root}/documents")
+        for title, status, says_ in (
+            ("Stor", 413, "større enn siden kan vise"), ("Gal", 503, "Kilden svarte med noe som ikke kan brukes."),
+        ):  # fmt: skip
+            (link,) = re.findall(rf'href="(/clinician/v/[^"]+/documents/[0-9a-f-]{{36}})">{title}<', page.text)
+            shown = it.get(link)
+            assert (shown.status_code, says_ in text(shown)) == (status, True), text(shown)[:900]
+            assert f'href="{root}/documents"' in shown.text
+            (row,) = platform.rows(
+                "SELECT * FROM audit WHERE service = 'documents' AND action = 'read' ORDER BY at DESC LIMIT 1"
+            )
+            assert list(row["ids"]) == []
+        assert "Åpnet av deg før" not in text(it.get(f"{root}/documents?sort=name"))
+
+
+def test_a_period_chooses_by_the_day_that_is_shown_and_no_day_is_made_up(platform: Standing) -> None:
+    today = platform.clock.now()
+    lately, year = f"{today - timedelta(days=7):%Y%m%d}", f"{today:%Y}"
+    known = (
+        {"title": "Ny", "created": lately, "service_start": "20140101"},
+        {"title": "Gammel", "created": "20140101", "service_start": lately},
+        {"title": "Delvis", "created": year},
+        {"title": "Udatert", "created": "", "service_start": ""},
+        {"title": "Senere", "created": lately, "confidentiality": (code("9603", "NORU"),)},
+    )
+    with asking(platform) as country, tab(platform, "gp") as it:
+        entries = [country.its(place, unique_id=f"2.25.{uuid4().int}", **one) for place, one in enumerate(known, 1)]
+        country.asks(sundvika=country.odd(says(*entries)).port)
+        root = opened(it, "citizen")
+        page = it.get(f"{root}/documents?period=365&sort=name")
+        shown = text(page)
+        assert [one["title"] for one in known if f">{one['title']}<" in page.text] == [
+            "Ny",
+            "Delvis",
+            "Udatert",
+            "Senere",
+        ]
+        assert f"01.01.{year}" not in shown and "uten dato" in shown and "Pasienten ser det senere" in shown
+        assert '<input type="hidden" name="sort" value="name">' in page.text
+        beyond = it.get(f"{root}/documents?page=99")
+        assert "Listen har 1 sider." in text(beyond) and 'href="?page=1"' in beyond.text
+
+
+def test_she_can_shut_the_documents_of_a_source_that_is_asked(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as her:
+        country.asks(sundvika=1)
+        trust = platform.population.units["trust"].number
+        assert f'value="from:{trust}"' in her.get("/me/privacy?service=documents").text
 
 
 def test_a_list_of_nobody_is_told_as_silence_and_not_as_empty(platform: Standing) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from kjerne.errors import Refusal
 from kjerne.registries.document_sources import DocumentSources
@@ -41,7 +42,24 @@ def test_an_entry_that_cannot_be_taken_is_refused_and_nobody_is_asked(tmp_path: 
     sources = written(tmp_path, GOOD, GOOD | {"name": '"other"', "home": '"urn:oid:2.16.578.2"'} | changes)
     with pytest.raises(Refusal) as caught:
         sources.read()
-    assert caught.value.status == 422 and "source 2" in str(caught.value) and sources.all() == ()
+    assert caught.value.status == 422 and "source 2" in str(caught.value)
+    with pytest.raises(Refusal) as caught:
+        sources.all()
+    assert caught.value.status == 503, "no source would say that nobody has documents"
+
+
+def test_a_mistake_in_the_file_is_logged_once_and_what_it_said_before_goes_on(tmp_path: Path) -> None:
+    sources = written(tmp_path, GOOD)
+    good = sources.path.read_text()
+    before = sources.all()
+    with capture_logs() as logged:
+        sources.path.write_text(good + "\n[[source]\n")
+        assert sources.all() == sources.all() == before
+    assert [one["log_level"] for one in logged] == ["error"] and "source" in logged[0]["event"]
+    sources.path.write_text(good.replace("sundvika", "vestre-sykehus"))
+    assert [one.name for one in sources.all()] == ["vestre-sykehus"]
+    sources.path.unlink()
+    assert sources.all() == ()
 
 
 def test_two_sources_of_one_name_or_one_community_do_not_stand_together(tmp_path: Path) -> None:
@@ -52,5 +70,6 @@ def test_two_sources_of_one_name_or_one_community_do_not_stand_together(tmp_path
 
 def test_the_sandbox_may_ask_this_machine_without_tls(tmp_path: Path) -> None:
     row = GOOD | {"url": '"http://127.0.0.1:8811/xca"'}
-    assert written(tmp_path, row).all() == ()
+    with pytest.raises(Refusal):
+        written(tmp_path, row).read()
     assert len(written(tmp_path, row, sandbox=True).all()) == 1

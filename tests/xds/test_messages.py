@@ -22,7 +22,7 @@ from documents_at_hand import (
     valid,
 )
 from kjerne.wire import mtom, soap
-from kjerne.xds import messages, names, queries, writing
+from kjerne.xds import forms, messages, names, queries, writing
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, XCN, XON
 from kjerne.xds.messages import Given, Response, Submission, Wanted
@@ -290,3 +290,9 @@ def test_what_is_not_known_is_passed_over_and_a_set_may_be_classified_beside_it(
 def test_no_repr_shows_whose_a_document_is() -> None:
     assert PATIENT.number not in repr(entry())
     assert "GRØNN" not in repr(entry())
+
+
+@pytest.mark.parametrize("text", ["9999", "999912", "99991231", "9999123123", "999912312359", "99991231235959"])
+def test_a_time_that_ends_with_the_calendar_is_one(text: str) -> None:
+    first, after = forms.interval(text, "serviceStopTime")
+    assert first < after and after.year == 9999

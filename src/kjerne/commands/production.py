@@ -85,11 +85,12 @@ def _faults_of_mail(settings: Settings) -> list[Fault]:
 def _faults_of_files(settings: Settings) -> list[Fault]:
     """A file that is named must be one that can be read: else nobody would be told, shown or asked, and nobody told why."""
     faults = []
+    sources = settings.document_sources_file
     for name, named, read in (
         ("KJERNE_SUBSCRIBERS", settings.subscribers, Receivers(settings.subscribers_file).read),
         ("KJERNE_EHRS", settings.ehrs, HealthSystems(settings.ehrs_file).read),
         ("KJERNE_JOURNALS", settings.journals, Journals(settings.journals_file).read),
-        ("KJERNE_DOCUMENT_SOURCES", settings.document_sources, DocumentSources(settings.document_sources_file).read),
+        ("KJERNE_DOCUMENT_SOURCES", settings.document_sources or sources.exists(), DocumentSources(sources).read),
     ):
         try:
             _ = named and read()

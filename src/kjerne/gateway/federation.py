@@ -7,9 +7,9 @@ whether it answered, why not, and how old what is shown of it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ import structlog
 
 from kjerne.access import Grant
 from kjerne.clock import Clock
-from kjerne.gateway import xca
+from kjerne.gateway import answers, xca
 from kjerne.gateway.breaker import Breaker
 from kjerne.gateway.ground import Ground, ground
 from kjerne.gateway.kept import FRESH, Kept, Key, Lists
@@ -29,8 +29,10 @@ from kjerne.wire.asking import Connections
 from kjerne.wire.xua_signing import Signer
 from kjerne.xds import names
 from kjerne.xds.forms import CX
-from kjerne.xds.values import DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry, bare
 
+PLAINER: Final = ("unable", "many")
+"""Where a registry does not answer a question for another reason than who asks it, it may answer a plainer one."""
 AT_ONCE: Final = 64
 """Questions in the air from one worker: what they may answer lies in memory until it is read."""
 AT_ONE_SOURCE: Final = 8
@@ -57,13 +59,32 @@ class Federation:
         asked, on = await self._taking_part(grant.at), [(one, ground(grant, one, asker)) for one in numbers]
         return tuple(await asyncio.gather(*(self._part(grant, one, on) for one in asked)))
 
+    async def places(self, now: datetime) -> Sequence[str]:
+        """Who answers for them, each once."""
+        return list(dict.fromkeys(one.organisation for one in await self._taking_part(now)))
+
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
-        """What the source of a document says of it now."""
-        source, on = await self._source(grant, place), ground(grant, place.patient, asker)
-        told = await self._asked(source, source.seconds, lambda: self._one(source, on, place))
-        return Part(
-            source.name, source.title, source.organisation, None, grant.at, told.entries, relations=told.relations
-        )  # fmt: skip
+        """What the source of a document says of it now, asked under each of her numbers as for the list: it may have moved it
+        to another of them, and locked it under one."""
+        source, hers = await self._source(grant, place), (place.patient, *place.others)
+        told = await asyncio.gather(*(self._entry(grant, source, place, one, asker) for one in hers))
+        found = [one for one in told if isinstance(one, xca.Told)]
+        if not found:
+            faults = [one for one in told if isinstance(one, NotGiven)]
+            raise next((one for one in faults if one.fault != "gone"), faults[0])
+        entries, relations = _joined(found, hers)
+        return Part(source.name, source.title, source.organisation, None, grant.at, entries, relations=relations)
+
+    async def _entry(
+        self, grant: Grant, source: DocumentSource, place: Place, number: CX, asker: Asker
+    ) -> xca.Told | NotGiven:
+        on = ground(grant, number, asker)
+        others = tuple(one for one in (place.patient, *place.others) if one != number)
+        asked = replace(place, patient=number, others=others)
+        try:
+            return await self._asked(source, source.seconds, lambda: self._one(source, on, asked))
+        except NotGiven as why:
+            return why
 
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document, whole and as its entry says."""
@@ -85,54 +106,62 @@ class Federation:
         return [one for one in known if one.organisation in taking]
 
     async def _source(self, grant: Grant, place: Place) -> DocumentSource:
+        """The source of a home community, whatever the operator calls it now."""
         for one in await self._taking_part(grant.at):
-            if (one.name, one.home) == (place.source, place.home):
+            if bare(one.home) == bare(place.home):
                 return one
         raise NotGiven("gone", "its source does not take part any more")
 
     async def _part(self, grant: Grant, source: DocumentSource, numbers: Sequence[tuple[CX, Ground]]) -> Part:
-        told = await asyncio.gather(*(self._of_number(grant, source, *one) for one in numbers))
-        entries = {(one.repository, one.unique_id): one for kept, _ in told if kept for one in kept.entries}
+        hers = [one for one, _ in numbers]
+        told = await asyncio.gather(*(self._of_number(grant, source, *one, hers) for one in numbers))
         given = [kept for kept, _ in told if kept]
+        # A list of before may tell of a number that has been hers and is not.
+        entries, relations = _joined(given, hers)
         fault = next((fault for _, fault in told if fault), None)
+        lacks = len(given) < len(told) or any(one.lacks for one in given)
         return Part(
             source.name, source.title, source.organisation, fault, min((one.at for one in given), default=None),
-            tuple(entries.values()), sum(one.left_out for one in given), tuple(rel for one in given for rel in one.relations),
+            entries, sum(one.left_out for one in given), relations, lacks,
         )  # fmt: skip
 
     async def _of_number(
-        self, grant: Grant, source: DocumentSource, number: CX, on: Ground
+        self, grant: Grant, source: DocumentSource, number: CX, on: Ground, hers: Sequence[CX]
     ) -> tuple[Kept | None, Fault | None]:
         key: Key = grant.subject.patient, f"{source.name} {source.url}", on.digest
         if kept := self.lists.get(key, grant.at, FRESH):
             return kept, None
         try:
-            told = await self._asked(source, source.seconds, lambda: self._all(source, on, number))
+            told = await self._asked(source, source.seconds, lambda: self._all(source, on, number, hers))
         except NotGiven as why:
-            # A no is an answer: what was given before it is not shown any more.
+            # A no is an answer: what was given before it is not shown any more. That it is busy is none.
             if why.fault == "refused":
                 self.lists.drop(key)
             return self.lists.get(key, grant.at), why.fault
-        kept = Kept(grant.at, told.entries, told.left_out, told.relations)
+        kept = Kept(grant.at, told.entries, told.left_out, told.relations, told.lacks)
         self.lists.put(key, kept)
         return kept, None
 
-    async def _all(self, source: DocumentSource, on: Ground, number: CX) -> xca.Told:
+    async def _all(self, source: DocumentSource, on: Ground, number: CX, hers: Sequence[CX]) -> xca.Told:
         """All documents with what they are to each other; where a source does not answer that, those that hold."""
         try:
-            return await xca.all_of(source, self._assertion(source, on), number, self.connections)
-        except xca.Unanswered:
-            return await xca.listed(source, self._assertion(source, on), number, self.connections)
+            return await xca.all_of(source, self._assertion(source, on), number, hers, self.connections)
+        except NotGiven as why:
+            if why.fault not in PLAINER:
+                raise
+            return await xca.listed(source, self._assertion(source, on), number, hers, self.connections)
 
     async def _one(self, source: DocumentSource, on: Ground, place: Place) -> xca.Told:
         """One document: by itself where it holds and is nothing to another, else among all, by which it is judged."""
         try:
             told = await xca.entry(source, self._assertion(source, on), place, self.connections, related=True)
-        except xca.Unanswered:
+        except NotGiven as why:
+            if why.fault not in PLAINER:
+                raise
             told = await xca.entry(source, self._assertion(source, on), place, self.connections)
-        if not told.relations and told.entries[0].status == names.APPROVED:
+        if not (told.relations or told.lacks) and told.entries[0].status == names.APPROVED:
             return told
-        return await self._all(source, on, place.patient)
+        return await self._all(source, on, place.patient, place.others)
 
     def _assertion(self, source: DocumentSource, on: Ground) -> bytes:
         return on.assertion(self.signer(), source.audience)
@@ -183,3 +212,11 @@ async def _in_time(ask: Callable[[], Awaitable[T]], until: float) -> T:
             return await ask()
     except TimeoutError:
         raise NotGiven("late", "it did not answer in time") from None
+
+
+def _joined(
+    told: Iterable[xca.Told | Kept], hers: Collection[CX]
+) -> tuple[tuple[DocumentEntry, ...], tuple[Association, ...]]:
+    told = list(told)
+    entries = (one for each in told for one in each.entries if one.patient in hers)
+    return answers.joined(entries, (one for each in told for one in each.relations))

@@ -23,12 +23,13 @@ Key = tuple[int, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One list, and when it was given."""
+    """One list, when it was given, and whether its source said that it is not all."""
 
     at: datetime
     entries: tuple[DocumentEntry, ...] = field(repr=False)
     left_out: int
     relations: tuple[Association, ...] = ()
+    lacks: bool = False
 
 
 class Lists:

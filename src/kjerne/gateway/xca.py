@@ -10,7 +10,7 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 import httpx
 from lxml import etree
 
+from kjerne.gateway import answers
 from kjerne.registries.document_sources import DocumentSource
 from kjerne.services.documents.model import NotGiven, Opened, Place
 from kjerne.wire import asking, mtom, soap, xml
@@ -41,45 +42,47 @@ THREAD_FROM_BYTES: Final = 100_000
 DOCUMENT_SECONDS: Final = 25.0
 """How long a whole document may take; a request ends after thirty."""
 CHUNK_BYTES: Final = 64 * 1024
-_GONE: Final = frozenset({"XDSDocumentUniqueIdError"})
-_NO: Final = "AuthorizationException"
 
 T = TypeVar("T")
 
 
-class Unanswered(NotGiven):
-    """The registry does not answer this question, for another reason than who asks it: it may answer a plainer one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The documents of one answer, and how many more it told that are not hers, not the source's, or cannot be read. Among them
-    are those that another has replaced; `relations` say what they are to each other."""
+    """The documents of one answer, how many more it told that are not hers, not the source's, or cannot be read, and whether it
+    said that this is not all. Among them are those that another has replaced; `relations` say what they are to each other."""
 
     entries: tuple[DocumentEntry, ...] = field(repr=False)
     left_out: int
     relations: tuple[Association, ...] = ()
+    lacks: bool = False
 
 
-async def all_of(source: DocumentSource, assertion: bytes, patient: CX, kept: Connections) -> Told:
-    """Every document of the patient's there, those that were replaced too, and what they are to each other; `Unanswered` where
-    the registry does not tell all at once."""
+async def all_of(
+    source: DocumentSource, assertion: bytes, patient: CX, hers: Collection[CX], kept: Connections
+) -> Told:
+    """Every document of the patient's there, those that were replaced too, and what they are to each other. Raises `NotGiven` as
+    `listed`, also where the registry does not tell all at once."""
     said = (
         ("$patientId", (written_cx(patient),)),
         ("$XDSDocumentEntryStatus", (names.APPROVED, names.DEPRECATED)),
         ("$XDSSubmissionSetStatus", (names.APPROVED,)),
         ("$XDSFolderStatus", (names.APPROVED,)),
     )
-    return await _found(source, assertion, Query(names.GET_ALL, said=said), patient, kept)
+    return await _found(source, assertion, Query(names.GET_ALL, said=said), {patient, *hers}, kept)
 
 
-async def listed(source: DocumentSource, assertion: bytes, patient: CX, kept: Connections) -> Told:
-    """What holds of the patient's there, within the source's deadline; `NotGiven` where there is no answer to read."""
+async def listed(
+    source: DocumentSource, assertion: bytes, patient: CX, hers: Collection[CX], kept: Connections
+) -> Told:
+    """What holds of the patient's there, within the source's deadline; `NotGiven` where there is no answer to read.
+
+    It is asked about one of her numbers. A source that has joined them may tell of a document under another of `hers`.
+    """
     said = (
         ("$XDSDocumentEntryPatientId", (written_cx(patient),)),
         ("$XDSDocumentEntryStatus", (names.APPROVED,)),
     )
-    return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), patient, kept)
+    return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), {patient, *hers}, kept)
 
 
 async def entry(
@@ -89,10 +92,14 @@ async def entry(
     nothing is."""
     kind = names.GET_DOCUMENTS_AND_ASSOCIATIONS if related else names.GET_DOCUMENTS
     said = (("$XDSDocumentEntryUniqueId", (place.unique_id,)),)
-    told = await _found(source, assertion, Query(kind, home=source.home, said=said), place.patient, kept)
+    hers = {place.patient, *place.others}
+    told = await _found(source, assertion, Query(kind, home=source.home, said=said), hers, kept)
     for one in told.entries:
         if one.unique_id == place.unique_id and one.repository == place.repository:
-            return Told((one,), 0, tuple(each for each in told.relations if one.id in (each.source, each.target)))
+            relations = tuple(each for each in told.relations if one.id in (each.source, each.target))
+            return Told((one,), 0, relations, told.lacks)
+    if told.lacks:
+        raise NotGiven("unable", "it says that it did not tell of all, and not of this document")
     raise NotGiven("gone", "it tells of no such document")
 
 
@@ -116,37 +123,36 @@ async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry
 
 
 async def _found(
-    source: DocumentSource, assertion: bytes, query: Query, patient: CX, kept: Connections
-) -> Told:  # fmt: skip
+    source: DocumentSource, assertion: bytes, query: Query, hers: Collection[CX], kept: Connections
+) -> Told:
     asked = queries.written(query)
     async with _answer(source, assertion, names.CROSS_QUERY, asked, source.seconds, 0, kept) as (body, _):
-        return await _apart(body, lambda: _told(body, source, patient))
+        return await _apart(body, lambda: _told(body, source, hers))
 
 
-def _told(body: etree._Element, source: DocumentSource, patient: CX) -> Told:
+def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX]) -> Told:
     """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it."""
     listed = body.find(RIM + "RegistryObjectList")
     objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
     between = list(listed.iterchildren(RIM + "Association")) if listed is not None else []
     if listed is not None:
         body.remove(listed)
-    response = _response(body)
-    if response.status == names.FAILURE:
-        raise _refused(response)
+    lacks = answers.lacks(_response(body))
     if len(objects) > reading.OBJECTS_LIMIT:
         raise NotGiven("broken", f"it told of more than {reading.OBJECTS_LIMIT} documents")
-    entries, left_out = dict[tuple[str, str], DocumentEntry](), 0
+    entries, left_out = list[DocumentEntry](), 0
     for element in objects:
         try:
             one = reading.document_entry(element)
         except Rejected:
             left_out += 1
             continue
-        if one.patient != patient or bare(one.home or source.home) != bare(source.home) or not one.repository:
+        if one.patient not in hers or bare(one.home or source.home) != bare(source.home) or not one.repository:
             left_out += 1
         elif one.status in (names.APPROVED, names.DEPRECATED):
-            entries[one.repository, one.unique_id] = replace(one, home=source.home)
-    return Told(tuple(entries.values()), left_out, tuple(_relations(between)))
+            entries.append(replace(one, home=source.home))
+    found, relations = answers.joined(entries, _relations(between))
+    return Told(found, left_out, relations, lacks)
 
 
 def _relations(elements: Iterable[etree._Element]) -> Iterator[Association]:
@@ -164,23 +170,14 @@ def _response(body: etree._Element) -> Response:
         raise NotGiven("broken", f"what it answered is no response: {rejected.errors[0].code}") from rejected
 
 
-def _refused(response: Response) -> NotGiven:
-    codes = [one.code for one in response.errors]
-    if _NO in codes:
-        return NotGiven("refused", "its own rules say no")
-    if _GONE & set(codes):
-        return NotGiven("gone", "it has no such document")
-    known = next((one for one in codes if one.isascii() and one.isalnum() and len(one) < 60), "no code")
-    return Unanswered("refused", f"it answered with an error of the registry ({known})")
-
-
 def _document(body: etree._Element, asked: Wanted) -> etree._Element:
     """The one document of an answer, which is the one that was asked for; `NotGiven` where there is another, or none."""
     if body.tag != XDS + "RetrieveDocumentSetResponse" or not len(body):
         raise NotGiven("broken", "what it answered is no set of documents")
-    response, given = _response(body[0]), list(body.iterchildren(XDS + "DocumentResponse"))
+    answers.given(response := _response(body[0]))
+    given = list(body.iterchildren(XDS + "DocumentResponse"))
     if not given and response.errors:
-        raise _refused(response)
+        raise answers.why_not(one.code for one in response.errors)
     document = given[0].find(XDS + "Document") if len(given) == 1 else None
     if document is None:
         raise NotGiven("broken", "it gave another number of documents than one")

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
@@ -70,6 +70,20 @@ def at_hand(file: File, shown: bool) -> str:
     """
     type_ = file.type if shown else kinds.UNKNOWN
     return f"data:{type_};base64,{base64.b64encode(file.data).decode()}"
+
+
+class Original(NamedTuple):
+    """A file as it came: where it can be fetched from, how it is called, and its size in bytes."""
+
+    address: str
+    name: str
+    size_bytes: int
+
+
+def original(raw: bytes) -> Original:
+    """Any file to be kept, whether or not it can be read."""
+    address = f"data:{kinds.UNKNOWN};base64,{base64.b64encode(raw).decode()}"
+    return Original(address, f"dokument.{_ENDINGS.get(kinds.kind_of(raw), 'bin')}", len(raw))
 
 
 def headers(view: View) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
@@ -15,16 +16,24 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kjerne.errors import Refusal
-from kjerne.pages import foreign
+from kjerne.fhir.dates import OSLO
+from kjerne.pages import document_page, foreign
 from kjerne.pages.desk import Page
 from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
 from kjerne.pages.reader import person_of
+from kjerne.reading import kinds
+from kjerne.reading.about import Said
 from kjerne.reading.words import said
-from kjerne.services.documents.room import Document
-from kjerne.services.documents.seeing import LABEL_SYSTEM, is_locked
+from kjerne.registries.identifiers import numbers_in
+from kjerne.services.documents.room import TOO_LARGE, Document
+from kjerne.services.documents.seeing import DELAYED, LOCKED, listed_by, marks
 from kjerne.services.documents.sorting import SORTS, department, institution, words
-from kjerne.xds.values import bare
 
+SAYS_WHY: Final = "source-"
+"""What the rules of a refusal begin with that tell what a source did."""
+AGAIN: Final = frozenset({"late", "away", "resting", "unable", "busy"})
+"""Faults that may be over in a moment."""
+_LETTERS: Final = frozenset({kinds.TEXT, kinds.RTF})
 PERIODS: Final[Mapping[str, int]] = {"365": 365, "1825": 1825}
 """Days back that can be chosen; without one all."""
 COLUMNS: Final = ("date", "name", "securityLabel", "category", "type", "department", "organization")
@@ -47,13 +56,15 @@ class Row:
     number: UUID
     title: str
     day: date | None
+    part: str
     category: str
     type: str
     department: str
     institution: str
     author: str
     source: str
-    withheld: tuple[str, ...]
+    withheld: bool
+    delayed: bool
     locked: bool
     opened: bool
     holds: bool
@@ -104,24 +115,49 @@ async def _read(page: Page, template: str) -> Response:
         number = UUID(page.request.path_params["document"])
     except ValueError:
         raise Refusal(404, "There is no such document.", where="page") from None
-    opened = await page.house.document_opened(page.who, page.visit, number)
-    body, headers, fault, whose = Markup(), dict[str, str](), "", "unsaid"
+    try:
+        opened = await page.house.document_opened(page.who, page.visit, number)
+    except Refusal as refusal:
+        if refusal.where != TOO_LARGE and not refusal.rule.startswith(SAYS_WHY):
+            raise
+        return _not_given(page, refusal)
+    body, headers, fault, original, whose = Markup(), dict[str, str](), "", None, "unsaid"
     try:
         entry = opened.document.entry
         shown = await foreign.laid_out(page, opened.raw, entry.mime_type, title=entry.title)
     except Refusal as refusal:
         if refusal.where.partition("_")[0] != foreign.FAULTS:
             raise
-        fault = _fault(page, refusal)
+        fault, original = _fault(page, refusal), document_page.original(opened.raw)
     else:
-        whose = opened.compared(shown.numbers)
+        whose = opened.compared(shown.numbers or await _written(opened.raw, shown.body, opened.compared))
         body, headers = (Markup(), {}) if whose == "another" else (shown.body, dict(shown.headers))
     answer = page.render(
-        template, title=_title(page, opened), row=_row(opened.document, opened=True), body=body, fault=fault, whose=whose,
-        patient=opened.patient, person=await person_of(page) if page.who.kind == "citizen" else None,
+        template, title=_title(page, opened), row=_row(opened.document, opened=True), body=body, fault=fault, original=original,
+        whose=whose, patient=opened.patient, person=await person_of(page) if page.who.kind == "citizen" else None,
     )  # fmt: skip
     answer.headers.update(headers)
     return answer
+
+
+def _not_given(page: Page, refusal: Refusal) -> Response:
+    """Why a document is not shown, in the source's own terms, and the way back to the list."""
+    fault = refusal.rule.removeprefix(SAYS_WHY)
+    says = "documents.too_large" if refusal.where == TOO_LARGE else f"documents.fault_{fault}"
+    return page.render(
+        "clinician/document_not_given.html", status=refusal.status, title=page.say("documents.not_given"),
+        says=page.say(says), is_too_large=refusal.where == TOO_LARGE, again=fault in AGAIN,
+        listed=f"/clinician/v/{page.visit.id}/documents",
+    )  # fmt: skip
+
+
+async def _written(raw: bytes, body: Markup, compared: Callable[[Sequence[str]], Said]) -> Sequence[str]:
+    """The person numbers of a letter without fields, text or RTF, which may name whoever wrote it, a relative, or the patient:
+    hers where it is among them."""
+    if kinds.kind_of(raw) not in _LETTERS:
+        return ()
+    found = sorted(await asyncio.to_thread(lambda: numbers_in(body.striptags())))
+    return [one for one in found if compared([one]) == "same"] or found
 
 
 def _title(page: Page, opened: DocumentOpened) -> str:
@@ -144,7 +180,7 @@ def _wanted(page: Page) -> tuple[WantedDocuments, Mapping[str, str]]:
     if not (place.isascii() and place.isdigit() and len(place) < 6 and 1 <= int(place) <= PAGE_LIMIT):
         raise Refusal(400, "There is no such page of the list.", where="page")
     days = PERIODS.get(asked.get("period", ""))
-    since = f"{page.now.date() - timedelta(days=days):%Y%m%d}" if days else ""
+    since = f"{page.now.astimezone(OSLO).date() - timedelta(days=days):%Y%m%d}" if days else ""
     wanted = WantedDocuments(
         column, sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""), since, int(place)
     )
@@ -205,18 +241,20 @@ def _former(one: Document, steps: Mapping[UUID, Sequence[UUID]], found: Document
 
 
 def _row(one: Document, *, opened: bool) -> Row:
-    entry = one.entry
+    """`part` is a day that is said by its month or year alone, as a page writes it."""
+    entry, said = one.entry, marks(one.entry)
     author = next((each.person for each in entry.authors if each.person), None)
+    day = listed_by(entry)
     return Row(
-        one.number, entry.title, _day(entry.created or entry.service_start), words(entry.class_code), words(entry.type_code),
-        department(entry), institution(entry), f"{author.given} {author.family}".strip() if author else "", one.title,
-        tuple(code.display or code.code for code in entry.confidentiality
-              if bare(code.system) == LABEL_SYSTEM and code.code.startswith("NOR")), is_locked(entry), opened, one.holds,
+        one.number, entry.title, _day(day), "" if len(day) == 8 else ".".join(filter(None, (day[4:], day[:4]))),
+        words(entry.class_code), words(entry.type_code), department(entry), institution(entry),
+        f"{author.given} {author.family}".strip() if author else "", one.title, bool(said - {DELAYED}), said == {DELAYED},
+        LOCKED in said, opened, one.holds,
     )  # fmt: skip
 
 
-def _day(dtm: str) -> date | None:
+def _day(day: str) -> date | None:
     try:
-        return date(int(dtm[:4]), int(dtm[4:6] or 1), int(dtm[6:8] or 1)) if dtm else None
+        return date(int(day[:4]), int(day[4:6]), int(day[6:8])) if len(day) == 8 else None
     except ValueError:
         return None

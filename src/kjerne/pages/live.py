@@ -243,6 +243,10 @@ class LivePages:
         ref, basis = PatientRef(key=visit.patient), self.basis_of(visit)
         return await granted(admit, ref, service, action, use, basis=basis, purpose=visit.purpose, what=what)
 
+    async def sources_elsewhere(self, service: str, now: datetime) -> Sequence[str]:  # noqa: ARG002 - for who knows of any
+        """The organisations whose records of a service lie with them: none but where a service is asked for elsewhere."""
+        return ()
+
     # Patients
 
     async def find(self, who: Identity, number: str) -> int:

@@ -64,15 +64,18 @@ class CitizenPages(LinkPages):
         return await self.under(who, visit, "choose", use)
 
     async def places(self, who: Identity, visit: Visit, service: str) -> tuple[Place, ...]:
-        """Those who have filed in the service, and those who have looked."""
+        """Those who have filed in the service or answer for a source that is asked for it, and those who have looked."""
 
         async def use(grant: Grant) -> tuple[Place, ...]:
             async with self.store.pool.acquire() as conn, conn.transaction():
                 hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
                 rows = await conn.fetch(_PLACES, list(grant.subject.keys), sorted(insight.FILING), hidden, service)
                 await audit.insert_chosen_seen(conn, grant)
-            names = await registers.organisation_names(self.store.pool, [row[0] for row in rows])
-            found = [Place(number, names.get(number, number), sent, treats) for number, sent, treats in rows]
+            known = {number: (sent, treats) for number, sent, treats in rows}
+            for number in await self.sources_elsewhere(service, grant.at):
+                known[number] = True, known.get(number, (False, False))[1]
+            names = await registers.organisation_names(self.store.pool, sorted(known))
+            found = [Place(number, names.get(number, number), *said) for number, said in known.items()]
             return tuple(sorted(found, key=lambda place: place.name))
 
         return await self.under(who, visit, "choose", use)

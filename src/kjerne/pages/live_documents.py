@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from kjerne.pages.live import LivePages
 from kjerne.reading import about, opening
 from kjerne.services.documents.model import SERVICE
 from kjerne.services.documents.room import Document, Documents
-from kjerne.services.documents.seeing import day_of
-from kjerne.services.documents.sorting import in_order, institution, words
+from kjerne.services.documents.seeing import listed_by
+from kjerne.services.documents.sorting import collated, in_order, institution, words
 from kjerne.services.results.named import NAMED_LIMIT, Named
 from kjerne.services.results.values import When
 from kjerne.store import document_names
@@ -43,10 +44,9 @@ class DocumentPages(LivePages):
             await self.room.show(grant, known.values())
             if found.nobody_answered:
                 raise Refusal(504, "No source of documents answered.", where="source")
-            institutions = sorted({institution(one.entry) for one in found.documents} - {""})
             return DocumentList(
                 patient, tuple(rows), len(fitting), len(found.documents), found.locked, found.parts,
-                _categories(found.documents), tuple(institutions), opened, known,
+                _categories(found.documents), _institutions(found.documents), opened, known,
             )  # fmt: skip
 
         return await self.under(who, visit, "search", use, service=SERVICE)
@@ -62,12 +62,18 @@ class DocumentPages(LivePages):
 
         return await self.under(who, visit, "search", use, service=SERVICE)
 
+    async def sources_elsewhere(self, service: str, now: datetime) -> Sequence[str]:
+        """Whom she can shut documents of, though nothing of theirs lies here. Where their register cannot be read her other
+        choices stand open."""
+        if service == SERVICE:
+            with contextlib.suppress(Refusal):
+                return await self.room.gateway.places(now)
+        return ()
+
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
         async def use(grant: Grant) -> DocumentOpened:
-            document, opened = await self.room.open(grant, number)
+            document, opened = await self.room.open(grant, number, opening.LIMIT_BYTES)
             try:
-                if opened.size_bytes > opening.LIMIT_BYTES:
-                    raise Refusal(413, "The document is too large for a page.", where="document_size")
                 raw = b"".join([piece async for piece in opened.pieces])
             finally:
                 await opened.pieces.aclose()
@@ -100,11 +106,20 @@ def _fits(one: Document, wanted: WantedDocuments) -> bool:
     return (
         (not wanted.category or kind == wanted.category)
         and (not wanted.institution or institution(one.entry) == wanted.institution)
-        and (not wanted.since or day_of(one.entry) >= wanted.since)
+        and (not wanted.since or _may_be_since(listed_by(one.entry), wanted.since))
     )
+
+
+def _may_be_since(day: str, first: str) -> bool:
+    """Whether a day may be in a period that begins on `first`: one that is not said, or a year or month of it, may."""
+    return day >= first[: len(day)]
 
 
 def _categories(documents: Sequence[Document]) -> tuple[tuple[str, str], ...]:
     """Code and words of each kind there is, by its words."""
     found = {one.entry.class_code.code: words(one.entry.class_code) for one in documents if one.entry.class_code}
-    return tuple(sorted(found.items(), key=lambda pair: pair[1]))
+    return tuple(sorted(found.items(), key=lambda pair: collated(pair[1])))
+
+
+def _institutions(documents: Sequence[Document]) -> tuple[str, ...]:
+    return tuple(sorted({institution(one.entry) for one in documents} - {""}, key=collated))

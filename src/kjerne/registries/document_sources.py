@@ -11,7 +11,8 @@
     addresses = ["10.20.0.0/16"]            # private networks that its name may lead to; without them public ones alone
     ca = "/etc/kjerne/xca-ca.pem"           # the authority that its certificate is held to; without it the machine's own
 
-Read again where the file has changed, so a source that is taken out is asked nothing from then on.
+Read again where the file has changed, so a source that is taken out is asked nothing from then on. A mistake in it is written to
+the program's log, and what it said before goes on: a list without sources would say that nobody has documents.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import structlog
+
 from kjerne.errors import Refusal
 from kjerne.registries.kept import LOOPBACK, KeptFile
 from kjerne.registries.receivers import Receiver
 
 SECONDS: Final = 3.0
 LONGEST_SECONDS: Final = 20.0
+log = structlog.get_logger("kjerne")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _HOME: Final = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+")
 _TEXTS: Final = ("name", "title", "organisation", "home", "url", "audience", "ca")
@@ -60,13 +64,24 @@ class DocumentSources:
     path: Path
     sandbox: bool = False
     _file: KeptFile[DocumentSource] = field(init=False, repr=False)
+    _last: tuple[DocumentSource, ...] | None = field(default=None, init=False, repr=False)
+    _told: Refusal | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._file = KeptFile(self.path, "source", self._source, _check_apart)
 
     def all(self) -> tuple[DocumentSource, ...]:
-        """Every entry; none of a file that is not there or cannot be taken: nobody is asked whom nobody vouches for."""
-        return self._file.all()
+        """Every entry of the file as it could be read last; none where there is no file. `Refusal` 503 where it could not be read
+        since this program began."""
+        known, fault = self._file.all(), self._file.fault
+        if fault is None:
+            self._last = known
+        elif fault is not self._told:
+            log.error("file of document sources cannot be read", fault=str(fault), goes_on=self._last is not None)
+        self._told = fault
+        if self._last is None:
+            raise Refusal(503, "the register of document sources cannot be read", where="source")
+        return self._last
 
     def read(self) -> tuple[DocumentSource, ...]:
         """The entries; `Refusal` 422 for one that cannot be taken, with its number."""

@@ -27,6 +27,8 @@ class KeptFile(Generic[Entry]):
     check: Callable[[Sequence[Entry], str], None] | None = None
     _read_at: tuple[int, int] | None = field(default=None, init=False)
     _known: tuple[Entry, ...] = field(default=(), init=False)
+    fault: Refusal | None = field(default=None, init=False)
+    """Why the file as `all` met it last cannot be taken."""
 
     def all(self) -> tuple[Entry, ...]:
         """Every entry, the same tuple until the file changes. Of a file that cannot be taken there is none, since what stands in
@@ -34,14 +36,14 @@ class KeptFile(Generic[Entry]):
         try:
             stands = self.path.stat()
         except OSError:
-            self._read_at, self._known = None, ()
+            self._read_at, self._known, self.fault = None, (), None
             return ()
         read_at = (stands.st_mtime_ns, stands.st_size)
         if read_at != self._read_at:
             try:
-                self._known = self.read()
-            except Refusal:
-                self._known = ()
+                self._known, self.fault = self.read(), None
+            except Refusal as refusal:
+                self._known, self.fault = (), refusal
             self._read_at = read_at
         return self._known
 

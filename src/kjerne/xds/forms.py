@@ -103,7 +103,8 @@ def dtm(text: str, where: str) -> str:
 
 
 def interval(text: str, where: str) -> tuple[datetime, datetime]:
-    """[first instant, first instant after) of a time: a day is all of its day.
+    """[first instant, first instant after) of a time: a day is all of its day. The last of the calendar, which is written for
+    *no end*, ends with the calendar.
 
     >>> interval("2026", "creationTime")[1].isoformat()
     '2027-01-01T00:00:00+00:00'
@@ -115,6 +116,9 @@ def interval(text: str, where: str) -> tuple[datetime, datetime]:
         year, month, day, hour, minute, second = (int(one) if one else None for one in found.groups())
         assert year is not None
         first = datetime(year, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise unreadable("A time has the form YYYY[MM[DD[hh[mm[ss]]]]], in UTC.", where) from None
+    try:
         if month is None:
             return first, first.replace(year=year + 1)
         if day is None:
@@ -122,7 +126,7 @@ def interval(text: str, where: str) -> tuple[datetime, datetime]:
         step = "days" if hour is None else "hours" if minute is None else "minutes" if second is None else "seconds"
         return first, first + timedelta(**{step: 1})
     except (ValueError, OverflowError):
-        raise unreadable("A time has the form YYYY[MM[DD[hh[mm[ss]]]]], in UTC.", where) from None
+        return first, datetime.max.replace(tzinfo=UTC)
 
 
 def _authority(text: str, where: str) -> str:

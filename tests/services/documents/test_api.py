@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from base64 import b64decode
 from hashlib import sha1
+from json import loads
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from asked_sources import Country, says
-from documents_at_hand import PERSON, code, submission
+from asked_sources import FORM, SEARCH, Country, says
+from documents_at_hand import PERSON, code, entry, submission
 from kjerne.fhir.definitions import type_number
+from kjerne.services.documents.reference import reference
+from kjerne.services.documents.room import Document
 from kjerne.xds.forms import CX
+from kjerne.xds.values import Code
+from platform_fixture import Answered
 from sources import TEXT, one, renamed
 
 LOCKED = (code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS"))
@@ -47,7 +52,8 @@ def test_a_document_of_a_hospital_is_listed_and_opened_and_both_logs_say_so(
     assert listed["ids"] == [UUID(told["id"])]
     answer = country.document(urls(found)[0])
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, TEXT, "text/plain")
-    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{told["id"]}.txt"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
     (opened,) = country.platform.audited(answer)
     assert (opened["action"], opened["ids"]) == ("read", [UUID(told["id"])])
     rows = country.platform.run(source.log())
@@ -94,6 +100,31 @@ def test_a_listed_document_is_read_by_its_id_as_its_source_tells_it_now(country:
     assert country.document(f"/phr/R4/fhir/DocumentReference/{uuid4()}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("unique_id", "told"),
+    [
+        ("2.16.578.1.2", {"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.16.578.1.2"}),
+        ("1.2.3^ext", {"system": "urn:oid:1.2.3", "value": "ext"}),
+        ("2F1B9D4E-0000-4000-8000-000000000001",
+         {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:2f1b9d4e-0000-4000-8000-000000000001"}),
+        ("urn:uuid:2f1b9d4e-0000-4000-8000-000000000001",
+         {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:2f1b9d4e-0000-4000-8000-000000000001"}),
+        ("journal-17:4", {"value": "journal-17:4"}),
+    ],
+)  # fmt: skip
+def test_a_document_is_told_as_fhir_whatever_its_metadata_say(unique_id: str, told: dict[str, str]) -> None:
+    said = entry(
+        unique_id=unique_id, size_bytes=2**31, created="2025", service_start="20260305", service_stop="20260304",
+        type_code=Code(" A03  2 ", "et eget kodeverk", "Epikrise"), mime_type="text/plain ",
+    )  # fmt: skip
+    tree = loads(reference(Document(uuid4(), said, "sundvika", "Sundvika"), "https://x"))
+    assert tree["masterIdentifier"] == told
+    assert "date" not in tree and tree["context"]["period"] == {"start": "2026-03-05"}
+    attachment = tree["content"][0]["attachment"]
+    assert (attachment["creation"], attachment["contentType"], "size" in attachment) == ("2025", "text/plain", False)
+    assert tree["type"]["coding"] == [{"code": "A03 2", "display": "Epikrise"}]
+
+
 def test_what_the_patient_has_locked_at_its_source_is_counted_and_opened_by_nothing(country: Country) -> None:
     entries = country.its(1, title="Åpen"), country.its(2, title="Sperret", confidentiality=LOCKED)
     country.asks(sundvika=country.odd(says(*entries)).port)
@@ -125,6 +156,13 @@ def test_pages_follow_on_each_other_and_no_link_holds_her_number(country: Countr
     assert dates == sorted(dates, reverse=True)
     assert "_page=2" in first.link("next") and second.link("next") == ""
     assert country.platform.nin("citizen") not in first.link("self") + first.link("next")
+    onward = country.platform.client.call(
+        "POST",
+        first.link("next").partition("/phr")[2].join(("/phr", "")),
+        as_="gp",
+        patient=country.platform.nin("citizen"),
+    )
+    assert Answered(onward).ids() == second.ids(), "a link leads where it says"
     assert len(source.asked) == 1, "the second page is cut from the list that was given for the first"
 
 
@@ -134,13 +172,14 @@ def test_each_documented_order_and_its_reverse(country: Country, sort: str) -> N
         country.its(
             place, unique_id=f"2.16.578.2.{place}", title=f"t{place}", created=f"2026010{place}",
             type_code=code("9602", f"A0{place}-2", f"y{place}"), class_code=code("9602", f"A0{place}-1", f"c{place}"),
+            confidentiality=(code("9603", f"NORN_{place}"),),
         )
         for place in (2, 1, 3)
     ]  # fmt: skip
     country.asks(sundvika=country.odd(says(*entries)).port)
     up, down = titles(country.search(f"&_sort={sort}")), titles(country.search(f"&_sort=-{sort}"))
     assert sorted(up) == sorted(down) == ["t1", "t2", "t3"]
-    if sort in ("name", "type", "category", "date"):
+    if sort in ("name", "type", "category", "date", "securityLabel"):
         assert up == ["t1", "t2", "t3"] == down[::-1]
 
 
@@ -180,12 +219,24 @@ def test_a_document_is_opened_for_the_patient_it_was_listed_for_alone(country: C
     ("form", "where"),
     [
         ("&_page=0", "_page"), ("&_count=1000", "_count"), ("&_sort=size", "_sort"), ("&status=superseded", "status"),
-        ("&nickname=x", "nickname"), ("&_page=1&_page=2", "_page"),
+        ("&nickname=x", "nickname"), ("&_page=1&_page=2", "_page"), ("&_format=xml", "_format"),
     ],
 )  # fmt: skip
 def test_a_form_that_cannot_be_read_is_refused_by_its_parameter(country: Country, form: str, where: str) -> None:
     found = country.search(form)
-    assert found.status == 400 and where in found.response.text
+    assert found.status in (400, 406) and where in found.response.text
+
+
+def test_a_number_in_the_wrong_place_is_refused_and_not_said_back(country: Country) -> None:
+    nin = country.platform.nin("citizen")
+    call = country.platform.client.call
+    for path, body in (
+        (SEARCH, f"{nin}=x"), (SEARCH, f"patient.identifier=1.2.3|{nin}"), (f"{SEARCH}?patient.identifier=1", ""),
+        (f"{SEARCH}?_page=1&_page=2", ""), (f"{SEARCH}?_page=1", "_page=2"),
+    ):  # fmt: skip
+        found = call("POST", path, as_="gp", patient=nin, body=body.encode(), headers=FORM)
+        assert found.status_code == 400 and nin not in found.text, path
+    assert call("POST", f"{SEARCH}?_format=json", as_="gp", patient=nin).status_code in (200, 504)
 
 
 def test_a_health_worker_who_does_not_treat_her_hears_the_law(country: Country) -> None:

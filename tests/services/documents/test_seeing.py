@@ -10,7 +10,8 @@ import pytest
 
 from documents_at_hand import code, entry
 from kjerne.access import Caller, Choice, Grant, Label, Subject, part_label
-from kjerne.services.documents.seeing import sight
+from kjerne.services.documents.seeing import listed_by, sight
+from kjerne.xds.values import Code
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 CALLER = Caller("practitioner", "ehr", frozenset(), hpr="9001", level=4)
@@ -32,7 +33,10 @@ def of_class(kind: str, **changes: Any) -> Any:
     [
         (of_class("A00-1", service_start="19990101"), "open"),
         (of_class("C00-1", service_start="20251128"), "open"),
-        (of_class("C00-1", service_start="20251127235959"), "absent"),
+        (of_class("C00-1", service_start="20251127225959"), "absent"),
+        (of_class("C00-1", service_start="20251127233000"), "open"),
+        (entry(class_code=code("1.2.3", "A00-1")), "absent"),
+        (entry(class_code=Code("A00-1", "URN:OID:2.16.578.1.12.4.1.1.9602")), "open"),
         (of_class("C00-1", service_start="2025"), "absent"),
         (of_class("C00-1", service_start="", created="20260101120000"), "open"),
         (of_class("C00-1", service_start="", created=""), "absent"),
@@ -49,8 +53,23 @@ def test_what_its_source_marks_as_locked_is_shut_while_the_grant_says_so() -> No
     locked = entry(confidentiality=(code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS")))
     assert sight(granted(), locked, "1") == "locked"
     assert sight(granted(Label(0)), locked, "1") == "open"
+    for system in ("2.16.840.1.113883.5.25", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "", "oid:1.2",
+                   "URN:OID:2.16.578.1.12.4.1.1.9603"):  # fmt: skip
+        for spelt in ("NORS", "nors", " NORS "):
+            assert sight(granted(), entry(confidentiality=(Code(spelt, system),)), "1") == "locked", (system, spelt)
     kept_from_her = entry(confidentiality=(code("9603", "NORN_FFL"),))
     assert sight(granted(), kept_from_her, "1") == "open", "what is kept from the patient is not kept from personnel"
+
+
+@pytest.mark.parametrize(
+    ("created", "start", "shown"),
+    [
+        ("20261127233000", "20240101", "20261128"), ("20261127", "", "20261127"), ("", "202403", "202403"), ("2025", "", "2025"),
+        ("99991231235959", "", "99991231"), ("", "", ""),
+    ],
+)  # fmt: skip
+def test_the_day_of_a_list_is_the_day_in_norway_and_none_that_nobody_said(created: str, start: str, shown: str) -> None:
+    assert listed_by(entry(created=created, service_start=start)) == shown
 
 
 @pytest.mark.parametrize("source", ["100000008", "981275721", "4208723"])

@@ -20,6 +20,7 @@ from kjerne.fhir.bundle import searchset
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.registries import identifiers
+from kjerne.registries.naming import is_national
 from kjerne.services.documents.model import FAULTS, SERVICE, Part
 from kjerne.services.documents.reference import ADDRESS, reference
 from kjerne.services.documents.room import Document, Documents, Found
@@ -36,13 +37,15 @@ PAGE_LIMIT: Final = 10_000
 FORM_LIMIT_BYTES: Final = 16_000
 LOCKED: Final = ("nhn-securitylabel-nors-count", "x-securitylabel-nors-count")
 """The portal's name for it, and the one that public code has."""
-SHOWN_AS_IT_IS: Final = frozenset(
-    {"application/pdf", "application/xml", "text/xml", "text/plain", "application/rtf", "text/rtf", "image/jpeg", "image/png",
-     "image/tiff", "image/gif"}
-)  # fmt: skip
+SHOWN_AS_IT_IS: Final[Mapping[str, str]] = {
+    "application/pdf": "pdf", "application/xml": "xml", "text/xml": "xml", "text/plain": "txt", "application/rtf": "rtf",
+    "text/rtf": "rtf", "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tif", "image/gif": "gif",
+}  # fmt: skip
+"""What is told of by its own type, and how its file ends."""
 STATUSES: Final = ("current", "superseded")
 """Documents that hold, and those that another has replaced."""
-_PARAMETERS: Final = ("patient.identifier", "status", "_count", "_page", "_sort", "category", "type")
+_PARAMETERS: Final = ("patient.identifier", "status", "_count", "_page", "_sort", "category", "type", "_format")
+_FORMATS: Final = frozenset({"", "json", "text/json", "application/json", "application/fhir+json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class DocumentsApi:
             await self.documents.show(grant, shown)
             return self._bundle(call, asked, found, shown, len(wanted))
 
-        line = urlencode([pair for pair in call.form if pair[0] != "patient.identifier"])
+        line = urlencode(_without_patient((*call.query, *call.form)))
         return await granted(
             call.admit, patient, SERVICE, "search", use, basis=basis, asked=f"DocumentReference?{line}",
             piece="DocumentReference.s",
@@ -125,10 +128,9 @@ class DocumentsApi:
         async def use(grant: Grant) -> Answer:
             document, opened = await self.documents.open(grant, number)
             kind = document.entry.mime_type.lower()
-            headers = (
-                ("content-disposition", "attachment"),
-                ("x-content-type-options", "nosniff"),
-            )
+            # A title may name the patient: a file is called by its number.
+            name = f"{number}.{SHOWN_AS_IT_IS.get(kind, 'bin')}"
+            headers = (("content-disposition", f'attachment; filename="{name}"'),)
             known = kind if kind in SHOWN_AS_IT_IS else "application/octet-stream"
             return Answer(200, media_type=known, headers=headers, rest=_closing(opened.pieces))
 
@@ -140,7 +142,7 @@ class DocumentsApi:
         entries = [(f"{call.base_url}{BASE}/{one.number}", reference(one, call.base_url), "match") for one in shown]
         if issues := told(found.parts):
             entries.append(("", encode({"resourceType": "OperationOutcome", "issue": issues}), "outcome"))
-        address, left = f"{call.base_url}{call.path}", _without_patient(call.form)
+        address, left = f"{call.base_url}{call.path}", _without_patient((*call.query, *call.form))
         links = [("self", f"{address}?{urlencode(left)}" if left else address)]
         if asked.page * asked.count < total:
             onward = [(name, value) for name, value in left if name != "_page"] + [("_page", str(asked.page + 1))]
@@ -154,12 +156,9 @@ def told(parts: tuple[Part, ...]) -> list[Mapping[str, Any]]:
     issues = []
     for part in parts:
         if part.fault is not None:
-            at = (
-                f"; shown is what it had at {part.at.isoformat(timespec='seconds')}"
-                if part.at
-                else "; nothing of it is shown"
-            )
-            issues.append(_issue("incomplete", f"{part.title} {FAULTS[part.fault]}{at}"))
+            issues.append(_issue("incomplete", f"{part.title} {FAULTS[part.fault]}; {_shown(part)}"))
+        elif part.lacks:
+            issues.append(_issue("incomplete", f"{part.title} says that this is not all that it has"))
         if part.left_out:
             says = f"{part.title} told of {part.left_out} more that are not this patient's or cannot be read"
             issues.append(_issue("incomplete", says))
@@ -168,21 +167,41 @@ def told(parts: tuple[Part, ...]) -> list[Mapping[str, Any]]:
     return issues
 
 
+def _shown(part: Part) -> str:
+    """What is shown of a source that gave nothing now, or nothing under one of her numbers."""
+    if part.at is None:
+        return "nothing of it is shown"
+    at = part.at.isoformat(timespec="seconds")
+    return f"a part of what it has is not shown, the rest is what it had at {at}" if part.lacks else (
+        f"shown is what it had at {at}"
+    )  # fmt: skip
+
+
 def _issue(code: str, says: str) -> Mapping[str, Any]:
     return {"severity": "information" if code == "informational" else "warning", "code": code, "diagnostics": says}
 
 
 def taken(call: Call) -> Asked:
-    """What a form asks for; `Refusal` 400 for what is missing, unknown, said twice or cannot be read."""
-    if call.query or call.body:
-        raise Refusal(400, "search parameters stand in the form, not in the address", where="query")
+    """What a form asks for, and the address of a further page; `Refusal` 400 for what is missing, unknown, said twice or cannot
+    be read."""
+    if call.body:
+        raise Refusal(400, "search parameters stand in a form", where="body")
+    if any(name == "patient.identifier" or identifiers.numbers_in(f"{name} {value}") for name, value in call.query):
+        raise Refusal(
+            400,
+            "the patient's number stands in the form or in a header, never in an address",
+            where="patient.identifier",
+        )
     said: dict[str, str] = {}
-    for name, value in call.form:
+    for name, value in (*call.query, *call.form):
         if name not in _PARAMETERS:
-            raise Refusal(400, "unknown parameter", where=name[:60], todo=f"It has {', '.join(_PARAMETERS)}.")
+            where = identifiers.without_numbers(name)[:60]
+            raise Refusal(400, "unknown parameter", where=where, todo=f"It has {', '.join(_PARAMETERS)}.")
         if name in said:
             raise Refusal(400, "a parameter stands there twice", where=name)
         said[name] = value
+    if said.get("_format", "json") not in _FORMATS:
+        raise Refusal(406, "the answer is written in json", where="_format", code="not-supported")
     status = frozenset(said.get("status", "current").split(","))
     if not status <= set(STATUSES):
         raise Refusal(400, "unknown status", where="status", todo="It is current, superseded, or both with a comma.")
@@ -191,7 +210,10 @@ def taken(call: Call) -> Asked:
         raise Refusal(
             400, "unknown order", where="_sort", todo=f"It has {', '.join(SORTS)}, with - before for descending."
         )
-    number = said.get("patient.identifier", "").rpartition("|")[2] or call.headers.get("nhn-patient-nin", "")
+    system, bar, number = said.get("patient.identifier", "").rpartition("|")
+    if bar and not is_national(system):
+        raise Refusal(400, "the system is none of the national numbers", where="patient.identifier")
+    number = number or call.headers.get("nhn-patient-nin", "")
     if not number:
         raise Refusal(400, "the patient is not named", where="patient.identifier")
     return Asked(

@@ -15,9 +15,10 @@ from kjerne.xds.forms import CX
 from kjerne.xds.values import Association, DocumentEntry
 
 SERVICE: Final = "documents"
-Fault = Literal["late", "away", "refused", "broken", "resting", "gone"]
+Fault = Literal["late", "away", "refused", "broken", "resting", "gone", "unable", "many"]
 """Why a source gave nothing: it did not answer in time, could not be reached, said no, answered what cannot be read or is not
-what was asked for, failed so often that it is left alone for a while, or says that there is no such document."""
+what was asked for, failed so often that it is left alone for a while, says that there is no such document, answered with an
+error of its own (it is busy, say, which is no no), or says that it has more than it tells of at one time."""
 FAULTS: Final[Mapping[Fault, str]] = {
     "late": "did not answer in time",
     "away": "could not be reached",
@@ -25,6 +26,8 @@ FAULTS: Final[Mapping[Fault, str]] = {
     "broken": "answered with something that cannot be used",
     "resting": "has failed several times and is not asked for some seconds",
     "gone": "says that there is no such document",
+    "unable": "answered that it cannot give it now",
+    "many": "says that it has more documents than it tells of at one time",
 }
 
 
@@ -42,7 +45,8 @@ class Part:
     """What one source has of her. Where it did not answer, `entries` are of an earlier answer to the same caller on the same
     ground, given `at`; None where there is none to show. `left_out` counts what it told of another patient or community, or in
     a way that cannot be read. `relations` say by entryUUID what documents are to each other; among `entries` are those that
-    another has replaced."""
+    another has replaced. `lacks` says that a part of what it has is not here: it said so itself, or it gave nothing under one of
+    her numbers, now or before."""
 
     source: str
     title: str
@@ -52,17 +56,19 @@ class Part:
     entries: tuple[DocumentEntry, ...] = field(default=(), repr=False)
     left_out: int = 0
     relations: tuple[Association, ...] = ()
+    lacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one document lies, and the number that she has there."""
+    """Where one document lies, and her numbers: the one that she has there, as far as is known, and the others."""
 
     source: str
     home: str
     repository: str
     unique_id: str
     patient: CX
+    others: tuple[CX, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,9 @@ class Gateway(Protocol):
 
     async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
         """Every source that takes part, in the order of the register. Never later than the longest deadline."""
+
+    async def places(self, now: datetime) -> Sequence[str]:
+        """The organisations that answer for the sources that take part now."""
 
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What its source says of one document now, and of those that go with it; `NotGiven` where it says nothing."""

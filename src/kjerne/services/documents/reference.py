@@ -7,6 +7,7 @@ Institutions are recognised by a contained Organization whose `type` has the OID
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Final
 
 from kjerne.fhir.encode import encode
@@ -16,6 +17,11 @@ from kjerne.xds.values import Author, Code, DocumentEntry, bare
 
 ADDRESS: Final = "/phr/mhd/document"
 ORGANISATIONS, DEPARTMENTS = "2.16.578.1.12.4.1.4.101", "2.16.578.1.12.4.1.4.102"
+SIZE_LIMIT_BYTES: Final = 2**31 - 1
+"""FHIR has no greater number for a size; a longer one is not told."""
+_OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_URI: Final = re.compile(r"(?:urn:[a-z0-9-]+:|https?://)[!-~]+", re.ASCII)
 Tree = dict[str, Any]
 
 
@@ -29,7 +35,7 @@ def reference(one: Document, base_url: str) -> bytes:
         "resourceType": "DocumentReference",
         "id": str(one.number),
         "contained": contained,
-        "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": _uri(entry.unique_id)},
+        "masterIdentifier": _identifier(entry.unique_id),
         "status": "current" if one.holds else "superseded",
         "type": _concept(entry.type_code),
         "category": [_concept(entry.class_code)] if entry.class_code else [],
@@ -51,10 +57,10 @@ def reference(one: Document, base_url: str) -> bytes:
 def _content(one: Document, base_url: str) -> Tree:
     entry, code = one.entry, one.entry.format_code
     attachment = {
-        "contentType": entry.mime_type,
-        "language": entry.language,
+        "contentType": _code(entry.mime_type),
+        "language": _code(entry.language),
         "url": f"{base_url}{ADDRESS}/{one.number}",
-        "size": entry.size_bytes,
+        "size": entry.size_bytes if entry.size_bytes is not None and entry.size_bytes <= SIZE_LIMIT_BYTES else None,
         "hash": base64.b64encode(bytes.fromhex(entry.hash)).decode() if _is_hex(entry.hash) else "",
         "title": entry.title,
         "creation": _time(entry.created),
@@ -65,7 +71,7 @@ def _content(one: Document, base_url: str) -> Tree:
 def _context(entry: DocumentEntry) -> Tree:
     return {
         "event": [_concept(code) for code in entry.events],
-        "period": {"start": _time(entry.service_start), "end": _time(entry.service_stop)},
+        "period": _period(entry.service_start, entry.service_stop),
         "facilityType": _concept(entry.facility_type),
         "practiceSetting": _concept(entry.practice_setting),
     }
@@ -98,23 +104,47 @@ def _concept(code: Code | None) -> Tree:
 
 
 def _coding(code: Code) -> Tree:
-    system = code.system if "://" in code.system else f"urn:oid:{bare(code.system)}" if code.system else ""
-    return {"system": system, "code": code.code, "display": code.display}
+    said = code.system.strip()
+    system = said if "://" in said else f"urn:oid:{bare(said)}" if said else ""
+    # A system with a space in it is no address of FHIR's: the code is told without one.
+    return {
+        "system": "" if any(map(str.isspace, system)) else system,
+        "code": _code(code.code),
+        "display": code.display,
+    }
+
+
+def _code(text: str) -> str:
+    """A code as FHIR writes it: one space at most between its parts."""
+    return " ".join(text.split())
+
+
+def _period(start: str, stop: str) -> Tree:
+    """From when until when; the beginning alone where they contradict each other, since no period of FHIR's ends before it."""
+    shared = min(len(start), len(stop))
+    return {"start": _time(start), "end": "" if start[:shared] > stop[:shared] else _time(stop)}
 
 
 def _time(dtm: str, *, instant: bool = False) -> str:
     """A DTM in UTC as FHIR has it: `20260310142518` is `2026-03-10T14:25:18Z`. What has no seconds is told as a day, and where
-    an instant is asked for it begins that day."""
+    an instant is asked for it begins that day; a month or a year is no instant, and none is made up."""
     day = "-".join(part for part in (dtm[:4], dtm[4:6], dtm[6:8]) if part)
     if len(dtm) >= 12:
         return f"{day}T{dtm[8:10]}:{dtm[10:12]}:{dtm[12:14] or '00'}Z"
-    if instant and day:
-        return f"{dtm[:4]}-{dtm[4:6] or '01'}-{dtm[6:8] or '01'}T00:00:00Z"
+    if instant:
+        return f"{day}T00:00:00Z" if len(dtm) >= 8 else ""
     return day
 
 
-def _uri(unique_id: str) -> str:
-    return unique_id if ":" in unique_id else f"urn:oid:{unique_id}"
+def _identifier(unique_id: str) -> Tree:
+    """A document's id by its form: an OID, an OID with an extension (`OID^extension`), a UUID, or another URI. What has none of
+    them is told without a system."""
+    root, _, extension = unique_id.partition("^")
+    if extension and _OID.fullmatch(root):
+        return {"system": f"urn:oid:{root}", "value": extension}
+    said = f"urn:oid:{unique_id}" if _OID.fullmatch(unique_id) else unique_id
+    said = f"urn:uuid:{said.lower()}" if _UUID.fullmatch(said) else said
+    return {"system": "urn:ietf:rfc:3986" if _URI.fullmatch(said) else "", "value": said}
 
 
 def _is_hex(text: str) -> bool:

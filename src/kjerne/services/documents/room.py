@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from kjerne.xds import names
 from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry, bare
 
+TOO_LARGE: Final = "document_too_large"
 STATUS: Final = {"gone": 404, "refused": 403, "late": 504}
 
 
@@ -54,7 +55,9 @@ class Found:
     @property
     def nobody_answered(self) -> bool:
         """Whether there are sources and nothing of any of them is shown: an empty list would say what nobody knows."""
-        return bool(self.parts) and all(part.fault is not None and part.at is None for part in self.parts)
+        return bool(self.parts) and all(
+            part.fault is not None and (part.at is None or (part.lacks and not part.entries)) for part in self.parts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,8 @@ class Documents:
         if grant.instead_of is not None:
             return Found((), 0, ())
         async with self.pool.acquire() as conn:
-            hers = await document_names.numbers(conn, grant, self.numbers)
-            asker = await self._asker(conn, grant)
-        parts = await self.gateway.listed(grant, [CX(one.value, bare(one.system)) for one in hers], asker)
+            hers, asker = await self._numbers(conn, grant), await self._asker(conn, grant)
+        parts = await self.gateway.listed(grant, hers, asker)
         shown, locked = list[Document](), 0
         for part in parts:
             seen = judged(grant, part)
@@ -114,18 +116,22 @@ class Documents:
             raise absent()
         return now.document
 
-    async def open(self, grant: Grant, number: UUID) -> tuple[Document, Opened]:
+    async def open(self, grant: Grant, number: UUID, limit_bytes: int | None = None) -> tuple[Document, Opened]:
         """A document that was listed before, whole, once the row of the log that names it stands.
 
         What its source says of it is asked anew, and the law of that: it may have been locked since. `Refusal` 404 where it was
-        never listed, is locked now or gone, 403 where the source says no, 503 and 504 where it does not give it. Raises `Stale`.
+        never listed, is locked now or gone, 403 where the source says no, 413 where it is larger than `limit_bytes`, 503 and 504
+        where it does not give it: the log names no document then. Raises `Stale`.
         """
         try:
             now = await self._now(grant, number)
-            opened = await self.gateway.opened(grant, now.place, now.document.entry, now.asker) if now else None
+            opened = await self._fetched(grant, now, limit_bytes) if now else None
         except NotGiven as why:
             await self.show(grant, [])
             raise _refusal(why) from why
+        except Refusal:
+            await self.show(grant, [])
+            raise
         if now is None or opened is None:
             await self.show(grant, [])
             raise absent()
@@ -136,6 +142,16 @@ class Documents:
             await opened.pieces.aclose()
             raise
         return document, opened
+
+    async def _fetched(self, grant: Grant, now: _Now, limit_bytes: int | None) -> Opened:
+        _check_size(now.document.entry.size_bytes, limit_bytes)
+        opened = await self.gateway.opened(grant, now.place, now.document.entry, now.asker)
+        try:
+            _check_size(opened.size_bytes, limit_bytes)
+        except Refusal:
+            await opened.pieces.aclose()
+            raise
+        return opened
 
     async def opened_before(self, grant: Grant, documents: Sequence[Document]) -> frozenset[UUID]:
         """Those that the caller has opened before."""
@@ -156,13 +172,17 @@ class Documents:
         """What its source says of a document; None where it was never listed, or is not to be seen. Raises `NotGiven`."""
         async with self.pool.acquire() as conn:
             named = (await document_names.find(conn, grant, self.wrap, [number])).get(number)
-            asker = await self._asker(conn, grant)
-        if named is None:
+            hers, asker = await self._numbers(conn, grant), await self._asker(conn, grant)
+        if named is None or not hers:
             return None
-        place = Place(named.source, named.home, named.repository, named.unique_id, CX(named.patient, named.authority))
+        # The source may know it under another of her numbers since it was first listed: all that are hers now are asked about.
+        place = Place(named.source, named.home, named.repository, named.unique_id, hers[0], hers[1:])
         part = await self.gateway.entry(grant, place, asker)
         shown = self._of(grant, part, [entry for entry, how in judged(grant, part) if how == "open"])
-        return next((_Now(place, asker, one) for one in shown if one.number == number), None)
+        document = next((one for one in shown if one.number == number), None)
+        if document is None:
+            return None
+        return _Now(replace(place, patient=document.entry.patient, others=()), asker, document)
 
     async def _asker(self, conn: Connection, grant: Grant) -> Asker:
         """Who a citizen is to sources. They are told her own number, as a portal tells it; personnel go by their grant."""
@@ -184,6 +204,10 @@ class Documents:
             for one in entries
         ]  # fmt: skip
 
+    async def _numbers(self, conn: Connection, grant: Grant) -> tuple[CX, ...]:
+        hers = await document_names.numbers(conn, grant, self.numbers)
+        return tuple(CX(one.value, bare(one.system)) for one in hers)
+
     def _number(self, grant: Grant, entry: DocumentEntry) -> UUID:
         return document_names.number_of(self.key, grant.subject.keys[0], entry.home, entry.repository, entry.unique_id)
 
@@ -191,6 +215,11 @@ class Documents:
 def absent() -> Refusal:
     """What is answered for a document that is not there, not hers, or not to be seen: one answer for all."""
     return Refusal(404, "there is no such document", where="id", todo="Ask for the list of documents first.")
+
+
+def _check_size(size_bytes: int | None, limit_bytes: int | None) -> None:
+    if limit_bytes is not None and (size_bytes or 0) > limit_bytes:
+        raise Refusal(413, "the document is larger than is taken here", where=TOO_LARGE)
 
 
 def _refusal(why: NotGiven) -> Refusal:

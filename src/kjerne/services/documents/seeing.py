@@ -12,11 +12,14 @@ from datetime import date
 from typing import Final, Literal
 
 from kjerne.access import Grant, Label, part_label
+from kjerne.fhir.dates import OSLO
 from kjerne.registries.withholding import LABEL_BY_CODE
 from kjerne.store.record_marks import in_force
-from kjerne.xds.values import DocumentEntry, bare
+from kjerne.xds import forms
+from kjerne.xds.values import Code, DocumentEntry, bare
 
 LABEL_SYSTEM: Final = "2.16.578.1.12.4.1.1.9603"
+CLASS_SYSTEM: Final = "2.16.578.1.12.4.1.1.9602"
 LOCKED: Final = "NORS"
 LEVEL_SYSTEMS: Final = frozenset(
     {"2.16.840.1.113883.5.25", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", LABEL_SYSTEM}
@@ -24,6 +27,10 @@ LEVEL_SYSTEMS: Final = frozenset(
 """How confidential it is: the national test data write N in all three."""
 CITIZENS_LEVELS: Final = frozenset("NR")
 """*Very restricted* (V) is no citizen's."""
+DELAYED: Final = "NORU"
+"""What she is shown later."""
+MARKS: Final = "NOR"
+"""What each code of 9603 begins with, and none of the codes of confidentiality."""
 Sight = Literal["open", "locked", "absent"]
 
 
@@ -42,18 +49,29 @@ def _opens_to_citizen(grant: Grant, entry: DocumentEntry) -> bool:
     """Whether every mark on it is known, none withholds it from her, and one says how confidential it is. What was delayed
     (NORU) opens when its source takes the mark away: no metadata say when. Her own lock keeps nothing from her."""
     levels = [one for one in entry.confidentiality if bare(one.system) in LEVEL_SYSTEMS and one.code in CITIZENS_LEVELS]
-    labels = [
-        LABEL_BY_CODE[one.code]
-        for one in entry.confidentiality
-        if bare(one.system) == LABEL_SYSTEM and one.code in LABEL_BY_CODE
-    ]
-    known = len(levels) + len(labels) == len(entry.confidentiality)
-    return known and bool(levels) and not any(one & grant.hides for one in labels)
+    labels = marks(entry)
+    known = len(levels) + sum(_mark(one) in LABEL_BY_CODE for one in entry.confidentiality) == len(
+        entry.confidentiality
+    )
+    return known and bool(levels) and not any(LABEL_BY_CODE[one] & grant.hides for one in labels)
 
 
 def is_locked(entry: DocumentEntry) -> bool:
     """Whether its source marks it as restricted by the patient (9603)."""
-    return any(one.code == LOCKED and bare(one.system) == LABEL_SYSTEM for one in entry.confidentiality)
+    return LOCKED in marks(entry)
+
+
+def marks(entry: DocumentEntry) -> frozenset[str]:
+    """The codes of 9603 that its source has put on it: restricted, withheld from her, delayed.
+
+    They are known by the code, whatever system it stands under and however that is spelt: the national test data have the same
+    confidentiality in three systems, and a mark that is passed over for its spelling opens what she has shut.
+    """
+    return frozenset(code for one in entry.confidentiality if (code := _mark(one)).startswith(MARKS))
+
+
+def _mark(one: Code) -> str:
+    return one.code.strip().upper()
 
 
 def written_at(entry: DocumentEntry) -> Collection[str]:
@@ -62,8 +80,25 @@ def written_at(entry: DocumentEntry) -> Collection[str]:
 
 
 def day_of(entry: DocumentEntry) -> str:
-    """`YYYY`, `YYYYMM` or `YYYYMMDD`: when what it tells of began, else when it was made; empty where neither is said."""
-    return (entry.service_start or entry.created)[:8]
+    """`YYYY`, `YYYYMM` or `YYYYMMDD` in Norway: when what it tells of began, else when it was made; empty where neither is
+    said. Ages are counted by it (K39)."""
+    return _norwegian(entry.service_start or entry.created)
+
+
+def listed_by(entry: DocumentEntry) -> str:
+    """The same the other way round: when it was made, else when what it tells of began. Lists show it, sort and choose by it."""
+    return _norwegian(entry.created or entry.service_start)
+
+
+def _norwegian(dtm: str) -> str:
+    """The day in Norway of a time in UTC; one without a time of day stays as it was written."""
+    if len(dtm) < 10:
+        return dtm
+    try:
+        day = forms.interval(dtm, "")[0].astimezone(OSLO)
+    except OverflowError:  # the last night of the calendar
+        return dtm[:8]
+    return f"{day.year:04}{day.month:02}{day.day:02}"
 
 
 def _is_shut_here(grant: Grant, sources: Collection[str]) -> bool:
@@ -74,9 +109,10 @@ def _is_shut_here(grant: Grant, sources: Collection[str]) -> bool:
 
 
 def _is_within(grant: Grant, entry: DocumentEntry) -> bool:
-    """Whether the windows of kjernejournal's scope reach it: by its class, and as long as it is young enough. One that does not
-    say its class or its day is not reached by a window with a first day."""
-    kind = entry.class_code.code if entry.class_code else ""
+    """Whether the windows of kjernejournal's scope reach it: by its class in 9602, and as long as it is young enough. One that
+    does not say its class or its day is not reached by a window with a first day."""
+    said = entry.class_code
+    kind = said.code if said and bare(said.system.lower()) == CLASS_SYSTEM else ""
     for name, first in grant.windows:
         if name == kind:
             return first is None or _first_of(day_of(entry)) >= first

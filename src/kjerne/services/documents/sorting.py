@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from kjerne.fhir.match import fold
 from kjerne.services.documents.room import Document
-from kjerne.services.documents.seeing import is_locked
+from kjerne.services.documents.seeing import marks
 from kjerne.xds.values import Code, DocumentEntry, bare
 
 DEPARTMENTS: Final = "2.16.578.1.12.4.1.4.102"
@@ -36,14 +37,25 @@ def _place(entry: DocumentEntry, *, department: bool) -> str:
     return ""
 
 
+def collated(text: str) -> str:
+    """A key that puts words in Norwegian order: case and accents away, and æ, ø and å last, with ä and ö beside the first two.
+
+    >>> sorted(["ågot", "Ørn", "abe", "Zebra", "Ærlig", "Äpple"], key=collated)
+    ['abe', 'Zebra', 'Äpple', 'Ærlig', 'Ørn', 'ågot']
+    """
+    return fold(unicodedata.normalize("NFKC", text).casefold().translate(_LAST))
+
+
+_LAST: Final = {ord(sign): chr(0xF000 + place) for place, signs in enumerate(("æä", "øö", "å")) for sign in signs}
+
 SORTS: Final[Mapping[str, Callable[[DocumentEntry], str]]] = {
     "date": lambda entry: entry.created or entry.service_start,
-    "name": lambda entry: fold(entry.title),
-    "type": lambda entry: fold(words(entry.type_code)),
-    "securityLabel": lambda entry: "1" if is_locked(entry) else "0",
-    "category": lambda entry: fold(words(entry.class_code)),
-    "department": lambda entry: fold(department(entry)),
-    "organization": lambda entry: fold(institution(entry)),
+    "name": lambda entry: collated(entry.title),
+    "type": lambda entry: collated(words(entry.type_code)),
+    "securityLabel": lambda entry: " ".join(sorted(marks(entry))),
+    "category": lambda entry: collated(words(entry.class_code)),
+    "department": lambda entry: collated(department(entry)),
+    "organization": lambda entry: collated(institution(entry)),
 }
 
 
