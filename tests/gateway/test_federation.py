@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from documents_at_hand import HOME, PATIENT, REPOSITORY, code, entry, valid
-from foreign_sources import ORGANISATION, Listed, Reply, known, odd, served
+from foreign_sources import ORGANISATION, Listed, Reply, files_held, known, odd, served
 from kjerne.access import Attestation, Caller, Coded, Grant, Label, Subject
 from kjerne.clock import FixedClock
 from kjerne.commands.sourcing import LAYOUT
@@ -512,6 +512,23 @@ async def test_a_document_with_the_right_hash_comes_through(pool: Pool) -> None:
         assert (opened.size_bytes, b"".join([piece async for piece in opened.pieces])) == (len(TEXT), TEXT)
 
 
+@pytest.mark.parametrize("reads", ["nothing", "a piece", "all", "nothing, and nobody closes it"])
+async def test_a_document_leaves_no_file_open_however_much_of_it_was_read(pool: Pool, reads: str) -> None:
+    before = files_held()
+    async with odd(gives(its(), TEXT)) as source:
+        opened = await federation(pool, known(source.port)).federation.opened(granted(), place(its()), its())
+    assert files_held() == before + 1
+    if reads == "all":
+        assert b"".join([piece async for piece in opened.pieces]) == TEXT
+    elif reads == "a piece":
+        await anext(opened.pieces)
+    if reads != "nothing, and nobody closes it":
+        await opened.pieces.aclose()
+    else:
+        del opened
+    assert files_held() == before
+
+
 def test_the_ground_says_the_access_policy_that_stands_for_what_was_declared() -> None:
     policies = {
         basis: dict(ground(granted(basis=basis), PATIENT).parts).get("policy", "").rpartition(".")[2]
@@ -520,3 +537,9 @@ def test_the_ground_says_the_access_policy_that_stands_for_what_was_declared() -
     assert policies == {
         "": "0", "SAMTYKKE": "8", "AKUTT": "6", "FORHOYET_SAMTYKKE": "5", "FORHOYET_AKUTT": "7", "UNNTAK": "4",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("basis", ["", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "UNNTAK"])
+def test_who_breaks_the_glass_is_told_of_as_an_emergency_with_its_reason_whatever_she_declared(basis: str) -> None:
+    said = dict(ground(granted(basis=basis, purpose="BTG"), PATIENT).parts)
+    assert said["policy"].rpartition(".")[2] == "7" and "Poliklinikk" in said["decision"]

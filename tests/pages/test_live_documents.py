@@ -11,6 +11,7 @@ from uuid import uuid4
 from asked_sources import asking, says
 from documents_at_hand import code
 from kjerne.fhir.definitions import type_number
+from kjerne.wire import soap
 from kjerne.xds import names
 from kjerne.xds.values import Association
 from pages.test_live import tab, text
@@ -167,6 +168,15 @@ def test_a_list_of_nobody_is_told_as_silence_and_not_as_empty(platform: Standing
         country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)
         page = it.get(f"{root}/documents")
         assert page.status_code == 503 and "har dokumenter som du kan se" not in text(page)
+
+
+def test_a_no_of_every_source_is_told_as_a_no(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it:
+        root = opened(it, "citizen")
+        no = country.odd(lambda _: (soap.TYPE, soap.fault(soap.unauthenticated("x"), message_id="urn:t:1")))
+        country.asks(sundvika=no.port)
+        page = it.get(f"{root}/documents")
+        assert page.status_code == 403 and "Kildene gir ikke innsyn" in text(page) and "Prøv igjen" not in text(page)
 
 
 def test_what_an_address_asks_for_that_is_not_there_is_refused(platform: Standing) -> None:

@@ -1,5 +1,8 @@
 """A source that fails again and again is left alone for a while: nobody waits for it, and it is not asked the harder.
 
+A fault that says something of one patient's documents, and not of the source, is none here: whoever looks at her again and again
+would take the source from everybody. That it is late says either, so it counts once for each patient.
+
 Known to one worker, in memory. After the pause one question is let through; its answer closes or opens it again.
 """
 
@@ -11,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from kjerne.services.documents.model import Fault
+
 FAULTS: Final = 5
 """In a row."""
 PAUSE_SECONDS: Final = 30.0
@@ -20,6 +25,9 @@ PAUSE_SECONDS: Final = 30.0
 class _Known:
     faults: int = 0
     until: float = 0.0
+    late_about: set[int] = field(default_factory=set)
+    last: Fault | None = None
+    took: float = 0.0
 
 
 @dataclass
@@ -39,13 +47,25 @@ class Breaker:
         one.until = self.ticks() + PAUSE_SECONDS
         return True
 
-    def answered(self, source: str) -> None:
-        """It answered, be it a no."""
-        self._known.pop(source, None)
+    def answered(self, source: str, seconds: float = 0.0) -> None:
+        """It answered, be it a no, in so many seconds."""
+        self._known[source] = _Known(took=seconds)
 
-    def failed(self, source: str) -> None:
-        """It was late or away, or answered what cannot be read."""
+    def failed(self, source: str, fault: Fault, about: int, seconds: float = 0.0) -> None:
+        """It was late or away, or answered what cannot be read, when it was asked about this patient."""
         one = self._known[source]
-        one.faults += 1
+        one.last, one.took = fault, seconds
+        if fault != "late" or about not in one.late_about:
+            one.faults += 1
+        if fault == "late":
+            one.late_about.add(about)
         if one.faults >= FAULTS:
             one.until = self.ticks() + PAUSE_SECONDS
+
+    def would_tell(self, source: str) -> tuple[Fault | None, float]:
+        """What came of the last question to it, and in how many seconds: what the next would be told, as far as anybody knows
+        who does not ask."""
+        one = self._known[source]
+        if one.faults >= FAULTS and self.ticks() < one.until:
+            return "resting", 0.0
+        return one.last, one.took

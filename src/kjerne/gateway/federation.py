@@ -31,11 +31,16 @@ from kjerne.xds import names
 from kjerne.xds.forms import CX
 from kjerne.xds.values import Association, DocumentEntry, bare
 
-PLAINER: Final = ("unable", "many")
+PLAINER: Final = ("unable", "many", "long")
 """Where a registry does not answer a question for another reason than who asks it, it may answer a plainer one."""
 AT_ONCE: Final = 64
 """Questions in the air from one worker: what they may answer lies in memory until it is read."""
 AT_ONE_SOURCE: Final = 8
+DOCUMENTS_AT_ONCE: Final = 16
+DOCUMENTS_AT_ONE_SOURCE: Final = 6
+"""Documents on their way: they have places of their own, since each may take as long as many lists."""
+WHOLE_TURN: Final = 0.9
+"""Who was let in with less than this share of a source's seconds left cannot say that it is late."""
 log = structlog.get_logger("kjerne.gateway")
 T = TypeVar("T")
 
@@ -51,8 +56,8 @@ class Federation:
     breaker: Breaker = field(default_factory=Breaker)
     lists: Lists = field(default_factory=Lists)
     connections: Connections = field(default_factory=Connections)
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
-    _rooms: dict[str, asyncio.Semaphore] = field(default_factory=dict, init=False)
+    _lists: Places = field(default_factory=lambda: Places(AT_ONCE, AT_ONE_SOURCE), init=False)
+    _documents: Places = field(default_factory=lambda: Places(DOCUMENTS_AT_ONCE, DOCUMENTS_AT_ONE_SOURCE), init=False)
 
     async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
         """What each source that takes part has of the patient under any of her numbers."""
@@ -62,6 +67,26 @@ class Federation:
     async def places(self, now: datetime) -> Sequence[str]:
         """Who answers for them, each once."""
         return list(dict.fromkeys(one.organisation for one in await self._taking_part(now)))
+
+    async def unasked(self, grant: Grant) -> tuple[Part, ...]:
+        """What `listed` would tell about somebody of whom no source has anything, as far as the last questions to them know, and
+        after as long. None is asked."""
+        asked = await self._taking_part(grant.at)
+        return tuple(await asyncio.gather(*(self._as_known(grant, one) for one in asked)))
+
+    async def _as_known(self, grant: Grant, source: DocumentSource) -> Part:
+        # A key of its own: an empty list that nobody gave is never shown where she has shut nothing.
+        on = ground(grant, CX("", "")).digest
+        key: Key = grant.subject.patient, f"unasked {source.name} {source.url}", on
+        kept, fault = self.lists.get(key, grant.at, FRESH), None
+        if kept is None:
+            fault, seconds = self.breaker.would_tell(source.name)
+            await asyncio.sleep(min(seconds, source.seconds))
+            if fault is None:
+                self.lists.put(key, Kept(grant.at, (), 0))
+            kept = self.lists.get(key, grant.at)
+        at = kept.at if kept else None
+        return Part(source.name, source.title, source.organisation, fault, at, lacks=kept is None)
 
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What the source of a document says of it now, asked under each of her numbers as for the list: it may have moved it
@@ -82,7 +107,7 @@ class Federation:
         others = tuple(one for one in (place.patient, *place.others) if one != number)
         asked = replace(place, patient=number, others=others)
         try:
-            return await self._asked(source, source.seconds, lambda: self._one(source, on, asked))
+            return await self._asked(grant, source, lambda: self._one(source, on, asked))
         except NotGiven as why:
             return why
 
@@ -90,9 +115,10 @@ class Federation:
         """The document, whole and as its entry says."""
         source, on = await self._source(grant, place), ground(grant, place.patient, asker)
         return await self._asked(
+            grant,
             source,
-            xca.DOCUMENT_SECONDS,
             lambda: xca.opened(source, self._assertion(source, on), entry, self.connections),
+            document=True,
         )
 
     async def _taking_part(self, now: datetime) -> list[DocumentSource]:
@@ -132,7 +158,7 @@ class Federation:
         if kept := self.lists.get(key, grant.at, FRESH):
             return kept, None
         try:
-            told = await self._asked(source, source.seconds, lambda: self._all(source, on, number, hers))
+            told = await self._asked(grant, source, lambda: self._all(source, on, number, hers))
         except NotGiven as why:
             # A no is an answer: what was given before it is not shown any more. That it is busy is none.
             if why.fault == "refused":
@@ -166,43 +192,58 @@ class Federation:
     def _assertion(self, source: DocumentSource, on: Ground) -> bytes:
         return on.assertion(self.signer(), source.audience)
 
-    async def _asked(self, source: DocumentSource, seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _asked(
+        self, grant: Grant, source: DocumentSource, ask: Callable[[], Awaitable[T]], *, document: bool = False
+    ) -> T:
         """One question, where the source is not left alone; what came of it is known to the next. Waiting for others counts as
         the time that it has, and is no fault of its."""
         if not self.breaker.lets(source.name):
             raise NotGiven("resting", "it failed several times")
-        until = asyncio.get_running_loop().time() + seconds
-        async with self._turn(source, until):
+        loop, seconds = asyncio.get_running_loop(), xca.DOCUMENT_SECONDS if document else source.seconds
+        until = loop.time() + seconds
+        async with (self._documents if document else self._lists).turn(source.name, until):
+            begun = loop.time()
             try:
                 told = await _in_time(ask, until)
             except NotGiven as why:
+                if why.fault == "late" and until - begun < WHOLE_TURN * seconds:
+                    raise NotGiven("busy", "others were in front, and it had no time left") from why
                 log.warning("source gave nothing", source=source.name, fault=why.fault, why=why.says)
-                if why.fault in ("late", "away", "broken"):
-                    self.breaker.failed(source.name)
+                if why.fault in ("late", "away", "broken") and not why.of_one:
+                    self.breaker.failed(source.name, why.fault, grant.subject.patient, loop.time() - begun)
                 else:
-                    self.breaker.answered(source.name)
+                    self.breaker.answered(source.name, loop.time() - begun)
                 raise
-        self.breaker.answered(source.name)
+        self.breaker.answered(source.name, loop.time() - begun)
         return told
 
+
+class Places:
+    """Places among the questions in the air: so many at one source, and so many in all."""
+
+    def __init__(self, at_once: int, at_one: int) -> None:
+        self._at_one = at_one
+        self._all = asyncio.Semaphore(at_once)
+        self._own: dict[str, asyncio.Semaphore] = {}
+
     @asynccontextmanager
-    async def _turn(self, source: DocumentSource, until: float) -> AsyncIterator[None]:
-        """A place among the questions in the air."""
-        own = self._rooms.setdefault(source.name, asyncio.Semaphore(AT_ONE_SOURCE))
+    async def turn(self, source: str, until: float) -> AsyncIterator[None]:
+        """One place for the block; `NotGiven` where none is free until then."""
+        own = self._own.setdefault(source, asyncio.Semaphore(self._at_one))
         try:
             async with asyncio.timeout_at(until):
                 await own.acquire()
                 try:
-                    await self._room.acquire()
+                    await self._all.acquire()
                 except BaseException:
                     own.release()
                     raise
         except TimeoutError:
-            raise NotGiven("late", "too many questions were in front") from None
+            raise NotGiven("busy", "too many questions were in front") from None
         try:
             yield
         finally:
-            self._room.release()
+            self._all.release()
             own.release()
 
 

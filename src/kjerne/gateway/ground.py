@@ -25,6 +25,8 @@ CITIZEN_SCOPE: Final = "innsynpasientjournal"
 POLICY_BY_BASIS: Final = {basis: f"urn:oid:{POLICY_ROOT}{number}" for number, basis in BASIS_BY_POLICY.items()}
 POLICY_BY_RULE: Final = {"parent": "1", "proxy": "2", "guardian": "3", "guardian-of-minor": "3"}
 """By which right a citizen stands in for another, where no portal has signed it: by the rule that let her."""
+EMERGENCY: Final = f"urn:oid:{POLICY_ROOT}7"
+SETS_ASIDE: Final = "BTG"
 _ROLE_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.1.9060"
 _DEPARTMENT_SYSTEM: Final = "urn:oid:2.16.578.1.12.4.1.4.102"
 
@@ -84,7 +86,7 @@ def _of_personnel(grant: Grant, patient: CX) -> Iterator[tuple[str, str]]:
         system, _, number = caller.department.rpartition("|")
         yield "department", ii({"id": number, "system": system or _DEPARTMENT_SYSTEM})
     yield "purpose", ce("PurposeOfUse", {"code": grant.purpose, "system": PURPOSE_SYSTEM})
-    yield "policy", POLICY_BY_BASIS.get(grant.basis, "")
+    yield "policy", _policy(grant)
     yield "patient", cx({"id": patient.number, "system": patient.authority})
     if said is not None:
         yield "service", _coded("HealthcareService", said.healthcare_service)
@@ -93,6 +95,11 @@ def _of_personnel(grant: Grant, patient: CX) -> Iterator[tuple[str, str]]:
             "decision",
             decision({"id": said.decision_id, "description": said.decision_text, "user_selected": said.user_selected}),
         )
+
+
+def _policy(grant: Grant) -> str:
+    """The access policy: who sets the rules aside does so in an emergency with its reason, whatever else she declared (K190)."""
+    return EMERGENCY if grant.purpose == SETS_ASIDE else POLICY_BY_BASIS.get(grant.basis, "")
 
 
 def _organisation(number: str) -> str:

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from kjerne.xds.values import Association, DocumentEntry
 
 FRESH: Final = timedelta(seconds=30)
 """So long a list is not asked for again: whoever turns a page does not wait for twenty sources."""
 LONGEST: Final = timedelta(hours=12)
-ENTRIES_LIMIT: Final = 50_000
-"""Documents in all lists together: some 100 MB."""
+LIMIT_BYTES: Final = 100_000_000
+"""Of all lists together: some 40,000 documents as they usually are."""
+OVERHEAD_BYTES: Final = 1_000
+"""Of a list that holds nothing."""
 Key = tuple[int, str, bytes]
 
 
@@ -33,17 +37,20 @@ class Kept:
 
 
 class Lists:
-    """The lists of a worker; those that were given longest ago go first."""
+    """The lists of a worker, `size_bytes` in all; those that were given longest ago go first."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._entries = 0
+        self._bytes = dict[Key, int]()
+        self.size_bytes = 0
 
     def put(self, key: Key, kept: Kept) -> None:
         self.drop(key)
-        self._kept[key] = kept
-        self._entries += len(kept.entries) + 1
-        while self._entries > ENTRIES_LIMIT:
+        written = msgspec.msgpack.encode((kept.entries, kept.relations))
+        # What is held takes about twice the room that it takes when it is written.
+        self._kept[key], self._bytes[key] = kept, OVERHEAD_BYTES + 2 * len(written)
+        self.size_bytes += self._bytes[key]
+        while self.size_bytes > LIMIT_BYTES:
             self.drop(next(iter(self._kept)))
 
     def get(self, key: Key, now: datetime, within: timedelta = LONGEST) -> Kept | None:
@@ -56,6 +63,5 @@ class Lists:
 
     def drop(self, key: Key) -> None:
         """Forgets a list."""
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._entries -= len(gone.entries) + 1
+        if self._kept.pop(key, None) is not None:
+            self.size_bytes -= self._bytes.pop(key)

@@ -7,13 +7,14 @@ to the disk as it comes, and not one byte of it leaves before all of it is there
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
+import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,6 +22,7 @@ import httpx
 from lxml import etree
 
 from kjerne.gateway import answers
+from kjerne.gateway.held import Held
 from kjerne.registries.document_sources import DocumentSource
 from kjerne.services.documents.model import NotGiven, Opened, Place
 from kjerne.wire import asking, mtom, soap, xml
@@ -37,11 +39,14 @@ from kjerne.xds.queries import Query
 from kjerne.xds.values import Association, DocumentEntry, bare
 
 ENVELOPE_LIMIT_BYTES: Final = xml.LIMIT_BYTES
+MARKS_LIMIT: Final = 500_000
+"""Tags and attributes of an answer: more than a list of as many documents as are taken has, and each costs memory."""
+ELEMENTS_LIMIT: Final = 1_000
+"""Elements of one entry, which has some eighty: a list is kept and told on, so no document may be as large as all others."""
 THREAD_FROM_BYTES: Final = 100_000
 """A longer answer is read in a thread, so that others are answered meanwhile."""
 DOCUMENT_SECONDS: Final = 25.0
 """How long a whole document may take; a request ends after thirty."""
-CHUNK_BYTES: Final = 64 * 1024
 
 T = TypeVar("T")
 
@@ -106,7 +111,9 @@ async def entry(
 async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry, kept: Connections) -> Opened:
     """The document of an entry, once all of it has come and is what the entry says; `NotGiven` otherwise."""
     if not wanted.hash:
-        raise NotGiven("broken", "it says no hash of the document")
+        raise NotGiven("broken", "it says no hash of the document", of_one=True)
+    if (wanted.size_bytes or 0) > mtom.PART_LIMIT_BYTES:
+        raise NotGiven("large", f"it says that the document is larger than {mtom.PART_LIMIT_BYTES} bytes", of_one=True)
     asked = Wanted(wanted.unique_id, wanted.repository, source.home)
     async with _answer(source, assertion, names.CROSS_RETRIEVE, messages.written_wanted([asked]), DOCUMENT_SECONDS,
                        wanted.size_bytes, kept) as (body, parts):  # fmt: skip
@@ -116,10 +123,10 @@ async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry
             content.size_bytes, content.sha1,
         )  # fmt: skip
         if digest.hex() != wanted.hash or wanted.size_bytes not in (None, size):
-            raise NotGiven("broken", "the document is not the one of its metadata: size or hash differ")
+            raise NotGiven("broken", "the document is not the one of its metadata: size or hash differ", of_one=True)
         if isinstance(content, bytes):
             return Opened(wanted, size, content[: mtom.FIRST_BYTES], _whole(content))
-        return Opened(wanted, size, content.first, _pieces(os.open(content.path, os.O_RDONLY)))
+        return Opened(wanted, size, content.first, Held(content.path))
 
 
 async def _found(
@@ -127,27 +134,37 @@ async def _found(
 ) -> Told:
     asked = queries.written(query)
     async with _answer(source, assertion, names.CROSS_QUERY, asked, source.seconds, 0, kept) as (body, _):
-        return await _apart(body, lambda: _told(body, source, hers))
+        return await _apart(body, lambda ended: _told(body, source, hers, ended))
 
 
-def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX]) -> Told:
-    """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it."""
+def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], ended: Callable[[], bool]) -> Told:
+    """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it. Nothing more is
+    read once nobody waits for it (`ended`)."""
     listed = body.find(RIM + "RegistryObjectList")
     objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
     between = list(listed.iterchildren(RIM + "Association")) if listed is not None else []
-    if listed is not None:
-        body.remove(listed)
     lacks = answers.lacks(_response(body))
     if len(objects) > reading.OBJECTS_LIMIT:
-        raise NotGiven("broken", f"it told of more than {reading.OBJECTS_LIMIT} documents")
+        raise NotGiven("long", f"it told of more than {reading.OBJECTS_LIMIT} documents", of_one=True)
     entries, left_out = list[DocumentEntry](), 0
+    if listed is not None and not objects:
+        # References alone say that there is something, and not what.
+        left_out = sum(1 for _ in listed.iterchildren(RIM + "ObjectRef"))
     for element in objects:
+        if ended():
+            break
+        if sum(1 for _ in islice(element.iter(), ELEMENTS_LIMIT + 1)) > ELEMENTS_LIMIT:
+            left_out += 1
+            continue
         try:
             one = reading.document_entry(element)
         except Rejected:
             left_out += 1
             continue
         if one.patient not in hers or bare(one.home or source.home) != bare(source.home) or not one.repository:
+            left_out += 1
+        elif one.object_type != names.STABLE:
+            # Made anew each time that it is fetched, so no hash is told of it, and it could never be opened. It is not asked for.
             left_out += 1
         elif one.status in (names.APPROVED, names.DEPRECATED):
             entries.append(replace(one, home=source.home))
@@ -165,7 +182,7 @@ def _relations(elements: Iterable[etree._Element]) -> Iterator[Association]:
 
 def _response(body: etree._Element) -> Response:
     try:
-        return messages.response(body)
+        return messages.outcome(body)
     except Rejected as rejected:
         raise NotGiven("broken", f"what it answered is no response: {rejected.errors[0].code}") from rejected
 
@@ -180,13 +197,13 @@ def _document(body: etree._Element, asked: Wanted) -> etree._Element:
         raise answers.why_not(one.code for one in response.errors)
     document = given[0].find(XDS + "Document") if len(given) == 1 else None
     if document is None:
-        raise NotGiven("broken", "it gave another number of documents than one")
+        raise NotGiven("broken", "it gave another number of documents than one", of_one=True)
     home, repository, unique_id = (
         (given[0].findtext(XDS + tag) or "").strip()
         for tag in ("HomeCommunityId", "RepositoryUniqueId", "DocumentUniqueId")
     )
     if bare(home or asked.home) != bare(asked.home) or (repository, unique_id) != (asked.repository, asked.document):
-        raise NotGiven("broken", "it gave another document than was asked for")
+        raise NotGiven("broken", "it gave another document than was asked for", of_one=True)
     return document
 
 
@@ -197,13 +214,13 @@ async def _answer(
 ) -> AsyncIterator[tuple[etree._Element, Mapping[str, Part]]]:  # fmt: skip
     """The body of the answer to a request, and the parts beside it, whose files are gone after the block.
 
-    `size_bytes` is the largest part that is taken: what the metadata say, or where they say nothing as much as any.
+    `size_bytes` is the largest part that is taken: what the metadata say, and never more than of any.
     """
     message_id = f"urn:uuid:{uuid.uuid4()}"
     raw = soap.enveloped(
         action, body, message_id=message_id, to=source.url, assertion=assertion
     )  # fmt: skip
-    limit_bytes = mtom.PART_LIMIT_BYTES if size_bytes is None else max(1, size_bytes)
+    limit_bytes = mtom.PART_LIMIT_BYTES if size_bytes is None else min(max(1, size_bytes), mtom.PART_LIMIT_BYTES)
     unpacker: Unpacker | None = None
     try:
         async with asyncio.timeout(seconds):
@@ -238,7 +255,7 @@ async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package
             continue
         held += piece
         if len(held) > ENVELOPE_LIMIT_BYTES:
-            raise Failed("Sender", f"It answered more than {ENVELOPE_LIMIT_BYTES} bytes.")
+            raise NotGiven("long", f"it answered more than {ENVELOPE_LIMIT_BYTES} bytes", of_one=True)
     if unpacker is not None:
         return unpacker.whole()
     if not held:
@@ -248,6 +265,8 @@ async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package
 
 async def _read(package: Package, message_id: str) -> etree._Element:
     def read() -> etree._Element:
+        if sum(map(package.envelope.count, (b"<", b'="', b"='"))) > MARKS_LIMIT:
+            raise NotGiven("long", f"it answered with more than {MARKS_LIMIT} tags and attributes", of_one=True)
         body = soap.answered(package.envelope, relates=message_id)
         mtom.hold_named(body, package.parts)
         return body
@@ -255,13 +274,21 @@ async def _read(package: Package, message_id: str) -> etree._Element:
     return await asyncio.to_thread(read) if len(package.envelope) > THREAD_FROM_BYTES else read()
 
 
-async def _apart(body: etree._Element, work: Callable[[], T]) -> T:
-    listed = body.find(RIM + "RegistryObjectList")
-    return await asyncio.to_thread(work) if listed is not None and len(listed) > 50 else work()
+async def _apart(body: etree._Element, work: Callable[[Callable[[], bool]], T]) -> T:
+    """Work on a long list is done in a thread, which hears when nobody waits for it any more."""
+    listed, ended = body.find(RIM + "RegistryObjectList"), threading.Event()
+    if listed is None or len(listed) <= 50:
+        return work(ended.is_set)
+    try:
+        return await asyncio.to_thread(work, ended.is_set)
+    finally:
+        ended.set()
 
 
 def _of_fault(failed: Failed) -> NotGiven:
     """A SOAP fault of the source is a no where it is about the assertion; else it, or its answer, is broken."""
+    if failed.status == 413:
+        return NotGiven("broken", failed.says, of_one=True)
     if failed.says == soap.FAULT:
         name = failed.subcode.rpartition("}")[2]
         known = name if name.isascii() and name.isalnum() and len(name) < 60 else ""
@@ -281,12 +308,3 @@ def _headers(action: str) -> Mapping[str, str]:
 
 async def _whole(content: bytes) -> AsyncGenerator[bytes]:
     yield content
-
-
-async def _pieces(descriptor: int) -> AsyncGenerator[bytes]:
-    """An open file from its beginning, which is closed when it has been read or the reading ends early."""
-    try:
-        while piece := os.read(descriptor, CHUNK_BYTES):
-            yield piece
-    finally:
-        os.close(descriptor)

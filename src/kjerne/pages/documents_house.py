@@ -64,7 +64,7 @@ class DocumentsHouse(Protocol):
     """The doors to documents of other institutions."""
 
     async def documents(self, who: Identity, visit: Visit, wanted: WantedDocuments) -> DocumentList:
-        """One list over all sources, with its line in the patient's log. `Refusal` 504 where no source answered."""
+        """One list over all sources, with its line in the log. `Refusal` 504 where none answered, 403 where all say no."""
         ...
 
     async def document_names(self, who: Identity, visit: Visit, numbers: Sequence[str]) -> Mapping[str, Named]:

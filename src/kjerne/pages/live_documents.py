@@ -42,8 +42,7 @@ class DocumentPages(LivePages):
             opened = await self.room.opened_before(grant, [*rows, *found.former])
             patient = await self._her(grant, visit)
             await self.room.show(grant, known.values())
-            if found.nobody_answered:
-                raise Refusal(504, "No source of documents answered.", where="source")
+            found.check_shown()
             return DocumentList(
                 patient, tuple(rows), len(fitting), len(found.documents), found.locked, found.parts,
                 _categories(found.documents), _institutions(found.documents), opened, known,

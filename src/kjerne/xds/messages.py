@@ -128,9 +128,17 @@ def written_provision(sent: Submission, place: Mapping[str, Callable[[etree._Ele
 
 def response(body: etree._Element) -> Response:
     """A RegistryResponse or AdhocQueryResponse; `Rejected` where it is none, or an object in it cannot be read."""
+    said, listed = outcome(body), body.find(RIM + "RegistryObjectList")
+    found = () if listed is None else tuple(listed.iterchildren(RIM + "ObjectRef"))
+    references = tuple((reading.object_id(one.get("id", "")), one.get("home", "")) for one in found)
+    return Response(said.status, said.errors, () if listed is None else reading.registry_objects(listed), references)
+
+
+def outcome(body: etree._Element) -> Response:
+    """How it went and what was wrong, as `response`, without a look at the objects found."""
     if body.tag not in (RS + "RegistryResponse", QUERY + "AdhocQueryResponse"):
         raise _wrong("XDSRegistryError", "The answer is no response of a registry.")
-    status, listed = body.get("status", ""), body.find(RIM + "RegistryObjectList")
+    status = body.get("status", "")
     if status not in (names.SUCCESS, names.PARTIAL, names.FAILURE):
         raise _wrong("XDSRegistryError", "The answer does not say how it went.")
     errors = tuple(
@@ -140,9 +148,7 @@ def response(body: etree._Element) -> Response:
         )
         for one in body.iterfind(f"{RS}RegistryErrorList/{RS}RegistryError")
     )  # fmt: skip
-    found = () if listed is None else tuple(listed.iterchildren(RIM + "ObjectRef"))
-    references = tuple((reading.object_id(one.get("id", "")), one.get("home", "")) for one in found)
-    return Response(status, errors, () if listed is None else reading.registry_objects(listed), references)
+    return Response(status, errors)
 
 
 def written_response(given: Response) -> etree._Element:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from hashlib import sha1
 from json import loads
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 
 from asked_sources import FORM, SEARCH, Country, says
 from documents_at_hand import PERSON, code, entry, submission
+from foreign_sources import files_held
 from kjerne.fhir.definitions import type_number
 from kjerne.services.documents.reference import reference
 from kjerne.services.documents.room import Document
+from kjerne.wire import soap
 from kjerne.xds.forms import CX
 from kjerne.xds.values import Code
-from platform_fixture import Answered
+from platform_fixture import Answered, where_no_choice_is_told
 from sources import TEXT, one, renamed
 
 LOCKED = (code("2.16.840.1.113883.5.25", "N"), code("9603", "NORS"))
@@ -66,6 +69,28 @@ def test_a_document_of_a_hospital_is_listed_and_opened_and_both_logs_say_so(
     assert (
         asked == [(persona.hpr, persona.person_name, [told["masterIdentifier"]["value"].removeprefix("urn:oid:")])] * 3
     )
+
+
+def test_breaking_the_glass_opens_what_a_hospital_has_and_nothing_that_she_locked(
+    country: Country, hospital: tuple[Any, int]
+) -> None:
+    source, port = hospital
+    hers = CX(country.platform.nin("citizen"), PERSON)
+    for number, (title, marks) in enumerate({"Nød": {}, "Sperret": {"confidentiality": LOCKED}}.items(), 7):
+        entry = one(number, patient=hers, source_patient=hers, title=title, **marks).entries[0]
+        sent = submission(entry, patient=hers, unique_id=f"2.16.578.1.12.4.5.100.9.5.{number}")
+        country.platform.run(source.provide(renamed(sent, number), TEXT))
+    country.asks(sundvika=port)
+    for basis in ("", "SAMTYKKE", "AKUTT", "UNNTAK", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT"):
+        glass = {"purpose": "BTG", "reason": "Bevisstløs, ukjent medisin", "self_selected": True, "basis": basis}
+        found = country.search(as_="outsider", **glass)
+        assert found.status == 200, found.response.text
+        shown = dict(zip(titles(found), urls(found), strict=True))
+        assert "Nød" in shown and "Sperret" not in shown and int(found.response.headers[COUNTS[0]]) == 1, basis
+        opened = country.document(shown["Nød"], as_="outsider", **glass)
+        assert (opened.status_code, opened.content) == (200, TEXT)
+        told = country.platform.run(source.log())[-1]
+        assert (told["purpose"], told["policy"].rpartition(".")[2], told["reason"]) == ("BTG", "7", glass["reason"])
 
 
 def test_what_the_list_says_of_a_document_is_its_sources_metadata(country: Country) -> None:
@@ -201,10 +226,53 @@ def test_an_empty_list_is_never_what_nobody_answered(country: Country) -> None:
     assert [row["ids"] for row in country.platform.audited(found.response)] == [[]]
 
 
+def test_where_every_source_says_no_it_is_told_that_they_do_and_who(country: Country) -> None:
+    no = country.odd(lambda _: (soap.TYPE, soap.fault(soap.unauthenticated("x"), message_id="urn:t:1")))
+    country.asks(sundvika=no.port, nordvik=no.port)
+    found = country.search()
+    assert (found.status, found.issue["code"]) == (403, "forbidden")
+    assert "Sundvika sykehus does not give it; Nordvik sykehus does not give it" in found.response.text
+    assert [row["ids"] for row in country.platform.audited(found.response)] == [[]]
+    country.asks(sundvika=no.port, nordvik=country.odd(lambda _: ("text/html", b"<html>")).port)
+    mixed = country.search()
+    assert mixed.status == 504 and "Sundvika sykehus does not give it; Nordvik sykehus answered" in mixed.response.text
+
+
+def test_under_a_law_where_no_choice_is_told_who_has_shut_hers_is_answered_as_who_has_none(country: Country) -> None:
+    good, down = country.odd(says()), country.odd(lambda _: ("text/html", b"<html>"))
+    with where_no_choice_is_told(country.platform) as platform:
+        there = replace(country, platform=platform)
+
+        def told(about: str) -> tuple[int, object, object]:
+            found = there.search(about=about)
+            tree = found.tree if found.status == 200 else {}
+            return found.status, tree.get("total"), tree.get("entry")
+
+        for ports in ({"sundvika": good.port}, {"sundvika": good.port, "nordvik": down.port}, {"nordvik": down.port}):
+            country.asks(**ports)
+            open_, asked = told("citizen"), len(good.asked) + len(down.asked)
+            assert [told(about) for about in ("restricted", "opted-out")] == [open_, open_], ports
+            assert len(good.asked) + len(down.asked) == asked, "no source hears of who has shut it"
+            assert open_[0] == (504 if len(ports) == 1 and "nordvik" in ports else 200)
+
+
 def test_a_document_that_is_not_the_one_of_its_metadata_is_not_given(country: Country) -> None:
     country.asks(sundvika=country.odd(says(country.its(), content=b"Noe annet")).port)
     answer = country.document(urls(country.search())[0])
     assert answer.status_code == 503 and TEXT not in answer.content
+
+
+def test_a_document_that_is_asked_about_and_not_sent_leaves_no_file_open(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its(mime_type="application/xml"))).port)
+    url, before = urls(country.search())[0], files_held()
+    for coding in ("identity", "gzip"):
+        call = country.platform.client.call
+        asked = call(
+            "HEAD", f"/phr{url.partition('/phr')[2]}", as_="gp", patient=country.platform.nin("citizen"),
+            headers={"accept-encoding": coding},
+        )  # fmt: skip
+        assert (asked.status_code, asked.content) == (200, b"")
+    assert files_held() == before
 
 
 def test_a_document_is_opened_for_the_patient_it_was_listed_for_alone(country: Country) -> None:

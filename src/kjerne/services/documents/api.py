@@ -7,7 +7,7 @@ in both its names: a citizen sees hers, so it is none. She comes through a porta
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -84,7 +84,7 @@ class DocumentsApi:
     async def search(self, call: Call) -> Answer:
         """A page of the list over all sources: a searchset Bundle, newest first. Behind the documents an outcome says of each
         source that gave nothing, or not all, why, and how old what is shown of it is. `Refusal` 504 where there are sources and
-        nothing of any is shown.
+        nothing of any is shown, 403 where all of them say no.
         """
         check_accepted(call)
         asked, basis = taken(call), basis_of(call)
@@ -94,7 +94,7 @@ class DocumentsApi:
             found = await self.documents.find(grant)
             if found.nobody_answered:
                 await self.documents.show(grant, [])
-                raise Refusal(504, "no source of documents answered", where="source", todo="Ask again in a moment.")
+                found.check_shown()
             by_status = {"current": found.documents, "superseded": found.former}
             among = [one for status in STATUSES if status in asked.status for one in by_status[status]]
             wanted = in_order([one for one in among if asked.takes(one)], asked.sort, asked.descending)
@@ -132,7 +132,7 @@ class DocumentsApi:
             name = f"{number}.{SHOWN_AS_IT_IS.get(kind, 'bin')}"
             headers = (("content-disposition", f'attachment; filename="{name}"'),)
             known = kind if kind in SHOWN_AS_IT_IS else "application/octet-stream"
-            return Answer(200, media_type=known, headers=headers, rest=_closing(opened.pieces))
+            return Answer(200, media_type=known, headers=headers, rest=opened.pieces)
 
         return await granted(
             call.admit, patient, SERVICE, "read", use, basis=basis, piece="DocumentReference.r"
@@ -277,12 +277,3 @@ def _number(text: str) -> UUID:
 
 def _without_patient(form: Pairs) -> list[tuple[str, str]]:
     return [(name, value) for name, value in form if not identifiers.numbers_in(value) and name != "patient.identifier"]
-
-
-async def _closing(pieces: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, and what they are read from let go when the reading ends."""
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        await pieces.aclose()

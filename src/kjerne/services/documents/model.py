@@ -5,7 +5,7 @@ The gateway that speaks to them lies above (`kjerne.gateway`); the room knows it
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol
@@ -15,15 +15,19 @@ from kjerne.xds.forms import CX
 from kjerne.xds.values import Association, DocumentEntry
 
 SERVICE: Final = "documents"
-Fault = Literal["late", "away", "refused", "broken", "resting", "gone", "unable", "many"]
-"""Why a source gave nothing: it did not answer in time, could not be reached, said no, answered what cannot be read or is not
-what was asked for, failed so often that it is left alone for a while, says that there is no such document, answered with an
-error of its own (it is busy, say, which is no no), or says that it has more than it tells of at one time."""
+Fault = Literal["late", "busy", "away", "refused", "broken", "large", "long", "resting", "gone", "unable", "many"]
+"""Why a source gave nothing: it did not answer in time, was not asked in time since others were in front, could not be reached,
+said no, answered what cannot be read or is not what was asked for, has a document that is larger than any that is passed on or
+more of her than one list takes, failed so often that it is left alone for a while, says that there is no such document, answered
+with an error of its own (that it is too busy, say, which is no no), or says that it has more than it tells of at one time."""
 FAULTS: Final[Mapping[Fault, str]] = {
     "late": "did not answer in time",
+    "busy": "was not asked in time, since too many questions were in front",
     "away": "could not be reached",
     "refused": "does not give it",
     "broken": "answered with something that cannot be used",
+    "large": "has it, and it is larger than what is passed on",
+    "long": "has more of this patient than one list takes",
     "resting": "has failed several times and is not asked for some seconds",
     "gone": "says that there is no such document",
     "unable": "answered that it cannot give it now",
@@ -32,12 +36,14 @@ FAULTS: Final[Mapping[Fault, str]] = {
 
 
 class NotGiven(Exception):
-    """A source gave nothing. `says` is for the operator's log: it holds no words of the source and no number."""
+    """A source gave nothing. `says` is for the operator's log: it holds no words of the source and no number. With `of_one` the
+    fault is of one patient's documents, or of one document, and says nothing of the source."""
 
-    def __init__(self, fault: Fault, says: str) -> None:
+    def __init__(self, fault: Fault, says: str, *, of_one: bool = False) -> None:
         super().__init__(says)
         self.fault = fault
         self.says = says
+        self.of_one = of_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,16 @@ class Place:
     others: tuple[CX, ...] = ()
 
 
+class Pieces(Protocol):
+    """Bytes as they are read, once. What they are read from is let go at the end, and by `aclose` also where nobody began."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A document whose size and hash are those of its metadata. `pieces` is read once, to its end, or closed."""
@@ -78,7 +94,7 @@ class Opened:
     entry: DocumentEntry
     size_bytes: int
     first: bytes
-    pieces: AsyncGenerator[bytes]
+    pieces: Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,9 @@ class Gateway(Protocol):
 
     async def places(self, now: datetime) -> Sequence[str]:
         """The organisations that answer for the sources that take part now."""
+
+    async def unasked(self, grant: Grant) -> tuple[Part, ...]:
+        """The same about somebody of whom none has anything, told without asking any of them."""
 
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What its source says of one document now, and of those that go with it; `NotGiven` where it says nothing."""

@@ -22,7 +22,7 @@ from kjerne.xds.forms import CX
 from kjerne.xds.values import DocumentEntry, bare
 
 TOO_LARGE: Final = "document_too_large"
-STATUS: Final = {"gone": 404, "refused": 403, "late": 504}
+STATUS: Final = {"gone": 404, "refused": 403, "large": 413, "late": 504}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,17 @@ class Found:
             part.fault is not None and (part.at is None or (part.lacks and not part.entries)) for part in self.parts
         )
 
+    def check_shown(self) -> None:
+        """`Refusal` where nothing of any source is shown, with what came of each: 403 where all of them say no, else 504. It is
+        asked when the row of the log stands."""
+        if not self.nobody_answered:
+            return
+        each = "; ".join(f"{part.title} {FAULTS[part.fault]}" for part in self.parts if part.fault)
+        says = f"nothing of any source of documents is shown: {each}"
+        if all(part.fault == "refused" for part in self.parts):
+            raise Refusal(403, says, where="documents_refused", rule="source-refused")
+        raise Refusal(504, says, where="source", todo="Ask again in a moment.")
+
 
 @dataclass(frozen=True, slots=True)
 class _Now:
@@ -86,7 +97,8 @@ class Documents:
     async def find(self, grant: Grant) -> Found:
         """Asks the sources. Nothing leaves by it: `show` writes the row of what does."""
         if grant.instead_of is not None:
-            return Found((), 0, ())
+            # Nobody may hear that she has shut it: the sources are told of as they would answer about who has nothing.
+            return Found((), 0, await self.gateway.unasked(grant))
         async with self.pool.acquire() as conn:
             hers, asker = await self._numbers(conn, grant), await self._asker(conn, grant)
         parts = await self.gateway.listed(grant, hers, asker)
@@ -223,8 +235,9 @@ def _check_size(size_bytes: int | None, limit_bytes: int | None) -> None:
 
 
 def _refusal(why: NotGiven) -> Refusal:
+    where = TOO_LARGE if why.fault == "large" else "source"
     return Refusal(
-        STATUS.get(why.fault, 503), f"the source {FAULTS[why.fault]}", where="source", rule=f"source-{why.fault}"
+        STATUS.get(why.fault, 503), f"the source {FAULTS[why.fault]}", where=where, rule=f"source-{why.fault}"
     )
 
 

@@ -293,7 +293,7 @@ _ROOMS: Final[Mapping[str, Operation]] = {
         {200: Given("Resource")}, (404, 503, 504), headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:])
     ),
     "GET /phr/mhd/document/{id}": Operation(
-        {200: Given("Bytes", ("content-disposition",), media=("application/octet-stream",))}, (404, 503, 504),
+        {200: Given("Bytes", ("content-disposition",), media=("application/octet-stream",))}, (404, 413, 503, 504),
         headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:]),
     ),
     "GET /phr/saml-metadata": Operation({200: Given("Bytes", media=("application/samlmetadata+xml",))}),
