@@ -59,7 +59,7 @@ WRAPPED: tuple[Callable[[str], str], ...] = (
     lambda one: f'<a><text representation="B64">{b64(one)}<reference value="#a"/></text></a>',
     lambda one: f'<a><text representation="B64">{b64(one)[:40]}<thumbnail/>{b64(one)[40:]}</text></a>',
     lambda one: f"<a><x><Patient><b>{b64(one)}</b></Patient><c/></x></a>",
-    lambda one: f"<a><b>{b64(' ' * 350 + one)}</b></a>",
+    lambda one: f"<a><b>{b64(' ' * 3_500 + one)}</b></a>",
     lambda one: f"<a><b>{' ' * 3_000}{b64(chr(10) * 340 + one)}</b></a>",
     lambda one: "<a><b>" + b64("<x>" + one + "<y/>" * 2_000 + "</x>") + "</b></a>",
     lambda one: f"<a><b>{base64.b64encode(one.encode('utf-16')).decode()}</b></a>",
@@ -99,7 +99,7 @@ def test_wrapping_without_end_is_not_followed() -> None:
 @given(st.data())
 def test_what_the_reader_shows_of_a_document_within_another_is_asked_whom_it_is_about(data: st.DataObject) -> None:
     """However base64 is parted, indented and filled up: where a page has the other's number, she is named."""
-    blanks = st.text(" \t\r\n", max_size=450)
+    blanks = st.text(" \t\r\n", max_size=900)
     raw = (data.draw(blanks) + cda() + data.draw(blanks)).encode(
         data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
     )

@@ -61,6 +61,10 @@ async def test_xml_that_is_too_large_to_be_looked_through_is_refused_whatever_it
     assert codes(await source.provide(one(), TEXT * 200)) == []
 
 
+async def test_a_text_that_is_xml_behind_many_blanks_is_asked_too(source: Standing) -> None:
+    assert codes(await source.provide(one(), b"\n" * 2_000 + KITH)) == ["XDSPatientIdDoesNotMatch"]
+
+
 async def test_a_text_that_begins_like_xml_is_a_text(source: Standing) -> None:
     assert codes(await source.provide(one(), b"<Hb 8,2> og stabil")) == []
 

@@ -40,6 +40,7 @@ _MARKUP: Final = re.compile(
 _NOTATION: Final = re.compile(rb"\{\s*\"|\[\s*[{\[\"]|(?:\[\s*\]|\{\s*\})\s*\Z")
 """How JSON begins; `[Epikrise]`, `{svar}` and `[ ] ja` do not."""
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*+")
 _SAME: Final = {
     "text/xml": XML, "application/x-pdf": PDF, "image/jpg": JPEG, "image/pjpeg": JPEG, "image/tif": TIFF, "image/x-tiff": TIFF,
     "text/rtf": RTF, "text/richtext": RTF, "application/x-rtf": RTF, "application/msword": RTF, "text/json": JSON,
@@ -70,16 +71,16 @@ def kind_of(raw: bytes) -> str:
 
 
 def may_be_xml(begins: bytes) -> bool:
-    """Whether bytes that begin so, for 400 of them, may be XML; whether they are, all of them say (`kind_of`)."""
-    return _first(begins).startswith(b"<")
+    """Whether bytes that begin so may be XML; whether they are, all of them say (`kind_of`)."""
+    first = _first(begins)
+    return not first or first.startswith(b"<")
 
 
 def _first(raw: bytes) -> bytes:
-    """What they begin with, behind marks, blanks and the zeros of UTF-16."""
-    head = raw[:400]
-    for mark in _MARKS:
-        head = head.removeprefix(mark)
-    return head.replace(b"\0", b"").lstrip()
+    """What they begin with, behind marks and however many blanks, without the zeros of UTF-16."""
+    begun = _BLANK.match(raw)
+    at = begun.end() if begun else 0
+    return raw[at : at + 400].replace(b"\0", b"").lstrip()
 
 
 def _is_closed(raw: bytes, begun: re.Match[bytes]) -> bool:
