@@ -324,6 +324,16 @@ def test_parts_of_a_blood_pressure_come_out_as_one_and_narrower_codes_have_the_g
         assert tree["category"][0]["coding"][0]["code"] == "vital-signs"
 
 
+def test_what_was_found_by_code_is_shown_by_the_tables_word(kept: model_file.Kept) -> None:
+    place = kept.model.codes.index("smoker")
+    told = fhir_mapping.CodeAs(
+        "Observation", "http://loinc.org", "72166-2", value_system="urn:x:y", value_code="77176002"
+    )
+    found = json.loads(fhir_files._template(kept.model, told, place).event("a", "{}", "2020-01-01", 1.0))
+    assert found["code"]["text"] == "smoker"
+    assert found["valueCodeableConcept"]["coding"][0]["code"] == "77176002"
+
+
 def test_moments_are_by_norwegian_clocks_and_none_change_places() -> None:
     assert fhir_files._moment(date(2024, 7, 1).toordinal(), 545) == "2024-07-01T09:05:00+02:00"
     assert fhir_files._moment(date(2024, 1, 1).toordinal(), 545) == "2024-01-01T09:05:00+01:00"

@@ -246,6 +246,12 @@ def test_day_that_is_nobodys_is_no_day(day: str, tmp_path: Path) -> None:
     assert told.events.days == [0]
 
 
+def test_code_with_eleven_digits_of_a_day_is_left_out_and_the_others_are_learned(tmp_path: Path) -> None:
+    told = read(tmp_path, person("a"), measured("718-7", 13), measured("j-01018012345x", 13))
+    assert told.events.codes == ["718-7"]
+    assert told.notes == ("1 events without a code that can be learned were left out",)
+
+
 def test_hour_that_is_none_is_no_time(tmp_path: Path) -> None:
     told = read(tmp_path, person("a"), measured("718-7", 13), measured("718-7", 12, day="2020-01-02T99:99:00Z"))
     assert (told.events.values, told.notes) == ([13], ("1 resources without a day were left out",))

@@ -129,8 +129,9 @@ def _pressure(id_: str, subject: str, when: str, parts: Mapping[str, str]) -> st
 def _template(model: Model, told: CodeAs, place: int) -> _Template:
     kind, grid = _TYPES[told.kind], model.values[place]
     concept: Any = {"coding": [{"system": told.system, "code": told.code}]}
-    if not told.value_code and (told.code != model.codes[place] or told.system == LEARNED):
-        concept["text"] = model.codes[place]
+    label = model.codes[place]
+    if label != f"{told.code}={told.value_code}" and (told.code != label or told.system == LEARNED):
+        concept["text"] = label
     if told.system == LOINC and told.code in GENERAL and told.category == VITAL_SIGNS:
         concept["coding"].append({"system": LOINC, "code": GENERAL[told.code]})
     if kind.code == "type":

@@ -29,6 +29,7 @@ from kjerne.fhir.vital_signs import FIXED, LOINC
 from kjerne.registries.identifiers import holds_a_number, is_a_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
+from kjerne.services.synthetic.identifiers import names_somebody
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 
 ENDINGS: Final = (".ndjson", ".ndjson.gz")
@@ -454,6 +455,7 @@ def _key(kind: str, concept: _Concept | None) -> Key | None:
             _SYSTEM.fullmatch(one.system)
             and _CODE.fullmatch(one.code)
             and not holds_a_number(f"{one.code} {one.system}")
+            and not names_somebody([one.code])
         ):
             return Key(kind, canonical(one.system), one.code)
     return None
