@@ -508,19 +508,14 @@ def test_a_transaction_makes_a_person_and_what_is_about_her_or_nothing(platform:
     assert len(get(platform, "Observation", patient=f"Patient/{her}").ids()) == 2
 
 
-@pytest.mark.parametrize(
-    ("by", "order", "apart"),
-    [("both", 1, ""), ("number", 1, ""), ("number", -1, ""), ("both", 1, "her"), ("number", 1, "its")],
-)
-def test_a_record_names_by_number_whom_its_transaction_makes(
-    platform: Standing, mrn: str, by: str, order: int, apart: str
-) -> None:
-    """`apart`: who writes the number with blanks, the person or the record."""
+@pytest.mark.parametrize("how", ["both", "number", "number first", "both, blanks of hers", "number, blanks of its own"])
+def test_a_record_names_by_number_whom_its_transaction_makes(platform: Standing, mrn: str, how: str) -> None:
     urn, born = f"urn:uuid:{uuid4()}", date(1931, 1, 1) + timedelta(days=Random(mrn).randrange(25_000))
+    order = -1 if "first" in how else 1
     number = {"system": FNR, "value": person_number(Random(mrn), born, "male", set())}
     blanks = number | {"value": f"{number['value'][:6]} {number['value'][6:]} "}
-    made = person(identifier=[blanks if apart == "her" else number], birthDate=f"{born}")
-    subject = {"identifier": blanks if apart == "its" else number} | ({"reference": urn} if by == "both" else {})
+    made = person(identifier=[blanks if "hers" in how else number], birthDate=f"{born}")
+    subject = {"identifier": blanks if "its" in how else number} | ({"reference": urn} if "both" in how else {})
     entries = [
         {"fullUrl": urn, "resource": made, "request": {"method": "POST", "url": "Patient"}},
         {"resource": observation(urn) | {"subject": subject}, "request": {"method": "POST", "url": "Observation"}},
@@ -533,10 +528,8 @@ def test_a_record_names_by_number_whom_its_transaction_makes(
 
 @pytest.mark.parametrize("identifier", [None, 5, "x", [None], [{"system": 5, "value": []}]])
 def test_a_person_whose_numbers_have_no_shape_is_refused_in_a_transaction(platform: Standing, identifier: Any) -> None:
-    one = {
-        "resource": {"resourceType": "Patient", "identifier": identifier},
-        "request": {"method": "POST", "url": "Patient"},
-    }
+    her = {"resourceType": "Patient", "identifier": identifier}
+    one = {"resource": her, "request": {"method": "POST", "url": "Patient"}}
     assert call(platform, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [one]}).status == 422
 
 

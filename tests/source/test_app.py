@@ -564,20 +564,18 @@ async def test_other_addresses_methods_and_types_are_told_plainly(source: Standi
 
 @needed
 @pytest.mark.parametrize(
-    ("name", "answered"),
+    ("name", "why"),
     [
-        ("IT_iti-38_request.xml", "wsse:InvalidSecurity"),
-        ("IT_iti-39_request.xml", "wsse:InvalidSecurity"),
-        ("iti38-iti40-request-hn-acp-1.xml", "wsse:FailedAuthentication"),
-        ("iti38-iti40-request-kj.xml", "wsse:FailedAuthentication"),
-        ("iti39-iti40-request-kj.xml", "wsse:FailedAuthentication"),
+        ("IT_iti-38_request.xml", "InvalidSecurity"), ("IT_iti-39_request.xml", "InvalidSecurity"),
+        ("iti38-iti40-request-hn-acp-1.xml", "FailedAuthentication"), ("iti38-iti40-request-kj.xml", "FailedAuthentication"),
+        ("iti39-iti40-request-kj.xml", "FailedAuthentication"),
     ],
-)
+)  # fmt: skip
 async def test_a_recorded_request_as_it_stands_is_refused_for_its_assertion(
-    source: Standing, name: str, answered: str
+    source: Standing, name: str, why: str
 ) -> None:
     """They have none, or one of 2025 by issuers who are not believed here."""
-    assert await fault(source, (MESSAGES / name).read_bytes()) == (400, answered)
+    assert await fault(source, (MESSAGES / name).read_bytes()) == (400, f"wsse:{why}")
 
 
 @needed

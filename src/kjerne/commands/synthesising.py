@@ -83,22 +83,16 @@ def synth_fit(
     from kjerne.services.synthetic import fhir_mapping, fitting, learning, model_file
     from kjerne.services.synthetic import rules as hard
 
-    if demo and (source or events or static or store):
-        raise Refusal(400, "a demonstration has people of its own", where="--demo", todo="Leave the source out.")
-    if store and (source or events or static):
-        raise Refusal(400, "a store has people of its own", where="--store", todo="Leave the source out.")
-    if (permission is not None or parts) and not store:
-        raise Refusal(400, "this is asked of a store alone", where="--permission" if parts is None else "--parts")
+    _check_one_source(
+        source or events or static, "parts" if parts else permission is not None and "permission", demo, store
+    )
     given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
     meaning = fhir_mapping.read_meaning(_bytes(mapping), str(mapping)) if mapping else None
     wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""), meaning, str(mapping or ""))
     effort = learning.Effort(epochs=epochs)
     with loading(quiet=json_) as step:
         if demo:
-            from kjerne.sandbox import teaching
-
-            told = teaching.taught(teaching.PEOPLE, seed)
-            model, copies = fitting.learned_from(told, told.lineage(), wanted, effort, step, generated=True)
+            model, copies = _of_made_up(wanted, effort, step)
         elif store:
             model, copies = _of_store(settings_of(data=data), permission, parts, wanted, effort, step)
         else:
@@ -111,6 +105,24 @@ def synth_fit(
         f"{says} with {card['events']} events of {card['codes']} codes",
     ]
     say({"model": str(out), "hash": hash_, "card": card}, as_json=json_, text="\n".join(lines))
+
+
+def _of_made_up(wanted: Wanted, effort: Effort, step: Step) -> tuple[Model, CopyFilter]:
+    from kjerne.sandbox import teaching
+    from kjerne.services.synthetic import fitting
+
+    told = teaching.taught(teaching.PEOPLE, wanted.seed)
+    return fitting.learned_from(told, told.lineage(), wanted, effort, step, generated=True)
+
+
+def _check_one_source(given: Path | None, of_store: str | bool, demo: bool, store: bool) -> None:
+    """`of_store` is an option that is given and asked of a store alone."""
+    if of_store and not store:
+        raise Refusal(400, "this is asked of a store alone", where=f"--{of_store}")
+    if demo and (given or store):
+        raise Refusal(400, "a demonstration has people of its own", where="--demo", todo="Leave the source out.")
+    if store and given:
+        raise Refusal(400, "a store has people of its own", where="--store", todo="Leave the source out.")
 
 
 @synth.command("permit")

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,6 +28,7 @@ from kjerne.fhir.vital_signs import FIXED, LOINC
 from kjerne.registries.identifiers import holds_a_number, is_a_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
+from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
 from kjerne.services.synthetic.identifiers import names_somebody
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 
@@ -71,123 +71,6 @@ NOBODYS: Final = "resources of nobody among the Patients"
 OF_SEVERAL: Final = -1
 """The place of a name that several Patients have."""
 _BOOLEAN: Final = {True: 1.0, False: 0.0}
-
-
-class _Coding(msgspec.Struct):
-    system: str = ""
-    code: str = ""
-
-
-class _Concept(msgspec.Struct):
-    coding: list[_Coding] = []
-
-
-class _Quantity(msgspec.Struct):
-    value: Decimal | None = None
-    comparator: str = ""
-    unit: str = ""
-    system: str = ""
-    code: str = ""
-
-
-class _Identifier(msgspec.Struct):
-    system: str = ""
-    value: str = ""
-
-
-class _Reference(msgspec.Struct):
-    reference: str = ""
-    type: str = ""
-    identifier: _Identifier | None = None
-
-
-class _Period(msgspec.Struct):
-    start: str = ""
-
-
-class _Anything(msgspec.Struct):
-    """That something is there, and nothing of it."""
-
-
-class _Part(msgspec.Struct):
-    """What is measured: an Observation, or a component of one."""
-
-    code: _Concept | None = None
-    valueQuantity: _Quantity | None = None  # noqa: N815 - the members' names are FHIR's
-    valueInteger: int | None = None  # noqa: N815
-    valueBoolean: bool | None = None  # noqa: N815
-    valueCodeableConcept: _Concept | None = None  # noqa: N815
-    dataAbsentReason: _Concept | None = None  # noqa: N815
-
-    def has_value(self) -> bool:
-        """Whether it says itself what was found."""
-        found = (self.valueQuantity, self.valueInteger, self.valueBoolean, self.valueCodeableConcept)
-        return any(one is not None for one in found)
-
-    def is_there(self) -> bool:
-        """Whether a component says something."""
-        return self.code is not None and (self.has_value() or self.dataAbsentReason is None)
-
-
-class _Event(_Part):
-    status: str = ""
-    verificationStatus: _Concept | None = None  # noqa: N815
-    clinicalStatus: _Concept | None = None  # noqa: N815
-    intent: str = ""
-    doNotPerform: bool = False  # noqa: N815
-    modifierExtension: list[_Anything] = []  # noqa: N815
-    focus: list[_Anything] = []
-    subject: _Reference | None = None
-    patient: _Reference | None = None
-    category: list[_Concept] = []
-    component: list[_Part] = []
-    type: list[_Concept] = []
-    class_: _Coding | None = msgspec.field(default=None, name="class")
-    vaccineCode: _Concept | None = None  # noqa: N815
-    medicationCodeableConcept: _Concept | None = None  # noqa: N815
-    medicationReference: _Reference | None = None  # noqa: N815
-    onsetDateTime: str = ""  # noqa: N815
-    onsetPeriod: _Period | None = None  # noqa: N815
-    recordedDate: str = ""  # noqa: N815
-    effectiveDateTime: str = ""  # noqa: N815
-    effectivePeriod: _Period | None = None  # noqa: N815
-    effectiveInstant: str = ""  # noqa: N815
-    issued: str = ""
-    period: _Period | None = None
-    authoredOn: str = ""  # noqa: N815
-    performedDateTime: str = ""  # noqa: N815
-    performedPeriod: _Period | None = None  # noqa: N815
-    occurrenceDateTime: str = ""  # noqa: N815
-
-    def when(self) -> str:
-        """When it was, by the first of these that is told."""
-        periods = (self.onsetPeriod, self.effectivePeriod, self.period, self.performedPeriod)
-        told = (self.onsetDateTime, self.effectiveDateTime, self.performedDateTime, self.occurrenceDateTime,
-                self.authoredOn, self.effectiveInstant, *(one.start for one in periods if one),
-                self.recordedDate, self.issued)  # fmt: skip
-        return next((one for one in told if one), "")
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    security: list[_Coding] = []
-
-
-class _Person(msgspec.Struct):
-    id: str = ""
-    meta: _Meta = _Meta()
-    gender: str = ""
-    birthDate: str = ""  # noqa: N815
-    deceasedDateTime: str = ""  # noqa: N815
-    identifier: list[_Identifier] = []
-
-
-class _Medication(msgspec.Struct):
-    id: str = ""
-    code: _Concept | None = None
-
-
-class _Head(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815
 
 
 class Key(NamedTuple):
@@ -238,9 +121,9 @@ class _Row(NamedTuple):
 class _Found:
     """What has been read so far."""
 
-    people: list[_Person] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
-    medications: dict[str, _Concept] = field(default_factory=dict)
+    medications: dict[str, Concept] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
     elsewhere: dict[str, list[_Row]] = field(default_factory=dict)
     """By base the events whose reference is an absolute address."""
@@ -258,7 +141,7 @@ def files_in(folder: Path) -> list[Path]:
 def _begins_as_fhir(path: Path) -> bool:
     with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
         try:
-            return bool(msgspec.json.decode(file.readline(), type=_Head).resourceType)
+            return bool(msgspec.json.decode(file.readline(), type=Head).resourceType)
         except (msgspec.DecodeError, OSError, EOFError):
             return False
 
@@ -275,7 +158,7 @@ def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
         raise Refusal(422, "there is no Patient among the resources", where=where)
     for kind, raw, at in _lines(paths, KINDS):
         try:
-            _event(found, kind, msgspec.json.decode(raw, type=_Event))
+            _event(found, kind, msgspec.json.decode(raw, type=Event))
         except msgspec.DecodeError as error:
             raise Refusal(422, f"the {kind} is not as R4 has it: {error}", where=at) from None
     return _held_together(found, where, known)
@@ -287,14 +170,14 @@ class Resources:
 
     def __init__(self) -> None:
         self._found = _Found()
-        self._waiting = list[tuple[str, _Event]]()
+        self._waiting = list[tuple[str, Event]]()
 
     def take(self, raw: bytes) -> None:
         """What of a resource may be learned; the rest of it is not decoded, and the resource not kept."""
         try:
-            kind = msgspec.json.decode(raw, type=_Head).resourceType
+            kind = msgspec.json.decode(raw, type=Head).resourceType
             if kind in KINDS:
-                one = msgspec.json.decode(raw, type=_Event)
+                one = msgspec.json.decode(raw, type=Event)
                 if _whose(self._found, one.subject or one.patient) is None:
                     self._waiting.append((kind, one))
                 else:
@@ -335,7 +218,7 @@ def _lines(paths: Sequence[Path], kinds: Sequence[str]) -> Iterator[tuple[str, b
                         continue
                     at = f"{path}, line {number}"
                     try:
-                        kind = msgspec.json.decode(raw, type=_Head).resourceType
+                        kind = msgspec.json.decode(raw, type=Head).resourceType
                     except msgspec.DecodeError:
                         raise Refusal(422, "the line is no JSON object", where=at) from None
                     if kind in kinds:
@@ -349,12 +232,12 @@ def _note(found: _Found, kind: str, raw: bytes, at: str = "the Patients") -> Non
     """A Patient or a Medication, by the names that others call it. `Refusal` where two Patients who differ have one id."""
     try:
         if kind == "Medication":
-            drug = msgspec.json.decode(raw, type=_Medication)
+            drug = msgspec.json.decode(raw, type=Medication)
             if drug.code:
                 alike = found.medications.get(drug.id, drug.code) == drug.code
-                found.medications[drug.id] = drug.code if alike else _Concept()
+                found.medications[drug.id] = drug.code if alike else Concept()
             return
-        person = msgspec.json.decode(raw, type=_Person)
+        person = msgspec.json.decode(raw, type=Person)
     except msgspec.DecodeError:
         found.left_out[f"resources {kind} that are not as R4 has them"] += 1
         return
@@ -375,7 +258,7 @@ def _note(found: _Found, kind: str, raw: bytes, at: str = "the Patients") -> Non
         found.places[name] = OF_SEVERAL if name in found.places else place
 
 
-def _event(found: _Found, kind: str, one: _Event) -> None:
+def _event(found: _Found, kind: str, one: Event) -> None:
     """The events of a resource: itself, or its components."""
     if (why := _not_so(kind, one)) is not None:
         found.left_out[why] += 1
@@ -413,7 +296,7 @@ def _event(found: _Found, kind: str, one: _Event) -> None:
                     found.categories.setdefault(key, {}).setdefault(coding.code, set()).add(person)
 
 
-def _not_so(kind: str, one: _Event) -> str | None:
+def _not_so(kind: str, one: Event) -> str | None:
     """Why a resource does not say that something was so with its Patient; None where it does."""
     if one.modifierExtension:
         return "resources whose meaning an extension changes"
@@ -427,18 +310,18 @@ def _not_so(kind: str, one: _Event) -> str | None:
     return None
 
 
-def _codes(concept: _Concept | None) -> set[str]:
+def _codes(concept: Concept | None) -> set[str]:
     return {one.code for one in _codings(concept) if one.code}
 
 
-def _codings(concept: _Concept | None) -> list[_Coding]:
+def _codings(concept: Concept | None) -> list[Coding]:
     return concept.coding if concept else []
 
 
-def _concept(found: _Found, kind: str, one: _Event) -> _Concept | None:
+def _concept(found: _Found, kind: str, one: Event) -> Concept | None:
     """What a resource says by code that it is."""
     if kind == "Encounter":
-        return one.type[0] if one.type else _Concept([one.class_]) if one.class_ else None
+        return one.type[0] if one.type else Concept([one.class_]) if one.class_ else None
     if kind.startswith("Medication"):
         base, named = _literal(one.medicationReference, "Medication")
         own = base in ("", _literal(one.subject)[0])
@@ -446,7 +329,7 @@ def _concept(found: _Found, kind: str, one: _Event) -> _Concept | None:
     return one.vaccineCode if kind == "Immunization" else one.code
 
 
-def _key(kind: str, concept: _Concept | None) -> Key | None:
+def _key(kind: str, concept: Concept | None) -> Key | None:
     """The first coding with a system and a code that is one: no words, and no number of a person's."""
     for one in _codings(concept):
         if one.system == LOINC and FIXED.get(one.code) in PANELS:
@@ -463,7 +346,7 @@ def _key(kind: str, concept: _Concept | None) -> Key | None:
 
 def key_of(kind: str, system: str, code: str) -> Key | None:
     """What an event is, where system and code are such that they can be learned."""
-    return _key(kind, _Concept([_Coding(system, code)]))
+    return _key(kind, Concept([Coding(system, code)]))
 
 
 def told_of(
@@ -472,12 +355,12 @@ def told_of(
 ) -> Told:  # fmt: skip
     """Tables of people and events that another form told: of each person sex, birth date and day of death, of each event
     whose it is (a place among the people), its day (ordinal), minute, key, value and unit."""
-    found = _Found([_Person(gender=sex, birthDate=born, deceasedDateTime=died) for sex, born, died in people],
+    found = _Found([Person(gender=sex, birthDate=born, deceasedDateTime=died) for sex, born, died in people],
                    rows=[_Row(*one) for one in rows], left_out=left_out)  # fmt: skip
     return _told(found, where, known)
 
 
-def _value(found: _Found, part: _Part) -> tuple[float | None, str]:
+def _value(found: _Found, part: Part) -> tuple[float | None, str]:
     if part.valueQuantity is not None and part.valueQuantity.value is not None:
         quantity, number = part.valueQuantity, part.valueQuantity.value
         if quantity.comparator:
@@ -492,7 +375,7 @@ def _value(found: _Found, part: _Part) -> tuple[float | None, str]:
     return (_BOOLEAN[part.valueBoolean], "") if part.valueBoolean is not None else (None, "")
 
 
-def _whose(found: _Found, reference: _Reference | None) -> int | None:
+def _whose(found: _Found, reference: Reference | None) -> int | None:
     if reference is None:
         return None
     _, named = _literal(reference)
@@ -503,7 +386,7 @@ def _whose(found: _Found, reference: _Reference | None) -> int | None:
     return None if place == OF_SEVERAL else place
 
 
-def _literal(reference: _Reference | None, kind: str = "Patient") -> tuple[str, str]:
+def _literal(reference: Reference | None, kind: str = "Patient") -> tuple[str, str]:
     """The base and the id in a reference to a type; nothing where it leads to another type."""
     if reference is None or reference.type.rpartition("/")[2] not in ("", kind):
         return "", ""
@@ -597,7 +480,7 @@ def _labels(found: _Found, known: Meaning | None) -> dict[Key, str]:
     }
 
 
-def _age(person: _Person, day: int) -> str | None:
+def _age(person: Person, day: int) -> str | None:
     """Whole years on a day; of a birth date without day or month from the middle of what it says."""
     parts = person.birthDate.split("-")
     try:
