@@ -571,9 +571,7 @@ async def test_other_addresses_methods_and_types_are_told_plainly(source: Standi
         ("iti39-iti40-request-kj.xml", "FailedAuthentication"),
     ],
 )  # fmt: skip
-async def test_a_recorded_request_as_it_stands_is_refused_for_its_assertion(
-    source: Standing, name: str, why: str
-) -> None:
+async def test_a_recorded_request_is_refused_for_its_assertion(source: Standing, name: str, why: str) -> None:
     """They have none, or one of 2025 by issuers who are not believed here."""
     assert await fault(source, (MESSAGES / name).read_bytes()) == (400, f"wsse:{why}")
 
