@@ -13,7 +13,7 @@ from kjerne.source import chains
 from kjerne.xds import names
 from kjerne.xds.messages import Response
 from kjerne.xds.queries import Query
-from kjerne.xds.values import Association, DocumentEntry
+from kjerne.xds.values import Association, Code, DocumentEntry
 from source.test_changes import LABEL, N, change, only, otherwise
 from source.test_removal import remove
 from sources import TEXT, Standing, citizen, codes, doctor, documents_of, one, relation
@@ -48,6 +48,14 @@ async def test_a_lock_on_the_newest_version_holds_for_the_earlier_ones_and_what_
     assert len(opened) == 3
     assert codes(await change(source, otherwise(now, "2", 6, confidentiality=(N,)))) == []
     assert await source.found(ANY, doctor()) == ids(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "spelt", [code("2.16.840.1.113883.5.25", "NORS"), code(f"URN:OID:{LABEL}", "NORS"), code(LABEL, "nors ")]
+)
+def test_a_lock_is_known_by_its_code_however_it_is_spelt(spelt: Code) -> None:
+    assert chains.is_locked(entry(1, confidentiality=(N, spelt)))
+    assert not chains.is_locked(entry(1, confidentiality=(N,)))
 
 
 async def everything(source: Standing, place: int, said: Said | None = None) -> list[str]:

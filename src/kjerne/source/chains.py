@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from kjerne.source import law
 from kjerne.xds import names
-from kjerne.xds.values import Association, Code, DocumentEntry, bare
+from kjerne.xds.values import Association, Code, DocumentEntry
 
 _HANGING: Final = frozenset({names.APPENDS, names.TRANSFORMS})
 _ONE: Final = names.REPLACING | {names.TRANSFORMS}
@@ -34,8 +34,9 @@ def replaced(associations: Iterable[Association]) -> frozenset[str]:
 
 
 def is_locked(entry: DocumentEntry) -> bool:
-    """Whether its own metadata lock it."""
-    return any(one.code in law.LOCKED and bare(one.system) == law.LABEL_SYSTEM for one in entry.confidentiality)
+    """Whether its own metadata lock it. A lock is known by its code: one that is passed over for how its system is spelt opens
+    the other versions."""
+    return any(one.code.strip().upper() in law.LOCKED for one in entry.confidentiality)
 
 
 def locked(entries: Iterable[DocumentEntry], associations: Iterable[Association]) -> frozenset[str]:
