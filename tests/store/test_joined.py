@@ -27,7 +27,7 @@ async def one(desk: Desk, held: list[int], work: Any, tries: list[Try] | None = 
     async def told(_: OneTransaction, tried: Try) -> None:
         (tries if tries is not None else []).append(tried)
 
-    return await in_one(desk.store.pool, desk.store.records, held, NOW, "corr-1", work, told)
+    return await in_one(desk.store.pool, desk.store.records, held, work, told)
 
 
 async def test_what_is_filed_together_is_as_if_filed_alone(desk: Desk) -> None:
@@ -96,6 +96,26 @@ async def test_what_waits_for_the_last_write_is_done_once_and_sees_it(desk: Desk
 
     await one(desk, [patient], work)
     assert counted == [2]
+
+
+async def test_what_was_logged_before_under_the_same_correlation_id_is_not_logged_again(desk: Desk) -> None:
+    patient = await desk.person()
+    for _ in range(3):
+        await create(desk, patient, potassium("4.1"))
+    fresh, files = change(desk.store, patient, potassium("4.2")), await desk.grant(patient, "file")
+
+    async def work(joined: OneTransaction) -> None:
+        async with joined.acquire() as conn:
+            await audit.insert(conn, audit.given(files))
+        joined.file(files, fresh)
+        raise Refusal(404, "nothing here")
+
+    tries = list[Try]()
+    for _ in range(2):
+        with pytest.raises(Refusal):
+            await one(desk, [patient], work, tries)
+    assert [row["action"] for row in await audit_of(desk, patient)] == ["file"] * 3
+    assert [one.action for one in tries] == []
 
 
 async def test_a_refusal_takes_all_back_but_the_lines_of_what_was_refused_and_a_look_is_a_try(desk: Desk) -> None:

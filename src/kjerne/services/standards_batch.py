@@ -293,9 +293,7 @@ class BatchApi:
         work = partial(self._work, msgspec.structs.replace(call, admit=asks), steps, effort, last)
         types = sorted({type_number(step.parameters["type"]) for step in steps if step.holds})
         with self.still():
-            return await in_one(
-                self.pool, self.records, who.held, call.at, call.correlation, work, asks.told, types=types
-            )
+            return await in_one(self.pool, self.records, who.held, work, asks.told, types=types)
 
     def _part(self, call: Call, entry: Entry, addresses: Addresses, find: Find) -> Step:
         """As `_step`, of an entry that can be a part of a transaction: with whom it names and what it links to."""

@@ -36,7 +36,7 @@ SELECT k.key, p.stamp FROM (SELECT key FROM unnest($1::bigint[]) AS n(key) ORDER
 JOIN LATERAL (SELECT stamp FROM person WHERE patient = k.key FOR NO KEY UPDATE) p ON true"""
 _LOGGED: Final = f"""
 SELECT {audit.COLUMNS}, types, ids, versions FROM audit
-WHERE patient = ANY($1::bigint[]) AND at >= $2 AND correlation = $3 ORDER BY at"""
+WHERE xid = pg_current_xact_id() AND patient = ANY($1::bigint[]) ORDER BY at"""
 _STANDS: Final = """
 SELECT DISTINCT ON (type, id) type, id, version FROM (
   SELECT type, id, version FROM record WHERE patient = ANY($1::bigint[]) AND id = ANY($2::uuid[])
@@ -163,7 +163,7 @@ class OneTransaction:
 
 
 async def in_one(
-    pool: Pool, records: Records, held: Sequence[int], at: datetime, correlation: str,
+    pool: Pool, records: Records, held: Sequence[int],
     work: Callable[[OneTransaction], Awaitable[T]], told: Told,
     *, types: Sequence[int] = (),
 ) -> T:  # fmt: skip
@@ -172,8 +172,8 @@ async def in_one(
     `types` are those about nobody of which something is changed or a condition asked, in the order of their numbers: held before
     any record is, as a single conditional write holds its type.
 
-    `at` and `correlation` are those of the request, by which its lines in the log are found. Where `work` is refused, `told` has
-    the law refuse each try that had looked at a record, while the persons are still held.
+    Where `work` is refused, its own lines stay in the log, and no others: requests may share a correlation id. `told` has the law
+    refuse each try that had looked at a record, while the persons are still held.
     """
     for _ in range(ATTEMPTS):
         async with pool.acquire() as conn:
@@ -191,7 +191,7 @@ async def in_one(
                     made = await work(joined)
                     await joined.settled()
                 except (Refusal, Denied) as no:
-                    refused, logged = no, await conn.fetch(_LOGGED, [*joined.met], at, correlation)
+                    refused, logged = no, await conn.fetch(_LOGGED, [*joined.met])
                     await entries.rollback()
                     await _log_all_the_same(conn, joined, logged, told)
                 else:
