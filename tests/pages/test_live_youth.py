@@ -9,11 +9,21 @@ from datetime import UTC, datetime, timedelta
 
 from kjerne.policy.people import birthday
 from pages.test_live import Tab, tab, text
-from pages.test_live_representing import moved_to, name
+from pages.test_live_representing import name
 from platform_fixture import Standing
 from registries_at_hand import tied, untied
 
 WAITS = "Mellom 13 og 16 år vises prøvesvar bare med samtykke fra en forelder eller verge."
+
+
+@contextmanager
+def moved_to(platform: Standing, at: datetime) -> Iterator[None]:
+    """The clock of the platform at that time, and back: a consent ends by the moment of a request, which nothing else can stand
+    for. What is written there lies on the log of the youth and of her parent alone."""
+    before = platform.clock.now()
+    platform.clock.move(at - before)
+    yield
+    platform.clock.move(before - platform.clock.now())
 
 
 def answered(it: Tab, answer: str) -> str:
