@@ -75,7 +75,7 @@ test: | $(BIN)/python
 	@$(MAKE) --no-print-directory assets
 	@$(BIN)/python tools/build_assets.py --tests
 	@$(MAKE) --no-print-directory -j2 lint .compiled
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python tools/suite.py -n $(WORKERS) --dist loadfile
 
 .machine:
 	@$(PYTHON) tools/machine.py tests
