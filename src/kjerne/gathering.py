@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,6 +23,7 @@ from kjerne.settings import Settings
 from kjerne.sharing import public_url
 from kjerne.store.house import Store
 from kjerne.store.keys import Sealer
+from kjerne.store.private_files import made_once
 from kjerne.wire.xua_signing import METADATA_TYPE, Signer, self_signed
 
 METADATA: Final = "/phr/saml-metadata"
@@ -88,18 +86,12 @@ def signer_of(settings: Settings, clock: Clock) -> Signer:
 
 
 def _make(path: Path) -> None:
-    """A key with its certificate (mode 0600)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """A key with its certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ) + self_signed("kjerne sandbox", key).public_bytes(serialization.Encoding.PEM)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    with contextlib.suppress(FileExistsError):  # another process made one in the same moment, and that one counts
-        os.link(part, path)
-    part.unlink()
+    made_once(path, pem)
 
 
 def _unusable(says: str) -> Refusal:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
-from kjerne import app
-from kjerne.access import OPERATIONS, Caller
+from kjerne.access import Caller
 from kjerne.app import House
 from kjerne.clock import SystemClock
 from kjerne.commands.database import on_database
+from kjerne.commands.housed import in_house
 from kjerne.commands.participating import author
 from kjerne.errors import Refusal
 from kjerne.exchange import Call
@@ -31,12 +29,10 @@ from kjerne.services.synthetic.fhir_mapping import KINDS
 from kjerne.services.synthetic.fhir_reading import Resources, Told
 from kjerne.services.synthetic.tables import files_of, read_events, read_traits
 from kjerne.settings import Settings
-from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.keys import Keys, Sealer
+from kjerne.store.keys import Sealer
 from kjerne.store.learning import Permission
-from kjerne.store.pool import Pool, reaching
+from kjerne.store.pool import Pool
 
-T = TypeVar("T")
 WHERE: Final = "the store"
 
 
@@ -60,7 +56,7 @@ def read(settings: Settings, permission: int | None) -> People:
     async def use(house: House, caller: Caller) -> People:
         return await people_of(house, caller, permission)
 
-    return _in_house(settings, use)
+    return in_house(settings, use)
 
 
 async def people_of(house: House, caller: Caller, permission: int | None) -> People:
@@ -150,23 +146,3 @@ def _told_of(allowed: Allowed) -> dict[str, str]:
         return {}
     return {"number": str(given.number), "who": given.who, "ground": given.ground,
             "until": given.until.isoformat(timespec="seconds")}  # fmt: skip
-
-
-def _in_house(settings: Settings, use: Callable[[House, Caller], Awaitable[T]]) -> T:
-    if settings.dsn:
-        keys = Keys.parse(settings.keys.get_secret_value())
-    elif (settings.data / "postgres").exists():
-        keys = Keys.in_folder(settings.data)
-        settings = settings.model_copy(update={"dsn": Embedded(settings.data).dsn(PROGRAM)})
-    else:
-        raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
-    few = settings.model_copy(update={"pool_size": 2})
-    caller = replace(author(), scopes=frozenset({OPERATIONS}))
-
-    async def run() -> T:
-        async with contextlib.AsyncExitStack() as open_:
-            with reaching():
-                house = await open_.enter_async_context(app.opened(few, keys, SystemClock()))
-            return await use(house, caller)
-
-    return asyncio.run(run())

@@ -6,21 +6,15 @@ history and in the list of processes.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from getpass import getpass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from kjerne import app
-from kjerne.access import OPERATIONS, Caller
+from kjerne.access import Caller
 from kjerne.app import House
-from kjerne.clock import SystemClock
-from kjerne.commands.participating import author
-from kjerne.errors import Refusal
+from kjerne.commands.housed import in_house
 from kjerne.exchange import Admit
 from kjerne.policy.door import Door
 from kjerne.policy.services import kept_by_law
@@ -29,9 +23,6 @@ from kjerne.services.persons.linking import Linker
 from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
-from kjerne.store.embedded import PROGRAM, Embedded
-from kjerne.store.keys import Keys
-from kjerne.store.pool import reaching
 
 T = TypeVar("T")
 Work = Callable[[House, Linker, Admit, Caller], Awaitable[T]]
@@ -113,24 +104,10 @@ def meanwhile(told: Mapping[str, Any], *, plan: bool) -> str:
     return "\n".join([f"{told['number']}: {done}; looks over it: {len(told['shown'])}", *lines])
 
 
-def _run(settings: Settings, use: Work[T]) -> T:
-    if settings.dsn:
-        keys = Keys.parse(settings.keys.get_secret_value())
-    elif (settings.data / "postgres").exists():
-        keys = Keys.in_folder(settings.data)
-        settings = settings.model_copy(update={"dsn": Embedded(settings.data).dsn(PROGRAM)})
-    else:
-        raise Refusal(422, "there is no database", where="KJERNE_DSN", todo="Name one, or run it beside kjerne up.")
-    few = settings.model_copy(update={"pool_size": 2})
-    caller = replace(author(), scopes=frozenset({OPERATIONS}))
+def _run(settings: Settings, work: Work[T]) -> T:
+    async def use(house: House, caller: Caller) -> T:
+        admit = Door(house.store, house.clock).admit(caller, uuid4().hex)
+        parting = Parting(house.store, house.digest).part
+        return await work(house, Linker(house.store, types_by_service(), kept_by_law(), parting), admit, caller)
 
-    async def run() -> T:
-        clock = SystemClock()
-        async with contextlib.AsyncExitStack() as open_:
-            with reaching():
-                house = await open_.enter_async_context(app.opened(few, keys, clock))
-            admit = Door(house.store, clock).admit(caller, uuid4().hex)
-            parting = Parting(house.store, house.digest).part
-            return await use(house, Linker(house.store, types_by_service(), kept_by_law(), parting), admit, caller)
-
-    return asyncio.run(run())
+    return in_house(settings, use)

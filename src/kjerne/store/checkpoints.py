@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from kjerne.errors import Refusal
+from kjerne.store.private_files import made_once
 
 VERSION: Final = 1
 GENESIS: Final = "0" * 64
@@ -207,16 +207,10 @@ def _keep_name(path: Path) -> None:
 def made_key(path: Path) -> Keys:
     """The sandbox's own key, made (mode 0600) the first time."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(made)
-        with contextlib.suppress(FileExistsError):  # another process made one in the same moment, and that one counts
-            os.link(part, path)
-        part.unlink()
+        made_once(path, made)
     return read_keys(path)
 
 
