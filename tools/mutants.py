@@ -47,11 +47,14 @@ MIRRORS: Final = {
     "unsaid": "test_unsaid.py",
     "services": "test_services.py", "services_asked": "test_services.py", "table_services": "test_services.py",
     "table_registering": "test_services.py", "reach": "test_privacy.py", "taking_part": "test_taking_part.py",
-    "table_youth": "test_ages.py", "representing": "test_representing.py", "table_representing": "test_ages.py",
+    "table_youth": "test_ages.py", "table_beside": "test_rules_beside.py",
+    "table_attested": "test_rules_attested.py", "table_subscribing": "test_rules_systems.py",
+    "representing": "test_representing.py", "table_representing": "test_ages.py",
 }  # fmt: skip
 """The test file that mirrors a module is asked first; where none is named, `test_rules.py` tells the rule's stories."""
 QUICK: Final = (
-    "test_rules.py", "test_rules_systems.py", "test_table.py", "test_caller.py", "test_privacy.py", "test_insight.py",
+    "test_rules.py", "test_rules_systems.py", "test_rules_beside.py", "test_rules_attested.py", "test_table.py",
+    "test_caller.py", "test_privacy.py", "test_insight.py",
     "test_door_alone.py", "test_access_log_alone.py", "test_errand.py", "test_unsaid.py",
     "test_services.py", "test_rules_young.py", "test_taking_part.py", "test_people.py",
     "test_facts.py", "test_ages.py", "test_bounds.py", "test_representing.py",

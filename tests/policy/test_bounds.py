@@ -12,6 +12,7 @@ from kjerne.fhir.smart import limits
 from kjerne.policy import bounds
 from kjerne.policy.bounds import smart_scopes_leave_nothing
 from kjerne.policy.facts import case_of
+from kjerne.registries.homes import types_of
 
 from .cast import NOW, laboratory, patient
 
@@ -59,3 +60,10 @@ def test_an_action_that_is_none_of_these_is_left_nothing_by_any_scope() -> None:
     others = set(get_args(Action)) - {*LETTERS, *WHOLE, *EACH}
     assert not any(leaves(["system/*.cruds"], action) for action in others)
     assert others == {"write", "ask", "handle", "download", "review", "permit", "link", "attest"}
+
+
+def test_a_piece_of_every_type_is_left_whole_where_each_type_of_the_service_is() -> None:
+    each = [f"system/{name}.cud" for name in types_of("results")]
+    assert leaves(each, "file", "*.cud!")
+    assert not leaves([*each[1:], each[0].replace("cud", "cu")], "file", "*.cud!")
+    assert not leaves(each[:-1], "file", "*.cud!")

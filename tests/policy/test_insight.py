@@ -170,6 +170,13 @@ def test_the_search_is_told_to_whoever_keeps_the_log_alone_whatever_it_found() -
             assert other.healthcare_service and other.healthcare_service.code == "KX17"
 
 
+def test_that_a_history_of_many_was_asked_for_she_is_told_without_what_narrowed_it() -> None:
+    (own,) = read(row(action="history", asked="Observation/_history?_since=2026-01-01"))
+    assert own.origin.asked == "Observation/_history"
+    (one,) = read(row(action="history", asked=f"Observation/{BLOOD}/_history?_since=2026-01-01"))
+    assert one.origin.asked == ""
+
+
 def test_whoever_keeps_the_log_reads_it_whole() -> None:
     shielded = patient(protection="strengtFortrolig")
     grant = decide(laboratory(scopes=frozenset({"kjerne:audit"})), shielded, "", "insight", now=NOW)
@@ -295,6 +302,9 @@ def test_a_look_at_what_may_not_be_named_is_told_as_a_look_and_a_search_that_fou
     assert [one.unnamed for one in read(row(), hidden=both, deleted={str(BLOOD)})] == ["kept"]
     assert [one.unnamed for one in read(row(), hidden=both, deleted=both)] == ["deleted"]
     assert [one.unnamed for one in read(row(), hidden={str(BLOOD)})] == [""], "what is named is told as before"
+    for action in ("read", "search", "history", "notify"):
+        assert [one.unnamed for one in read(row(action=action), hidden=both)] == ["kept"], action
+    assert [one.unnamed for one in read(row(action="file"), hidden=both)] != ["kept"], "what was put in is no look"
     nothing = row(types=[], ids=[], versions=[])
     assert [one.unnamed for one in read(nothing, hidden=both, deleted=both)] == [""]
     beside = row(types=[], ids=[], versions=[], rule="shown-from-anothers")

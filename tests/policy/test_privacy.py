@@ -311,6 +311,7 @@ def test_the_same_choice_twice_is_refused_while_the_first_holds() -> None:
     lifted = replace(held, ended_at=NOW)
     assert make(choosing(), wish, held=[Held(1, 5, lifted)], is_registered=True).op == "make"
     others = (
+        choice("record", record=UUID(int=3)),
         choice("block", hpr="7012345"),
         choice("block", hpr="9144900", service="documents"),
         choice("consent", hpr="9144900"),
@@ -319,6 +320,7 @@ def test_the_same_choice_twice_is_refused_while_the_first_holds() -> None:
     beside = [Held(1, number, one) for number, one in enumerate(others)]
     assert make(choosing(), wish, held=beside, is_registered=True).op == "make"
     assert make(choosing(), Wish("restriction"), held=beside).op == "make"
+    assert make(choosing(), Wish("record", record=str(RECORD)), held=beside).op == "make", "one record is not another"
 
 
 @pytest.mark.parametrize(("caller", "subject", "rule", "_"), LIMITED, ids=[row[2] for row in LIMITED])

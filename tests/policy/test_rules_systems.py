@@ -9,6 +9,8 @@ import pytest
 
 from kjerne.access import SHUT_BY_PATIENT, Caller, Denial, Grant, Label, Part, Subject, Tie
 from kjerne.fhir.smart import limits
+from kjerne.policy.table_subscribing import TELLING, TOLD_OF
+from kjerne.registries.homes import KEPT
 
 from .cast import GUARDIAN, PARENT, PROXY, SHUTTING, choice, citizen, doctor, laboratory, patient
 from .test_rules import ADULT, BLOCKING, CHILD, OPERATIONS, OPTED_OUT, RELATION, RESTRICTED, ask
@@ -244,3 +246,9 @@ def test_two_numbers_are_linked_by_the_operator_whatever_the_patient_has_chosen(
     assert ask(doctor(scopes=OPERATIONS, level=3), shut, "link", service=service).rule == "level-too-low"
     for other in (laboratory(), doctor(), citizen()):
         assert ask(other, shut, "link", service=service).rule == "scope-missing"
+
+
+def test_a_subscriber_is_told_of_each_type_by_every_service_that_keeps_it_and_tells() -> None:
+    assert {(name, service) for name, services in TOLD_OF.items() for service in services} == {
+        (name, service) for name, service in KEPT if service in TELLING
+    }

@@ -14,11 +14,11 @@ from kjerne.policy import privacy
 from kjerne.policy.facts import ROLES, SCOPES
 from kjerne.policy.rule import Rule
 from kjerne.policy.rules import decide
-from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after, kept_by_law
+from kjerne.policy.services import IN_USE, SERVICES, STAFF_PURPOSES, deleted_after, kept_by_law, needed
 from kjerne.policy.table import RULES, SECTIONS
 from kjerne.policy.table_registering import REGISTERING
 from kjerne.policy.table_services import _made
-from kjerne.registries.homes import types_of
+from kjerne.registries.homes import KEPT, types_of
 
 from .cast import (
     COURSE,
@@ -39,7 +39,6 @@ from .cast import (
 
 SECTION_45 = "nhn:phr/mhd/read-documentreferences"
 CRITICAL, DOCUMENTS, MEASUREMENTS = "critical-information", "documents", "measurements"
-RECORD = "record"
 MATERNITY, ABROAD, RECORD, SETTLEMENT = "maternity", "cross-border", "record", "settlement"
 
 
@@ -547,3 +546,10 @@ def test_who_would_change_what_her_organisation_has_not_registered_is_refused_in
 
 def test_only_results_can_be_restricted_by_kind_of_content() -> None:
     assert {name for name, one in SERVICES.items() if one.parts} == {"results"}
+
+
+def test_a_type_is_opened_by_the_scopes_of_each_service_that_keeps_it() -> None:
+    found = needed(lambda service: service.scopes)
+    for name in {name for name, _ in KEPT}:
+        scopes = {scope for one, service in KEPT if one == name for scope in SERVICES[service].scopes}
+        assert found[name].split(" ") == sorted(scopes)
