@@ -24,6 +24,12 @@ def department(entry: DocumentEntry) -> str:
     return _place(entry, department=True)
 
 
+def author(entry: DocumentEntry) -> str:
+    """The person who wrote it, the first that is named."""
+    person = next((one.person for one in entry.authors if one.person), None)
+    return f"{person.given} {person.family}".strip() if person else ""
+
+
 def words(code: Code | None) -> str:
     """A code as people read it."""
     return (code.display or code.code) if code else ""
