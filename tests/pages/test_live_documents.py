@@ -115,7 +115,7 @@ def test_a_document_that_is_not_given_says_what_its_source_did_and_is_not_logged
         root = opened(it, "citizen")
         page = it.get(f"{root}/documents")
         for title, status, says_ in (
-            ("Stor", 413, "større enn siden kan vise"), ("Gal", 503, "Kilden svarte med noe som ikke kan brukes."),
+            ("Stor", 413, "større enn de 10 MB som siden kan vise"), ("Gal", 503, "Kilden svarte med noe som ikke kan brukes."),
         ):  # fmt: skip
             (link,) = re.findall(rf'href="(/clinician/v/[^"]+/documents/[0-9a-f-]{{36}})">{title}<', page.text)
             shown = it.get(link)

@@ -83,13 +83,23 @@ class Original(NamedTuple):
 def original(raw: bytes) -> Original:
     """Any file to be kept, whether or not it can be read."""
     address = f"data:{kinds.UNKNOWN};base64,{base64.b64encode(raw).decode()}"
-    return Original(address, f"dokument.{_ENDINGS.get(kinds.kind_of(raw), 'bin')}", len(raw))
+    return Original(address, name_of(raw), len(raw))
+
+
+def name_of(raw: bytes) -> str:
+    """What a file is called that begins so."""
+    return f"dokument.{_ENDINGS.get(kinds.kind_of(raw), 'bin')}"
 
 
 def headers(view: View) -> dict[str, str]:
     """The policy of its page: as every page's, and a frame for a PDF that the page holds itself."""
     framed = any(isinstance(one, Attached) and one.framed for one in every(view.blocks))
-    return {"content-security-policy": desk.policy() + _FRAMES} if framed else {}
+    return framing() if framed else {}
+
+
+def framing() -> dict[str, str]:
+    """The policy of a page that may hold such a frame."""
+    return {"content-security-policy": desk.policy() + _FRAMES}
 
 
 def every(blocks: tuple[Block, ...]) -> list[Block]:

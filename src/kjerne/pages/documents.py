@@ -5,39 +5,50 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import groupby
 from typing import Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from markupsafe import Markup
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kjerne.errors import Refusal
-from kjerne.fhir.dates import OSLO
 from kjerne.pages import document_page, foreign
 from kjerne.pages.desk import Page
-from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
+from kjerne.pages.document_choice import (
+    COLUMNS,
+    NAME_LIMIT,
+    PERIODS,
+    TEXT_LIMIT,
+    Choice,
+    asked_for,
+    chosen_by,
+    name_in,
+    number_of,
+    to_keep,
+)
+from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened
+from kjerne.pages.house import Patient
 from kjerne.pages.reader import person_of
-from kjerne.reading import kinds
+from kjerne.reading import kinds, opening
 from kjerne.reading.about import Said
 from kjerne.reading.words import said
 from kjerne.registries.identifiers import numbers_in
 from kjerne.services.documents.room import TOO_LARGE, Document
 from kjerne.services.documents.seeing import DELAYED, LOCKED, listed_by, marks
-from kjerne.services.documents.sorting import SORTS, department, institution, words
+from kjerne.services.documents.sorting import author, department, institution, words
+from kjerne.store.document_filters import FILTERS_LIMIT, Filter
 
 SAYS_WHY: Final = "source-"
 """What the rules of a refusal begin with that tell what a source did."""
 AGAIN: Final = frozenset({"late", "away", "resting", "unable", "busy"})
 """Faults that may be over in a moment."""
 _LETTERS: Final = frozenset({kinds.TEXT, kinds.RTF})
-PERIODS: Final[Mapping[str, int]] = {"365": 365, "1825": 1825}
-"""Days back that can be chosen; without one all."""
-COLUMNS: Final = ("date", "name", "securityLabel", "category", "type", "department", "organization")
-PAGE_LIMIT: Final = 10_000
+SHOWN_MB: Final = opening.LIMIT_BYTES // 1_000_000
+DEEDS: Final = frozenset({"choose", "keep", "rename", "drop"})
+"""What a form of the list does: it chooses what is shown, or keeps, renames or deletes a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +83,161 @@ class Row:
     former: tuple[Row, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A document as a page shows it. Where it cannot be read there is a `fault` and its `original`; `whose` says of the numbers
+    that it names whether they are the patient's."""
+
+    title: str
+    row: Row
+    patient: Patient
+    body: Markup = field(repr=False)
+    headers: Mapping[str, str]
+    fault: str
+    original: document_page.Original | None = field(repr=False)
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotGiven:
+    """Why a document is not shown: what its source did, or, where that is empty, that it is too large for a page. `again` says
+    that this may be over in a moment."""
+
+    number: UUID
+    status: int
+    says: str
+    again: bool
+
+
 async def listed(page: Page) -> Response:
-    """The list, newest first or as it is asked for."""
-    wanted, asked = _wanted(page)
-    found = await page.house.documents(page.who, page.visit, wanted)
+    """The list, newest first or as it is asked for, and beside it the document that is chosen."""
+    filters = await page.house.document_filters(page.who)
+    return await _list(page, filters, asked_for(page, filters))
+
+
+async def _list(page: Page, filters: Sequence[Filter], choice: Choice, fault: Refusal | None = None) -> Response:
+    found = await page.house.documents(page.who, page.visit, choice.wanted)
     rows = _rows(found)
-    pages = -(-found.total // SHOWN)
-    return page.render(
-        "clinician/documents.html", title=page.say("documents.title"), patient=found.patient, found=found, rows=rows,
-        wanted=wanted, periods=tuple(PERIODS), period=asked.get("period", ""), columns=COLUMNS,
-        sorted_by=lambda column: _address(asked, sort=_next(wanted, column)),
-        at_page=lambda number: _address(asked, page=str(number)), pages=pages,
+    beside = await _read(page, choice.chosen) if choice.chosen else None
+    at = next((place for place, row in enumerate(rows) if _is_in(choice.chosen, row)), None)
+    called = {one.said.category: one.said.category_name for one in filters} | dict(found.categories)
+    answer = page.render(
+        "clinician/documents.html", status=fault.status if fault else 200, title=page.say("documents.title"),
+        patient=found.patient, found=found, rows=rows, choice=choice, wanted=choice.wanted, periods=tuple(PERIODS),
+        columns=COLUMNS, pages=-(-found.total // SHOWN), filters=filters, called=called, beside=beside, at=at,
+        limits=(TEXT_LIMIT, NAME_LIMIT, FILTERS_LIMIT), fault=fault.where if fault else "",
+        saved=page.request.query_params.get("saved", ""), shown_mb=SHOWN_MB,
     )  # fmt: skip
+    # A document that is chosen later comes into this page, and what it may hold is decided now (`document_page.headers`).
+    answer.headers.update(document_page.framing())
+    return answer
+
+
+async def choose(page: Page) -> Response:
+    """What is to be shown, in an address that has no word of what was typed; or something done with a filter of hers."""
+    form = page.checked()
+    deed = form.get("do", "")
+    filters = await page.house.document_filters(page.who)
+    choice: Choice | None = None
+    try:
+        if deed not in DEEDS:
+            raise Refusal(400, "There is no such deed.", where="filter_other")
+        choice = chosen_by(page, form)
+        await _done(page, deed, choice)
+    except Refusal as fault:
+        if not fault.where.startswith("filter_"):
+            raise
+        return await _list(page, filters, choice or asked_for(page, filters), fault)
+    address = choice.address(saved="" if deed == "choose" else deed).removesuffix("?")
+    return page.go(f"/clinician/v/{page.visit.id}/documents{address}")
+
+
+async def _done(page: Page, deed: str, choice: Choice) -> None:
+    form, who = page.form, page.who
+    if deed == "keep":
+        await page.house.keep_document_filter(who, to_keep(form, choice))
+    elif deed == "rename":
+        await page.house.rename_document_filter(who, _filter(form), name_in(form))
+    elif deed == "drop":
+        await page.house.drop_document_filter(who, _filter(form))
+
+
+def _filter(form: Mapping[str, str]) -> UUID:
+    try:
+        return UUID(form.get("filter", ""))
+    except ValueError:
+        raise Refusal(404, "There is no such filter.", where="filter_gone") from None
+
+
+def _is_in(chosen: UUID | None, row: Row) -> bool:
+    """Whether a line of the list is that of a document, or of one that replaced it."""
+    return chosen is not None and chosen in (row.number, *(one.number for one in row.former))
 
 
 async def mine(page: Page) -> Response:
     """The citizen's list, newest first and year by year: her own, or that of whom she stands in for."""
-    wanted, asked = _wanted(page)
+    choice = asked_for(page)
+    wanted = choice.wanted
     found = await page.house.documents(page.who, page.visit, wanted)
     rows = _rows(found)
     person = await person_of(page)
     return page.render(
         "me/documents.html", title=page.say("documents.title"), person=person, found=found, wanted=wanted,
         years=[(year, list(each)) for year, each in groupby(rows, lambda row: row.day.year if row.day else None)],
-        periods=tuple(PERIODS), period=asked.get("period", ""), narrowed=bool(asked), pages=-(-found.total // SHOWN),
-        at_page=lambda number: _address(asked, page=str(number)),
+        periods=tuple(PERIODS), period=choice.period, narrowed=bool(choice.asked), pages=-(-found.total // SHOWN),
+        at_page=lambda number: choice.address(page=str(number)),
     )  # fmt: skip
 
 
 async def one(page: Page) -> Response:
     """One document, read by our own reader; what names another patient is told of and not shown."""
-    return await _read(page, "clinician/document_opened.html")
+    return await _alone(page, "clinician/document_opened.html")
 
 
 async def my_document(page: Page) -> Response:
     """One of the citizen's, by the same reader."""
-    return await _read(page, "me/document.html")
+    return await _alone(page, "me/document.html")
 
 
-async def _read(page: Page, template: str) -> Response:
+async def _alone(page: Page, template: str) -> Response:
+    read = await _read(page, number_of(page.request.path_params["document"]))
+    person = await person_of(page) if page.who.kind == "citizen" else None
+    if isinstance(read, NotGiven):
+        template = "me/document_not_given.html" if person else "clinician/document_not_given.html"
+        title = page.say("documents.not_given")
+        return page.render(template, status=read.status, title=title, read=read, person=person, shown_mb=SHOWN_MB)
+    answer = page.render(template, title=read.title, read=read, patient=read.patient, person=person)
+    answer.headers.update(read.headers)
+    return answer
+
+
+async def file(page: Page) -> Response:
+    """A document as it came, in pieces, whatever its size. Its name is ours: a title may name the patient."""
+    number = number_of(page.request.path_params["document"])
     try:
-        number = UUID(page.request.path_params["document"])
-    except ValueError:
-        raise Refusal(404, "There is no such document.", where="page") from None
+        kept = await page.house.document_file(page.who, page.visit, number)
+    except Refusal as refusal:
+        read = _not_given(page, number, refusal)
+        person = await person_of(page) if page.who.kind == "citizen" else None
+        template = "me/document_not_given.html" if person else "clinician/document_not_given.html"
+        title = page.say("documents.not_given")
+        return page.render(template, status=read.status, title=title, read=read, person=person, shown_mb=SHOWN_MB)
+    return StreamingResponse(
+        kept.pieces, media_type=kinds.UNKNOWN,
+        headers={
+            "content-length": str(kept.size_bytes),
+            "content-disposition": f'attachment; filename="{document_page.name_of(kept.first)}"',
+        },
+    )  # fmt: skip
+
+
+async def _read(page: Page, number: UUID) -> Read | NotGiven:
+    """A document as a page shows it, alone or beside the list: opened, with its row in the log, and read. Raises what is no
+    matter of this document alone."""
     try:
         opened = await page.house.document_opened(page.who, page.visit, number)
     except Refusal as refusal:
-        if refusal.where != TOO_LARGE and not refusal.rule.startswith(SAYS_WHY):
-            raise
-        return _not_given(page, refusal)
+        return _not_given(page, number, refusal)
     body, headers, fault, original, whose = Markup(), dict[str, str](), "", None, "unsaid"
     try:
         entry = opened.document.entry
@@ -132,23 +249,18 @@ async def _read(page: Page, template: str) -> Response:
     else:
         whose = opened.compared(shown.numbers or await _written(opened.raw, shown.body, opened.compared))
         body, headers = (Markup(), {}) if whose == "another" else (shown.body, dict(shown.headers))
-    answer = page.render(
-        template, title=_title(page, opened), row=_row(opened.document, opened=True), body=body, fault=fault, original=original,
-        whose=whose, patient=opened.patient, person=await person_of(page) if page.who.kind == "citizen" else None,
-    )  # fmt: skip
-    answer.headers.update(headers)
-    return answer
+    return Read(
+        _title(page, opened), _row(opened.document, opened=True), opened.patient, body, headers, fault, original, whose
+    )
 
 
-def _not_given(page: Page, refusal: Refusal) -> Response:
-    """Why a document is not shown, in the source's own terms, and the way back to the list."""
+def _not_given(page: Page, number: UUID, refusal: Refusal) -> NotGiven:
+    """Why a document is not shown, in the source's own terms. Raises the refusal again where it is of something else."""
+    if refusal.where != TOO_LARGE and not refusal.rule.startswith(SAYS_WHY):
+        raise refusal
     fault = refusal.rule.removeprefix(SAYS_WHY)
-    says = "documents.too_large" if refusal.where == TOO_LARGE else f"documents.fault_{fault}"
-    return page.render(
-        "clinician/document_not_given.html", status=refusal.status, title=page.say("documents.not_given"),
-        says=page.say(says), is_too_large=refusal.where == TOO_LARGE, again=fault in AGAIN,
-        listed=f"/clinician/v/{page.visit.id}/documents",
-    )  # fmt: skip
+    says = page.say(f"documents.fault_{fault}") if fault else ""
+    return NotGiven(number, refusal.status, says, fault in AGAIN)
 
 
 async def _written(raw: bytes, body: Markup, compared: Callable[[Sequence[str]], Said]) -> Sequence[str]:
@@ -167,39 +279,6 @@ def _title(page: Page, opened: DocumentOpened) -> str:
 def _fault(page: Page, refusal: Refusal) -> str:
     told = page.say(f"document.fault_{refusal.where.partition('_')[2] or 'none'}")
     return " ".join(filter(None, (told, said(page.reads_as, f"broken.{refusal.says}", ""))))
-
-
-def _wanted(page: Page) -> tuple[WantedDocuments, Mapping[str, str]]:
-    """What the address asks for, and what of it goes on to other pages of the list."""
-    asked = {name: value for name, value in page.request.query_params.items() if value}
-    sort = asked.get("sort", "-date")
-    column = sort.removeprefix("-")
-    if column not in SORTS:
-        raise Refusal(400, "There is no such order.", where="sort")
-    place = asked.get("page", "1")
-    if not (place.isascii() and place.isdigit() and len(place) < 6 and 1 <= int(place) <= PAGE_LIMIT):
-        raise Refusal(400, "There is no such page of the list.", where="page")
-    days = PERIODS.get(asked.get("period", ""))
-    since = f"{page.now.astimezone(OSLO).date() - timedelta(days=days):%Y%m%d}" if days else ""
-    wanted = WantedDocuments(
-        column, sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""), since, int(place)
-    )
-    kept: dict[str, str] = {
-        name: asked[name] for name in ("category", "institution", "period", "sort") if name in asked
-    }
-    return wanted, kept
-
-
-def _next(wanted: WantedDocuments, column: str) -> str:
-    """The order that a column's head asks for: the other way where it is the one already; dates begin with the newest."""
-    if wanted.sort == column:
-        return column if wanted.descending else f"-{column}"
-    return "-date" if column == "date" else column
-
-
-def _address(asked: Mapping[str, str], **more: str) -> str:
-    left = {name: value for name, value in {**asked, **more}.items() if value}
-    return f"?{urlencode(left)}"
 
 
 TURNED: Final[Mapping[str, str]] = {"appends": "appended", "transforms": "transformed", "signs": "signed"}
@@ -243,12 +322,11 @@ def _former(one: Document, steps: Mapping[UUID, Sequence[UUID]], found: Document
 def _row(one: Document, *, opened: bool) -> Row:
     """`part` is a day that is said by its month or year alone, as a page writes it."""
     entry, said = one.entry, marks(one.entry)
-    author = next((each.person for each in entry.authors if each.person), None)
     day = listed_by(entry)
     return Row(
         one.number, entry.title, _day(day), "" if len(day) == 8 else ".".join(filter(None, (day[4:], day[:4]))),
         words(entry.class_code), words(entry.type_code), department(entry), institution(entry),
-        f"{author.given} {author.family}".strip() if author else "", one.title, bool(said - {DELAYED}), said == {DELAYED},
+        author(entry), one.title, bool(said - {DELAYED}), said == {DELAYED},
         LOCKED in said, opened, one.holds,
     )  # fmt: skip
 

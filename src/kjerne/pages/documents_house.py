@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from uuid import UUID
 
-from kjerne.reading.about import Said
-from kjerne.services.documents.model import Part
+from kjerne.reading import about
+from kjerne.services.documents.model import Part, Pieces
 from kjerne.services.documents.room import Document
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kjerne.pages.house import Identity, Patient, Visit
     from kjerne.services.results.named import Named
+    from kjerne.store.document_filters import Filter, Said
 
 SHOWN: Final = 15
 """Documents on a page, as the national demonstration client has them."""
@@ -22,7 +23,8 @@ SHOWN: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class WantedDocuments:
-    """What a page of the list asks for. `since` is the first day, as `YYYYMMDD`; empty for all."""
+    """What a page of the list asks for. `since` is the first day, as `YYYYMMDD`; empty for all. `text` is what each document that
+    is listed tells (`services.documents.free_text`)."""
 
     sort: str = "date"
     descending: bool = True
@@ -30,6 +32,7 @@ class WantedDocuments:
     institution: str = ""
     since: str = ""
     page: int = 1
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,16 @@ class DocumentOpened:
     patient: Patient
     document: Document
     raw: bytes = field(repr=False)
-    compared: Callable[[Sequence[str]], Said]
+    compared: Callable[[Sequence[str]], about.Said]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """A document to be kept as it came: its size, its first bytes, and all of them, to be read once or closed."""
+
+    size_bytes: int
+    first: bytes = field(repr=False)
+    pieces: Pieces = field(repr=False)
 
 
 class DocumentsHouse(Protocol):
@@ -74,4 +86,24 @@ class DocumentsHouse(Protocol):
 
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
         """One document, with its line in the log. `Refusal` 404 where it is not there, 413 where it is too large for a page."""
+        ...
+
+    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile:
+        """As `document_opened`, of any size that sources are asked for, to be passed on as it comes."""
+        ...
+
+    async def document_filters(self, who: Identity) -> Sequence[Filter]:
+        """The filters that the reader has kept, by name."""
+        ...
+
+    async def keep_document_filter(self, who: Identity, said: Said) -> None:
+        """A new filter. `Refusal` 409 where she has too many, or one of that name."""
+        ...
+
+    async def rename_document_filter(self, who: Identity, number: UUID, name: str) -> None:
+        """`Refusal` 404 where there is none of this number, 409 where another has the name."""
+        ...
+
+    async def drop_document_filter(self, who: Identity, number: UUID) -> None:
+        """`Refusal` 404 where there is none of this number."""
         ...

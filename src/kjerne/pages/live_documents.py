@@ -12,10 +12,11 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.exchange import PatientRef
-from kjerne.pages.documents_house import SHOWN, DocumentList, DocumentOpened, WantedDocuments
+from kjerne.pages.documents_house import SHOWN, DocumentFile, DocumentList, DocumentOpened, WantedDocuments
 from kjerne.pages.house import Identity, Patient, Visit
-from kjerne.pages.live import LivePages
+from kjerne.pages.live_document_filters import DocumentFilterPages
 from kjerne.reading import about, opening
+from kjerne.services.documents import free_text
 from kjerne.services.documents.model import SERVICE
 from kjerne.services.documents.room import Document, Documents
 from kjerne.services.documents.seeing import listed_by
@@ -25,7 +26,7 @@ from kjerne.services.results.values import When
 from kjerne.store import document_names
 
 
-class DocumentPages(LivePages):
+class DocumentPages(DocumentFilterPages):
     """Implements `pages.documents_house.DocumentsHouse`."""
 
     room: Documents
@@ -35,7 +36,8 @@ class DocumentPages(LivePages):
 
         async def use(grant: Grant) -> DocumentList:
             found = await self.room.find(grant)
-            fitting = [one for one in found.documents if _fits(one, wanted)]
+            asked = free_text.words_of(wanted.text)
+            fitting = [one for one in found.documents if _fits(one, wanted) and free_text.tells(one.entry, asked)]
             ordered = in_order(fitting, wanted.sort, wanted.descending)
             rows = ordered[(wanted.page - 1) * SHOWN : wanted.page * SHOWN]
             known = {one.number: one for one in (*found.documents, *found.former)}
@@ -80,6 +82,15 @@ class DocumentPages(LivePages):
                 hers = await document_names.numbers(conn, grant, self.room.numbers)
             compared = partial(about.compared, hers={one.value for one in hers})
             return DocumentOpened(await self._her(grant, visit), document, raw, compared)
+
+        return await self.under(who, visit, "read", use, service=SERVICE)
+
+    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile:
+        """Whom it names is not looked for: it is passed on piece by piece."""
+
+        async def use(grant: Grant) -> DocumentFile:
+            _, opened = await self.room.open(grant, number)
+            return DocumentFile(opened.size_bytes, opened.first, opened.pieces)
 
         return await self.under(who, visit, "read", use, service=SERVICE)
 
