@@ -41,7 +41,7 @@ class Typed:
     """Words that stand sealed in an address, for the login that typed them."""
 
     login: str
-    text: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

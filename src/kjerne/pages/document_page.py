@@ -86,9 +86,16 @@ def original(raw: bytes) -> Original:
     return Original(address, name_of(raw), len(raw))
 
 
-def name_of(raw: bytes) -> str:
-    """What a file is called that begins so."""
-    return f"dokument.{_ENDINGS.get(kinds.kind_of(raw), 'bin')}"
+def name_of(raw: bytes, *, whole: bool = True) -> str:
+    """What a file is called that is, or begins, so. Of XML only its end tells that it is some (`kinds.kind_of`).
+
+    >>> name_of(b"<a>", whole=False), name_of(b"<a>"), name_of(b"%PDF-1.7")
+    ('dokument.xml', 'dokument.txt', 'dokument.pdf')
+    """
+    kind = kinds.kind_of(raw)
+    if kind == kinds.TEXT and not whole and kinds.may_be_xml(raw):
+        kind = kinds.XML
+    return f"dokument.{_ENDINGS.get(kind, 'bin')}"
 
 
 def headers(view: View) -> dict[str, str]:

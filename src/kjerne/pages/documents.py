@@ -226,7 +226,7 @@ async def file(page: Page) -> Response:
         kept.pieces, media_type=kinds.UNKNOWN,
         headers={
             "content-length": str(kept.size_bytes),
-            "content-disposition": f'attachment; filename="{document_page.name_of(kept.first)}"',
+            "content-disposition": f'attachment; filename="{document_page.name_of(kept.first, whole=False)}"',
         },
     )  # fmt: skip
 
