@@ -89,6 +89,22 @@ def test_the_way_through_the_list_goes_by_keys(opened: Browser, where: Site) -> 
         assert opened_of(where) == ["Epikrise nummer 16", "Epikrise nummer 15", "Epikrise nummer 16"]
 
 
+def test_the_way_on_goes_over_to_the_next_page_of_the_list(opened: Browser, where: Site) -> None:
+    with tab(opened, where, WIDE) as it:
+        listing(it)
+        it.page.get_by_role("link", name="Epikrise nummer 6").click()
+        pane = it.page.get_by_role("region", name="Valgt dokument")
+        expect(pane).to_contain_text("14 av 15 på siden")
+        pane.get_by_role("link", name="Neste dokument").click()
+        expect(pane).to_contain_text("15 av 15 på siden")
+        expect(pane).to_contain_text("Henvises for vurdering.")
+        pane.get_by_role("link", name="Neste dokument").click()
+        expect(pane).to_contain_text("1 av 4 på siden")
+        expect(pane).to_contain_text("Henvises for vurdering.")
+        it.holds()
+        assert opened_of(where) == ["Epikrise nummer 6", "Epikrise nummer 5", "Epikrise nummer 4"]
+
+
 def test_without_script_the_server_sets_the_document_beside_the_list(opened: Browser, where: Site) -> None:
     with tab(opened, where, WIDE, java_script_enabled=False) as it:
         listing(it)

@@ -84,3 +84,21 @@ async def test_a_page_that_shows_a_document_marks_it_for_the_pane_and_a_no_to_al
     house.shut = replace(_denial("General", house.clock.now(), ""), service="documents")
     shut = await browser.get(f"{root}/documents/{number}")
     assert shut.status_code == 403 and "data-opened" not in shut.text
+
+
+async def test_the_way_on_from_the_last_line_of_a_page_leads_to_the_first_of_the_next_and_back(
+    browser: Browser, house: FakeHouse
+) -> None:
+    _, root = await opened(browser)
+    ordered = [one.number for one in sorted(house.listing, key=lambda one: one.entry.created, reverse=True)]
+    last = await browser.get(f"{root}/documents?document={ordered[SHOWN - 1]}")
+    (onward,) = re.findall(r'<a data-step="1" data-onward="[^"]*" href="([^"]+)"', last.text)
+    assert "15 av 15 på siden" in text(last)
+    first = await browser.get(f"{root}/documents{unescape(onward)}")
+    assert "1 av 4 på siden" in text(first) and "Side 2 av 2" in text(first)
+    (back,) = re.findall(r'<a data-step="-1" data-onward="[^"]*" href="([^"]+)"', first.text)
+    assert "15 av 15 på siden" in text(await browser.get(f"{root}/documents{unescape(back)}"))
+    assert house.openings == [ordered[SHOWN - 1], ordered[SHOWN], ordered[SHOWN - 1]]
+    assert (await browser.get(f"{root}/documents?page=2&document={ordered[-1]}")).text.count(
+        'data-step="1" hidden'
+    ) == 1

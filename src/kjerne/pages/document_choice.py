@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -32,6 +32,10 @@ NAME_LIMIT: Final = 60
 CHOSEN_LIMIT: Final = 300
 """Characters of a kind, a place, or its words, which a source's metadata wrote."""
 NEWEST: Final = "-date"
+End = Literal["first", "last"]
+FIRST: Final = "first"
+LAST: Final = "last"
+_ENDS: Final[Mapping[str, End]] = {FIRST: FIRST, LAST: LAST}
 KEPT: Final = ("category", "institution", "period", "text", "sort")
 """What of an address goes on to the other pages of the list."""
 
@@ -46,11 +50,12 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is asked for, and `asked`, as addresses say it; `chosen` is the document that is to stand beside the list."""
+    """What is asked for, and `asked`, as addresses say it; `chosen` is the document that is to stand beside the list, or which
+    end of this page of it."""
 
     wanted: WantedDocuments
     asked: Mapping[str, str] = field(repr=False)
-    chosen: UUID | None = None
+    chosen: UUID | End | None = None
 
     @property
     def period(self) -> str:
@@ -73,6 +78,10 @@ class Choice:
         """Of this page of the list with a document beside it, at its line."""
         place = {"page": str(self.wanted.page)} if self.wanted.page > 1 else {}
         return f"{_address({**self.asked, **place, 'document': str(number)})}#d-{number}"
+
+    def onward(self, step: int) -> str:
+        """Of the page of the list before or after this one (-1, 1), with the document beside it that comes next."""
+        return self.address(page=str(self.wanted.page + step), document=FIRST if step > 0 else LAST)
 
     @property
     def alone(self) -> str:
@@ -112,7 +121,7 @@ def asked_for(page: Page, filters: Sequence[Filter] = ()) -> Choice:
     kept: dict[str, str] = {name: asked[name] for name in KEPT if name in asked}
     if text:
         kept["text"] = asked["text"] if "text" in page.request.query_params else sealed(page, text)
-    return Choice(wanted, kept, number_of(asked["document"]) if "document" in asked else None)
+    return Choice(wanted, kept, _chosen(asked["document"]) if "document" in asked else None)
 
 
 def chosen_by(page: Page, form: Mapping[str, str]) -> Choice:
@@ -173,6 +182,10 @@ def number_of(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Refusal(404, "There is no such document.", where="page") from None
+
+
+def _chosen(text: str) -> UUID | End:
+    return _ENDS.get(text) or number_of(text)
 
 
 def sealed(page: Page, text: str) -> str:

@@ -19,6 +19,7 @@ from kjerne.pages import document_page, foreign
 from kjerne.pages.desk import Page
 from kjerne.pages.document_choice import (
     COLUMNS,
+    FIRST,
     NAME_LIMIT,
     PERIODS,
     TEXT_LIMIT,
@@ -118,8 +119,12 @@ async def listed(page: Page) -> Response:
 async def _list(page: Page, filters: Sequence[Filter], choice: Choice, fault: Refusal | None = None) -> Response:
     found = await page.house.documents(page.who, page.visit, choice.wanted)
     rows = _rows(found)
-    beside = await _read(page, choice.chosen) if choice.chosen else None
-    at = next((place for place, row in enumerate(rows) if _is_in(choice.chosen, row)), None)
+    chosen = choice.chosen
+    if isinstance(chosen, str):
+        chosen = rows[0 if chosen == FIRST else -1].number if rows else None
+        choice = replace(choice, chosen=chosen)
+    beside = await _read(page, chosen) if chosen else None
+    at = next((place for place, row in enumerate(rows) if _is_in(chosen, row)), None)
     called = {one.said.category: one.said.category_name for one in filters} | dict(found.categories)
     answer = page.render(
         "clinician/documents.html", status=fault.status if fault else 200, title=page.say("documents.title"),

@@ -24,11 +24,11 @@
     line?.classList.add("chosen");
     const at = lines.findIndex((one) => line && lineOf(one) === line);
     for (const step of steps) {
-      const there = at < 0 ? undefined : lines[at + Number(step.dataset.step)];
+      const there = at < 0 ? undefined : (lines[at + Number(step.dataset.step)]?.href ?? step.dataset.onward);
       // Whoever is on a way that ends goes on by the other one.
       if (!there && document.activeElement === step) steps.find((one) => one !== step).focus();
       step.hidden = !there;
-      if (there) step.href = there.href;
+      if (there) step.href = there;
     }
     place.textContent = at < 0 ? "" : place.dataset.place.replace("{n}", at + 1).replace("{of}", lines.length);
   }
@@ -103,8 +103,9 @@
       show(link);
       pane.focus({ preventScroll: true });
     } else if (link.dataset.step) {
-      event.preventDefault();
       const there = lines.find((one) => one.href === link.href);
+      if (!there) return; // on another page of the list
+      event.preventDefault();
       show(there);
       lineOf(there).scrollIntoView({ block: "nearest" });
     } else if ("close" in link.dataset) {
