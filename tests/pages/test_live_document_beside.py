@@ -51,6 +51,7 @@ def test_one_beside_the_list_is_an_opening_with_its_own_row_and_none_is_opened_b
         shown = it.get(f"{root}/documents{beside(page)[0]}")
         told = text(shown)
         assert TEXT.decode() in told and "1 av 2 på siden" in told and "Neste dokument" in told
+        assert "Åpnet av deg før" not in text(page) and told.count("Åpnet av deg før") == 1
         assert re.search(r'<tr id="d-[0-9a-f-]{36}" class="chosen">', shown.text)
         number = links(page.text)[0].rpartition("/")[2]
         read, listed = looks(platform, 2)
