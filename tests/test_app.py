@@ -44,6 +44,7 @@ def test_only_health_and_metadata_are_open_to_all(platform: Standing) -> None:
         "/v1/helseindikator/ikon",  # what stands for the caller is the sealed ticket in its address
         "/v1/helseindikator/ikon/{status}",  # one of five drawings, about nobody
         "/critical-information/notified/{journal}",  # a journal is known by its secret, and not believed
+        "/phr/R4/fhir/metadata",
         "/phr/saml-metadata",  # the certificate that assertions to sources of documents are signed with
         "/shl/{id}", "/shl/file/{file}",  # what stands for the caller is the link's own secret, and its passcode
     }  # fmt: skip
@@ -62,8 +63,9 @@ def test_a_citizen_portal_may_call_what_reads_one_patient_and_nothing_else(platf
         ("GET", f"{at}/{{id}}/$meta"),
         *(("GET", f"/api/critical-information/v1/{named}") for named in ("status", "$groups", "{type}", "{type}/{id}")),
         *(("GET", f"/api/critical-information/v1/abroad{named}") for named in ("", "/{document}", "/{document}/content")),
-        ("POST", "/phr/R4/fhir/DocumentReference/_search"), ("GET", "/phr/R4/fhir/DocumentReference/{id}"),
-        ("GET", "/phr/mhd/document/{id}"),
+        *((method, f"/phr/R4/fhir/{name}{way}") for name in ("DocumentReference", "List")
+          for method, way in (("GET", ""), ("POST", "/_search"), ("GET", "/{id}"))),
+        ("GET", "/phr/mhd/document/{id}"), ("GET", "/phr/mhd/document/{patient}/{id}"),
         ("POST", "/fhir/R4"), ("POST", "/fhir/R4/"),  # each entry is held to the line that it goes to
     }  # fmt: skip
 

@@ -58,6 +58,7 @@ from kjerne.services.consents import ConsentsApi
 from kjerne.services.critical.abroad.api import DOCUMENT_LIMIT_BYTES
 from kjerne.services.critical.kinds import TYPES as CRITICAL
 from kjerne.services.disclosures import DisclosuresApi
+from kjerne.services.documents.asking import Asking as AskingDocuments
 from kjerne.services.everything import EverythingApi
 from kjerne.services.exports.api import ExportsApi
 from kjerne.services.exports.asking import Kickoffs
@@ -361,7 +362,7 @@ class House:
         """What they ask and show while she works."""
         return [
             *hooks(self.store, self.finder, self.asker, parse_json, self.parse_search, self.identify),
-            *self.documents.routes(self.identify),
+            *self.documents.routes(AskingDocuments(self.identify, self.store.ids, self.parse_search)),
             *embedded(self.store, self.clock, self.settings, self.reader, self.identify, self.registered),
         ]
 

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
-from kjerne.exchange import PUBLIC, Answer, Call, PatientRef, Route
+from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.gateway.federation import Federation
 from kjerne.registries.document_sources import DocumentSources
 from kjerne.services.documents.api import DocumentsApi
+from kjerne.services.documents.asking import Asking
 from kjerne.services.documents.room import Documents
 from kjerne.settings import Settings
 from kjerne.sharing import public_url
@@ -40,9 +41,9 @@ class Gathered:
     close: Callable[[], Awaitable[None]]
     """Gives up the connections to sources."""
 
-    def routes(self, identify: Callable[[str], PatientRef]) -> list[Route]:
+    def routes(self, asking: Asking) -> list[Route]:
         """The documented addresses, and the metadata that a source is given so that it believes our assertions."""
-        return [*DocumentsApi(self.room, identify).routes(), Route("GET", METADATA, self.metadata, PUBLIC, "json")]
+        return [*DocumentsApi(self.room, asking).routes(), Route("GET", METADATA, self.metadata, PUBLIC, "json")]
 
     async def metadata(self, _: Call) -> Answer:
         """SAML 2.0 metadata: our name as an issuer, and the certificate that assertions are signed with."""

@@ -155,7 +155,7 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
     # What a citizen hands out herself, encrypted with a key that is not here; the law is asked as of her (decision 77).
     drawn |= {"/shl/{id}", "/shl/file/{file}"}
     # The certificate by which sources know our assertions (decision 88): about nobody.
-    drawn.add("/phr/saml-metadata")
+    drawn |= {"/phr/saml-metadata", "/phr/R4/fhir/metadata"}
     assert public == {"/healthz", "/readyz", "/openapi.json", "/subscriptions/socket", "/cds-services", *told, *drawn}
     for route in here.house.routes():
         if route.needs == PUBLIC:
@@ -163,7 +163,7 @@ async def test_fault_2_no_route_does_without_the_check_that_others_have(here: Cl
         path = re.sub(
             r"\{type\}",
             "Observation",
-            re.sub(r"\{(id|version|number|message|file|part|document|place)\}", "1", route.path),
+            re.sub(r"\{(id|version|number|message|file|part|patient|document|place)\}", "1", route.path),
         )
         assert (await here.client.request(route.method, here.url + path)).status_code == 401, path
         scopeless = here.sent(path, route.method, token=staff(scope="openid"))

@@ -7,22 +7,23 @@ whether it answered, why not, and how old what is shown of it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from kjerne.access import Grant
 from kjerne.clock import Clock
-from kjerne.gateway import answers, xca
+from kjerne.gateway import answers, submission_sets, xca
 from kjerne.gateway.breaker import Breaker
 from kjerne.gateway.ground import Ground, ground
 from kjerne.gateway.kept import FRESH, Kept, Key, Lists
 from kjerne.registries.document_sources import DocumentSource, DocumentSources
-from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place
+from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place, Sets
 from kjerne.store import participation
 from kjerne.store.pool import Pool
 from kjerne.wire.asking import Connections
@@ -120,6 +121,31 @@ class Federation:
             lambda: xca.opened(source, self._assertion(source, on), entry, self.connections),
             document=True,
         )
+
+    async def sets(
+        self, grant: Grant, told: Mapping[str, Sequence[DocumentEntry]], asker: Asker = NOBODY
+    ) -> tuple[Sets, ...]:
+        """The sets in which documents came that were told of, from the sources that still take part."""
+        asked = [one for one in await self._taking_part(grant.at) if told.get(one.name)]
+        return tuple(await asyncio.gather(*(self._sets(grant, one, told[one.name], asker) for one in asked)))
+
+    async def _sets(self, grant: Grant, source: DocumentSource, told: Sequence[DocumentEntry], asker: Asker) -> Sets:
+        """Of one source, asked under each number that it has documents under: what it gives under one of them is shown."""
+        given, faults = list[Sets](), list[Fault]()
+        for patient in dict.fromkeys(one.patient for one in told):
+            on, ids = ground(grant, patient, asker), [one.id for one in told if one.patient == patient]
+            ask = partial(self._sets_of, source, on, patient, ids)
+            try:
+                given.append(await self._asked(grant, source, ask))
+            except NotGiven as why:
+                faults.append(why.fault)
+        if not given:
+            return Sets(source.name, faults[0])
+        return replace(submission_sets.joined(source, given), lacks=bool(faults) or any(one.lacks for one in given))
+
+    async def _sets_of(self, source: DocumentSource, on: Ground, patient: CX, ids: Sequence[str]) -> Sets:
+        assertion = self._assertion(source, on)
+        return await submission_sets.of_documents(source, assertion, patient, ids, self.connections)
 
     async def _taking_part(self, now: datetime) -> list[DocumentSource]:
         """Those of the file whose organisation takes part as a source now, in the order of the file."""

@@ -132,9 +132,18 @@ async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry
 async def _found(
     source: DocumentSource, assertion: bytes, query: Query, hers: Collection[CX], kept: Connections
 ) -> Told:
-    asked = queries.written(query)
-    async with _answer(source, assertion, names.CROSS_QUERY, asked, source.seconds, 0, kept) as (body, _):
-        return await _apart(body, lambda ended: _told(body, source, hers, ended))
+    return await asked(source, assertion, query, kept, lambda body, ended: _told(body, source, hers, ended))
+
+
+async def asked(
+    source: DocumentSource, assertion: bytes, query: Query, kept: Connections,
+    read: Callable[[etree._Element, Callable[[], bool]], T],
+) -> T:  # fmt: skip
+    """One question (ITI-38), and what `read` makes of its answer; nothing more is to be read once its second argument says that
+    nobody waits for it."""
+    sent = queries.written(query)
+    async with _answer(source, assertion, names.CROSS_QUERY, sent, source.seconds, 0, kept) as (body, _):
+        return await _apart(body, lambda ended: read(body, ended))
 
 
 def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], ended: Callable[[], bool]) -> Told:

@@ -18,6 +18,8 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.interaction import OF_A_WRITE, known
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.fhir.terminology import capability as terms
+from kjerne.mhd import capability as responder
+from kjerne.mhd import searching as mhd
 from kjerne.registries.guides import Guides, State
 from kjerne.registries.homes import SECOND, SERVICE_BY_TYPE
 from kjerne.registries.kj_profiles import definitions
@@ -29,9 +31,16 @@ STATEMENTS_KEPT: Final = 16
 R4: Final = "/fhir/R4"
 PPS: Final = "/pps/v2"
 CRITICAL: Final = "/api/critical-information/v1"
+DOCUMENTS: Final = "/phr/R4/fhir"
 _OF_CRITICAL: Final = (
     "A search is about one patient, whom the header nhn-patient-nin names, and gives the latest version of each record. The "
     "type Condition is also at /Conditions. /status says whether the patient has shut it, and when something was last changed."
+)
+_OF_DOCUMENTS: Final = (
+    "Documents of other institutions (IHE MHD), told of by their sources. A search is about one patient: the header "
+    "nhn-patient-nin, patient.identifier in a form, or patient (Patient/id). DocumentReference is sorted (_sort) by date, name, "
+    "type, securityLabel, category, department or organization, and both are paged by _count and _page. Provide Document Bundle "
+    "(ITI-65) is refused: a document is sent to the source that answers for it."
 )
 _KIND: Final = {
     "name": "criticalInfoType",
@@ -58,11 +67,13 @@ class Statements:
         """The addresses where they are told, for an installation that has these routes."""
         pps = self._told(PPS, routes, dict.fromkeys(self.of_results, "results"))
         critical = self._told(CRITICAL, routes, dict.fromkeys(self.of_critical, "critical-information"))
+        documents = self._told(DOCUMENTS, routes, dict.fromkeys(mhd.OWN, "documents"))
         r4 = self._told(R4, routes, {**SERVICE_BY_TYPE, **self.shared, PERSON: PERSON})
         return [
             *(Route(method, f"{PPS}/metadata", pps, PUBLIC, "fhir") for method in ("GET", "POST")),
             Route("GET", f"{R4}/metadata", r4, PUBLIC, "fhir"),
             Route("GET", f"{CRITICAL}/metadata", critical, PUBLIC, "fhir"),
+            Route("GET", f"{DOCUMENTS}/metadata", documents, PUBLIC, "fhir"),
         ]
 
     def _told(self, base: str, routes: Sequence[Route], served: Mapping[str, str]) -> Handler:
@@ -84,6 +95,8 @@ class Statements:
                 )  # fmt: skip
                 if base == CRITICAL:
                     told = _of_critical(told)
+                if base == DOCUMENTS:
+                    told = _of_documents(told)
                 if len(kept) >= STATEMENTS_KEPT:
                     kept.clear()
                 kept[url] = packages, encode(told)
@@ -118,3 +131,17 @@ def _of_critical(told: dict[str, Any]) -> dict[str, Any]:
         profiles = (one["url"] for one in definitions().values() if one["type"] == resource["type"])
         resource |= {"searchParam": [_KIND], "versioning": "versioned-update", "supportedProfile": sorted(profiles)}
     return told
+
+
+def _of_documents(told: dict[str, Any]) -> dict[str, Any]:
+    """The statement of an interface that is MHD's, and is searched by what MHD asks for."""
+    (rest,) = told["rest"]
+    rest["documentation"] = _OF_DOCUMENTS
+    rest.pop("searchParam", None)
+    # A Bundle has an address there that only says where one is taken.
+    rest["resource"] = [
+        responder.resource(one["type"], [each["code"] for each in one["interaction"]])
+        for one in rest["resource"]
+        if one["type"] in mhd.OWN
+    ]
+    return told | {"instantiates": [responder.RESPONDER]}

@@ -6,7 +6,7 @@ downstream meets half an entry. A name that must stand once and stands twice is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lxml import etree
@@ -28,11 +28,15 @@ def registry_objects(listed: etree._Element) -> tuple[RegistryObject, ...]:
     """The entries, submission sets and associations of a RegistryObjectList, in its order; references are passed over."""
     if len(listed) > OBJECTS_LIMIT:
         raise unreadable(f"A list holds more than {OBJECTS_LIMIT} objects.", "RegistryObjectList")
-    beside = {
+    return tuple(_objects(listed, classified(listed)))
+
+
+def classified(listed: etree._Element) -> dict[str, str]:
+    """What the objects of a list are said to be beside them: the node of the classification by the object's id."""
+    return {
         object_id(one.get("classifiedObject", "")): one.get("classificationNode", "")
         for one in listed.iterchildren(RIM + "Classification")
     }
-    return tuple(_objects(listed, beside))
 
 
 def _objects(listed: etree._Element, beside: dict[str, str]) -> Iterator[RegistryObject]:
@@ -40,7 +44,7 @@ def _objects(listed: etree._Element, beside: dict[str, str]) -> Iterator[Registr
         if element.tag == RIM + "ExtrinsicObject":
             yield document_entry(element)
         elif element.tag == RIM + "RegistryPackage":
-            yield _package(element, beside.get(object_id(element.get("id", "")), ""))
+            yield submission_set(element, beside)
         elif element.tag == RIM + "Association":
             yield association(element)
         elif element.tag not in (RIM + "Classification", RIM + "ObjectRef"):
@@ -89,9 +93,10 @@ def document_entry(element: etree._Element) -> DocumentEntry:
     )
 
 
-def _package(element: etree._Element, beside: str) -> SubmissionSet:
-    """A SubmissionSet from its RegistryPackage, which is one by a classification in it or beside it."""
-    nodes = {one.get("classificationNode", "") for one in element.iterchildren(RIM + "Classification")} | {beside}
+def submission_set(element: etree._Element, beside: Mapping[str, str]) -> SubmissionSet:
+    """A SubmissionSet from its RegistryPackage, which is one by a classification in it or `beside` it (`classified`)."""
+    nodes = {one.get("classificationNode", "") for one in element.iterchildren(RIM + "Classification")}
+    nodes.add(beside.get(object_id(element.get("id", "")), ""))
     if names.IS_SUBMISSION_SET not in nodes or names.IS_FOLDER in nodes:
         raise unreadable("A package that is no submission set: folders are not kept here.", "RegistryPackage")
     slots, codes, known = _slots(element), _Codes(element), _identifiers(element)

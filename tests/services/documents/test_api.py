@@ -5,21 +5,17 @@ from __future__ import annotations
 from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha1
-from json import loads
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from asked_sources import FORM, SEARCH, Country, says
-from documents_at_hand import PERSON, code, entry, submission
+from documents_at_hand import PERSON, code, submission
 from foreign_sources import files_held
 from kjerne.fhir.definitions import type_number
-from kjerne.services.documents.reference import reference
-from kjerne.services.documents.room import Document
 from kjerne.wire import soap
 from kjerne.xds.forms import CX
-from kjerne.xds.values import Code
 from platform_fixture import Answered, where_no_choice_is_told
 from sources import TEXT, one, renamed
 
@@ -123,31 +119,6 @@ def test_a_listed_document_is_read_by_its_id_as_its_source_tells_it_now(country:
     assert country.document(at).status_code == 404
     assert country.document(at + "?_format=json").status_code == 400
     assert country.document(f"/phr/R4/fhir/DocumentReference/{uuid4()}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("unique_id", "told"),
-    [
-        ("2.16.578.1.2", {"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.16.578.1.2"}),
-        ("1.2.3^ext", {"system": "urn:oid:1.2.3", "value": "ext"}),
-        ("2F1B9D4E-0000-4000-8000-000000000001",
-         {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:2f1b9d4e-0000-4000-8000-000000000001"}),
-        ("urn:uuid:2f1b9d4e-0000-4000-8000-000000000001",
-         {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:2f1b9d4e-0000-4000-8000-000000000001"}),
-        ("journal-17:4", {"value": "journal-17:4"}),
-    ],
-)  # fmt: skip
-def test_a_document_is_told_as_fhir_whatever_its_metadata_say(unique_id: str, told: dict[str, str]) -> None:
-    said = entry(
-        unique_id=unique_id, size_bytes=2**31, created="2025", service_start="20260305", service_stop="20260304",
-        type_code=Code(" A03  2 ", "et eget kodeverk", "Epikrise"), mime_type="text/plain ",
-    )  # fmt: skip
-    tree = loads(reference(Document(uuid4(), said, "sundvika", "Sundvika"), "https://x"))
-    assert tree["masterIdentifier"] == told
-    assert "date" not in tree and tree["context"]["period"] == {"start": "2026-03-05"}
-    attachment = tree["content"][0]["attachment"]
-    assert (attachment["creation"], attachment["contentType"], "size" in attachment) == ("2025", "text/plain", False)
-    assert tree["type"]["coding"] == [{"code": "A03 2", "display": "Epikrise"}]
 
 
 def test_what_the_patient_has_locked_at_its_source_is_counted_and_opened_by_nothing(country: Country) -> None:

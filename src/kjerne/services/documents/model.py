@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 
 from kjerne.access import Grant
 from kjerne.xds.forms import CX
-from kjerne.xds.values import Association, DocumentEntry
+from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
 
 SERVICE: Final = "documents"
 Fault = Literal["late", "busy", "away", "refused", "broken", "large", "long", "resting", "gone", "unable", "many"]
@@ -66,6 +66,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Sets:
+    """The submission sets in which documents of one source came. `members` are (set, document) by entryUUID, and of the documents
+    none that was not asked about. Where it did not answer `fault` says why."""
+
+    source: str
+    fault: Fault | None = None
+    sets: tuple[SubmissionSet, ...] = field(default=(), repr=False)
+    members: tuple[tuple[str, str], ...] = ()
+    lacks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where one document lies, and her numbers: the one that she has there, as far as is known, and the others."""
 
@@ -115,6 +127,12 @@ class Gateway(Protocol):
 
     async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
         """Every source that takes part, in the order of the register. Never later than the longest deadline."""
+
+    async def sets(
+        self, grant: Grant, told: Mapping[str, Sequence[DocumentEntry]], asker: Asker = NOBODY
+    ) -> tuple[Sets, ...]:
+        """The sets in which documents came that were told of, asked for by these alone: by the name of each source. Never later
+        than the longest deadline."""
 
     async def places(self, now: datetime) -> Sequence[str]:
         """The organisations that answer for the sources that take part now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -10,7 +11,7 @@ from uuid import UUID
 from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.services.documents.chains import judged, related
-from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place
+from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place, Sets
 from kjerne.services.documents.seeing import day_of
 from kjerne.store import document_names
 from kjerne.store.codec import Wrap
@@ -19,8 +20,10 @@ from kjerne.store.keys import Sealer
 from kjerne.store.pool import Connection, Pool
 from kjerne.xds import names
 from kjerne.xds.forms import CX
-from kjerne.xds.values import DocumentEntry, bare
+from kjerne.xds.values import DocumentEntry, SubmissionSet, bare
 
+OF_A_SET: Final = "submission-set"
+"""What stands where the number of a document has its repository, so that a set's is another."""
 TOO_LARGE: Final = "document_too_large"
 STATUS: Final = {"gone": 404, "refused": 403, "large": 413, "late": 504}
 
@@ -72,6 +75,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A submission set, by the number that addresses name it by, with those of its documents that are shown."""
+
+    number: UUID
+    sent: SubmissionSet = field(repr=False)
+    documents: tuple[Document, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSets(Found):
+    """As `Found`, with the sets in which its documents came, newest first."""
+
+    sets: tuple[Sent, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Now:
     """A document as its source tells it at this moment, where it lies, and who asks."""
 
@@ -110,6 +129,39 @@ class Documents:
         holding = tuple(one for one in shown if one.holds)
         former = tuple(one for one in shown if not one.holds)
         return Found(holding, locked if self.tells_choices else 0, parts, former)
+
+    async def find_sets(self, grant: Grant) -> FoundSets:
+        """The submission sets in which documents came that are shown (law, K197). Sources are asked by these documents alone, so
+        that none tells of a set in which nothing is open to the reader. Nothing leaves by it, as by `find`."""
+        found = await self.find(grant)
+        told = defaultdict[str, list[Document]](list)
+        for one in (*found.documents, *found.former):
+            told[one.source].append(one)
+        if not told:
+            return FoundSets(found.documents, found.locked, found.parts, found.former)
+        async with self.pool.acquire() as conn:
+            asker = await self._asker(conn, grant)
+        entries = {source: [one.entry for one in documents] for source, documents in told.items()}
+        answers = {one.source: one for one in await self.gateway.sets(grant, entries, asker)}
+        parts = tuple(_with(part, answers[part.source]) if part.source in answers else part for part in found.parts)
+        sets = [one for source, answer in answers.items() for one in self._sent(grant, answer, told[source])]
+        sets.sort(key=lambda one: (one.sent.submitted, str(one.number)), reverse=True)
+        return FoundSets(found.documents, found.locked, parts, found.former, tuple(sets))
+
+    def _sent(self, grant: Grant, answer: Sets, documents: Sequence[Document]) -> list[Sent]:
+        by_id, members = {one.entry.id: one for one in documents}, defaultdict[str, list[Document]](list)
+        for set_id, document_id in dict.fromkeys(answer.members):
+            if document_id in by_id:
+                members[set_id].append(by_id[document_id])
+        return [
+            Sent(
+                document_names.number_of(
+                    self.key, grant.subject.keys[0], members[one.id][0].entry.home, OF_A_SET, one.unique_id
+                ),
+                one, tuple(members[one.id]),
+            )
+            for one in answer.sets if members[one.id]
+        ]  # fmt: skip
 
     async def show(self, grant: Grant, documents: Collection[Document]) -> None:
         """Writes the row of the log that names what is shown. Raises `Stale`."""
@@ -222,6 +274,13 @@ class Documents:
 
     def _number(self, grant: Grant, entry: DocumentEntry) -> UUID:
         return document_names.number_of(self.key, grant.subject.keys[0], entry.home, entry.repository, entry.unique_id)
+
+
+def _with(part: Part, sets: Sets) -> Part:
+    """How a source answered, once it was asked for sets too: where it told of none of them, nothing of it is shown."""
+    if sets.fault is not None:
+        return replace(part, fault=sets.fault, at=None)
+    return replace(part, lacks=part.lacks or sets.lacks)
 
 
 def absent() -> Refusal:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from kjerne.exchange import PUBLIC, Route
 from kjerne.fhir import json_patch, xml_patch
 from kjerne.fhir.negotiation import JSON_TYPE, XML_TYPE, speaks_xml
+from kjerne.mhd.searching import asked_for
 from kjerne.services.terminology import OPERATIONS as TERMINOLOGY
 
 VERSIONED: Final = ("etag", "last-modified")
@@ -67,6 +68,11 @@ _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CRITICAL: Final = "/api/critical-information/v1"
 _OF_DOCUMENTS: Final = ("nhn-patient-nin", "nhn-access-basis", "nhn-source-system", "nhn-event-id")
+_OF_HERS: Final = ("nhn-patient-nin!", *_OF_DOCUMENTS[1:])
+_PAGED: Final = ("patient", "status", "_count", "_page", "_format")
+_BY_DOCUMENT: Final = (*_PAGED, "_sort", *sorted(asked_for("DocumentReference") - {"status"}))
+_BY_SET: Final = (*_PAGED, *sorted(asked_for("List") - {"status"}))
+_OF_LISTS: Final = Given("Bundle", maybe=("nhn-securitylabel-nors-count", "x-securitylabel-nors-count"))
 _ABROAD: Final = f"{_CRITICAL}/abroad/{{document}}"
 _OF_CRITICAL: Final = ("nhn-patient-nin!", "nhn-user-role", "nhn-access-basis", "nhn-source-system!", "nhn-event-id!")
 _CONSENT: Final = "/fhir/R4/Consent"
@@ -286,16 +292,19 @@ _ROOMS: Final[Mapping[str, Operation]] = {
     ),
     f"GET {_CRITICAL}/metadata": Operation({200: Given("Resource")}, query=_PLAIN),
     "POST /phr/R4/fhir/DocumentReference/_search": Operation(
-        {200: Given("Bundle", maybe=("nhn-securitylabel-nors-count", "x-securitylabel-nors-count"))}, (504,),
-        form=("patient.identifier", "status", "_count", "_page", "_sort", "category", "type"), headers=_OF_DOCUMENTS,
+        {200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, (*_BY_DOCUMENT, "patient.identifier"), headers=_OF_DOCUMENTS
     ),
-    "GET /phr/R4/fhir/DocumentReference/{id}": Operation(
-        {200: Given("Resource")}, (404, 503, 504), headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:])
+    "GET /phr/R4/fhir/DocumentReference": Operation({200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, headers=_OF_DOCUMENTS),
+    "POST /phr/R4/fhir/List/_search": Operation(
+        {200: _OF_LISTS}, (422, 504), _BY_SET, (*_BY_SET, "patient.identifier"), headers=_OF_DOCUMENTS
     ),
-    "GET /phr/mhd/document/{id}": Operation(
-        {200: Given("Bytes", ("content-disposition",), media=("application/octet-stream",))}, (404, 413, 503, 504),
-        headers=("nhn-patient-nin!", *_OF_DOCUMENTS[1:]),
-    ),
+    "GET /phr/R4/fhir/List": Operation({200: _OF_LISTS}, (422, 504), _BY_SET, headers=_OF_DOCUMENTS),
+    "GET /phr/R4/fhir/DocumentReference/{id}": Operation({200: Given("Resource")}, (404, 503, 504), headers=_OF_HERS),
+    "GET /phr/R4/fhir/List/{id}": Operation({200: Given("Resource")}, (404, 504), headers=_OF_HERS),
+    "GET /phr/mhd/document/{id}": Operation({200: _BYTES}, (404, 413, 503, 504), headers=_OF_HERS),
+    "GET /phr/mhd/document/{patient}/{id}": Operation({200: _BYTES}, (404, 413, 503, 504), headers=_OF_DOCUMENTS),
+    "POST /phr/R4/fhir/Bundle": Operation({}, (501,), body=((JSON_TYPE, "Bundle"),)),
+    "GET /phr/R4/fhir/metadata": Operation({200: Given("Resource")}, query=_PLAIN),
     "GET /phr/saml-metadata": Operation({200: Given("Bytes", media=("application/samlmetadata+xml",))}),
     "POST /pps/v2/{type}/_search": Operation({200: _FOUND}, (404, 410, 422), form=_SEARCH, headers=("person-id!", *_READS[1:])),
     "POST /pps/v2/already-done": Operation(

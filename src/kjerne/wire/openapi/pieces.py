@@ -209,6 +209,7 @@ _SAYS: Final[Mapping[int, str]] = {
     428: "the version that is changed is not named",
     429: "too many of these are in work",
     431: "the headers are too long",
+    501: "this is not done here; the answer says where it is",
     503: "the database is away or busy, or the patient's choices are being changed: send it again",
     504: "it took too long and was stopped",
 }

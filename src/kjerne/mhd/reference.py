@@ -8,76 +8,78 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
-from kjerne.fhir.encode import encode
-from kjerne.services.documents.room import Document
-from kjerne.xds.forms import XCN
+from kjerne.xds import names
+from kjerne.xds.forms import CX, XCN
 from kjerne.xds.values import Author, Code, DocumentEntry, bare
 
-ADDRESS: Final = "/phr/mhd/document"
-ORGANISATIONS, DEPARTMENTS = "2.16.578.1.12.4.1.4.101", "2.16.578.1.12.4.1.4.102"
 SIZE_LIMIT_BYTES: Final = 2**31 - 1
 """FHIR has no greater number for a size; a longer one is not told."""
+URI: Final = "urn:ietf:rfc:3986"
 _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _URI: Final = re.compile(r"(?:urn:[a-z0-9-]+:|https?://)[!-~]+", re.ASCII)
 Tree = dict[str, Any]
 
 
-def reference(one: Document, base_url: str) -> bytes:
-    """The DocumentReference; its attachment is fetched at our own address."""
-    entry = one.entry
+def document_reference(
+    entry: DocumentEntry, *, id_: str, url: str, custodian: str = "", relates: Sequence[tuple[str, str]] = ()
+) -> Tree:
+    """The DocumentReference. `url` is where the document is fetched, empty where it is not given; `relates` is what it is
+    (`replaces`, `appends` ...) to others, by their ids."""
     contained, authors = list[Tree](), list[Tree]()
     for author in entry.authors:
-        _author(author, contained, authors)
+        put_author(author, contained, authors)
     tree: Tree = {
         "resourceType": "DocumentReference",
-        "id": str(one.number),
+        "id": id_,
         "contained": contained,
-        "masterIdentifier": _identifier(entry.unique_id),
-        "status": "current" if one.holds else "superseded",
-        "type": _concept(entry.type_code),
-        "category": [_concept(entry.class_code)] if entry.class_code else [],
-        "subject": {"identifier": {"system": f"urn:oid:{entry.patient.authority}", "value": entry.patient.number}},
-        "date": _time(entry.created, instant=True),
+        "masterIdentifier": identifier_of(entry.unique_id),
+        "identifier": [{"use": "official", "system": URI, "value": entry.id}] if is_uuid(entry.id) else [],
+        "status": "current" if entry.status == names.APPROVED else "superseded",
+        "type": concept(entry.type_code),
+        "category": [concept(entry.class_code)] if entry.class_code else [],
+        "subject": {"identifier": person(entry.patient)},
+        "date": moment(entry.created, instant=True),
         "author": authors,
-        "relatesTo": [
-            {"code": kind, "target": {"reference": f"DocumentReference/{other}"}} for kind, other in one.relates
-        ],
-        "custodian": {"identifier": {"system": "urn:ietf:rfc:3986", "value": entry.home}, "display": one.title},
+        "relatesTo": [{"code": kind, "target": {"reference": f"DocumentReference/{other}"}} for kind, other in relates],
+        "custodian": {"identifier": {"system": URI, "value": entry.home}, "display": custodian} if entry.home else {},
         "description": entry.comments,
-        "securityLabel": [_concept(code) for code in entry.confidentiality],
-        "content": [_content(one, base_url)],
+        "securityLabel": [concept(code) for code in entry.confidentiality],
+        "content": [_content(entry, url)],
         "context": _context(entry),
     }
-    return encode(_said(tree))
+    told: Tree = without_empty(tree)
+    return told
 
 
-def _content(one: Document, base_url: str) -> Tree:
-    entry, code = one.entry, one.entry.format_code
+def _content(entry: DocumentEntry, url: str) -> Tree:
+    code = entry.format_code
     attachment = {
         "contentType": _code(entry.mime_type),
         "language": _code(entry.language),
-        "url": f"{base_url}{ADDRESS}/{one.number}",
+        "url": url,
         "size": entry.size_bytes if entry.size_bytes is not None and entry.size_bytes <= SIZE_LIMIT_BYTES else None,
         "hash": base64.b64encode(bytes.fromhex(entry.hash)).decode() if _is_hex(entry.hash) else "",
         "title": entry.title,
-        "creation": _time(entry.created),
+        "creation": moment(entry.created),
     }
     return {"attachment": attachment, "format": _coding(code) if code else {}}
 
 
 def _context(entry: DocumentEntry) -> Tree:
     return {
-        "event": [_concept(code) for code in entry.events],
+        "event": [concept(code) for code in entry.events],
         "period": _period(entry.service_start, entry.service_stop),
-        "facilityType": _concept(entry.facility_type),
-        "practiceSetting": _concept(entry.practice_setting),
+        "facilityType": concept(entry.facility_type),
+        "practiceSetting": concept(entry.practice_setting),
+        "related": [{"identifier": _related(one)} for one in entry.reference_ids],
     }
 
 
-def _author(author: Author, contained: list[Tree], authors: list[Tree]) -> None:
+def put_author(author: Author, contained: list[Tree], authors: list[Tree]) -> None:
     """Puts in who wrote it, and where she works; each is contained, since no register of ours has them."""
     if author.person is not None:
         place = f"p{len(contained)}"
@@ -99,7 +101,7 @@ def _person(said: XCN) -> Tree:
     return {"identifier": number, "name": [{"family": said.family, "given": given}]}
 
 
-def _concept(code: Code | None) -> Tree:
+def concept(code: Code | None) -> Tree:
     return {"coding": [_coding(code)]} if code else {}
 
 
@@ -122,10 +124,10 @@ def _code(text: str) -> str:
 def _period(start: str, stop: str) -> Tree:
     """From when until when; the beginning alone where they contradict each other, since no period of FHIR's ends before it."""
     shared = min(len(start), len(stop))
-    return {"start": _time(start), "end": "" if start[:shared] > stop[:shared] else _time(stop)}
+    return {"start": moment(start), "end": "" if start[:shared] > stop[:shared] else moment(stop)}
 
 
-def _time(dtm: str, *, instant: bool = False) -> str:
+def moment(dtm: str, *, instant: bool = False) -> str:
     """A DTM in UTC as FHIR has it: `20260310142518` is `2026-03-10T14:25:18Z`. What has no seconds is told as a day, and where
     an instant is asked for it begins that day; a month or a year is no instant, and none is made up."""
     day = "-".join(part for part in (dtm[:4], dtm[4:6], dtm[6:8]) if part)
@@ -136,7 +138,28 @@ def _time(dtm: str, *, instant: bool = False) -> str:
     return day
 
 
-def _identifier(unique_id: str) -> Tree:
+def _related(text: str) -> Tree:
+    """A CXi of the referenceIdList (`value^^^&oid&ISO^kind`) as an identifier."""
+    value, _, _, authority, kind = [*text.split("^"), "", "", "", ""][:5]
+    oid = authority.split("&")[1] if authority.count("&") else ""
+    return {
+        "type": {"coding": [{"system": URI, "code": _code(kind)}]} if kind else {},
+        "system": f"urn:oid:{bare(oid)}" if _OID.fullmatch(bare(oid)) else "",
+        "value": value,
+    }
+
+
+def person(patient: CX) -> Tree:
+    """Whose it is, by her number."""
+    return {"system": f"urn:oid:{patient.authority}", "value": patient.number}
+
+
+def is_uuid(id_: str) -> bool:
+    """Whether it is `urn:uuid:` and a UUID."""
+    return id_.startswith("urn:uuid:") and _UUID.fullmatch(id_.removeprefix("urn:uuid:")) is not None
+
+
+def identifier_of(unique_id: str) -> Tree:
     """A document's id by its form: an OID, an OID with an extension (`OID^extension`), a UUID, or another URI. What has none of
     them is told without a system."""
     root, _, extension = unique_id.partition("^")
@@ -144,15 +167,18 @@ def _identifier(unique_id: str) -> Tree:
         return {"system": f"urn:oid:{root}", "value": extension}
     said = f"urn:oid:{unique_id}" if _OID.fullmatch(unique_id) else unique_id
     said = f"urn:uuid:{said.lower()}" if _UUID.fullmatch(said) else said
-    return {"system": "urn:ietf:rfc:3986" if _URI.fullmatch(said) else "", "value": said}
+    return {"system": URI if _URI.fullmatch(said) else "", "value": said}
 
 
 def _is_hex(text: str) -> bool:
     return len(text) == 40 and all(sign in "0123456789abcdef" for sign in text)
 
 
-def _said(tree: Any) -> Any:
+def without_empty(tree: Any) -> Any:
     """Without what says nothing: FHIR has no empty element."""
     if isinstance(tree, dict):
-        return {name: said for name, value in tree.items() if (said := _said(value)) not in ("", None, {}, [])}
-    return [said for one in tree if (said := _said(one)) not in ("", None, {}, [])] if isinstance(tree, list) else tree
+        return {name: told for name, value in tree.items() if (told := without_empty(value)) not in _NOTHING}
+    return [told for one in tree if (told := without_empty(one)) not in _NOTHING] if isinstance(tree, list) else tree
+
+
+_NOTHING: Final[tuple[Any, ...]] = ("", None, {}, [])
