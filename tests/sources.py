@@ -121,6 +121,12 @@ class Standing:
         async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
             return await client.post(path, content=content, headers={"content-type": kind, **headers})
 
+    async def ask_http(self, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+        """A request without a body."""
+        transport = httpx.ASGITransport(self.application)
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            return await client.request(method, path, headers=headers)
+
     async def ask(self, query: Query, said: Said | None = None, action: str = names.CROSS_QUERY) -> Response:
         raw = enveloped(action, queries.written(query), said or doctor())
         answer = await self.post(PATHS[action], raw)

@@ -10,6 +10,7 @@ import pytest
 from assertions import CERTIFICATE, ISSUER, METADATA, PORTALS_CERTIFICATE, PORTALS_ISSUER, metadata
 from kjerne.errors import Refusal
 from kjerne.source.configured import NAME, configured
+from kjerne.xds.values import Code
 
 WHO = 'home = "urn:oid:1.2"\nrepository = "1.2.3"\n'
 
@@ -62,3 +63,14 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str
     with pytest.raises(Refusal) as caught:
         configured(tmp_path)
     assert (caught.value.status, caught.value.where) == (422, NAME)
+
+
+def test_what_minimal_metadata_may_leave_out_is_said_by_code_and_system(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(f'{WHO}[minimal]\nfacility_type = "86.101^^2.16.578.1.12.4.1.1.1303"\n')
+    read = configured(tmp_path).minimal
+    assert read.facility_type == Code("86.101", "2.16.578.1.12.4.1.1.1303")
+    assert read.practice_setting is None
+    for wrong in ('facility_type = "86.101"', 'practice_setting = "A04^^x"', 'class_code = "A^^1.2"'):
+        (tmp_path / NAME).write_text(f"{WHO}[minimal]\n{wrong}\n")
+        with pytest.raises(Refusal, match="minimal"):
+            configured(tmp_path)

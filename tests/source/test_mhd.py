@@ -12,10 +12,11 @@ import pytest
 
 from documents_at_hand import HOME, MESSAGES, OID, PATIENT, REPOSITORY, entry, needed
 from kjerne.source import mhd
+from kjerne.source.configured import Minimal
 from kjerne.xds.errors import Rejected
 from kjerne.xds.forms import XCN, XON
 from kjerne.xds.values import Author, Code, DocumentEntry
-from sources import KEY, TEXT, Standing, citizen, documents_of, wanted
+from sources import KEY, TEXT, Standing, citizen, doctor, documents_of, wanted
 
 ADDRESS, KIND = "/R4/fhir/Bundle", "application/fhir+json"
 LIST, PERSON, BYTES, REFERENCE = (f"urn:uuid:00000000-0000-4000-a000-00000000000{place}" for place in range(1, 5))
@@ -107,6 +108,67 @@ async def test_a_bundle_is_kept_as_a_submission_and_its_document_is_found_and_gi
     assert (await source.get(wanted("1.2.65.1")))[1] == [TEXT]
     row, *_ = await source.log()
     assert (row["action"], row["allowed"], row["documents"]) == (mhd.PROVIDE, True, ["1.2.65.1"])
+
+
+MINIMAL = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Minimal.ProvideBundle"
+
+
+def least(all_: dict[str, Tree]) -> None:
+    """Leaves out what Minimal Metadata need not say."""
+    document = all_["DocumentReference"]
+    document["date"] = "2026-03-10T14:25:18+01:00"
+    del document["content"][0]["format"], document["content"][0]["attachment"]["creation"], document["context"]
+
+
+def called(raw: bytes, profile: str) -> bytes:
+    return json.dumps(json.loads(raw) | {"meta": {"profile": [profile]}}).encode()
+
+
+async def test_minimal_metadata_are_filled_with_what_the_operator_says_and_nothing_the_law_goes_by(
+    source: Standing,
+) -> None:
+    said = Minimal(Code("86.909", f"{OID}1303"), Code("A04", f"{OID}8651"))
+    sent, _, _ = mhd.provided(called(bundle(least), MINIMAL), said)
+    (one,) = sent.entries
+    assert (one.format_code, one.facility_type, one.practice_setting) == (
+        Code("urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3"), said.facility_type, said.practice_setting,
+    )  # fmt: skip
+    assert one.created == "20260310132518"
+    for raw in (bundle(least), called(bundle(least), MINIMAL)):
+        status, told = await send(source, raw)
+        assert status == 422 and "healthcareFacilityTypeCode" in json.dumps(told), (
+            "nobody said it, and nothing is made up"
+        )
+    assert source.kept() == []
+
+
+async def test_what_a_document_is_related_to_is_found_by_it(source: Standing) -> None:
+    kind = {"coding": [{"system": "urn:ietf:rfc:3986", "code": "urn:ihe:iti:xds:2013:order"}]}
+    related = [
+        {"identifier": {"system": "urn:oid:1.2.9", "value": "R-17", "type": kind}},
+        {"identifier": {"system": f"urn:oid:{PATIENT.authority}", "value": "15887099829"}},
+        {"reference": "Encounter/1"},
+    ]
+    raw = bundle(lambda all_: all_["DocumentReference"]["context"].update(related=related))
+    assert (await send(source, raw))[0] == 200
+    (found,) = (await source.ask(documents_of())).objects
+    assert isinstance(found, DocumentEntry)
+    assert found.reference_ids == ("R-17^^^&1.2.9&ISO^urn:ihe:iti:xds:2013:order",)
+
+
+async def test_where_a_kept_bundle_says_its_documents_are_they_are(source: Standing) -> None:
+    _, told = await send(source, bundle())
+    for one in told["entry"]:
+        if at := one["response"].get("location"):
+            header = "SAML " + base64.urlsafe_b64encode(doctor().document()).decode()
+            answer = await source.ask_http("GET", f"/R4/fhir/{at}", headers={"authorization": header})
+            assert (answer.status_code, answer.json()["id"]) == (200, at.partition("/")[2])
+
+
+async def test_a_refused_bundle_stands_in_the_log_of_whom_it_was_about(source: Standing) -> None:
+    await send(source, bundle(spoil("DocumentReference", "content", 0, "attachment", "size", value=1)))
+    (row,) = await source.log()
+    assert (row["patient"].partition("^")[0], row["allowed"]) == (PATIENT.number, False)
 
 
 def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kjerne.registries import identifiers
-from kjerne.source import bundle_api
+from kjerne.source import fhir_api
 from kjerne.source.house import Outcome, Source
 from kjerne.wire import http, journal, mtom, soap, xml
 from kjerne.wire.mtom import Part, Unpacker
@@ -94,21 +95,28 @@ class Application:
             is_well = await self._source.is_well()
             await _plain(send, 200 if is_well else 503, "It answers." if is_well else "The database does not answer.")
             return
-        if path not in ACTIONS and path != bundle_api.ADDRESS:
+        if fhir_api.is_here(path):
+            await self._answer_fhir(scope, path, receive, send)
+            return
+        if path not in ACTIONS:
             await _plain(send, 404, "There is nothing at this address.")
             return
         if scope["method"] != "POST":
             await _plain(send, 405, "Only POST is answered here.", (b"allow", b"POST"))
             return
         request = _request(scope, path)
-        if path == bundle_api.ADDRESS:
-            status, body = await bundle_api.answered(self._source, scope, receive, request.key)
-            await _whole(send, status, body, bundle_api.TYPE)
-            return
         if request.kind not in (soap.TYPE, mtom.TYPE):
             await _plain(send, 415, f"Send {soap.TYPE}, or {mtom.TYPE} with documents.")
             return
         await self._answer(request, scope["path"], receive, _Sending(send))
+
+    async def _answer_fhir(self, scope: http.Scope, path: str, receive: http.Receive, send: http.Send) -> None:
+        given = await fhir_api.answered(self._source, scope, receive, _request(scope, path).key, self._url)
+        if given.descriptor < 0:
+            await _whole(send, given.status, given.body, given.kind, *given.headers)
+            return
+        length = (b"content-length", str(os.fstat(given.descriptor).st_size).encode())
+        await fhir_api.send_file(send, given, _start(given.status, given.kind, length, *given.headers))
 
     async def _answer(self, request: _Request, path: str, receive: http.Receive, send: _Sending) -> None:
         """Answers, whatever happens: with a body, or with the fault that tells why not."""

@@ -17,12 +17,14 @@ from typing import Any, Final
 
 from kjerne.errors import Refusal
 from kjerne.wire.saml_trust import Trusted, trusted
+from kjerne.xds.values import Code
 
 NAME: Final = "source.toml"
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+_CODED: Final = re.compile(r"([^\s^]{1,64})\^\^([0-2](?:\.(?:0|[1-9][0-9]*))+)")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _KNOWN: Final = frozenset(
-    {"home", "repository", "saml_metadata", "citizens_saml_metadata", "audiences", "clamav", "submitters"}
+    {"home", "repository", "saml_metadata", "citizens_saml_metadata", "audiences", "clamav", "submitters", "minimal"}
 )
 _FIRST: Final = """\
 # Who this source is: its home community and its repository. Put in the OIDs that were given to you before it is used.
@@ -38,9 +40,26 @@ audiences = []
 # The socket of ClamAV (clamd), where documents are scanned before they are kept; empty: they are not.
 clamav = ""
 
+# What is said of documents that come as Minimal Metadata by ITI-65 and do not say it, each as code^^OID of its system:
+# healthcareFacilityTypeCode (1303) and practiceSettingCode (8451, 8651 and others). Without them such documents are refused.
+[minimal]
+# facility_type = "86.101^^2.16.578.1.12.4.1.1.1303"
+# practice_setting = "A04^^2.16.578.1.12.4.1.1.8651"
+
 # Who may send documents: a name, and the SHA-256 (hex) of a key of at least 32 characters, sent as `Authorization: Bearer KEY`.
 [submitters]
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Minimal:
+    """What an operator lets be said of documents whose Bundle is Minimal Metadata and leaves it out."""
+
+    facility_type: Code | None = None
+    practice_setting: Code | None = None
+
+
+NOTHING_ADDED: Final = Minimal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,7 @@ class Configured:
     clamav: str = ""
     citizens: Trusted = field(default_factory=dict)
     """Who is believed about citizens; `issuers` are believed about personnel."""
+    minimal: Minimal = NOTHING_ADDED
 
     @property
     def believed(self) -> Trusted:
@@ -93,8 +113,18 @@ def configured(folder: Path) -> Configured:
     if any(personnel[one] != citizens[one] for one in personnel.keys() & citizens.keys()):
         raise _wrong("an issuer of both files of metadata has other certificates in one than in the other")
     return Configured(
-        home, repository, tuple(audiences), personnel, dict(submitters), str(said.get("clamav", "")), citizens
-    )
+        home, repository, tuple(audiences), personnel, dict(submitters), str(said.get("clamav", "")), citizens,
+        _minimal(said.get("minimal", {})),
+    )  # fmt: skip
+
+
+def _minimal(said: Any) -> Minimal:
+    if not isinstance(said, dict) or set(said) - {"facility_type", "practice_setting"}:
+        raise _wrong("minimal has facility_type and practice_setting")
+    found = {name: _CODED.fullmatch(str(value)) for name, value in said.items()}
+    if not all(found.values()):
+        raise _wrong("a code of minimal has the form code^^OID of its system")
+    return Minimal(**{name: Code(one[1], one[2]) for name, one in found.items() if one})
 
 
 def _issuers(folder: Path, said: Mapping[str, Any], key: str) -> Trusted:

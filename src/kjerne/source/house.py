@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -41,6 +41,7 @@ _log = structlog.get_logger("kjerne")
 _Given: TypeAlias = "list[tuple[Wanted, str, int]]"
 """Documents that leave, as (which, media type, open descriptor)."""
 WELL_SECONDS: Final = 2
+T = TypeVar("T")
 CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
 
 
@@ -110,6 +111,23 @@ class Source:
                 os.close(descriptor)
             raise
         return _documents(given, errors)
+
+    async def look(
+        self, message: Message, url: str, patient: CX | None, choose: Callable[[Seen], tuple[T, Iterable[str]]]
+    ) -> T:
+        """What `choose` makes of all that the message's assertion opens of its patient, with the uniqueIds of the documents that
+        it tells of. `patient` is who is asked about, None where the message names nobody. Raises `Denied`, and `Refusal`
+        where `choose` does; the log has its row before."""
+        claims = await self._claims(message, url)
+        try:
+            async with self.pool.acquire() as conn, conn.transaction():
+                whose, sight = await self._sight(conn, claims, patient)
+                chosen, told = choose(Seen.of(await rows.held(conn, whose), sight))
+                await rows.note(conn, self._row(message, claims, whose, sight.rule, tuple(told)))
+        except (Denied, Refusal) as no:
+            await self._note(message, no.rule or "search", law.told_of(claims), patient or _about(message, claims))
+            raise
+        return chosen
 
     async def submit(self, message: Message, parts: Mapping[str, Part], key: str) -> Outcome:
         """ITI-41 and ITI-42."""
@@ -247,7 +265,8 @@ class Source:
             await self._add(row)
             raise Refusal(401, "Who sends documents is not known by its key.", where="Authorization", rule="submitter")
         try:
-            sent, contents, kinds = mhd.provided(raw)
+            sent, contents, kinds = mhd.provided(raw, self.configured.minimal)
+            row = replace(row, patient=sent.sent.patient)
             ready = await asyncio.to_thread(submitting.checked, sent, contents, self.configured.repository)
             kept = await self._keep(mhd.PROVIDE, message_id, ready, submitter)
         except Rejected as rejected:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from kjerne.fhir.dates import interval
 from kjerne.fhir.primitives import UNFIT
 from kjerne.reading.about import compared, national
+from kjerne.source.configured import NOTHING_ADDED, Minimal
 from kjerne.wire import json
 from kjerne.xds import messages, names
 from kjerne.xds.errors import RegistryError, Rejected
@@ -35,6 +37,12 @@ _PERSONS: Final = frozenset(f"2.16.578.1.12.4.1.4.{kind}" for kind in "123")
 _RELATIONS: Final = {
     "replaces": names.REPLACES, "transforms": names.TRANSFORMS, "appends": names.APPENDS, "signs": names.SIGNS,
 }  # fmt: skip
+
+_MINIMAL: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Minimal.ProvideBundle"
+_SUFFICIENT: Final = Code("urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3")
+"""IHE's format of a document whose media type says enough."""
+_REFERENCED: Final = "urn:ihe:iti:xds:"
+"""What the kinds of a referenceIdList begin with (ITI TF-3, 4.2.3.1.7)."""
 
 _TURNING: Final = ("modifierExtension", "implicitRules")
 _CONDITIONS: Final = frozenset({"ifNoneExist", "ifMatch", "ifNoneMatch", "ifModifiedSince"})
@@ -55,6 +63,7 @@ class _Concept(msgspec.Struct, frozen=True):
 
 class _Identifier(msgspec.Struct, frozen=True):
     use: str = ""
+    type: _Concept = _Concept()
     system: str = ""
     value: str = ""
 
@@ -96,6 +105,7 @@ class _Context(msgspec.Struct, frozen=True):
     facility: _Concept = msgspec.field(default=_Concept(), name="facilityType")
     setting: _Concept = msgspec.field(default=_Concept(), name="practiceSetting")
     source_patient: _Reference = msgspec.field(default=_Reference(), name="sourcePatientInfo")
+    related: tuple[_Reference, ...] = ()
 
 
 class _Relation(msgspec.Struct, frozen=True):
@@ -105,6 +115,7 @@ class _Relation(msgspec.Struct, frozen=True):
 
 class _Meta(msgspec.Struct, frozen=True):
     security: tuple[_Coding, ...] = ()
+    profile: tuple[str, ...] = ()
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -115,6 +126,7 @@ class _Document(msgspec.Struct, frozen=True):
     type: _Concept = _Concept()
     category: tuple[_Concept, ...] = ()
     subject: _Reference = _Reference()
+    date: str = ""
     author: tuple[_Reference, ...] = ()
     relations: tuple[_Relation, ...] = msgspec.field(default=(), name="relatesTo")
     description: str = ""
@@ -179,16 +191,19 @@ class _Entry(msgspec.Struct, frozen=True):
 class _Bundle(msgspec.Struct, frozen=True):
     kind: str = msgspec.field(default="", name="resourceType")
     type: str = ""
+    meta: _Meta = _Meta()
     entry: tuple[_Entry, ...] = ()
 
 
 T = TypeVar("T")
 
 
-def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ...]]:
+def provided(raw: bytes, minimal: Minimal = NOTHING_ADDED) -> tuple[Submission, Mapping[str, bytes], tuple[str, ...]]:
     """The submission in a Bundle, its documents by their entry's id, and the types of its entries in their order.
 
-    `Refusal` where it is not JSON that may pass, `Rejected` where it is no such Bundle.
+    One that says it is Minimal Metadata may leave out what `minimal` says instead, how its documents are formatted, and when they
+    were made where its DocumentReference has a date. `Refusal` where it is not JSON that may pass, `Rejected` where it is no
+    such Bundle.
     """
     tree = json.parse(raw.removeprefix(codecs.BOM_UTF8), limit_bytes=BUNDLE_LIMIT_BYTES)
     if where := _unwritable(tree, "Bundle"):
@@ -213,6 +228,7 @@ def provided(raw: bytes) -> tuple[Submission, Mapping[str, bytes], tuple[str, ..
     for url, one in documents.items():
         said = _read(one, _Document, "DocumentReference")
         entry = _entry(url, said, by_url)
+        entry = _filled(entry, said, minimal) if _MINIMAL in bundle.meta.profile else entry
         entries.append(entry)
         contents[object_id(url)] = _bytes(said, by_url)
         associations.append(
@@ -277,7 +293,29 @@ def _entry(url: str, said: _Document, by_url: Mapping[str, Mapping[str, Any]]) -
         size_bytes=attachment.size,
         source_patient=patient[0],
         source_patient_info=(born,) if born else (),
+        reference_ids=tuple(_references(said.context.related)),
     )
+
+
+def _filled(entry: DocumentEntry, said: _Document, minimal: Minimal) -> DocumentEntry:
+    """An entry of a Bundle of Minimal Metadata, with what it may leave out. What the law and the list go by is never made up."""
+    return replace(
+        entry,
+        format_code=entry.format_code or _SUFFICIENT,
+        created=entry.created or _time(said.date, "DocumentReference.date"),
+        facility_type=entry.facility_type or minimal.facility_type,
+        practice_setting=entry.practice_setting or minimal.practice_setting,
+    )
+
+
+def _references(related: Sequence[_Reference]) -> Iterator[str]:
+    """The identifiers that it is related to, as CXi: `value^^^&oid&ISO^kind`."""
+    for one in related:
+        identifier = one.identifier
+        kind = next((each.code for each in identifier.type.coding if each.code.startswith(_REFERENCED)), "")
+        oid, signs = bare(identifier.system), {*identifier.value} & {*"^&|~\\"}
+        if identifier.value and identifier.system.startswith("urn:oid:") and oid not in _PERSONS and not signs:
+            yield f"{identifier.value}^^^&{oid}&ISO" + (f"^{kind}" if kind else "")
 
 
 def _marks(said: _Document) -> tuple[Code, ...]:

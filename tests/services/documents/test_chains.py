@@ -10,7 +10,8 @@ import pytest
 from asked_sources import Country, says
 from documents_at_hand import DOCUMENT, PERSON, code, entry, submission
 from kjerne.access import Caller, Grant, Label, Subject
-from kjerne.services.documents.chains import judged, related
+from kjerne.mhd.relations import related
+from kjerne.services.documents.chains import judged
 from kjerne.services.documents.model import Part
 from kjerne.xds import names
 from kjerne.xds.forms import CX

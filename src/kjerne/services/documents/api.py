@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -19,9 +18,10 @@ from kjerne.exchange import Answer, Call, Route, granted
 from kjerne.fhir.bundle import Entry, searchset
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
+from kjerne.mhd.asking import links_of
 from kjerne.mhd.lists import submission_set
 from kjerne.mhd.reference import Tree, document_reference
-from kjerne.services.documents.asking import Asked, Asking, basis_of, line_of, plainly_asked, without_number
+from kjerne.services.documents.asking import Asked, Asking, basis_of, line_of, plainly_asked
 from kjerne.services.documents.model import FAULTS, SERVICE, Part
 from kjerne.services.documents.room import Document, Documents, Sent, absent
 from kjerne.services.documents.sorting import in_order
@@ -83,11 +83,11 @@ class DocumentsApi:
                 await self.documents.show(grant, [])
                 found.check_shown()
             tell = self._telling(call, grant)
-            former = found.former if "superseded" in asked.status else ()
-            among = (*(found.documents if "current" in asked.status else ()), *former)
+            former = found.former if "superseded" in asked.search.status else ()
+            among = (*(found.documents if "current" in asked.search.status else ()), *former)
             taken = await self._taken(grant, asked, ((one, tell(one)) for one in among))
             wanted = in_order(list(taken.values()), asked.sort, asked.descending)
-            shown = wanted[asked.place]
+            shown = wanted[asked.search.place]
             await self.documents.show(grant, shown)
             entries = [(f"{call.base_url}{BASE}/{one.number}", encode(tell(one)), "match") for one in shown]
             return self._bundle(call, asked, entries, len(wanted), found.parts, found.locked)
@@ -108,10 +108,10 @@ class DocumentsApi:
             if found.nobody_answered:
                 await self.documents.show(grant, [])
                 found.check_shown()
-            among = found.sets if "current" in asked.status else ()
+            among = found.sets if "current" in asked.search.status else ()
             taken = await self._taken(grant, asked, ((one, _listed(one)) for one in among))
             wanted = list(taken.values())
-            shown = wanted[asked.place]
+            shown = wanted[asked.search.place]
             await self.documents.show(grant, _members(shown))
             entries = [(f"{call.base_url}{SETS}/{one.number}", encode(_listed(one)), "match") for one in shown]
             return self._bundle(call, asked, entries, len(wanted), found.parts, found.locked)
@@ -197,7 +197,7 @@ class DocumentsApi:
         names none."""
         by_id = {tree["id"]: (one, tree) for one, tree in among}
         try:
-            found = asked.only.among(tree for _, tree in by_id.values())
+            found = asked.search.only.among(tree for _, tree in by_id.values())
         except Refusal:
             await self.documents.show(grant, [])
             raise
@@ -208,11 +208,7 @@ class DocumentsApi:
     ) -> Answer:
         if issues := told(parts):
             entries = [*entries, ("", encode({"resourceType": "OperationOutcome", "issue": issues}), "outcome")]
-        address, left = f"{call.base_url}{call.path}", without_number((*call.query, *call.form))
-        links = [("self", f"{address}?{urlencode(left)}" if left else address)]
-        if asked.page * asked.count < total:
-            onward = [(name, value) for name, value in left if name != "_page"] + [("_page", str(asked.page + 1))]
-            links.append(("next", f"{address}?{urlencode(onward)}"))
+        links = links_of(f"{call.base_url}{call.path}", (*call.query, *call.form), asked.search, total)
         headers = tuple((name, str(locked)) for name in LOCKED) if self.documents.tells_choices else ()
         return Answer(200, searchset(entries, links, total), headers=headers)
 

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from kjerne.errors import Refusal
-from kjerne.exchange import Call, Pairs, PatientRef
-from kjerne.mhd.searching import PATIENT, STATUSES, Filter, Parse, asked_for, filter_of
-from kjerne.registries import identifiers
+from kjerne.exchange import Call, PatientRef
+from kjerne.mhd import asking
+from kjerne.mhd.searching import Parse
 from kjerne.registries.naming import is_national
 from kjerne.services.documents.sorting import SORTS
 from kjerne.store.patient_ids import key_of, ref
@@ -19,29 +19,17 @@ from kjerne.store.sealed_id import SealedIds
 
 BASES: Final = frozenset({"", "SAMTYKKE", "AKUTT", "FORHOYET_SAMTYKKE", "FORHOYET_AKUTT", "UNNTAK"})
 COUNT: Final = 15
-COUNT_LIMIT: Final = 200
-PAGE_LIMIT: Final = 10_000
 HEADER: Final = "nhn-patient-nin"
-CONTROLS: Final = ("_count", "_page", "_format")
-_FORMATS: Final = frozenset({"", "json", "text/json", "application/json", "application/fhir+json"})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search taken apart. `sort` is one of `SORTS`, `page` counts from 1; `status` is of `STATUSES`, and `only` the rest."""
+    """A search taken apart, and whose documents it is about. `sort` is one of `SORTS`."""
 
     patient: PatientRef
-    count: int
-    page: int
+    search: asking.Asked
     sort: str
     descending: bool
-    status: frozenset[str]
-    only: Filter
-
-    @property
-    def place(self) -> slice:
-        """Which of all that was found stand on the page."""
-        return slice((self.page - 1) * self.count, self.page * self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +45,14 @@ class Asking:
         """What a form or an address asks for; `Refusal` 400 for what is missing, unknown, said twice or cannot be read."""
         if call.body:
             raise Refusal(400, "search parameters stand in a form", where="body")
-        if any(name == "patient.identifier" or identifiers.numbers_in(f"{name} {value}") for name, value in call.query):
-            raise Refusal(
-                400, "the patient's number stands in the form or in a header, never in an address",
-                where="patient.identifier", todo="Post it to _search, or send the header nhn-patient-nin.",
-            )  # fmt: skip
-        pairs = (*call.query, *call.form)
-        said, narrowing = _apart(type_, pairs)
-        if said.get("_format", "json") not in _FORMATS:
-            raise Refusal(406, "the answer is written in json", where="_format", code="not-supported")
-        status = frozenset(said.get("status", "current").split(","))
-        if not status <= STATUSES[type_]:
-            told = ", ".join(sorted(STATUSES[type_]))
-            raise Refusal(400, "unknown status", where="status", todo=f"It is one of {told}, or several with commas.")
-        sort = said.get("_sort", "") or "-date"
+        also = ("_sort",) if type_ == "DocumentReference" else ()
+        found = asking.taken(type_, call.query, call.form, self.parse, call.at, count=COUNT, also=also)
+        sort = found.said.get("_sort", "") or "-date"
         if sort.removeprefix("-") not in SORTS:
             todo = f"It has {', '.join(SORTS)}, with - before for descending."
             raise Refusal(400, "unknown order", where="_sort", todo=todo)
-        return Asked(
-            self._whose(said, call.headers.get(HEADER, "")), _whole(said, "_count", COUNT, COUNT_LIMIT),
-            _whole(said, "_page", 1, PAGE_LIMIT), sort.removeprefix("-"), sort.startswith("-"), status,
-            filter_of(type_, narrowing, self.parse, call.at),
-        )  # fmt: skip
+        whose = self._whose(found.said, call.headers.get(HEADER, ""))
+        return Asked(whose, found, sort.removeprefix("-"), sort.startswith("-"))
 
     def header_patient(self, call: Call) -> PatientRef:
         """Whom the header names; `Refusal` 400 where it is missing."""
@@ -143,38 +117,5 @@ def plainly_asked(call: Call) -> tuple[UUID, str]:
 
 
 def line_of(call: Call) -> str:
-    """The search in one line, for the log and for links: without what names the patient by a number."""
-    return urlencode(without_number((*call.query, *call.form)))
-
-
-def without_number(pairs: Pairs) -> list[tuple[str, str]]:
-    """The parameters but those in which a person number stands."""
-    return [
-        (name, value) for name, value in pairs if not identifiers.numbers_in(value) and name != "patient.identifier"
-    ]
-
-
-def _apart(type_: str, pairs: Pairs) -> tuple[dict[str, str], Pairs]:
-    """What stands once, and what narrows the search and may stand several times."""
-    narrowing = asked_for(type_) - {"status"}
-    once = (*PATIENT, "status", *CONTROLS, *(("_sort",) if type_ == "DocumentReference" else ()))
-    said, rest = dict[str, str](), list[tuple[str, str]]()
-    for name, value in pairs:
-        if name.partition(":")[0] in narrowing:
-            rest.append((name, value))
-            continue
-        if name not in once:
-            where = identifiers.without_numbers(name)[:60]
-            todo = f"It has {', '.join((*once, *sorted(narrowing)))}."
-            raise Refusal(400, "unknown parameter", where=where, todo=todo, code="not-supported")
-        if name in said:
-            raise Refusal(400, "a parameter stands there twice", where=name)
-        said[name] = value
-    return said, tuple(rest)
-
-
-def _whole(said: Mapping[str, str], name: str, default: int, limit: int) -> int:
-    text = said.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 6) or not 1 <= int(text) <= limit:
-        raise Refusal(400, f"it is a number from 1 to {limit}", where=name)
-    return int(text)
+    """The search in one line, for the log: without what names the patient by a number."""
+    return urlencode(asking.without_number((*call.query, *call.form)))

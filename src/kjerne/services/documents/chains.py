@@ -8,23 +8,13 @@ it (K177), whether its source says so of each or not.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable
 
 from kjerne.access import Grant
 from kjerne.services.documents.model import Part
 from kjerne.services.documents.seeing import Sight, sight
 from kjerne.xds import names
 from kjerne.xds.values import Association, DocumentEntry
-
-KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    names.REPLACES: ("replaces",),
-    names.TRANSFORMS: ("transforms",),
-    names.APPENDS: ("appends",),
-    names.SIGNS: ("signs",),
-    names.TRANSFORMS_AND_REPLACES: ("replaces", "transforms"),
-}
-"""An association in the words of FHIR's DocumentReference.relatesTo."""
 
 
 def judged(grant: Grant, part: Part) -> tuple[tuple[DocumentEntry, Sight], ...]:
@@ -41,15 +31,6 @@ def judged(grant: Grant, part: Part) -> tuple[tuple[DocumentEntry, Sight], ...]:
     back = [one for one in relations if one.kind in names.REPLACING or one.target not in holds]
     reached = _reached(shown, back, former)
     return tuple((one, _sight(one, seen, reached)) for one, seen in own)
-
-
-def related(relations: Iterable[Association], shown: Collection[str]) -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """For each of the documents that are shown (entryUUIDs) what it is to which other of them, as it says itself."""
-    found: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
-    for one in relations:
-        if one.source in shown and one.target in shown and one.source != one.target:
-            found[one.source].update(dict.fromkeys((kind, one.target) for kind in KINDS[one.kind]))
-    return {id_: tuple(each) for id_, each in found.items()}
 
 
 def _sight(one: DocumentEntry, seen: Sight, reached: Collection[str]) -> Sight:

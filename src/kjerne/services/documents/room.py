@@ -10,7 +10,8 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.services.documents.chains import judged, related
+from kjerne.mhd.relations import related
+from kjerne.services.documents.chains import judged
 from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place, Sets
 from kjerne.services.documents.seeing import day_of
 from kjerne.store import document_names
