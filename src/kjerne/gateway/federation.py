@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -131,21 +130,28 @@ class Federation:
 
     async def _sets(self, grant: Grant, source: DocumentSource, told: Sequence[DocumentEntry], asker: Asker) -> Sets:
         """Of one source, asked under each number that it has documents under: what it gives under one of them is shown."""
-        given, faults = list[Sets](), list[Fault]()
-        for patient in dict.fromkeys(one.patient for one in told):
-            on, ids = ground(grant, patient, asker), [one.id for one in told if one.patient == patient]
-            ask = partial(self._sets_of, source, on, patient, ids)
-            try:
-                given.append(await self._asked(grant, source, ask))
-            except NotGiven as why:
-                faults.append(why.fault)
+        hers = dict.fromkeys(one.patient for one in told)
+        found = await asyncio.gather(*(self._sets_of(grant, source, one, told, asker) for one in hers))
+        given = [one for one in found if isinstance(one, Sets)]
+        faults = [one.fault for one in found if isinstance(one, NotGiven)]
         if not given:
             return Sets(source.name, faults[0])
-        return replace(submission_sets.joined(source, given), lacks=bool(faults) or any(one.lacks for one in given))
+        joined = submission_sets.joined(source, given)
+        return replace(joined, lacks=bool(faults) or joined.lacks)
 
-    async def _sets_of(self, source: DocumentSource, on: Ground, patient: CX, ids: Sequence[str]) -> Sets:
-        assertion = self._assertion(source, on)
-        return await submission_sets.of_documents(source, assertion, patient, ids, self.connections)
+    async def _sets_of(
+        self, grant: Grant, source: DocumentSource, patient: CX, told: Sequence[DocumentEntry], asker: Asker
+    ) -> Sets | NotGiven:
+        on, ids = ground(grant, patient, asker), [one.id for one in told if one.patient == patient]
+
+        async def ask() -> Sets:
+            assertion = self._assertion(source, on)
+            return await submission_sets.of_documents(source, assertion, patient, ids, self.connections)
+
+        try:
+            return await self._asked(grant, source, ask)
+        except NotGiven as why:
+            return why
 
     async def _taking_part(self, now: datetime) -> list[DocumentSource]:
         """Those of the file whose organisation takes part as a source now, in the order of the file."""

@@ -95,7 +95,8 @@ def _named_and_associations(query: Query, seen: Seen) -> list[RegistryObject]:
 
 def _sets_of(query: Query, seen: Seen) -> list[RegistryObject]:
     """The sets in which documents came, with what says so."""
-    members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.target in query.identifiers]
+    asked = set(query.identifiers)
+    members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.target in asked]
     ids = {one.source for one in members}
     return [*(one for one in seen.sets if one.id in ids), *members]
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from lxml import etree
 
 from asked_sources import FORM, SEARCH, Country, says
 from documents_at_hand import PERSON, code, submission
-from kjerne.xds import names
+from kjerne.wire import soap
+from kjerne.xds import messages, names
 from kjerne.xds.forms import CX
+from kjerne.xds.messages import Response
+from kjerne.xds.names import RIM
+from kjerne.xds.values import Association
 from platform_fixture import Answered
 from sources import TEXT, one, renamed
 
@@ -172,6 +178,38 @@ def test_a_source_that_tells_of_no_sets_is_named_and_the_rest_is_there(
     country.asks(nordvik=country.odd(alone).port)
     none = got(country, f"{ROOT}/List", header=country.platform.nin("citizen"))
     assert (none.status, [row["ids"] for row in country.platform.audited(none.response)]) == (504, [[]])
+
+
+def test_a_source_is_believed_in_no_set_but_hers_and_of_no_document_but_those_that_are_shown(country: Country) -> None:
+    hers = CX(country.platform.nin("citizen"), PERSON)
+    shown = country.its(1, title="Vist", unique_id="2.16.578.1.8.1")
+    shut = country.its(2, unique_id="2.16.578.1.8.2", confidentiality=LOCKED)
+    own, others = (
+        replace(submission(patient=whose, unique_id=f"1.2.{place}").sent, id=f"urn:uuid:{uuid4()}", home=shown.home)
+        for place, whose in enumerate((hers, CX(country.platform.nin("child"), PERSON)))
+    )
+    members = [
+        Association(id=f"urn:uuid:{uuid4()}", kind=names.HAS_MEMBER, source=source.id, target=target.id)
+        for source in (own, others) for target in (shown, shut)
+    ]  # fmt: skip
+    lists = says(shown, shut)
+
+    def answers(raw: bytes) -> Any:
+        if names.GET_SUBMISSION_SETS.encode() not in raw:
+            return lists(raw)
+        assert shut.id.encode() not in raw, "a source is not asked about what is not shown"
+        body = messages.written_found(Response(names.SUCCESS, (), (own, others, *members)))
+        body.find("{*}RegistryObjectList").append(etree.Element(RIM + "RegistryPackage", id="urn:uuid:folder"))  # type: ignore[union-attr]
+        relates = soap.opened(raw).message_id
+        return soap.TYPE, soap.enveloped(names.CROSS_QUERY + "Response", body, message_id="urn:t:1", relates=relates)
+
+    country.asks(sundvika=country.odd(answers).port)
+    found = got(country, f"{ROOT}/List", header=hers.number)
+    (told,) = found.resources()
+    assert told["identifier"][0]["value"] == "urn:oid:1.2.0" and len(told["entry"]) == 1
+    (document,) = country.search().resources()
+    assert told["entry"][0]["item"]["reference"] == f"DocumentReference/{document['id']}"
+    assert found.resources("outcome")[0]["issue"][0]["diagnostics"].endswith("says that this is not all that it has")
 
 
 def test_what_is_not_done_is_refused_with_a_sentence(country: Country) -> None:

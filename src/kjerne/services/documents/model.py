@@ -131,8 +131,8 @@ class Gateway(Protocol):
     async def sets(
         self, grant: Grant, told: Mapping[str, Sequence[DocumentEntry]], asker: Asker = NOBODY
     ) -> tuple[Sets, ...]:
-        """The sets in which documents came that were told of, asked for by these alone: by the name of each source. Never later
-        than the longest deadline."""
+        """The sets in which documents came that were told of, asked for by these alone: by the name of each source. Each answers
+        within its deadline, which begins anew."""
 
     async def places(self, now: datetime) -> Sequence[str]:
         """The organisations that answer for the sources that take part now."""
