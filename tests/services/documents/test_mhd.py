@@ -107,6 +107,22 @@ def test_an_attachment_is_fetched_at_the_address_that_it_has_without_a_header(co
     assert country.document(path, as_="outsider").status_code == 403
 
 
+def test_a_citizen_follows_what_her_portal_was_told_without_a_header(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its(about="proxy"))).port)
+    (told,) = country.search(as_="proxy", about="proxy", portal=True).resources()
+    attachment = "/phr" + told["content"][0]["attachment"]["url"].partition("/phr")[2]
+    for path in (f"{ROOT}/DocumentReference/{told['id']}", attachment, f"/phr/mhd/document/{told['id']}"):
+        answer = country.platform.client.call(
+            "GET",
+            path,
+            as_="proxy",
+            patient=country.platform.nin("proxy"),
+            portal=True,
+            headers={"nhn-patient-nin": ""},
+        )
+        assert answer.status_code == 200, path
+
+
 def test_a_patient_is_named_by_her_own_address_in_a_form_and_in_an_address(country: Country) -> None:
     country.asks(sundvika=country.odd(says(country.its(1), country.its(2, unique_id="2.16.578.1.3"))).port)
     whose = address_of(country, "citizen")
@@ -154,9 +170,11 @@ def test_submission_sets_are_told_with_the_documents_that_are_shown_and_no_other
     assert got(country, f"{ROOT}/List?patient={whose}&code=folder").resources() == []
     assert got(country, f"{ROOT}/List?patient={whose}&status=superseded").resources() == []
     address = "/phr" + one.tree["entry"][0]["fullUrl"].partition("/phr")[2]
-    read = got(country, address, header=country.platform.nin("citizen"))
+    read = got(country, address)
     assert (read.status, read.tree) == (200, told["t21",])
-    assert got(country, f"{ROOT}/List/{uuid4()}", header=country.platform.nin("citizen")).status == 404
+    followed = got(country, f"{ROOT}/{read.tree['entry'][0]['item']['reference']}")
+    assert followed.tree["content"][0]["attachment"]["title"] == "t21", "an item is read as it is referred to"
+    assert got(country, f"{ROOT}/List/{uuid4()}").status == 404
 
 
 def test_a_source_that_tells_of_no_sets_is_named_and_the_rest_is_there(

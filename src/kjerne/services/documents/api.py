@@ -124,7 +124,7 @@ class DocumentsApi:
         """What the source of a document says of it now, as one DocumentReference. Absent, hidden and another's are 404."""
         check_accepted(call)
         number, basis = plainly_asked(call)
-        patient = self.asking.header_patient(call)
+        patient = self.asking.patient_of(call)
 
         async def use(grant: Grant) -> Answer:
             document = await self.documents.told(grant, number)
@@ -136,7 +136,7 @@ class DocumentsApi:
         """One submission set, as the sources tell it now. Absent, hidden and another's are 404."""
         check_accepted(call)
         number, basis = plainly_asked(call)
-        patient = self.asking.header_patient(call)
+        patient = self.asking.patient_of(call)
 
         async def use(grant: Grant) -> Answer:
             found = await self.documents.find_sets(grant)
@@ -150,9 +150,9 @@ class DocumentsApi:
         return await granted(call.admit, patient, SERVICE, "search", use, basis=basis, piece="DocumentReference.r")
 
     async def document(self, call: Call) -> Answer:
-        """The document itself (ITI-68), whole and with the hash that its source told, as a file, to whoever names the patient in
-        the header. Absent, hidden and another's are 404."""
-        return await self._opened(call, self.asking.header_patient)
+        """The document itself (ITI-68), whole and with the hash that its source told, as a file. Absent, hidden and another's
+        are 404."""
+        return await self._opened(call, self.asking.patient_of)
 
     async def document_at(self, call: Call) -> Answer:
         """The same at the address that an attachment has: it names the patient too, by her own address, so that it works as it

@@ -54,18 +54,23 @@ class Asking:
         whose = self._whose(found.said, call.headers.get(HEADER, ""))
         return Asked(whose, found, sort.removeprefix("-"), sort.startswith("-"))
 
-    def header_patient(self, call: Call) -> PatientRef:
-        """Whom the header names; `Refusal` 400 where it is missing."""
-        number = call.headers.get(HEADER, "")
-        if not number:
-            raise Refusal(400, "the patient is not named", where=HEADER)
-        return self.identify(number)
+    def patient_of(self, call: Call) -> PatientRef:
+        """Whom something is read of by its number alone: whom the header names, else the one patient whom the caller's
+        attestation or errand is about, so that a reference can be followed as it stands. `Refusal` 400 where nobody is named."""
+        if number := call.headers.get(HEADER, ""):
+            return self.identify(number)
+        caller = call.caller
+        if caller is not None and caller.errand is not None:
+            return PatientRef(digest=caller.errand.patient_digest)
+        if caller is not None and caller.attestation is not None and caller.attestation.patient_digests:
+            return PatientRef(digest=caller.attestation.patient_digests[0])
+        raise Refusal(400, "the patient is not named", where=HEADER)
 
     def patient_at(self, call: Call) -> PatientRef:
         """Whose the document at an address is that names her by her own (`Patient/{id}`). A number in the header goes before
         that: under another's no document of hers is found. `Refusal` 404 where it is nobody's address."""
-        if call.headers.get(HEADER, ""):
-            return self.header_patient(call)
+        if number := call.headers.get(HEADER, ""):
+            return self.identify(number)
         key = key_of(self.ids, call.parameters["patient"])
         if not key:
             raise Refusal(404, "there is no such document", where="id")
