@@ -6,6 +6,7 @@ Its title and its comments are told to nobody: they may speak of a document in i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from kjerne.mhd.reference import URI, Tree, concept, identifier_of, is_uuid, moment, person, put_author, without_empty
@@ -45,17 +46,18 @@ def submission_set(sent: SubmissionSet, *, id_: str, members: Sequence[str]) -> 
 
 
 def _source(authors: Sequence[Author], contained: list[Tree]) -> Tree:
-    """Who sent it, with where she works: the first author, since a List has one source."""
+    """Who sent it, and the organisation where she works: of the first author, since a List has one source. What is contained is
+    referred to (R4, dom-3), so a department has no place."""
     ends = list[Tree]()
     for author in authors[:1]:
-        put_author(author, contained, ends)
-    if len(ends) == 1 and ends[0]["reference"].startswith("#p"):
+        put_author(replace(author, institutions=author.institutions[:1]), contained, ends)
+    if [one["resourceType"] for one in contained] == ["Practitioner"]:
         return ends[0]
     if not ends:
         return {}
-    role: Tree = {"resourceType": "PractitionerRole", "id": "r"}
-    for one in ends:
-        # The department stands behind its organisation, as contained.
-        role.setdefault("practitioner" if one["reference"].startswith("#p") else "organization", one)
-    contained.append(role)
+    roles: dict[str, Tree] = {_ROLE[one["resourceType"]]: end for one, end in zip(contained, ends, strict=True)}
+    contained.append({"resourceType": "PractitionerRole", "id": "r", **roles})
     return {"reference": "#r"}
+
+
+_ROLE: Final = {"Practitioner": "practitioner", "Organization": "organization"}

@@ -124,7 +124,10 @@ def _code(text: str) -> str:
 def _period(start: str, stop: str) -> Tree:
     """From when until when; the beginning alone where they contradict each other, since no period of FHIR's ends before it."""
     shared = min(len(start), len(stop))
-    return {"start": moment(start), "end": "" if start[:shared] > stop[:shared] else moment(stop)}
+    first, last = moment(start), moment(stop)
+    # What has no seconds is told with none of them gone: 14:25 would end before 14:25:18.
+    ends_before = start[:shared] > stop[:shared] or (len(first) == len(last) and first > last)
+    return {"start": first, "end": "" if ends_before else last}
 
 
 def moment(dtm: str, *, instant: bool = False) -> str:
