@@ -179,6 +179,38 @@ async def test_a_document_of_another_repository_is_told_of_and_has_no_address_he
     assert "url" not in told["content"][0]["attachment"]
 
 
+async def test_a_document_is_given_at_its_own_place_alone_and_never_where_its_bytes_are_others(
+    source: Standing,
+) -> None:
+    await source.provide(one(), TEXT)
+    place = {"homeCommunityId": HOME, "repositoryUniqueId": REPOSITORY, "documentUniqueId": entry().unique_id}
+    for change, status in (
+        ({}, 200), ({"homeCommunityId": "1.2"}, 404), ({"repositoryUniqueId": "1.2"}, 404), ({"documentUniqueId": ""}, 400),
+        ({"documentUniqueId": None}, 400), ({"more": "x"}, 400),
+    ):  # fmt: skip
+        query = urlencode({name: value for name, value in (place | change).items() if value is not None})
+        assert (await get(source, f"{ROOT}/mhd/document?{query}")).status_code == status, change
+    (path,) = source.kept()
+    path.chmod(0o600)
+    path.write_bytes(TEXT[::-1])
+    answer = await get(source, f"{ROOT}/mhd/document?{urlencode(place)}")
+    assert (answer.status_code, TEXT[::-1] in answer.content) == (503, False)
+    assert (await source.log())[-1]["rule"] == "XDSRepositoryError"
+
+
+async def test_nothing_leaves_where_the_log_cannot_be_written(source: Standing) -> None:
+    await source.provide(one(), TEXT)
+    place = {"homeCommunityId": HOME, "repositoryUniqueId": REPOSITORY, "documentUniqueId": entry().unique_id}
+    await source.owner.execute("REVOKE INSERT ON audit FROM kjerne_app")
+    try:
+        for path in (f"{ROOT}/DocumentReference", f"{ROOT}/List", f"{ROOT}/mhd/document?{urlencode(place)}"):
+            for said in (doctor(), doctor(OTHER), doctor(level="3")):
+                answer = await get(source, path, said)
+                assert answer.status_code == 500 and entry().unique_id not in answer.text and TEXT not in answer.content
+    finally:
+        await source.owner.execute("GRANT INSERT ON audit TO kjerne_app")
+
+
 @pytest.mark.parametrize(
     ("said", "rule", "status"),
     [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Pairs
@@ -22,6 +22,7 @@ from kjerne.mhd.reference import Tree
 
 Parse = Callable[[str, Pairs, bool], Search]
 """Reads the pairs of a search of a type (`wire.search.parse`)."""
+T = TypeVar("T")
 _IHE: Final = "https://profiles.ihe.net/ITI/MHD/SearchParameter/"
 _CHAINS: Final = "http://hl7.org/fhir/SearchParameter/"
 
@@ -112,10 +113,13 @@ class Filter:
             return False
         return all(any(self._fits(one, wanted) for one in added.parts(tree)) for added, wanted in self.parts)
 
-    def among(self, trees: Iterable[Tree]) -> list[Tree]:
-        """Those that are found. `Refusal` 422 or 503 where that would take too much."""
+    def among(self, things: Iterable[T], tell: Callable[[T], Tree]) -> list[T]:
+        """Those that are found, in their order, by the resource that each is told as; none is told where nothing is asked of it.
+        `Refusal` 422 or 503 where that would take too much."""
+        if self.own is None and not self.parts:
+            return list(things)
         with counted():
-            return [one for one in trees if self.takes(one)]
+            return [one for one in things if self.takes(tell(one))]
 
     def _fits(self, tree: Tree, wanted: Plan) -> bool:
         return fits(weighed(tree.get("id", ""), self.at, tree), wanted)

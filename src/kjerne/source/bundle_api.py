@@ -1,4 +1,4 @@
-"""The one FHIR address of a source: a Bundle with documents (ITI-65), answered entry by entry, or with an OperationOutcome."""
+"""Where a source takes a Bundle with documents (ITI-65), which is answered entry by entry, or with an OperationOutcome."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ it opens, so a request need not; where it does, it says the same. Law, log and w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -55,8 +56,8 @@ COUNT: Final = 50
 _NAMED_BY: Final = ("patient.identifier",)
 _PLACE: Final = ("homeCommunityId", "repositoryUniqueId", "documentUniqueId")
 _STATUS: Final[Mapping[str, int]] = {
-    "AuthorizationException": 403, "XDSDocumentUniqueIdError": 404, "XDSUnknownRepositoryId": 404, "XDSUnknownCommunity": 404,
-    "XDSPatientIdDoesNotMatch": 404, "XDSTooManyResults": 422,
+    "XDSDocumentUniqueIdError": 404, "XDSUnknownRepositoryId": 404, "XDSUnknownCommunity": 404,
+    "XDSPatientIdDoesNotMatch": 404,
 }  # fmt: skip
 
 
@@ -85,6 +86,16 @@ class _Request:
     def message(self, action: str, body: etree._Element | None = None) -> Message:
         """The request as SOAP would have it: what the law and the log know a question by."""
         return Message(action, self.correlation, "", etree.Element("none") if body is None else body, self.assertion)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is opened, before it is told: its id, its status, the uniqueIds of the documents that it tells of, and its telling."""
+
+    id: str
+    status: str
+    documents: tuple[str, ...]
+    tell: Callable[[], Tree]
 
 
 def is_here(path: str) -> bool:
@@ -134,13 +145,10 @@ async def _search(source: Source, asked: _Request, type_: str) -> Given:
         )  # fmt: skip
 
     def choose(seen: Seen) -> tuple[tuple[list[Tree], int], Iterable[str]]:
-        among = _trees(source, asked.public, seen, type_)
-        by_id = {tree["id"]: told for tree, told in among}
-        # What holds no longer is told to who asks for it; of sets there is none.
-        status = frozenset(found.status) - ({"superseded"} if type_ == "List" else frozenset())
-        taken = found.only.among(tree for tree, _ in among if tree["status"] in status)
+        among = (one for one in _opened(source, asked.public, seen, type_) if one.status in found.status)
+        taken = found.only.among(among, lambda one: one.tell())
         page = taken[found.place]
-        return (page, len(taken)), (one for tree in page for one in by_id[tree["id"]])
+        return ([one.tell() for one in page], len(taken)), (unique for one in page for unique in one.documents)
 
     patient = _patient(found.said.get("patient.identifier", ""))
     page, total = await source.look(asked.message(TRANSACTIONS[type_]), asked.url, patient, choose)
@@ -155,10 +163,8 @@ async def _one(source: Source, asked: _Request, type_: str, named: str) -> Given
         raise Refusal(400, "this address takes no parameters", where="query", code="not-supported")
 
     def choose(seen: Seen) -> tuple[Tree | None, Iterable[str]]:
-        return next(
-            ((tree, told) for tree, told in _trees(source, asked.public, seen, type_) if tree["id"] == named),
-            (None, ()),
-        )
+        one = next((one for one in _opened(source, asked.public, seen, type_) if one.id == named), None)
+        return (one.tell(), one.documents) if one else (None, ())
 
     tree = await source.look(asked.message(TRANSACTIONS[type_]), asked.url, None, choose)
     if tree is None:
@@ -169,7 +175,7 @@ async def _one(source: Source, asked: _Request, type_: str, named: str) -> Given
 async def _document(source: Source, asked: _Request) -> Given:
     """ITI-68: the document that an attachment leads to, as ITI-43 gives it."""
     said = dict(asked.query)
-    if sorted(said) != sorted(_PLACE) or len(said) < len(asked.query):
+    if sorted(said) != sorted(_PLACE) or len(said) < len(asked.query) or not all(said.values()):
         raise Refusal(400, f"the address has {', '.join(_PLACE)}, each once", where="query")
     home, repository, unique = (said[name] for name in _PLACE)
     body = messages.written_wanted([Wanted(unique, repository, home)])
@@ -180,20 +186,30 @@ async def _document(source: Source, asked: _Request) -> Given:
     return Given(200, b"", kind, ((b"content-disposition", b"attachment"),), descriptor)
 
 
-def _trees(source: Source, public: str, seen: Seen, type_: str) -> list[tuple[Tree, tuple[str, ...]]]:
-    """Everything of a type that is opened, newest first, each with the uniqueIds of the documents that it tells of."""
+def _opened(source: Source, public: str, seen: Seen, type_: str) -> list[_Opened]:
+    """Everything of a type that is opened, newest first."""
     by_id = {one.id: one for one in seen.documents}
     if type_ == "DocumentReference":
         relates = related(seen.associations, by_id.keys())
         newest = sorted(seen.documents, key=lambda one: (one.created, one.id), reverse=True)
-        return [(_reference(source, public, one, relates.get(one.id, ())), (one.unique_id,)) for one in newest]
-    found = list[tuple[Tree, tuple[str, ...]]]()
-    for sent in sorted(seen.sets, key=lambda one: (one.submitted, one.id), reverse=True):
-        ends = (one.target for one in seen.associations if one.kind == names.HAS_MEMBER and one.source == sent.id)
-        members = [by_id[one] for one in dict.fromkeys(ends) if one in by_id]
-        tree = submission_set(sent, id_=_id(sent.id), members=[_id(one.id) for one in members])
-        found.append((tree, tuple(one.unique_id for one in members)))
-    return found
+        return [
+            _Opened(
+                _id(one.id), "current" if one.status == names.APPROVED else "superseded", (one.unique_id,),
+                partial(_reference, source, public, one, relates.get(one.id, ())),
+            )
+            for one in newest
+        ]  # fmt: skip
+    members: dict[str, dict[str, DocumentEntry]] = {one.id: {} for one in seen.sets}
+    for one in seen.associations:
+        if one.kind == names.HAS_MEMBER and one.source in members and one.target in by_id:
+            members[one.source][one.target] = by_id[one.target]
+    return [
+        _Opened(
+            _id(sent.id), "current", tuple(each.unique_id for each in members[sent.id].values()),
+            partial(submission_set, sent, id_=_id(sent.id), members=[_id(one) for one in members[sent.id]]),
+        )
+        for sent in sorted(seen.sets, key=lambda one: (one.submitted, one.id), reverse=True)
+    ]  # fmt: skip
 
 
 def _reference(source: Source, public: str, entry: DocumentEntry, relates: Sequence[tuple[str, str]]) -> Tree:
@@ -296,8 +312,9 @@ def _heard(error: Exception, correlation: str, path: str) -> Refusal:
 def _of_registry(errors: Sequence[RegistryError]) -> Refusal:
     """Errors of a registry as a refusal; the first says it."""
     first = errors[0]
-    rule = first.where if first.code == "AuthorizationException" else first.code
-    return Refusal(_STATUS.get(first.code, 503), first.says, where="" if rule == first.where else "document", rule=rule)
+    if first.code == "AuthorizationException":
+        return Refusal(403, first.says, rule=first.where)
+    return Refusal(_STATUS.get(first.code, 503), first.says, where="document", rule=first.code)
 
 
 def _named(path: str) -> str:

@@ -123,7 +123,7 @@ class Source:
             async with self.pool.acquire() as conn, conn.transaction():
                 whose, sight = await self._sight(conn, claims, patient)
                 chosen, told = choose(Seen.of(await rows.held(conn, whose), sight))
-                await rows.note(conn, self._row(message, claims, whose, sight.rule, tuple(told)))
+                await rows.note(conn, self._row(message, claims, whose, sight.rule, tuple(dict.fromkeys(told))))
         except (Denied, Refusal) as no:
             await self._note(message, no.rule or "search", law.told_of(claims), patient or _about(message, claims))
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from kjerne.access import Grant
@@ -27,6 +27,7 @@ from kjerne.services.documents.room import Document, Documents, Sent, absent
 from kjerne.services.documents.sorting import in_order
 from kjerne.store.patient_ids import id_of
 
+T = TypeVar("T")
 ROOT: Final = "/phr/R4/fhir"
 BASE: Final = f"{ROOT}/DocumentReference"
 SEARCH: Final = f"{BASE}/_search"
@@ -85,8 +86,8 @@ class DocumentsApi:
             tell = self._telling(call, grant)
             former = found.former if "superseded" in asked.search.status else ()
             among = (*(found.documents if "current" in asked.search.status else ()), *former)
-            taken = await self._taken(grant, asked, ((one, tell(one)) for one in among))
-            wanted = in_order(list(taken.values()), asked.sort, asked.descending)
+            taken = await self._taken(grant, asked, among, tell)
+            wanted = in_order(taken, asked.sort, asked.descending)
             shown = wanted[asked.search.place]
             await self.documents.show(grant, shown)
             entries = [(f"{call.base_url}{BASE}/{one.number}", encode(tell(one)), "match") for one in shown]
@@ -109,8 +110,7 @@ class DocumentsApi:
                 await self.documents.show(grant, [])
                 found.check_shown()
             among = found.sets if "current" in asked.search.status else ()
-            taken = await self._taken(grant, asked, ((one, _listed(one)) for one in among))
-            wanted = list(taken.values())
+            wanted = await self._taken(grant, asked, among, _listed)
             shown = wanted[asked.search.place]
             await self.documents.show(grant, _members(shown))
             entries = [(f"{call.base_url}{SETS}/{one.number}", encode(_listed(one)), "match") for one in shown]
@@ -192,16 +192,13 @@ class DocumentsApi:
 
         return tell
 
-    async def _taken(self, grant: Grant, asked: Asked, among: Iterable[tuple[Any, Tree]]) -> dict[str, Any]:
-        """Those of them that the search asks for, by their ids. Where that would take too much it is refused, with a row that
-        names none."""
-        by_id = {tree["id"]: (one, tree) for one, tree in among}
+    async def _taken(self, grant: Grant, asked: Asked, among: Iterable[T], tell: Callable[[T], Tree]) -> list[T]:
+        """Those of them that the search asks for. Where that would take too much it is refused, with a row that names none."""
         try:
-            found = asked.search.only.among(tree for _, tree in by_id.values())
+            return asked.search.only.among(among, tell)
         except Refusal:
             await self.documents.show(grant, [])
             raise
-        return {tree["id"]: by_id[tree["id"]][0] for tree in found}
 
     def _bundle(
         self, call: Call, asked: Asked, entries: list[Entry], total: int, parts: Sequence[Part], locked: int
