@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from kjerne.errors import Refusal
 from kjerne.exchange import Pairs
+from kjerne.fhir.prefer import lenient
 from kjerne.mhd.searching import PATIENT, STATUSES, Filter, Parse, asked_for, filter_of
 from kjerne.registries import identifiers
 
@@ -20,31 +21,44 @@ _FORMATS: Final = frozenset({"", "json", "text/json", "application/json", "appli
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`said` is what stands once, by name. `page` counts from 1; `status` is of `STATUSES`, and `only` is what narrows it."""
+    """`said` is what stands once, by name. `page` counts from 1; `status` is of `STATUSES`, and `only` is what narrows it. `used`
+    are the parameters that were understood, as they came."""
 
     said: Mapping[str, str]
     count: int
     page: int
     status: frozenset[str]
     only: Filter
+    used: Pairs
 
     @property
     def place(self) -> slice:
         """Which of all that was found stand on the page."""
         return slice((self.page - 1) * self.count, self.page * self.count)
 
+    def links(self, address: str, total: int) -> list[tuple[str, str]]:
+        """The links of the page, (relation, address): none holds a number of hers."""
+        left = without_number(self.used)
+        links = [("self", f"{address}?{urlencode(left)}" if left else address)]
+        if self.page * self.count < total:
+            onward = [(name, value) for name, value in left if name != "_page"] + [("_page", str(self.page + 1))]
+            links.append(("next", f"{address}?{urlencode(onward)}"))
+        return links
+
 
 def taken(
-    type_: str, query: Pairs, form: Pairs, parse: Parse, at: datetime, *, count: int, also: Sequence[str] = ()
-) -> Asked:
-    """What an address and a form ask of a type; `Refusal` 400 for what is unknown, said twice or cannot be read. A page has
-    `count` where no other is said; `also` are further names that may stand once."""
+    type_: str, query: Pairs, form: Pairs, headers: Mapping[str, str], parse: Parse, at: datetime, *, count: int,
+    also: Sequence[str] = (),
+) -> Asked:  # fmt: skip
+    """What an address and a form ask of a type; `Refusal` 400 for what is unknown, said twice or cannot be read. Where the
+    header `prefer` says so, what is unknown is passed over (R4 search.html#errors). A page has `count` where no other is
+    said; `also` are further names that may stand once."""
     if any(name == "patient.identifier" or identifiers.numbers_in(f"{name} {value}") for name, value in query):
         raise Refusal(
             400, "the patient's number stands in the form or in a header, never in an address", where="patient.identifier",
             todo="Post it to _search, or leave it out where a header or an assertion names her.",
         )  # fmt: skip
-    said, narrowing = _apart(type_, (*query, *form), also)
+    said, narrowing = _apart(type_, (*query, *form), also, passes=lenient(headers))
     if said.get("_format", "json") not in _FORMATS:
         raise Refusal(406, "the answer is written in json", where="_format", code="not-supported")
     status = frozenset(said.get("status", "current").split(","))
@@ -52,17 +66,8 @@ def taken(
         told = ", ".join(sorted(STATUSES[type_]))
         raise Refusal(400, "unknown status", where="status", todo=f"It is one of {told}, or several with commas.")
     size, page = _whole(said, "_count", count, COUNT_LIMIT), _whole(said, "_page", 1, PAGE_LIMIT)
-    return Asked(said, size, page, status, filter_of(type_, narrowing, parse, at))
-
-
-def links_of(address: str, pairs: Pairs, asked: Asked, total: int) -> list[tuple[str, str]]:
-    """The links of a page, (relation, address): none holds a number of hers."""
-    left = without_number(pairs)
-    links = [("self", f"{address}?{urlencode(left)}" if left else address)]
-    if asked.page * asked.count < total:
-        onward = [(name, value) for name, value in left if name != "_page"] + [("_page", str(asked.page + 1))]
-        links.append(("next", f"{address}?{urlencode(onward)}"))
-    return links
+    used = tuple(pair for pair in (*query, *form) if pair[0] in said or pair in narrowing)
+    return Asked(said, size, page, status, filter_of(type_, narrowing, parse, at), used)
 
 
 def without_number(pairs: Pairs) -> list[tuple[str, str]]:
@@ -72,20 +77,23 @@ def without_number(pairs: Pairs) -> list[tuple[str, str]]:
     ]
 
 
-def _apart(type_: str, pairs: Pairs, also: Sequence[str]) -> tuple[dict[str, str], Pairs]:
+def _apart(type_: str, pairs: Pairs, also: Sequence[str], *, passes: bool) -> tuple[dict[str, str], Pairs]:
     narrowing, once = asked_for(type_) - {"status"}, (*PATIENT, "status", "_count", "_page", "_format", *also)
     said, rest = dict[str, str](), list[tuple[str, str]]()
     for name, value in pairs:
         if name.partition(":")[0] in narrowing:
+            if identifiers.numbers_in(value):
+                # It would be in no link to a further page, which then had other documents.
+                raise Refusal(400, "a person number stands in patient.identifier alone", where=name.partition(":")[0])
             rest.append((name, value))
-            continue
-        if name not in once:
+        elif name in said:
+            raise Refusal(400, "a parameter stands there twice", where=name)
+        elif name in once:
+            said[name] = value
+        elif not passes or name.startswith(("patient", "subject")):
             where = identifiers.without_numbers(name)[:60]
             todo = f"It has {', '.join((*once, *sorted(narrowing)))}."
             raise Refusal(400, "unknown parameter", where=where, todo=todo, code="not-supported")
-        if name in said:
-            raise Refusal(400, "a parameter stands there twice", where=name)
-        said[name] = value
     return said, tuple(rest)
 
 

@@ -81,6 +81,7 @@ class _Request:
     correlation: str
     query: Pairs
     form: Pairs
+    headers: Mapping[str, str]
     assertion: etree._Element | None
 
     def message(self, action: str, body: etree._Element | None = None) -> Message:
@@ -137,7 +138,7 @@ async def _done(source: Source, asked: _Request, path: str) -> Given:
 
 async def _search(source: Source, asked: _Request, type_: str) -> Given:
     """ITI-66 and ITI-67: a page of what the assertion opens, newest first."""
-    found = asking.taken(type_, asked.query, asked.form, _parse, source.clock.now(), count=COUNT)
+    found = asking.taken(type_, asked.query, asked.form, asked.headers, _parse, source.clock.now(), count=COUNT)
     if "patient" in found.said:
         raise Refusal(
             400, "no Patient is kept here", where="patient", code="not-supported",
@@ -152,9 +153,8 @@ async def _search(source: Source, asked: _Request, type_: str) -> Given:
 
     patient = _patient(found.said.get("patient.identifier", ""))
     page, total = await source.look(asked.message(TRANSACTIONS[type_]), asked.url, patient, choose)
-    pairs = (*asked.query, *asked.form)
     entries = [(f"{asked.public}/R4/fhir/{type_}/{tree['id']}", encode(tree), "match") for tree in page]
-    return Given(200, searchset(entries, asking.links_of(asked.url, pairs, found, total), total))
+    return Given(200, searchset(entries, found.links(asked.url, total), total))
 
 
 async def _one(source: Source, asked: _Request, type_: str, named: str) -> Given:
@@ -256,7 +256,7 @@ async def _read(scope: http.Scope, receive: http.Receive, correlation: str, publ
             raise Refusal(415, f"Search parameters are sent as {http.FORM}.", where="content-type")
         form = http.pairs_of(raw, "form")
     path = str(scope["path"])
-    return _Request(f"{public}{path}", public, correlation, http.query_of(scope), form, _assertion(headers))
+    return _Request(f"{public}{path}", public, correlation, http.query_of(scope), form, headers, _assertion(headers))
 
 
 def _assertion(headers: Mapping[str, str]) -> etree._Element | None:

@@ -242,6 +242,21 @@ def test_what_is_not_done_is_refused_with_a_sentence(country: Country) -> None:
         assert (answer.status, answer.issue["code"]) == (400, "not-supported"), path
 
 
+def test_what_is_unknown_is_passed_over_where_the_client_prefers_it_and_stands_in_no_link(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its())).port)
+    hers, path = country.platform.nin("citizen"), f"{ROOT}/DocumentReference?type=A03-2&_include=x&nickname=y"
+    headers = {"nhn-patient-nin": hers, "prefer": "handling=lenient"}
+    found = Answered(country.platform.client.call("GET", path, as_="gp", patient=hers, headers=headers))
+    assert (found.status, found.tree["total"], found.link("self").partition("?")[2]) == (200, 1, "type=A03-2")
+    refused = country.platform.client.call("GET", f"{path}&patient.name=x", as_="gp", patient=hers, headers=headers)
+    assert refused.status_code == 400, "whose it is, is never passed over"
+
+
+def test_a_person_number_narrows_no_search_since_no_link_could_hold_it(country: Country) -> None:
+    found = country.search(f"&identifier=urn:oid:1.2.{country.platform.nin('citizen')}")
+    assert found.status == 400 and country.platform.nin("citizen") not in found.response.text
+
+
 def test_the_capability_statement_says_what_the_service_does(country: Country) -> None:
     told = country.platform.http.get(f"{country.platform.url}{ROOT}/metadata").json()
     assert told["instantiates"] == ["https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentResponder"]

@@ -18,7 +18,6 @@ from kjerne.exchange import Answer, Call, Route, granted
 from kjerne.fhir.bundle import Entry, searchset
 from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
-from kjerne.mhd.asking import links_of
 from kjerne.mhd.lists import submission_set
 from kjerne.mhd.reference import Tree, document_reference
 from kjerne.services.documents.asking import Asked, Asking, basis_of, line_of, plainly_asked
@@ -205,7 +204,7 @@ class DocumentsApi:
     ) -> Answer:
         if issues := told(parts):
             entries = [*entries, ("", encode({"resourceType": "OperationOutcome", "issue": issues}), "outcome")]
-        links = links_of(f"{call.base_url}{call.path}", (*call.query, *call.form), asked.search, total)
+        links = asked.search.links(f"{call.base_url}{call.path}", total)
         headers = tuple((name, str(locked)) for name in LOCKED) if self.documents.tells_choices else ()
         return Answer(200, searchset(entries, links, total), headers=headers)
 

@@ -46,7 +46,7 @@ class Asking:
         if call.body:
             raise Refusal(400, "search parameters stand in a form", where="body")
         also = ("_sort",) if type_ == "DocumentReference" else ()
-        found = asking.taken(type_, call.query, call.form, self.parse, call.at, count=COUNT, also=also)
+        found = asking.taken(type_, call.query, call.form, call.headers, self.parse, call.at, count=COUNT, also=also)
         sort = found.said.get("_sort", "") or "-date"
         if sort.removeprefix("-") not in SORTS:
             todo = f"It has {', '.join(SORTS)}, with - before for descending."

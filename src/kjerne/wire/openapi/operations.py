@@ -68,6 +68,7 @@ _REASON: Final = ("reason!",)
 _TYPE: Final = "/fhir/R4/{type}"
 _CRITICAL: Final = "/api/critical-information/v1"
 _OF_DOCUMENTS: Final = ("nhn-patient-nin", "nhn-access-basis", "nhn-source-system", "nhn-event-id")
+_SEARCHES: Final = (*_OF_DOCUMENTS, "prefer")
 _PAGED: Final = ("patient", "status", "_count", "_page", "_format")
 _BY_DOCUMENT: Final = (*_PAGED, "_sort", *sorted(asked_for("DocumentReference") - {"status"}))
 _BY_SET: Final = (*_PAGED, *sorted(asked_for("List") - {"status"}))
@@ -291,13 +292,13 @@ _ROOMS: Final[Mapping[str, Operation]] = {
     ),
     f"GET {_CRITICAL}/metadata": Operation({200: Given("Resource")}, query=_PLAIN),
     "POST /phr/R4/fhir/DocumentReference/_search": Operation(
-        {200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, (*_BY_DOCUMENT, "patient.identifier"), headers=_OF_DOCUMENTS
+        {200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, (*_BY_DOCUMENT, "patient.identifier"), headers=_SEARCHES
     ),
-    "GET /phr/R4/fhir/DocumentReference": Operation({200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, headers=_OF_DOCUMENTS),
+    "GET /phr/R4/fhir/DocumentReference": Operation({200: _OF_LISTS}, (422, 504), _BY_DOCUMENT, headers=_SEARCHES),
     "POST /phr/R4/fhir/List/_search": Operation(
-        {200: _OF_LISTS}, (422, 504), _BY_SET, (*_BY_SET, "patient.identifier"), headers=_OF_DOCUMENTS
+        {200: _OF_LISTS}, (422, 504), _BY_SET, (*_BY_SET, "patient.identifier"), headers=_SEARCHES
     ),
-    "GET /phr/R4/fhir/List": Operation({200: _OF_LISTS}, (422, 504), _BY_SET, headers=_OF_DOCUMENTS),
+    "GET /phr/R4/fhir/List": Operation({200: _OF_LISTS}, (422, 504), _BY_SET, headers=_SEARCHES),
     "GET /phr/R4/fhir/DocumentReference/{id}": Operation({200: Given("Resource")}, (404, 503, 504), headers=_OF_DOCUMENTS),
     "GET /phr/R4/fhir/List/{id}": Operation({200: Given("Resource")}, (404, 504), headers=_OF_DOCUMENTS),
     "GET /phr/mhd/document/{id}": Operation({200: _BYTES}, (404, 413, 503, 504), headers=_OF_DOCUMENTS),
