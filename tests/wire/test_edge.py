@@ -553,8 +553,21 @@ def asked_of_documents(platform: Standing) -> Iterator[Sent]:
     yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=form)
     yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=form, status=400)
     document, hers = "/phr/mhd/document/{id}", {"nhn-patient-nin": platform.nin("citizen")}
-    for one in (document, "/phr/R4/fhir/DocumentReference/{id}"):
-        yield Sent(f"GET {one}", one.replace("{id}", str(uuid4())), about="citizen", headers=hers, status=404)
+    for one in (
+        document,
+        "/phr/R4/fhir/DocumentReference/{id}",
+        "/phr/R4/fhir/List/{id}",
+        "/phr/mhd/document/{patient}/{id}",
+    ):
+        at = one.replace("{id}", str(uuid4())).replace("{patient}", str(uuid4()))
+        yield Sent(f"GET {one}", at, about="citizen", headers=hers, status=404)
+    for name in ("DocumentReference", "List"):
+        at = f"/phr/R4/fhir/{name}"
+        yield Sent(f"GET {at}", f"{at}?status=current", about="citizen", headers=hers)
+    sets = "/phr/R4/fhir/List/_search"
+    yield Sent(f"POST {sets}", sets, about="citizen", body=asked, headers=form)
+    bundle, kind = "/phr/R4/fhir/Bundle", {"content-type": "application/fhir+json"}
+    yield Sent(f"POST {bundle}", bundle, about="citizen", body=b"{}", headers=kind, status=501)
 
 
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

@@ -215,9 +215,14 @@ def test_under_a_law_where_no_choice_is_told_who_has_shut_hers_is_answered_as_wh
         there = replace(country, platform=platform)
 
         def told(about: str) -> tuple[int, object, object]:
-            found = there.search(about=about)
-            tree = found.tree if found.status == 200 else {}
-            return found.status, tree.get("total"), tree.get("entry")
+            hers = platform.nin(about)
+            sets = platform.client.call(
+                "GET", "/phr/R4/fhir/List", as_="gp", patient=hers, headers={"nhn-patient-nin": hers}
+            )
+            found, listed = there.search(about=about), Answered(sets)
+            assert listed.status == found.status
+            trees = [one.tree if found.status == 200 else {} for one in (found, listed)]
+            return found.status, [tree.get("total") for tree in trees], [tree.get("entry") for tree in trees]
 
         for ports in ({"sundvika": good.port}, {"sundvika": good.port, "nordvik": down.port}, {"nordvik": down.port}):
             country.asks(**ports)
