@@ -354,6 +354,16 @@ def test_hold_out_is_split_off_with_its_mapping_and_known_codes_keep_their_names
     assert (like.people, len(like.code)) == (150, 450)
 
 
+def test_people_who_are_compared_have_the_class_under_which_their_code_was_learned(tmp_path: Path, run: Any) -> None:
+    rare = [said("Condition", f"J45.{one}", of=f"id{one}", onsetDateTime="2020-06-07") for one in range(12)]
+    folder = cohort(tmp_path / "real", 120, *rare)
+    code, _, err = run("synth", "fit", str(folder), "--out", str(tmp_path / "m"), "--epochs", "1")
+    assert code == 0, err
+    model = model_file.opened(tmp_path / "m").model
+    like = fitting.like(fitting.Source([], [], False, fhir_reading.files_in(folder)), model)
+    assert int((like.code == model.codes.index("J45")).sum()) == 12
+
+
 def test_what_was_found_by_code_is_learned_and_comes_out_as_a_code(tmp_path: Path, run: Any) -> None:
     def smoker(of: str, answer: str, **more: Any) -> Tree:
         told = {"coding": [{"system": "http://snomed.info/sct", "code": answer}]} if answer else {"text": "vet ikke"}

@@ -19,8 +19,10 @@ from kjerne.services.synthetic import (
     source_forms,
     tables,
     tuning,
+    vocabulary,
     writing,
 )
+from kjerne.services.synthetic.cohorts import cohort_of
 from kjerne.services.synthetic.fhir_reading import Told
 
 Row = tuple[int | None, str | None, str, float | None]
@@ -43,9 +45,10 @@ def dataset(folder: Path, rows: list[Row], name: str = "0", columns: str = "") -
             or "CREATE TABLE t (subject_id BIGINT, time TIMESTAMP, code VARCHAR, numeric_value FLOAT, "
             "text_value VARCHAR DEFAULT 'Hemmelig Nordmann')"
         )
-        database.executemany(
-            "INSERT INTO t BY POSITION (subject_id, time, code, numeric_value) VALUES (?, ?, ?, ?)", rows
-        )
+        if rows:
+            database.executemany(
+                "INSERT INTO t BY POSITION (subject_id, time, code, numeric_value) VALUES (?, ?, ?, ?)", rows
+            )
         database.execute(f"COPY t TO '{folder}/data/{name}.parquet' (FORMAT parquet)")
     return folder
 
@@ -191,3 +194,15 @@ def test_folder_in_no_form_in_half_of_one_or_in_two_is_refused(tmp_path: Path, m
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "MEASUREMENT.csv").write_text("person_id\n")
     assert "no table person" in str(refused(tmp_path / "half"))
+
+
+def test_unit_is_of_those_whose_values_have_it(tmp_path: Path) -> None:
+    folder = dataset(
+        tmp_path, [], columns="CREATE TABLE t AS SELECT i AS subject_id, TIMESTAMP '2020-01-01' + INTERVAL (i) DAY AS time, "
+        "'X' AS code, CASE WHEN i = 7 THEN 3.0 END AS numeric_value, CASE WHEN i = 7 THEN 'olsen' END AS unit "
+        "FROM range(120) r(i)",
+    )  # fmt: skip
+    told = read(folder)
+    assert [one for one in told.events.units if one] == ["olsen"]
+    people = tables.TraitTable(told.traits.ids, {"a": [f"{int(one) % 2}" for one in told.traits.ids]}, "")
+    assert vocabulary.guarded(cohort_of(told.events, people), 10).units == ("",)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fitting, learning, tables, vocabulary
+from kjerne.services.synthetic import fitting, learning, tables, tuning, vocabulary
 from kjerne.services.synthetic.cohorts import Cohort, cohort_of
+from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.vocabulary import grid_of, guarded
 
 PEOPLE = "id,sex,age\n" + "".join(f"p{number},{'FM'[number % 2]},{20 + number % 60}\n" for number in range(120))
@@ -189,3 +190,50 @@ def test_time_that_ends_before_events_do_is_refused(source: fitting.Source) -> N
         fitting.fit(source, fitting.Wanted(until="age"), learning.Effort(), lambda *_: None)
     with pytest.raises(Refusal, match="no measured trait sex"):
         fitting.fit(source, fitting.Wanted(age="sex"), learning.Effort(), lambda *_: None)
+
+
+def quickly(folder: Path, events: str, people: str, **wanted: str) -> Model:
+    """A model of two tables, learned in a moment."""
+    (folder / "events.csv").write_text(events)
+    (folder / "static.csv").write_text(people)
+    source = fitting.Source([folder / "events.csv"], [folder / "static.csv"], generated=False)
+    effort = learning.Effort(hidden=(8,), epochs=1)
+    return fitting.fit(source, fitting.Wanted(**wanted), effort, lambda *_: None)[0]
+
+
+@pytest.fixture
+def little_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model here need not be good."""
+    monkeypatch.setattr(tuning, "ROUNDS", 0)
+
+
+MOMENTS = HEAD + "".join(
+    f"p{number},{day},hb,{12 + number % 5}\n" for number in range(120) for day in (0, 30 + number % 9)
+)
+
+
+def test_column_that_is_empty_or_that_few_have_is_no_trait(tmp_path: Path, little_tuning: None) -> None:
+    head, *rows = PEOPLE.splitlines()
+    more = [f"{row},,{'yes' if place < 3 else ''}" for place, row in enumerate(rows)]
+    model = quickly(tmp_path, MOMENTS, "\n".join([f"{head},nothing,few", *more]))
+    assert [one.name for one in model.traits] == ["sex", "age"]
+    assert "the trait nothing is empty, and was left out" in model.card["notes"]
+    assert "the trait few has no level of 10 people, and was left out" in model.card["notes"]
+    with pytest.raises(Refusal, match="no trait is left"):
+        quickly(tmp_path, MOMENTS, "\n".join(["id,nothing", *(f"{row.split(',')[0]}," for row in rows)]))
+
+
+def test_people_of_few_different_ages_have_an_age(tmp_path: Path, little_tuning: None) -> None:
+    people = "id,sex,age\n" + "".join(f"p{one},{'FM'[one % 2]},{60 + one // 2 % 6}\n" for one in range(120))
+    model = quickly(tmp_path, MOMENTS, people, age="age")
+    assert model.traits[model.age].grid is not None
+
+
+def test_people_who_are_compared_have_the_class_under_which_their_code_was_learned(
+    tmp_path: Path, little_tuning: None
+) -> None:
+    rare = "".join(f"p{number},5,E11.{number},\n" for number in range(12))
+    model = quickly(tmp_path, MOMENTS + rare, PEOPLE)
+    found = fitting.like(fitting.Source([tmp_path / "events.csv"], [tmp_path / "static.csv"], generated=False), model)
+    assert int((found.code == model.codes.index("E11")).sum()) == 12
+    assert not found.notes

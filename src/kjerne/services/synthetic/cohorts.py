@@ -8,7 +8,7 @@ than the table's own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,9 +98,12 @@ def cohort_of(
     codes: Sequence[str] = (),
     kept: Sequence[Trait] = (),
     ticks: int = 0,
+    above: Callable[[str], str] | None = None,
+    measured: Collection[str] = (),
 ) -> Cohort:
     """A cohort of two tables. `codes`, `kept` and `ticks` say which codes, traits and time there are, where a model knows
-    them already.
+    them already, and `above` the class above a code: of one that the model does not know, the nearest that it does is taken.
+    `measured` names traits that are measured, however few numbers there are.
 
     `Refusal` where an event is somebody's that the traits do not have, or units of a code contradict each other.
     """
@@ -121,7 +124,9 @@ def cohort_of(
         todo = "Take free text out of the codes, or write the code otherwise."
         raise Refusal(422, "a code holds the number of a person", where=events.where, todo=todo)
     known = {code: place for place, code in enumerate(names)}
-    code = np.array([known.get(one, -1) for one in events.codes], np.int64)
+    if codes:
+        known |= {one: _nearest(one, known, above) for one in set(events.codes) - known.keys()}
+    code = np.array([known[one] for one in events.codes], np.int64)
     if (unknown := int((code < 0).sum())) > 0:
         notes.append(f"{unknown} events have a code that the model does not know, and were left out")
     person = np.array([places.get(one, -1) for one in events.ids], np.int64)
@@ -141,7 +146,14 @@ def cohort_of(
     first = np.searchsorted(person[rows], np.arange(len(traits.ids) + 1))
     units, of_people = _units(events, names, places)
     return Cohort(len(traits.ids), names, units, first, times[rows], code[rows], values[rows], ticks,
-                  _traits(traits, leave_out, kept, notes), tuple(notes), of_people)  # fmt: skip
+                  _traits(traits, leave_out, kept, measured, notes), tuple(notes), of_people)  # fmt: skip
+
+
+def _nearest(code: str, known: Mapping[str, int], above: Callable[[str], str] | None) -> int:
+    """The place of the nearest class above a code; -1 where none is known."""
+    while code and code not in known:
+        code = above(code) if above else ""
+    return known.get(code, -1)
 
 
 def _refuse_numbers_of_people(code: Ints, names: Sequence[str], values: NDArray[np.float64], where: str) -> None:
@@ -189,7 +201,7 @@ def _units(events: EventTable, names: Sequence[str], known: Collection[str]) -> 
 
 
 def _traits(
-    table: TraitTable, leave_out: Collection[str], kept: Sequence[Trait], notes: list[str]
+    table: TraitTable, leave_out: Collection[str], kept: Sequence[Trait], measured: Collection[str], notes: list[str]
 ) -> tuple[Trait, ...]:
     if kept:
         if missing := [one.name for one in kept if one.name not in table.traits]:
@@ -209,7 +221,7 @@ def _traits(
         levels = sorted(set(filled)) if numbers is None else sorted(set(filled), key=float)
         if reason := _why_left_out(name, filled, len(levels), numbers is None, len(filled) == len(cells)):
             notes.append(f"the trait {name} {reason}")
-        elif numbers is None or len(levels) <= LEVELS_MOST:
+        elif numbers is None or (len(levels) <= LEVELS_MOST and name not in measured):
             found.append(_choice(name, levels, cells))
         else:
             found.append(Trait(name, (), numbers))
@@ -220,6 +232,8 @@ def _traits(
 
 def _why_left_out(name: str, filled: list[str], levels: int, words: bool, everybody: bool) -> str:
     """Why a trait with so many different cells is not learned; nothing where it is."""
+    if not filled:
+        return "is empty, and was left out"
     if are_dates(filled):
         return "holds dates, and was left out: learned are ages and numbers of days"
     if is_named(name) or (words and levels > max(LEVELS_MOST, len(filled) // 4)):

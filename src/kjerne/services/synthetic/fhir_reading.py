@@ -31,6 +31,7 @@ from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANEL
 from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
 from kjerne.services.synthetic.identifiers import names_somebody
 from kjerne.services.synthetic.tables import EventTable, TraitTable
+from kjerne.services.synthetic.vocabulary import parent_of
 
 ENDINGS: Final = (".ndjson", ".ndjson.gz")
 AGE: Final = "age"
@@ -473,11 +474,19 @@ def _labels(found: _Found, known: Meaning | None) -> dict[Key, str]:
             Key(one.kind, one.system, one.code or label, one.value_system, one.value_code): label
             for label, one in known.codes.items()
         }
-        return {key: called.get(key, " ".join(key)) for key in keys}
+        return {key: _known_as(key, called) for key in keys}
     alike = Counter(key.short for key in keys)
     return {
         key: key.short if alike[key.short] == 1 and key.short != DEATH else " ".join(filter(None, key)) for key in keys
     }
+
+
+def _known_as(key: Key, called: Mapping[Key, str]) -> str:
+    """What a model calls a code, or the nearest class above it that it knows."""
+    above = key
+    while above.code and above not in called:
+        above = above._replace(code="" if key.value_code else parent_of(above.code))
+    return called.get(above, " ".join(key))
 
 
 def _age(person: Person, day: int) -> str | None:

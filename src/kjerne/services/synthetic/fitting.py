@@ -25,7 +25,7 @@ from kjerne.services.synthetic.sampling import TOO_MANY, block
 from kjerne.services.synthetic.streams import Streams
 from kjerne.services.synthetic.tables import EventTable, TraitTable, read_events, read_traits
 from kjerne.services.synthetic.tuning import tuned
-from kjerne.services.synthetic.vocabulary import guarded, rare_levels_joined
+from kjerne.services.synthetic.vocabulary import guarded, parent_of, rare_levels_joined
 
 TABLES, FHIR, MEDS, OMOP, STORE = "tables of events", "FHIR", "MEDS", "OMOP", "a platform's own store"
 """The forms that a source may have."""
@@ -98,7 +98,7 @@ def like(source: Source, model: Model) -> Cohort:
     """The cohort of a source with the codes and traits of a model."""
     kept = [Trait(one.name, one.levels, np.zeros(0)) for one in model.traits]
     told = source.told(meaning_of(model), 1)  # which traits there are the model says
-    return cohort_of(told.events, told.traits, codes=model.codes, kept=kept, ticks=model.ticks)
+    return cohort_of(told.events, told.traits, codes=model.codes, kept=kept, ticks=model.ticks, above=parent_of)
 
 
 def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Model, CopyFilter]:
@@ -126,12 +126,15 @@ def learned_from(
     form: str = TABLES, permission: Mapping[str, str] | None = None,
 ) -> tuple[Model, CopyFilter]:  # fmt: skip
     """As `fit`, of what was told; `lineage` says by whom, `form` in which form, and `permission` under which permission."""
-    cohort = cohort_of(told.events, told.traits, wanted.leave_out)
+    measured = (wanted.age or (AGE if told.meaning is not None else ""), wanted.until)
+    cohort = cohort_of(told.events, told.traits, wanted.leave_out, measured=measured)
     notes = [*told.notes, *cohort.notes]
     if told.meaning is not None:
         aged = any(one.name == AGE and not one.is_choice for one in cohort.traits)
         wanted = replace(wanted, age=wanted.age or (AGE if aged else ""))
-    traits = tuple(rare_levels_joined(one, wanted.k, notes) if one.is_choice else one for one in cohort.traits)
+    joined = (rare_levels_joined(one, wanted.k, notes) if one.is_choice else one for one in cohort.traits)
+    if not (traits := tuple(one for one in joined if one is not None)):
+        raise Refusal(422, "no trait is left to learn", where=told.traits.where)
     as_told, cohort = cohort, guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
     if told.meaning is not None:
         known, given = (

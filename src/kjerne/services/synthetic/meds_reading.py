@@ -179,7 +179,7 @@ def _told(
         events.days.append(minute / 1440 - firsts[place])
         events.codes.append(label)
         events.values.append(value if fits else None)
-        events.units.append(units.get(code, ""))
+        events.units.append(units[code] if fits and value is not None else "")
     people = range(len(found.places))
     traits = _traits(found, k)
     if found.births and AGE not in traits and day_0 is None:

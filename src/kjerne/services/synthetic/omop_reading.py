@@ -112,7 +112,9 @@ def read(paths: Sequence[Path], known: Meaning | None = None) -> Told:
         raise Refusal(422, "there is a table of persons, and none of what happened to them", where=where, todo=todo)
     found = _Found()
     _persons(found, files[PERSON])
-    for name in files.keys() & TABLES.keys():
+    for name in sorted(
+        files.keys() & TABLES.keys()
+    ):  # of the same told twice the last counts, in every run the same one
         _events(found, TABLES[name], files[name])
     if DEATH in files:
         _deaths(found, files[DEATH])

@@ -249,12 +249,15 @@ def parent_of(code: str) -> str:
     return code[: _ATC_PARENT[len(code)]] if _ATC.fullmatch(code) else ""
 
 
-def rare_levels_joined(trait: Trait, k: int, notes: list[str]) -> Trait:
-    """A trait without levels that fewer than `k` people have: those count as missing."""
+def rare_levels_joined(trait: Trait, k: int, notes: list[str]) -> Trait | None:
+    """A trait without levels that fewer than `k` people have: those count as missing. None where no level is left."""
     counts = np.bincount(trait.numbers[trait.numbers >= 0].astype(np.int64), minlength=len(trait.levels))
     kept = [place for place, count in enumerate(counts) if count >= k]
     if len(kept) == len(trait.levels):
         return trait
+    if not kept:
+        notes.append(f"the trait {trait.name} has no level of {k} people, and was left out")
+        return None
     notes.append(
         f"{len(trait.levels) - len(kept)} levels of the trait {trait.name} have fewer than {k} people and count as missing"
     )
