@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # `kjerne --help` needs none of it
     from kjerne.services.synthetic.fitting import Source, Wanted
     from kjerne.services.synthetic.learning import Effort, Step
     from kjerne.services.synthetic.people_model import Model
+    from kjerne.services.synthetic.writing import Manifest
     from kjerne.settings import Settings
 
 HELD_OUT: Final = 0.2
@@ -342,28 +344,42 @@ def _ready() -> None:
 
 
 def _source(folder: Path | None, events: Path | None, static: Path | None) -> Source:
-    from kjerne.services.synthetic import fitting, source_forms, writing
+    from kjerne.services.synthetic import fitting, source_forms
 
     if folder is not None and (events or static):
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
     if folder is not None:
-        manifest = writing.read_manifest(folder)
-        if manifest and not manifest.complete:
+        if (manifest := _manifest(folder)) is None or not manifest.generated:
+            return source_forms.found_in(folder, generated=False)
+        if not manifest.complete:
             raise Refusal(
                 409, "the people in it were not all made", where=str(folder), todo="Run generate again: it goes on."
             )
-        return source_forms.found_in(folder, generated=bool(manifest))
+        found = source_forms.found_in(folder, generated=True, made_by=manifest.made_by())
+        if manifest.lacks(found.lineage()):
+            todo = "Put real people into a folder of their own, without a manifest.json."
+            raise Refusal(422, "its files are not those that were made", where=str(folder), todo=todo)
+        return found
     if events is None or static is None:
         raise Refusal(400, "a source is a folder, or --events and --static", where="SOURCE")
     for path in (events, static):
         if not path.is_file():
             raise Refusal(404, "there is no such file", where=str(path))
+    found = fitting.Source([events], [static], generated=False)
+    manifest = _manifest(events.parent)
+    if manifest is None or not manifest.generated or manifest.lacks(found.lineage()):
+        return found
+    return replace(found, generated=True, made_by=manifest.made_by())
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    """What a folder of made people says of them; nothing where it has no such manifest, or another program's."""
+    from kjerne.services.synthetic import writing
+
     try:
-        manifest = writing.read_manifest(events.parent)
-    except Refusal:  # another program's manifest beside the files
-        manifest = None
-    generated = manifest is not None and any(events.name in shard.files for shard in manifest.shards)
-    return fitting.Source([events], [static], generated)
+        return writing.read_manifest(folder)
+    except Refusal:
+        return None
 
 
 def _bytes(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -336,7 +337,13 @@ def test_model_of_fhir_makes_fhir_with_the_same_codes_and_says_whose_it_was(tmp_
         for tree in map(json.loads, path.read_text().splitlines())
     }
     assert {("Observation", "718-7"), ("Condition", "E11.0"), ("Procedure", "236973005")} <= seen
-    (made / "manifest.json").unlink()  # as another server's: that they are made up their label says
+    (
+        made / "manifest.json"
+    ).unlink()  # as another server's: that they are made up their label says, and of whom their ids
+    code, out, err = run("synth", "fit", str(made), "--out", str(tmp_path / "n"), "--epochs", "1", "--json")
+    assert (code, json.loads(out)["card"]["learned_from"]) == (0, "people made by a model of real people"), err
+    patients = made / "Patient-00000.ndjson"
+    patients.write_text(re.sub(r'"value":"w[^"]*"', '"value":"x"', patients.read_text()))
     code, out, err = run("synth", "fit", str(made), "--out", str(tmp_path / "n"), "--epochs", "1", "--json")
     assert (code, json.loads(out)["card"]["learned_from"]) == (0, "generated people"), err
 

@@ -12,11 +12,17 @@ from typing import Any
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import model_file, releasing
+from kjerne.services.synthetic import model_file, releasing, tuning
 from kjerne.services.synthetic.judging import LIMITS
 
 WHY = "Testdata til leverandører av journalsystemer"
 WHO = ("--name", "Prøve Ansvarlig", "--why", WHY)
+
+
+@pytest.fixture(autouse=True)
+def little_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are learned here need not be good."""
+    monkeypatch.setattr(tuning, "ROUNDS", 0)
 
 
 @pytest.fixture
@@ -134,3 +140,59 @@ def test_model_of_generated_people_needs_nobody(kept: model_file.Kept, tmp_path:
     releasing.check(model_file.opened(path), str(path), closed_zone=False)
     assert people(run, path, tmp_path / "made")[0] == 0
     assert "needs no approval" in run("synth", "approve", str(path), "--report", str(report(tmp_path, path)), *WHO)[2]
+
+
+def fitted(run: Any, source: Path, out: Path) -> dict[str, Any]:
+    """The card of a model that is learned from a folder in a moment."""
+    code, told, _ = run("synth", "fit", str(source), "--out", str(out), "--epochs", "1", "--json")
+    assert code == 0, told
+    card: dict[str, Any] = json.loads(told)["card"]
+    return card
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "fhir"])
+def test_what_is_learned_from_people_whom_a_model_of_real_people_made_leaves_as_that_model_does(
+    format_: str, model: Path, tmp_path: Path, run: Any, outside: None
+) -> None:
+    made, second = tmp_path / "made", tmp_path / "second.synth"
+    assert people(run, model, made, "--people", "200", "--format", format_, "--closed-zone")[0] == 0
+    card = fitted(run, made, second)
+    assert card["learned_from"] == "people made by a model of real people"
+    assert "not_real" not in card
+    assert card["made_by"] == {"model": model_file.opened(model).hash, "approved": ""}
+    assert "nobody has approved" in people(run, second, tmp_path / "no")[2]
+    assert run("synth", "approve", str(model), "--report", str(report(tmp_path, model)), *WHO)[0] == 0
+    shutil.rmtree(made)
+    assert people(run, model, made, "--people", "200", "--format", format_)[0] == 0
+    assert fitted(run, made, second)["made_by"]["approved"].startswith("Prøve Ansvarlig, ")
+    assert people(run, second, tmp_path / "third", "--people", "200")[0] == 0
+    assert fitted(run, tmp_path / "third", tmp_path / "fourth.synth")["made_by"]["approved"].startswith("Prøve Ansv")
+
+
+def test_real_people_beside_a_manifest_of_made_ones_are_not_taken_for_them(
+    model: Path, made_folder: Path, tmp_path: Path, run: Any
+) -> None:
+    made = tmp_path / "made"
+    assert people(run, model, made, "--people", "200")[0] == 0
+    for name in ("events.csv", "static.csv"):
+        shutil.copy(made_folder / name, made / name)
+    words = ("--out", str(tmp_path / "m"), "--epochs", "1", "--json")
+    assert "its files are not those that were made" in run("synth", "fit", str(made), *words)[1]
+    named = ("--events", str(made / "events.csv"), "--static", str(made / "static.csv"))
+    code, out, err = run("synth", "fit", *named, *words)
+    assert (code, json.loads(out)["card"]["learned_from"]) == (0, "real people"), err
+    (made / "manifest.json").write_text('{"resourceType": "Parameters"}')  # another program's
+    assert run("synth", "fit", str(made), *words)[0] == 0
+
+
+def test_model_whose_card_does_not_say_of_whom_it_was_learned_stays(
+    kept: model_file.Kept, tmp_path: Path, run: Any, outside: None
+) -> None:
+    path = tmp_path / "silent.synth"
+    card = {name: value for name, value in kept.model.card.items() if name != "learned_from"}
+    model_file.saved(replace(kept.model, card=card), kept.copies, path)
+    assert "nobody has approved" in people(run, path, tmp_path / "no")[2]
+    card = dict(kept.model.card) | {"k": 2}
+    model_file.saved(replace(kept.model, card=card), kept.copies, path)
+    says = run("synth", "approve", str(path), "--report", str(report(tmp_path, path)), *WHO)[2]
+    assert "at least 10 must have whatever leaves" in says

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,9 +199,11 @@ def test_folder_with_something_else_is_left_alone(run: Any, people: Path, model_
         assert says in run("synth", "generate", str(model_path), "--out", str(tmp_path / "n"), *option)[2]
 
 
-def test_model_learned_from_generated_people_says_so(model_path: Path, tmp_path: Path, run: Any) -> None:
-    people = tmp_path / "few"
-    assert run("synth", "generate", str(model_path), "--out", str(people), "--people", "200")[0] == 0
+def test_model_learned_from_generated_people_says_so(kept: model_file.Kept, tmp_path: Path, run: Any) -> None:
+    people, model = tmp_path / "few", tmp_path / "made_up.synth"
+    card = dict(kept.model.card) | {"learned_from": "generated people"}
+    model_file.saved(replace(kept.model, card=card), kept.copies, model)
+    assert run("synth", "generate", str(model), "--out", str(people), "--people", "200")[0] == 0
     named = ("--events", str(people / "events-00000.ndjson"), "--static", str(people / "static-00000.ndjson"))
     for source in (named, (str(people),)):
         code, out, _ = run("synth", "fit", *source, "--out", str(tmp_path / "m"), "--epochs", "1", "--json")

@@ -37,6 +37,7 @@ from kjerne.services.synthetic.fhir_mapping import (
 )
 from kjerne.services.synthetic.identities import Identity, Wishes, of_block
 from kjerne.services.synthetic.model_file import Kept
+from kjerne.services.synthetic.origins import prefix
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.row_files import written
 from kjerne.services.synthetic.streams import Streams
@@ -184,7 +185,7 @@ class Writer:
         wished = json.dumps(self.wishes.told(), sort_keys=True)
         digest = hashlib.sha256(f"{self.kept.hash}:{self.seed}:{wished}".encode()).hexdigest()
         object.__setattr__(self, "templates", made)
-        object.__setattr__(self, "run", digest[:8].translate(_LETTERS))
+        object.__setattr__(self, "run", prefix(model.card) + digest[:8].translate(_LETTERS))
         object.__setattr__(self, "streams", Streams(f"identities:{self.kept.hash}", self.seed))
 
     def identities(self, whole: Cohort, number: int, count: int) -> list[Identity]:

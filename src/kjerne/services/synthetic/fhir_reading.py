@@ -21,7 +21,7 @@ import msgspec
 
 from kjerne.errors import Refusal
 from kjerne.fhir.dates import OSLO
-from kjerne.fhir.patient import MADE_UP
+from kjerne.fhir.patient import GENERATED, MADE_UP
 from kjerne.fhir.systems import canonical
 from kjerne.fhir.ucum_grammar import is_ucum
 from kjerne.fhir.vital_signs import FIXED, LOINC
@@ -30,6 +30,7 @@ from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
 from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
 from kjerne.services.synthetic.identifiers import names_somebody
+from kjerne.services.synthetic.origins import are_marked
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 from kjerne.services.synthetic.vocabulary import parent_of
 
@@ -100,6 +101,8 @@ class Told:
     is_made_up: bool = False
     held_out: frozenset[str] = frozenset()
     """Ids of whom the source itself holds out: nobody learns from them."""
+    is_second_hand: bool = False
+    """Whether somebody is said to be made by a model of real people."""
     categorised: Mapping[str, int] = field(default_factory=dict)
     """Of a code's category, how many people have the code in it."""
 
@@ -440,8 +443,12 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
                         {AGE: [_age(one, firsts.get(place, last)) for place, one in enumerate(found.people)], SEX: sexes},
                         where)  # fmt: skip
     notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
-    made_up = all(any(label.code == MADE_UP["code"] for label in one.meta.security) for one in found.people)
-    return Told(events, traits, Meaning(codes), notes, made_up, categorised=categorised)
+    labels_of = (one.meta.security for one in found.people)
+    made_up = all(Coding(MADE_UP["system"], MADE_UP["code"]) in labels for labels in labels_of)
+    names = (name.value for one in found.people for name in one.identifier if name.system == GENERATED)
+    return Told(
+        events, traits, Meaning(codes), notes, made_up, is_second_hand=are_marked(names), categorised=categorised
+    )
 
 
 def _is_plain(unit: str) -> bool:

@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fhir_reading, meds_reading, omop_reading
+from kjerne.services.synthetic import fhir_reading, meds_reading, omop_reading, origins
 from kjerne.services.synthetic.cohorts import Cohort, Trait, cohort_of
 from kjerne.services.synthetic.copies import CopyFilter, filter_of
 from kjerne.services.synthetic.fhir_mapping import Meaning, counted_meaning, kept_meaning, meaning_of
 from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.learning import Effort, Step, learned
+from kjerne.services.synthetic.origins import MadeBy
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
 from kjerne.services.synthetic.sampling import TOO_MANY, block
@@ -52,13 +53,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a cohort, and whether they hold real people or generated ones: tables, or `resources` in another form."""
+    """The files of a cohort, and whether they hold real people or generated ones, and made by whom: tables, or `resources` in
+    another form."""
 
     events: Sequence[Path]
     traits: Sequence[Path]
     generated: bool
     resources: Sequence[Path] = ()
     form: str = FHIR
+    made_by: MadeBy | None = None
 
     @property
     def is_of(self) -> str:
@@ -105,7 +108,9 @@ def fit(source: Source, wanted: Wanted, effort: Effort, step: Step) -> tuple[Mod
     """Learn a model. `Refusal` where the cohort is too small, or holds what cannot be learned."""
     told = source.told(k=wanted.k)
     generated = source.generated or told.is_made_up
-    return learned_from(told, source.lineage(), wanted, effort, step, generated=generated, form=source.is_of)
+    return learned_from(
+        told, source.lineage(), wanted, effort, step, generated=generated, form=source.is_of, made_by=source.made_by
+    )
 
 
 def _without_held_out(told: Told) -> Told:
@@ -123,9 +128,10 @@ def _without_held_out(told: Told) -> Told:
 
 def learned_from(
     told: Told, lineage: list[dict[str, str]], wanted: Wanted, effort: Effort, step: Step, *, generated: bool,
-    form: str = TABLES, permission: Mapping[str, str] | None = None,
+    form: str = TABLES, permission: Mapping[str, str] | None = None, made_by: MadeBy | None = None,
 ) -> tuple[Model, CopyFilter]:  # fmt: skip
-    """As `fit`, of what was told; `lineage` says by whom, `form` in which form, and `permission` under which permission."""
+    """As `fit`, of what was told; `lineage` says by whom, `form` in which form, `permission` under which permission, and
+    `made_by` of which model they are who were `generated`."""
     measured = (wanted.age or (AGE if told.meaning is not None else ""), wanted.until)
     cohort = cohort_of(told.events, told.traits, wanted.leave_out, measured=measured)
     notes = [*told.notes, *cohort.notes]
@@ -155,8 +161,10 @@ def learned_from(
     )
     model = learned(cohort, wanted.k, wanted.age, wanted.until, rules, effort, wanted.seed, step)
     model = tuned(model, cohort, wanted.seed)
+    made_by = made_by or (origins.UNKNOWN if told.is_second_hand else None)
+    origin = origins.learned_from(generated=generated, made_by=made_by)
     card: dict[str, Any] = {
-        "learned_from": "generated people" if generated else "real people", "form": form,
+        "learned_from": origin, "form": form,
         "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
         "traits": [one.name for one in cohort.traits], "age": wanted.age, "until": wanted.until,
         "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,
@@ -166,8 +174,7 @@ def learned_from(
         card["fhir"] = fhir
     if permission:
         card["permission"] = dict(permission)
-    if generated:
-        card["not_real"] = "Not learned from real data: what it makes says nothing about any population."
+    card |= origins.said_of(origin, made_by)
     copies = filter_of(model, cohort, wanted.seed)
     card["made_anew"] = round(_made_anew(model, copies, wanted.seed), 4)
     return replace(model, card=card), copies

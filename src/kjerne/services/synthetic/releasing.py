@@ -21,9 +21,10 @@ from kjerne.registries.identifiers import numbers_in
 from kjerne.services.synthetic import model_file
 from kjerne.services.synthetic.judging import LIMITS
 from kjerne.services.synthetic.model_file import Approval, Kept
+from kjerne.services.synthetic.origins import REAL, is_generated
 
+K_LEAST: Final = 10
 NAME_CHARACTERS: Final = (5, 200)
-REAL: Final = "real people"
 
 
 class _Gate(msgspec.Struct):
@@ -43,12 +44,15 @@ def approve(path: Path, report: Path, name: str, why: str, by: str, at: datetime
     this program.
     """
     kept = model_file.opened(path)
-    if kept.model.card.get("learned_from") != REAL:
+    if is_generated(kept.model.card):
         says = "the model was learned from generated people, and needs no approval"
         raise Refusal(409, says, where=str(path))
     if kept.approval:
         says = f"the model was approved already, by {kept.approval.name} at {kept.approval.at}"
         raise Refusal(409, says, where=str(path))
+    if (k := kept.model.card.get("k", 0)) < K_LEAST:
+        says = f"the model tells what only {k} people have, and at least {K_LEAST} must have whatever leaves the closed zone"
+        raise Refusal(409, says, where=str(path), todo="Fit it anew without --k.")
     told, sha = _read(report)
     if told.model != kept.hash:
         todo = "Make one of this model with kjerne synth report --out."
@@ -62,15 +66,26 @@ def approve(path: Path, report: Path, name: str, why: str, by: str, at: datetime
 
 
 def check(kept: Kept, where: str, *, closed_zone: bool) -> None:
-    """`Refusal` 403 where a model of real people is used outside the closed zone and nobody answers for it."""
-    if closed_zone or kept.approval or kept.model.card.get("learned_from") != REAL:
+    """`Refusal` 403 where a model of real people, or of people whom one made, is used outside the closed zone and nobody answers
+    for it."""
+    card = kept.model.card
+    if closed_zone or is_generated(card) or approved_by(kept):
         return
-    says = "the model was learned from real people, and nobody has approved that it leaves the closed zone"
+    learned_from = card.get("learned_from") or REAL
+    says = f"the model was learned from {learned_from}, and nobody has approved that it leaves the closed zone"
     todo = (
         "Where its training data may lie say --closed-zone; else have it approved there: kjerne synth report, then "
         "kjerne synth approve."
     )
     raise Refusal(403, says, where=where, todo=todo)
+
+
+def approved_by(kept: Kept) -> str:
+    """Who answers for a model outside the closed zone, and since when: of people whom a model of real people made, whoever
+    answered for that one. Nothing where nobody does."""
+    if kept.approval:
+        return f"{kept.approval.name}, {kept.approval.at}"
+    return str(kept.model.card.get("made_by", {}).get("approved", ""))
 
 
 def _read(path: Path) -> tuple[_Report, str]:

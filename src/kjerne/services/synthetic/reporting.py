@@ -12,6 +12,7 @@ from kjerne.errors import Refusal
 from kjerne.services.synthetic.fitting import Source, like
 from kjerne.services.synthetic.judging import Report, Step, judged
 from kjerne.services.synthetic.model_file import Kept
+from kjerne.services.synthetic.origins import is_generated
 from kjerne.services.synthetic.row_files import written as in_place
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
 from kjerne.services.synthetic.streams import Streams
@@ -33,7 +34,7 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
         )
     if lineage and not {one["sha256"] for one in real.lineage()} <= lineage:
         raise Refusal(422, "the model was learned from other tables", where="--real", todo="Name those of its card.")
-    if holdout.generated and kept.model.card.get("learned_from") != "generated people":
+    if holdout.generated and not is_generated(kept.model.card):
         todo = "Name real people whom the model never saw."
         raise Refusal(422, "the people held out were generated themselves", where="--holdout", todo=todo)
     if made:

@@ -8,6 +8,7 @@ from typing import Final
 from kjerne.errors import Refusal
 from kjerne.services.synthetic import fhir_reading, meds_reading, omop_reading, tables
 from kjerne.services.synthetic.fitting import FHIR, MEDS, OMOP, TABLES, Source
+from kjerne.services.synthetic.origins import MadeBy
 
 NEEDED: Final = (
     "Put in it one of: events.csv and static.csv; FHIR R4 as .ndjson, a resource on each line; MEDS (data/*.parquet); OMOP "
@@ -18,8 +19,9 @@ NOBODY: Final = frozenset(
 )
 
 
-def found_in(folder: Path, *, generated: bool) -> Source:
-    """The files of a folder by the form that it has. `Refusal` where it has none, half of one, or two."""
+def found_in(folder: Path, *, generated: bool, made_by: MadeBy | None = None) -> Source:
+    """The files of a folder by the form that it has, and `made_by` whom where they are generated. `Refusal` where it has none,
+    half of one, or two."""
     if not folder.is_dir():
         what = "it is a file, and a source is a folder" if folder.is_file() else "there is no such folder"
         todo = "Name two tables by --events and --static, or their folder." if folder.is_file() else ""
@@ -36,8 +38,9 @@ def found_in(folder: Path, *, generated: bool) -> Source:
         raise Refusal(404, _what_is_missing(folder, stems), where=str(folder), todo=NEEDED)
     (form,) = forms
     if form == TABLES:
-        return Source(tables.files_of(folder, "events"), tables.files_of(folder, "static"), generated)
-    return Source([], [], generated, resources[form], form)
+        events, static = tables.files_of(folder, "events"), tables.files_of(folder, "static")
+        return Source(events, static, generated, made_by=made_by)
+    return Source([], [], generated, resources[form], form, made_by)
 
 
 def _what_is_missing(folder: Path, stems: list[str]) -> str:

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,8 @@ from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.fhir_files import FORMATS as FHIR
 from kjerne.services.synthetic.fhir_files import Writer
 from kjerne.services.synthetic.identities import UNWISHED, Identity, Wishes
+from kjerne.services.synthetic.origins import REAL, MadeBy
+from kjerne.services.synthetic.releasing import approved_by
 from kjerne.services.synthetic.row_files import columns_of, event_rows, trait_rows, written, written_rows
 from kjerne.services.synthetic.rules import violations
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
@@ -76,7 +78,8 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """What lies in a folder of generated people. `generated` says to `fit` that nobody in it is real."""
+    """What lies in a folder of generated people. `generated` says to `fit` that nobody in it is real, `approved` who answers
+    for a model of real people outside the closed zone."""
 
     model: str
     seed: int
@@ -89,6 +92,16 @@ class Manifest(msgspec.Struct):
     shards: list[Shard]
     card: dict[str, Any]
     identities: dict[str, Any] = {}
+    approved: str = ""
+
+    def made_by(self) -> MadeBy:
+        """The model that made them."""
+        return MadeBy(self.model, str(self.card.get("learned_from", REAL)), self.approved)
+
+    def lacks(self, files: Iterable[Mapping[str, str]]) -> bool:
+        """Whether any of these files (`file` and `sha256`) is none of those that were made."""
+        made = {(name, sha) for shard in self.shards for name, sha in shard.files.items()}
+        return any((one["file"], one["sha256"]) not in made for one in files)
 
 
 def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, str], None]) -> Manifest:
@@ -173,11 +186,13 @@ def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
             [],
             dict(kept.model.card),
             order.named(),
+            approved_by(kept),
         )
     same = (found.model, found.seed, found.people, found.shard_people, found.format, found.identities)
     if same != (kept.hash, order.seed, order.people, order.shard_people, order.format, order.named()):
         says = "the folder holds people of another model, seed, number, shard, format or identity"
         raise Refusal(409, says, where=str(folder), todo="Take an empty one.")
+    found.approved = approved_by(kept)
     found.shards = [
         one
         for one in found.shards
