@@ -109,6 +109,15 @@ def end(settings: Settings, number: int, why: str) -> dict[str, Any]:
     return told_of(on_database(settings, use))
 
 
+def still_permitted(settings: Settings, number: int) -> None:
+    """`Refusal` 403 where a permission ended while a model was learned under it."""
+
+    async def use(pool: Pool) -> None:
+        await Permissions(pool).held(number, SystemClock().now())
+
+    on_database(settings, use)
+
+
 def listed(settings: Settings) -> list[dict[str, Any]]:
     """All permissions, newest first."""
 

@@ -88,6 +88,7 @@ def synth_fit(
     _check_one_source(
         source or events or static, "parts" if parts else permission is not None and "permission", demo, store
     )
+    _check_out(out, parts)
     given = hard.read_rules(_bytes(rules), str(rules)) if rules else None
     meaning = fhir_mapping.read_meaning(_bytes(mapping), str(mapping)) if mapping else None
     wanted = fitting.Wanted(k, age, until, leave_out or (), seed, given, str(rules or ""), meaning, str(mapping or ""))
@@ -125,6 +126,15 @@ def _check_one_source(given: Path | None, of_store: str | bool, demo: bool, stor
         raise Refusal(400, "a demonstration has people of its own", where="--demo", todo="Leave the source out.")
     if store and given:
         raise Refusal(400, "a store has people of its own", where="--store", todo="Leave the source out.")
+
+
+def _check_out(out: Path, parts: Path | None) -> None:
+    """`Refusal` where what is learned could not be kept: before somebody waits for it, or a store is read."""
+    if out.is_dir() or not out.parent.is_dir():
+        says = "it is a folder, and a model is a file" if out.is_dir() else "there is no such folder"
+        raise Refusal(404, says, where=str(out if out.is_dir() else out.parent), todo="Name a file in a folder.")
+    if parts and any((parts / name).exists() for name in ("train", "holdout")):
+        raise Refusal(409, "there are parts in it already", where=str(parts), todo="Name another folder.")
 
 
 @synth.command("permit")
@@ -329,15 +339,18 @@ def _of_store(
     people = stores.read(settings, permission)
     people = stores.divided(people, parts, wanted.seed, HELD_OUT) if parts else people
     lineage = fitting.lineage_of(people.files) if people.files else people.told.lineage()
-    return fitting.learned_from(
+    found = fitting.learned_from(
         people.told, lineage, wanted, effort, step, generated=people.generated, form=fitting.STORE,
         permission=people.permission,
     )  # fmt: skip
+    if people.permission:
+        stores.still_permitted(settings, int(people.permission["number"]))
+    return found
 
 
 def _ready() -> None:
     for name in ONE_THREAD:
-        os.environ.setdefault(name, "1")
+        os.environ[name] = "1"  # whatever it was: people must not hang on it
     if importlib.util.find_spec("numpy") is None:
         todo = "Install kjerne[synthetic]."
         raise Refusal(404, "NumPy is not installed, and synthetic people are learned and made with it", todo=todo)

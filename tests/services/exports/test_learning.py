@@ -152,6 +152,10 @@ async def test_permission_ends_by_itself_or_by_an_operator_also_while_it_is_used
             await read(ward, other.number)
     with pytest.raises(Refusal, match=f"permission {other.number} is ended"):
         await read(ward, other.number)
+    with pytest.raises(Refusal, match="the permission is ended meanwhile, and nothing was learned"):
+        await Permissions(pool).held(other.number, NOW)
+    with pytest.raises(Refusal, match="the permission is not there meanwhile"):
+        await Permissions(pool).held(1, NOW)
     ended = await rows(ward, "rule = 'learning-ended' AND about = $1", f"learning/{other.number}")
     assert [row["reason"] for row in ended] == ["Prosjektet er over"]
 

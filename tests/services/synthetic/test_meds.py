@@ -206,3 +206,9 @@ def test_unit_is_of_those_whose_values_have_it(tmp_path: Path) -> None:
     assert [one for one in told.events.units if one] == ["olsen"]
     people = tables.TraitTable(told.traits.ids, {"a": [f"{int(one) % 2}" for one in told.traits.ids]}, "")
     assert vocabulary.guarded(cohort_of(told.events, people), 10).units == ("",)
+
+
+def test_year_that_is_nobodys_is_left_out_and_told(tmp_path: Path) -> None:
+    told = read(dataset(tmp_path, [*life(1), (1, "0001-01-01", "LAB//HB", 1.0)]))
+    assert max(day for day in told.events.days if day is not None) < 100
+    assert "1 rows of a year that is nobody's were left out" in told.notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def test_model_of_a_store_says_whom_it_is_of_under_which_permission_and_can_be_r
     )
     told, permission = fhir_reading.read(files), {"number": "5", "who": "Prøve Forsker"}
     monkeypatch.setattr(learning, "read", lambda *_: learning.People(told, permission))
+    asked = list[int]()
+    monkeypatch.setattr(learning, "still_permitted", lambda _, number: asked.append(number))
     parts = tmp_path / "parts"
     words = ("synth", "fit", "--store", "--permission", "5", "--epochs", "1", "--json", "--out", str(tmp_path / "m"))
     code, out, err = run(*words, "--parts", str(parts))
@@ -104,6 +107,7 @@ def test_model_of_a_store_says_whom_it_is_of_under_which_permission_and_can_be_r
     )
     assert [one["file"] for one in card["lineage"]] == ["events.csv", "static.csv"]
     assert card["fhir"]["codes"]["718-7"]["system"] == LOINC
+    assert asked == [5]
     held = (parts / "holdout" / "static.csv").read_text().count("\n") - 1
     assert card["people"] + held == 150
     assert oct((parts / "train" / "events.csv").stat().st_mode)[-3:] == "600"
@@ -111,6 +115,24 @@ def test_model_of_a_store_says_whom_it_is_of_under_which_permission_and_can_be_r
     card = json.loads(run(*words)[1])["card"]
     assert (card["learned_from"], "permission" in card, card["people"]) == ("generated people", False, 150)
     assert card["not_real"].startswith("Not learned from real data")
+    second_hand = replace(told, is_second_hand=True)
+    monkeypatch.setattr(learning, "read", lambda *_: learning.People(second_hand, {}))
+    assert json.loads(run(*words)[1])["card"]["learned_from"] == "people made by a model of real people"
+
+
+def test_nothing_is_learned_under_a_permission_that_ended_meanwhile(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = fhir_reading.read(fhir_reading.files_in(cohort(tmp_path / "real", 120)))
+
+    def over(*_: object) -> None:
+        raise Refusal(403, "the permission is ended meanwhile, and nothing was learned")
+
+    monkeypatch.setattr(learning, "read", lambda *_: learning.People(told, {"number": "5"}))
+    monkeypatch.setattr(learning, "still_permitted", over)
+    words = ("synth", "fit", "--store", "--permission", "5", "--epochs", "1", "--out", str(tmp_path / "m"))
+    assert "ended meanwhile" in run(*words)[2]
+    assert not (tmp_path / "m").exists()
 
 
 def test_what_does_not_go_with_a_store_is_refused(tmp_path: Path, run: Any) -> None:

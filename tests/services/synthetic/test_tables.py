@@ -45,6 +45,7 @@ HEAD = "id,days,code,value\n"
         ("id,days,code,value,value\np1,1,a,1,2\n", "more than one column value", "events.csv"),
         (HEAD + "p1,1,,1\n", "the code is empty", "line 2"),
         (HEAD + "p1,1,a,1e99\n", "out of all bounds", "line 2"),
+        (HEAD + "p1,1577836800,a,1\n", "the days are out of all bounds", "line 2"),
         ("id,days,code,value,value\np1,1,a,1,2\n", "more than one column value", "events.csv"),
         (HEAD + each("a", 9, "1") + "x1,1,a,1\nx2,1,a,1\n", "2 people have events and no row of traits", "events.csv"),
         ("id,days,code,value,unit\np1,1,hb,14,g/dL\np2,1,hb,140,g/L\np3,1,hb,13,g/dL\n",

@@ -7,7 +7,10 @@ import errno
 import hashlib
 import importlib.util
 import json
+import multiprocessing
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,3 +250,68 @@ def test_dask_makes_the_same_people(people: Path, model_path: Path, tmp_path: Pa
     manifest = writing.read_manifest(people)
     assert manifest is not None
     assert writing.generate(order, "dask", 2, lambda *_: None).digest == manifest.digest
+
+
+def test_killed_worker_is_told_and_the_run_goes_on(people: Path, model_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shot"
+    order = writing.Order(str(model_path), 7, 4_200, 4_096, "ndjson", str(folder))
+
+    def shoot(done: int, *_: object) -> None:
+        for child in multiprocessing.active_children() if done else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid or 0, signal.SIGKILL)
+
+    more = replace(order, people=8 * 4_096)
+    with pytest.raises(Refusal, match="a worker was killed") as refused:
+        writing.generate(more, "local", 2, shoot)
+    assert "it goes on" in refused.value.todo
+    assert 0 < len(list(folder.glob("static-*"))) < 8
+    assert writing.generate(more, "local", 1, lambda *_: None).complete
+    assert joined(folder, "static").startswith(joined(people, "static"))
+
+
+def test_full_disk_is_told_where_parquet_is_written_too(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # enough for the row, and not for Parquet's own words
+    try:
+        with pytest.raises(Refusal, match="it cannot be written"):
+            row_files.written_rows(tmp_path / "a.parquet", "parquet", ['{"id":"1"}'], {"id": "VARCHAR"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_is_its_owners_alone_before_anything_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".a.csv.part").write_text("of a run that was killed")
+    with row_files.written(tmp_path / "a.csv") as beside:
+        assert (beside.stat().st_size, oct(beside.stat().st_mode)[-3:]) == (0, "600")
+
+
+def test_shards_are_of_one_model(model_path: Path, tmp_path: Path) -> None:
+    order = writing.Order(str(model_path), 7, 10, 4_096, "ndjson", str(tmp_path), model_hash="0" * 64)
+    with pytest.raises(Refusal, match="another model took this one's place"):
+        writing.shard(order, 0)
+
+
+def test_place_for_a_model_is_looked_at_before_anything_is_learned(
+    run: Any, made_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "8")
+    monkeypatch.setattr(fitting, "fit", lambda *_: pytest.fail("it was learned from"))
+    assert "no such folder" in run("synth", "fit", str(made_folder), "--out", str(tmp_path / "no" / "m"))[2]
+    assert "a model is a file" in run("synth", "fit", str(made_folder), "--out", str(tmp_path))[2]
+    (tmp_path / "parts" / "train").mkdir(parents=True)
+    words = ("--out", str(tmp_path / "m"), "--parts", str(tmp_path / "parts"))
+    assert "parts in it already" in run("synth", "fit", "--store", *words)[2]
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_file_that_is_called_by_a_persons_number_is_not_named_on_the_card(
+    run: Any, made_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(made_folder / "events.csv", tmp_path / "13128012345.csv")
+    words = ("--events", str(tmp_path / "13128012345.csv"), "--static", str(made_folder / "static.csv"))
+    code, out, _ = run("synth", "fit", *words, "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
+    assert code == 0, out
+    assert [one["file"] for one in told(out)["card"]["lineage"]] == ["file 1", "static.csv"]

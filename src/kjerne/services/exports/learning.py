@@ -74,6 +74,11 @@ class Permissions:
         assert found is not None, "what was ended a moment ago is there"
         return found
 
+    async def held(self, number: int, at: datetime) -> None:
+        """`Refusal` 403 where one is not in force any more."""
+        async with self.pool.acquire() as conn:
+            await _held(conn, number, at)
+
     async def listed(self) -> list[Permission]:
         async with self.pool.acquire() as conn:
             return await learning.listed(conn, LISTED)
@@ -125,7 +130,8 @@ class Learning:
         export, after = _export(call, allowed), 0
         while True:
             async with self.pool.acquire() as conn:
-                await self._held(conn, allowed)
+                if allowed.permission is not None:
+                    await _held(conn, allowed.permission.number, self.clock.now())
                 keys = await learning.people(conn, after, AT_ONCE, made_up=allowed.made_up)
             if not keys:
                 return
@@ -133,14 +139,14 @@ class Learning:
                 yield some
             after = keys[-1]
 
-    async def _held(self, conn: Connection, allowed: Allowed) -> None:
-        if allowed.permission is None:
-            return
-        found = await learning.one(conn, allowed.permission.number)
-        if found is None or (state := found.state(self.clock.now())) != "in force":
-            raise Refusal(
-                403, f"the permission is {state} meanwhile, and nothing was learned", where="--permission", todo=NEEDED
-            )
+
+async def _held(conn: Connection, number: int, at: datetime) -> None:
+    """`Refusal` 403 where a permission ended meanwhile."""
+    found = await learning.one(conn, number)
+    state = found.state(at) if found else "not there"
+    if state != "in force":
+        says = f"the permission is {state} meanwhile, and nothing was learned"
+        raise Refusal(403, says, where="--permission", todo=NEEDED)
 
 
 def _export(call: Call, allowed: Allowed) -> Export:

@@ -507,6 +507,11 @@ def _age(person: Person, day: int) -> str | None:
     return str(max(on.year - born.year - ((on.month, on.day) < (born.month, born.day)), 0))
 
 
+def is_somebodys(day: date) -> bool:
+    """Whether something can have happened to somebody on a day."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
 def _day(text: str) -> int | None:
     found = _at(text)
     return found[0] if found else None
@@ -519,7 +524,7 @@ def _at(text: str) -> tuple[int, int] | None:
         day = date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
-    if found is None or day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+    if found is None or day is None or not is_somebodys(day):
         return None
     if not found[2]:
         return day.toordinal(), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import compress
@@ -28,6 +29,7 @@ from kjerne.services.synthetic.tables import EventTable, TraitTable, read_events
 from kjerne.services.synthetic.tuning import tuned
 from kjerne.services.synthetic.vocabulary import guarded, parent_of, rare_levels_joined
 
+_LONG_NUMBER: Final = re.compile(r"\d{6}")
 TABLES, FHIR, MEDS, OMOP, STORE = "tables of events", "FHIR", "MEDS", "OMOP", "a platform's own store"
 """The forms that a source may have."""
 PRIVACY: Final = (
@@ -168,7 +170,7 @@ def learned_from(
         "people": cohort.people, "events": len(cohort.code), "codes": len(cohort.codes), "k": wanted.k,
         "traits": [one.name for one in cohort.traits], "age": wanted.age, "until": wanted.until,
         "rules": told_rules(rules, cohort.codes, by_place), "notes": list(cohort.notes), "privacy": PRIVACY,
-        "effort": asdict(effort), "seed": wanted.seed, "lineage": lineage, **model.card,
+        "effort": asdict(effort), "seed": wanted.seed, "lineage": _told_lineage(lineage), **model.card,
     }  # fmt: skip
     if fhir:
         card["fhir"] = fhir
@@ -178,6 +180,14 @@ def learned_from(
     copies = filter_of(model, cohort, wanted.seed)
     card["made_anew"] = round(_made_anew(model, copies, wanted.seed), 4)
     return replace(model, card=card), copies
+
+
+def _told_lineage(lineage: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Files by name and hash; one with a long number in its name by its place, since a file for each person has hers in it."""
+    return [
+        {**one, "file": f"file {place}"} if _LONG_NUMBER.search(one["file"]) else one
+        for place, one in enumerate(lineage, 1)
+    ]
 
 
 def _made_anew(model: Model, copies: CopyFilter, seed: int) -> float:

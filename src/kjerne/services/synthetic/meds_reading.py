@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.fhir_mapping import DEATH, CodeAs, Meaning
-from kjerne.services.synthetic.fhir_reading import AGE, Told
+from kjerne.services.synthetic.fhir_reading import AGE, Told, is_somebodys
 from kjerne.services.synthetic.identifiers import names_somebody
 from kjerne.services.synthetic.tables import EventTable, TraitTable, duckdb_or_refused
 
@@ -139,6 +139,9 @@ def _number(text: str | None) -> float | None:
 def _note(found: _Found, row: _Row) -> None:
     if row.subject is None or row.code is None:
         found.left_out["rows without a person or a code"] += 1
+        return
+    if row.minute is not None and not is_somebodys(date.fromordinal(row.minute // 1440)):
+        found.left_out["rows of a year that is nobody's"] += 1
         return
     place = found.places.setdefault(row.subject, len(found.places))
     value = row.value

@@ -22,7 +22,7 @@ from kjerne.fhir.systems import UCUM
 from kjerne.registries.identifiers import is_a_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import Meaning
-from kjerne.services.synthetic.fhir_reading import NOBODYS, Key, Told, key_of, told_of
+from kjerne.services.synthetic.fhir_reading import NOBODYS, Key, Told, is_somebodys, key_of, told_of
 from kjerne.services.synthetic.tables import EMPTY, rows_in
 
 ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
@@ -190,8 +190,10 @@ def _when(days: Sequence[str]) -> tuple[int, int] | None:
         moment = _MOMENT.match(told)
         try:
             if moment:
-                day = date.fromisoformat(moment[1]).toordinal()
-                return day, int(moment[2]) * 60 + int(moment[3]) if moment[2] else 0
+                day = date.fromisoformat(moment[1])
+                if not is_somebodys(day):
+                    continue
+                return day.toordinal(), int(moment[2]) * 60 + int(moment[3]) if moment[2] else 0
         except ValueError:
             continue
     return None

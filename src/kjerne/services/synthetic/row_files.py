@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -80,6 +81,8 @@ def _parquet(path: Path, rows: Iterable[str], columns: Mapping[str, str]) -> Non
         with contextlib.closing(duckdb.connect(":memory:", config={"threads": 1})) as database:
             read = database.read_json(str(source), format="newline_delimited", columns=columns)
             read.write_parquet(str(path), compression="zstd")
+    except duckdb.IOException as error:  # a full disk, which it tells in its own way
+        raise OSError(errno.EIO, str(error).strip().splitlines()[0]) from None
     finally:
         source.unlink(missing_ok=True)
 
@@ -89,6 +92,8 @@ def written(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place when all is written."""
     beside = path.with_name(f".{path.name}.part")
     try:
+        beside.unlink(missing_ok=True)
+        beside.touch(0o600)  # before anything is in it
         yield beside
         beside.chmod(0o600)
         beside.replace(path)

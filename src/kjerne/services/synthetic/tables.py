@@ -23,6 +23,8 @@ import msgspec
 from kjerne.errors import Refusal
 
 FORMATS: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz", ".parquet")
+DAYS_MOST: Final = 100_000
+"""No event is so many days (some 270 years) from its person's day 0."""
 EMPTY: Final = frozenset({"", "NA", "NaN", "nan", "NAN", "-nan", "null", "NULL"})
 """How tables say that a cell is empty."""
 
@@ -61,7 +63,11 @@ def read_events(paths: Sequence[Path]) -> EventTable:
                 raise Refusal(422, f"a row has {len(row)} cells, the head {len(head)}", where=f"{path}, {where}")
             table.ids.append(_filled(row[id_], "id", path, where))
             table.codes.append(_filled(row[code], "code", path, where))
-            table.days.append(_number(row[days], "days", path, where))
+            day = _number(row[days], "days", path, where)
+            if day is not None and abs(day) > DAYS_MOST:
+                todo = "They are days since the person's own day 0, and no dates, seconds or years."
+                raise Refusal(422, "the days are out of all bounds", where=f"{path}, {where}", todo=todo)
+            table.days.append(day)
             table.values.append(_number(row[value], "value", path, where))
             table.units.append("" if unit is None or row[unit] in EMPTY else row[unit])
     return table

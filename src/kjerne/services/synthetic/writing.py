@@ -14,8 +14,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +55,8 @@ class Order:
     format: str
     folder: str
     wishes: Wishes = UNWISHED
+    model_hash: str = ""
+    """Of the model that all shards are made with, where it is known."""
 
     @property
     def shards(self) -> int:
@@ -109,7 +111,7 @@ def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, 
     kept = model_file.opened(Path(order.model))
     if order.format == meds_files.FORMAT:
         meds_files.check(kept.model)
-    folder = Path(order.folder)
+    folder, order = Path(order.folder), replace(order, model_hash=kept.hash)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -211,21 +213,29 @@ def _write(folder: Path, manifest: Manifest) -> None:
 
 
 def _made_by(engine: str, order: Order, missing: Sequence[int], workers: int) -> Iterator[Shard]:
-    if engine == "dask":
-        yield from _by_dask(order, missing, workers)
-    elif workers == 1 or len(missing) < 2:
-        yield from (shard(order, number) for number in missing)
-    else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            min(workers, len(missing)), mp_context=context, initializer=_ends_with, initargs=(os.getpid(),)
-        ) as pool:
-            tasks = [pool.submit(shard, order, number) for number in missing]
-            try:
-                for task in as_completed(tasks):
-                    yield task.result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    try:
+        if engine == "dask":
+            yield from _by_dask(order, missing, workers)
+        elif workers == 1 or len(missing) < 2:
+            yield from (shard(order, number) for number in missing)
+        else:
+            yield from _by_processes(order, missing, workers)
+    except BrokenExecutor:
+        todo = "Run it again: it goes on. Where memory is short, with fewer --workers or a smaller --shard-people."
+        raise Refusal(503, "a worker was killed", where="--workers", todo=todo) from None
+
+
+def _by_processes(order: Order, missing: Sequence[int], workers: int) -> Iterator[Shard]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(missing)), mp_context=context, initializer=_ends_with, initargs=(os.getpid(),)
+    ) as pool:
+        tasks = [pool.submit(shard, order, number) for number in missing]
+        try:
+            for task in as_completed(tasks):
+                yield task.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _ends_with(parent: int) -> None:
@@ -253,13 +263,18 @@ def _by_dask(order: Order, missing: Sequence[int], workers: int) -> Iterator[Sha
 
 
 @cache
-def _kept(path: str) -> model_file.Kept:
-    return model_file.opened(Path(path))
+def _kept(path: str, hash_: str) -> model_file.Kept:
+    """The model of a path. `Refusal` where it is not the one that the other shards are made with."""
+    found = model_file.opened(Path(path))
+    if hash_ not in ("", found.hash):
+        todo = "Run it again with the model that it was begun with, or into an empty folder."
+        raise Refusal(409, "another model took this one's place meanwhile", where=path, todo=todo)
+    return found
 
 
 def shard(order: Order, number: int) -> Shard:
     """Make one shard and write its files."""
-    kept, folder = _kept(order.model), Path(order.folder)
+    kept, folder = _kept(order.model, order.model_hash), Path(order.folder)
     streams, first = Streams(kept.hash, order.seed), number * order.shard_people
     last = min(first + order.shard_people, order.people)
     blocks, digests, named = list[Cohort](), list[str](), list[tuple[int, Cohort, list[Identity]]]()
