@@ -60,7 +60,8 @@ def test_traits_go_together_as_real_ones_do(made: Cohort, real: Cohort) -> None:
 def test_rules_that_the_table_shows_are_found_and_never_broken(kept: model_file.Kept, made: Cohort) -> None:
     told = kept.model.card["rules"]
     assert told == {"once": ["diabetes", "death"], "terminal": ["death"], "not_before_index": told["not_before_index"],
-                    "only": ["birth: sex = F"], "ages": told["ages"], "needs": []}  # fmt: skip
+                    "only": ["birth: sex = F"], "ages": told["ages"],
+                    "needs": ["smoker: after hb", "diabetes: after hb"]}  # fmt: skip
     assert "birth: below 55" in told["ages"]
     assert not [one for one in told["ages"] if one.startswith("hb")]
     assert {"diabetes"} <= set(told["not_before_index"])

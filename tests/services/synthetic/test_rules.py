@@ -155,7 +155,7 @@ def test_nobody_has_a_code_before_the_one_it_waits_for(monkeypatch: pytest.Monke
     assert (made.code == model.codes.index("drug")).sum() > 50
     assert set(rules.violations(model, made).values()) == {0}
     traits = {place: (one.name, one.levels) for place, one in enumerate(found.traits)}
-    assert rules.told_rules(model.rules, model.codes, traits)["needs"] == ["drug: after ill"]
+    assert "drug: after ill" in rules.told_rules(model.rules, model.codes, traits)["needs"]
     kept = model_file.unpacked(model_file.packed(model, copies.CopyFilter(1, np.zeros(8, np.uint8))), "the model")
     assert kept.model.rules.needs == model.rules.needs
 
@@ -172,6 +172,41 @@ def test_nobody_has_a_code_before_the_one_it_waits_for(monkeypatch: pytest.Monke
 def test_order_that_the_cohort_does_not_keep_or_nobody_can_is_refused(given: bytes, says: str) -> None:
     with pytest.raises(Refusal, match=says):
         rules.rules_of(cohort(treated), rules.read_rules(given, "rules.json"), "rules.json")
+
+
+def followed(rng: np.random.Generator, sex: str) -> list[tuple[float, str]]:
+    """Ill, operated and then looked after; coughs come whenever they do, and a code of every visit before anything else at it."""
+    days = sorted(float(day) for day in rng.permutation(900)[:6])
+    coughs = [(float(day), "cough") for day in rng.integers(0, 900, 3)]
+    visits = [(day, "visit") for day, _ in coughs] + [(day, "visit") for day in days]
+    course = [(days[1], "ill"), (days[3], "operated"), (days[4], "seen"), (days[5], "seen")] if sex == "F" else []
+    return [*visits, *coughs, *course]
+
+
+def test_order_of_codes_that_the_table_shows_is_found_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 1024)
+    model = learned(cohort(followed))
+    traits: dict[int, tuple[str, tuple[str, ...]]] = {
+        place: (one.name, one.levels) for place, one in enumerate(model.traits)
+    }
+    told = set(rules.told_rules(model.rules, model.codes, traits)["needs"])
+    assert {"operated: after ill", "seen: after operated"} <= told
+    assert "seen: after ill" not in told  # it follows from the other two
+    assert not [one for one in told if one.endswith("after cough")]
+    made = sampling.block(model, Streams("rules", 3), 0, None)
+    assert (made.code == model.codes.index("seen")).sum() > 50
+    assert set(rules.violations(model, made).values()) == {0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_codes_that_come_as_they_fall_wait_for_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def anyhow(_: np.random.Generator, sex: str) -> list[tuple[float, str]]:
+        common = [(float(day), "common") for day in rng.integers(0, 900, 12)]
+        return [*common, *((float(day), f"c{rng.integers(0, 6)}") for day in rng.integers(0, 900, rng.integers(1, 6)))]
+
+    assert rules.rules_of(cohort(anyhow), None, "").needs == ()
 
 
 def test_code_of_two_traits_is_had_by_those_who_have_both(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def rules_of(cohort: Cohort, given: RuleFile | None, where: str, age: str = "") 
     early = np.bincount(cohort.code[cohort.times < 0], minlength=len(cohort.codes))
     after = (early == 0) & _unlikely((cohort.times >= 0).mean(), had)
     rules = Rules(tuple(once.tolist()), tuple(terminal.tolist()), tuple(after.tolist()), _masks(cohort, counts, had),
-                  _windows(cohort, _ages(cohort, age), had) if age else ())  # fmt: skip
+                  _windows(cohort, _ages(cohort, age), had) if age else (), _orders(cohort, counts))  # fmt: skip
     return _with_given(rules, given, cohort, where, age) if given else rules
 
 
@@ -113,6 +113,33 @@ def _masks(cohort: Cohort, counts: Ints, had: Ints) -> tuple[tuple[int, int, int
             if len(whose) == 1 and whose[0] >= 0 and shares[whose[0]] ** had[code] < ONLY_BY_CHANCE:
                 found.append((code, place, int(whose[0])))
     return tuple(found)
+
+
+def _orders(cohort: Cohort, counts: Ints) -> tuple[tuple[int, int], ...]:
+    """Pairs of codes of which nobody has the first before she has had the second.
+
+    Chance would deal the events of both codes to a person's moments as they fall, so that the second comes before the first in as
+    large a share of all deals as it has of her events of both; who has both for the first time at one moment says nothing. So
+    that one code is commoner than another explains no order. An order that follows from two others is left out.
+    """
+    codes, rows = len(cohort.codes), len(cohort.code)
+    firsts = np.full(counts.shape, rows, np.int64)
+    np.minimum.at(firsts, (cohort.persons, cohort.code), np.arange(rows))
+    least, found = np.log(BY_CHANCE / max(codes * (codes - 1), 1)), dict[int, set[int]]()
+    for code in range(codes):
+        who = np.flatnonzero(counts[:, code])
+        own = firsts[who, code]
+        for first in np.flatnonzero((firsts[who] < own[:, None]).all(axis=0)).tolist():
+            earlier = who[cohort.times[firsts[who, first]] < cohort.times[own]]
+            shares = counts[earlier, first] / (counts[earlier, first] + counts[earlier, code])
+            if np.log(shares).sum() < least:
+                found.setdefault(code, set()).add(first)
+    return tuple(
+        (code, first)
+        for code, waits in found.items()
+        for first in sorted(waits)
+        if not any(first in found.get(between, ()) for between in waits)
+    )
 
 
 def _ages(cohort: Cohort, age: str) -> NDArray[np.float64]:
@@ -160,7 +187,8 @@ def _with_given(rules: Rules, given: RuleFile, cohort: Cohort, where: str, age: 
         only += [(places[one.code], place, levels.index(level)) for level in one.levels]
     found = Rules(flags(rules.once, given.once), flags(rules.terminal, given.terminal),
                   flags(rules.after, given.not_before_index), tuple(dict.fromkeys(only)),
-                  _given_ages(rules, given, cohort, where), _given_needs(given, places, where))  # fmt: skip
+                  _given_ages(rules, given, cohort, where),
+                  tuple(dict.fromkeys((*_given_needs(given, places, where), *rules.needs))))  # fmt: skip
     broken = broken_rules(found, cohort)
     if found.ages:
         broken["ages"] = _of_another_age(found, cohort, _ages(cohort, age))
