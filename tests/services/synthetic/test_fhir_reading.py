@@ -223,10 +223,24 @@ def test_number_that_two_patients_have_says_of_neither_whose_it_is(tmp_path: Pat
     number = {"identifier": [{"system": FNR, "value": NUMBER}]}
     unclear = measured("718-7", 13, subject=number | {"identifier": number["identifier"][0]})
     with pytest.raises(Refusal, match="of nobody"):
-        read(tmp_path / "two", person("a", **number), person("b", **number), unclear)
+        read(tmp_path / "two", person("a", **number), person("b", gender="male", **number), unclear)
     nameless = person("")
     told = read(tmp_path / "none", person("a"), nameless, nameless | {"gender": "male"}, measured("718-7", 13))
     assert told.notes == ("2 Patients whom nothing can refer to were left out",)
+
+
+def test_person_to_whom_two_systems_gave_an_id_is_one(tmp_path: Path) -> None:
+    number = {"identifier": [{"system": FNR, "value": NUMBER}]}
+    told = read(
+        tmp_path / "one", person("a", **number), *[person("b", deceasedDateTime="2020-02-01", **number)] * 2,
+        measured("718-7", 13, of="a"), measured("718-7", 14, of="b", day="2020-01-02"),
+        measured("718-7", 15, day="2020-01-03", subject={"identifier": number["identifier"][0]}),
+    )  # fmt: skip
+    assert (len(told.traits.ids), set(told.events.ids), len(told.events.ids)) == (1, {"0"}, 4)
+    assert told.notes == ("1 Patients have the number, sex and birth date of another, and were taken for her",)
+    local = {"identifier": [{"system": "urn:oid:1.2.3", "value": "17"}]}
+    told = read(tmp_path / "two", person("a", **local), person("b", **local), measured("718-7", 13))
+    assert len(told.traits.ids) == 2
 
 
 def test_moments_of_any_zone_are_told_by_one_clock(tmp_path: Path) -> None:

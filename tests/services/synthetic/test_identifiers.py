@@ -32,7 +32,8 @@ def cohort(
 @pytest.mark.parametrize(
     "name",
     ["ssn_nr", "telefon", "mobil", "Fødselsnummer", "fodselsnummer", "personnummer", "pasientid", "PatientID", "mrn", "journalnr",
-     "postnr", "patientName", "name_of_mother", "e-post", "epost", "kontaktTelefon", "uuid", "case id", "phone_number", "dnr"],
+     "postnr", "patientName", "name_of_mother", "e-post", "epost", "kontaktTelefon", "uuid", "case id", "phone_number", "dnr",
+     "fastlege", "HPR"],
 )  # fmt: skip
 def test_name_of_an_identifier_is_known(name: str) -> None:
     assert identifiers.is_named(name)

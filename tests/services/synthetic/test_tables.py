@@ -96,6 +96,16 @@ def test_identifiers_constants_and_free_text_do_not_come_in(tmp_path: Path) -> N
     assert [note.split(" ")[2] for note in found.notes] == ["case_id", "country", "remark"]
 
 
+def test_code_that_is_free_text_is_left_out_and_told(tmp_path: Path) -> None:
+    sentence = "Pasienten ringte og fortalte om sin mor. " * 4
+    wordy = "".join(
+        f'p{one},1,"{text}",\n' for one in range(30) for text in (sentence, "kari@example.no", "to\nlinjer")
+    )
+    found = cohort(tmp_path, HEAD + each("a", 40, "1") + wordy)
+    assert found.codes == ("a",)
+    assert "90 events of 3 codes look like free text, and were left out" in found.notes
+
+
 def test_numbers_of_eleven_digits_are_refused_and_not_shown(tmp_path: Path) -> None:
     people = "id,age,code\np1,20,17912099997\np2,30,2\n"
     with pytest.raises(Refusal, match="the trait code holds numbers of eleven digits") as refused:

@@ -20,6 +20,7 @@ from kjerne.services.synthetic.identifiers import (
     are_dates,
     are_numbers_of_people,
     has_person_number,
+    is_free_text,
     is_named,
     is_unit,
     names_somebody,
@@ -123,12 +124,7 @@ def cohort_of(
     if names_somebody(names):
         todo = "Take free text out of the codes, or write the code otherwise."
         raise Refusal(422, "a code holds the number of a person", where=events.where, todo=todo)
-    known = {code: place for place, code in enumerate(names)}
-    if codes:
-        known |= {one: _nearest(one, known, above) for one in set(events.codes) - known.keys()}
-    code = np.array([known[one] for one in events.codes], np.int64)
-    if (unknown := int((code < 0).sum())) > 0:
-        notes.append(f"{unknown} events have a code that the model does not know, and were left out")
+    code, names = _coded(events, names, above if codes else None, notes, known=bool(codes))
     person = np.array([places.get(one, -1) for one in events.ids], np.int64)
     days = np.array([np.nan if one is None else one for one in events.days], np.float64)
     if undated := int(np.isnan(days).sum()):
@@ -147,6 +143,22 @@ def cohort_of(
     units, of_people = _units(events, names, places)
     return Cohort(len(traits.ids), names, units, first, times[rows], code[rows], values[rows], ticks,
                   _traits(traits, leave_out, kept, measured, notes), tuple(notes), of_people)  # fmt: skip
+
+
+def _coded(
+    events: EventTable, names: tuple[str, ...], above: Callable[[str], str] | None, notes: list[str], *, known: bool
+) -> tuple[Ints, tuple[str, ...]]:
+    """The place of each event's code (-1: left out), and the codes that there are: those of a model where they are `known`,
+    else those that are no free text."""
+    words = frozenset[str]() if known else frozenset(filter(is_free_text, names))
+    names = tuple(one for one in names if one not in words)
+    places = {code: place for place, code in enumerate(names)}
+    places |= {one: _nearest(one, places, above) for one in set(events.codes) - places.keys()}
+    code = np.array([places[one] for one in events.codes], np.int64)
+    if left := int((code < 0).sum()):
+        what = f"of {len(words)} codes look like free text" if words else "have a code that the model does not know"
+        notes.append(f"{left} events {what}, and were left out")
+    return code, names
 
 
 def _nearest(code: str, known: Mapping[str, int], above: Callable[[str], str] | None) -> int:

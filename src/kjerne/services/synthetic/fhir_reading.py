@@ -25,7 +25,7 @@ from kjerne.fhir.patient import GENERATED, MADE_UP
 from kjerne.fhir.systems import canonical
 from kjerne.fhir.ucum_grammar import is_ucum
 from kjerne.fhir.vital_signs import FIXED, LOINC
-from kjerne.registries.identifiers import holds_a_number, is_a_number
+from kjerne.registries.identifiers import SYSTEM_BY_KIND, holds_a_number, is_a_number, is_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
 from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
@@ -72,6 +72,7 @@ _NO_MORE: Final = frozenset("recurrence relapse inactive remission resolved".spl
 NOBODYS: Final = "resources of nobody among the Patients"
 OF_SEVERAL: Final = -1
 """The place of a name that several Patients have."""
+_NATIONAL: Final = frozenset(SYSTEM_BY_KIND.values())
 _BOOLEAN: Final = {True: 1.0, False: 0.0}
 
 
@@ -126,6 +127,8 @@ class _Found:
     """What has been read so far."""
 
     people: list[Person] = field(default_factory=list)
+    patients: dict[str, Person] = field(default_factory=dict)
+    """By id, as each was told."""
     places: dict[str, int] = field(default_factory=dict)
     medications: dict[str, Concept] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
@@ -134,6 +137,8 @@ class _Found:
     categories: dict[Key, dict[str, set[int]]] = field(default_factory=dict)
     """Of each code by category who has it so."""
     left_out: Counter[str] = field(default_factory=Counter)
+    joined: int = 0
+    """Patients who are somebody that was there already, by another id."""
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -245,8 +250,8 @@ def _note(found: _Found, kind: str, raw: bytes, at: str = "the Patients") -> Non
     except msgspec.DecodeError:
         found.left_out[f"resources {kind} that are not as R4 has them"] += 1
         return
-    if (there := found.places.get(person.id)) is not None and person.id:
-        if person == found.people[there]:
+    if (there := found.patients.get(person.id)) is not None:
+        if person == there:
             return
         todo = "Put one export into a folder, and one version of each Patient."
         raise Refusal(422, "it has the id of another Patient who is not like it", where=at, todo=todo)
@@ -254,12 +259,36 @@ def _note(found: _Found, kind: str, raw: bytes, at: str = "the Patients") -> Non
     if not person.id and not names:
         found.left_out["Patients whom nothing can refer to"] += 1
         return
-    place = len(found.people)
-    found.people.append(person)
+    place = _same_as(found, person)
+    if place is None:
+        place = len(found.people)
+        found.people.append(person)
+    else:
+        found.joined += 1
+        before = found.people[place]
+        found.people[place] = msgspec.structs.replace(
+            before, deceasedDateTime=before.deceasedDateTime or person.deceasedDateTime,
+            identifier=[*before.identifier, *person.identifier],
+        )  # fmt: skip
     if person.id:
-        found.places[person.id] = place
+        found.places[person.id], found.patients[person.id] = place, person
     for name in names:
-        found.places[name] = OF_SEVERAL if name in found.places else place
+        found.places[name] = place if found.places.get(name, place) == place else OF_SEVERAL
+
+
+def _same_as(found: _Found, person: Person) -> int | None:
+    """Who has the national number of another Patient, and her sex and birth date: one person to whom two systems have given an id
+    each. Else she would count as two of `k`, and could be learned from and held out at once."""
+    numbers = (
+        f"{one.system}|{one.value}" for one in person.identifier if one.system in _NATIONAL and is_number(one.value)
+    )
+    for name in numbers:
+        place = found.places.get(name, OF_SEVERAL)
+        if place != OF_SEVERAL:
+            one = found.people[place]
+            alike = (one.gender, one.birthDate, one.meta) == (person.gender, person.birthDate, person.meta)
+            return place if alike else None
+    return None
 
 
 def _event(found: _Found, kind: str, one: Event) -> None:
@@ -443,6 +472,11 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
                         {AGE: [_age(one, firsts.get(place, last)) for place, one in enumerate(found.people)], SEX: sexes},
                         where)  # fmt: skip
     notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
+    if found.joined:
+        notes = (
+            f"{found.joined} Patients have the number, sex and birth date of another, and were taken for her",
+            *notes,
+        )
     labels_of = (one.meta.security for one in found.people)
     made_up = all(Coding(MADE_UP["system"], MADE_UP["code"]) in labels for labels in labels_of)
     names = (name.value for one in found.people for name in one.identifier if name.system == GENERATED)

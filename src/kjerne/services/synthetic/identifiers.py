@@ -21,11 +21,13 @@ RUNNING: Final = 4
 RUNNING_LEAST: Final = 50
 NUMBERS_FEW: Final = 12
 """So few different whole numbers are a choice, though they may look like days."""
+CODE_LONGEST: Final = 120
 UNIT_LONGEST: Final = 20
 _LETTERS: Final = str.maketrans({"æ": "ae", "ø": "o", "å": "a", "é": "e"})
 _WORDS: Final = frozenset(
     "id ids nin fnr dnr ssn name names navn surname forename address adresse phone telephone tlf mobil fax email epost mail mrn "
-    "pid uuid guid dob birthdate birthday zip zipcode postcode postal street passport iban url firstname lastname".split()
+    "pid uuid guid dob birthdate birthday zip zipcode postcode postal street passport iban url firstname lastname "
+    "hpr fastlege behandler doctor physician".split()
 )
 _LAST: Final = frozenset("number nr num".split())
 _ENDINGS: Final = ("nummer", "navn", "adresse", "telefon", "fodselsdato", "fodselsdag", "epost")
@@ -63,6 +65,11 @@ def has_person_number(cells: Sequence[str]) -> bool:
 def names_somebody(words: Sequence[str]) -> bool:
     """Whether a word holds eleven digits that begin with a day, as a person's number does: codes have eleven digits too."""
     return any(_begins_with_a_day(re.sub(r"\D", "", found[0])) for word in words for found in _ELEVEN.finditer(word))
+
+
+def is_free_text(code: str) -> bool:
+    """Whether a code is no code: as long as a sentence, over several lines, or with an address of electronic mail."""
+    return len(code) > CODE_LONGEST or "@" in code or not code.isprintable()
 
 
 def are_dates(cells: Sequence[str]) -> bool:
