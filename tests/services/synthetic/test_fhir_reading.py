@@ -261,6 +261,12 @@ def test_day_that_is_nobodys_is_no_day(day: str, tmp_path: Path) -> None:
     assert told.events.days == [0]
 
 
+def test_birth_date_that_is_none_tells_no_age(tmp_path: Path) -> None:
+    for place, born in enumerate(("2020-13-45", "99999999999999999999-01-01", "i fjor", "")):
+        told = read(tmp_path / str(place), person("a", birthDate=born), measured("718-7", 13))
+        assert told.traits.traits["age"] == [None]
+
+
 def test_code_with_eleven_digits_of_a_day_is_left_out_and_the_others_are_learned(tmp_path: Path) -> None:
     told = read(tmp_path, person("a"), measured("718-7", 13), measured("j-01018012345x", 13))
     assert told.events.codes == ["718-7"]

@@ -535,7 +535,7 @@ def _age(person: Person, day: int) -> str | None:
     parts = person.birthDate.split("-")
     try:
         born = date(int(parts[0]), int(parts[1]) if len(parts) > 1 else 7, int(parts[2]) if len(parts) > 2 else 1)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     on = date.fromordinal(day)
     return str(max(on.year - born.year - ((on.month, on.day) < (born.month, born.day)), 0))

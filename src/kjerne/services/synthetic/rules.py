@@ -123,8 +123,8 @@ def _orders(cohort: Cohort, counts: Ints) -> tuple[tuple[int, int], ...]:
     that one code is commoner than another explains no order. An order that follows from two others is left out.
     """
     codes, rows = len(cohort.codes), len(cohort.code)
-    firsts = np.full(counts.shape, rows, np.int64)
-    np.minimum.at(firsts, (cohort.persons, cohort.code), np.arange(rows))
+    firsts = np.full(counts.shape, rows, np.int32)  # of many people and codes half as much as it would be
+    np.minimum.at(firsts, (cohort.persons, cohort.code), np.arange(rows, dtype=np.int32))
     least, found = np.log(BY_CHANCE / max(codes * (codes - 1), 1)), dict[int, set[int]]()
     for code in range(codes):
         who = np.flatnonzero(counts[:, code])
