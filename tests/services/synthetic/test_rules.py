@@ -198,6 +198,35 @@ def test_order_of_codes_that_the_table_shows_is_found_and_kept(monkeypatch: pyte
     assert set(rules.violations(model, made).values()) == {0}
 
 
+def test_drug_of_the_day_on_which_its_rarer_disease_is_found_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 1024)
+    found = cohort(treated)
+    assert found.codes.index("drug") < found.codes.index("ill")
+    ordered = rules.in_order(found)
+    assert ordered.codes.index("ill") < ordered.codes.index("drug")
+    told = [
+        sorted(zip(one.persons, one.times, [one.codes[at] for at in one.code], strict=True)) for one in (found, ordered)
+    ]
+    assert told[0] == told[1]
+    model = learned(ordered)
+    assert (model.codes.index("drug"), model.codes.index("ill")) in model.rules.needs
+    made = sampling.block(model, Streams("rules", 3), 0, None)
+    drugs = made.code[1:][(made.times[1:] == made.times[:-1]) & (made.code[:-1] == model.codes.index("ill"))]
+    assert (drugs == model.codes.index("drug")).any()
+    assert set(rules.violations(model, made).values()) == {0}
+
+
+def test_order_that_is_given_is_kept_at_one_moment_too() -> None:
+    found = cohort(followed)
+    given = [rules.RuleFile(needs=[rules.Needs("visit", "cough"), rules.Needs("cough", "seen"), rules.Needs("x", "ill")]),
+             rules.RuleFile(needs=[rules.Needs("visit", "cough"), rules.Needs("cough", "visit")])]  # fmt: skip
+    ordered = rules.in_order(found, given[0]).codes
+    assert ordered.index("seen") < ordered.index("cough") < ordered.index("visit")
+    assert set(rules.in_order(found, given[1]).codes) == set(
+        found.codes
+    )  # that they wait for each other is told elsewhere
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_codes_that_come_as_they_fall_wait_for_none(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.learning import Effort, Step, learned
 from kjerne.services.synthetic.origins import MadeBy
 from kjerne.services.synthetic.people_model import Model
-from kjerne.services.synthetic.rules import RuleFile, rules_of, told_rules
+from kjerne.services.synthetic.rules import RuleFile, in_order, rules_of, told_rules
 from kjerne.services.synthetic.sampling import TOO_MANY, block
 from kjerne.services.synthetic.streams import Streams
 from kjerne.services.synthetic.tables import EventTable, TraitTable, read_events, read_traits
@@ -154,6 +154,7 @@ def learned_from(
         if name and not any(one.name == name and not one.is_choice for one in cohort.traits):
             raise Refusal(404, f"there is no measured trait {name}", where=told.traits.where)
     _check_until(cohort, wanted.until)
+    cohort = in_order(cohort, wanted.rules)
     rules = rules_of(cohort, wanted.rules, wanted.rules_from, wanted.age)
     by_place = {place: (one.name, one.levels) for place, one in enumerate(cohort.traits)}
     fhir = (

@@ -7,6 +7,7 @@ the cohort too: a model that learned from people who break them could not keep t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -115,30 +116,69 @@ def _masks(cohort: Cohort, counts: Ints, had: Ints) -> tuple[tuple[int, int, int
     return tuple(found)
 
 
-def _orders(cohort: Cohort, counts: Ints) -> tuple[tuple[int, int], ...]:
-    """Pairs of codes of which nobody has the first before she has had the second.
+def in_order(cohort: Cohort, given: RuleFile | None = None) -> Cohort:
+    """The cohort with its codes in such an order that one stands behind whichever it waits for, by what the table shows or was
+    `given`: of what comes at one moment the networks are told in the order of the codes, a disease before the drug of that day.
+    Else the order stays, the commonest first."""
+    places = {code: place for place, code in enumerate(cohort.codes)}
+    waits = {code: {first for first, at_once in firsts.items() if at_once}
+             for code, firsts in _waits(cohort, _by_person(cohort)).items()}  # fmt: skip
+    for one in given.needs if given else ():
+        if one.code in places and one.first in places:
+            waits.setdefault(places[one.code], set()).add(places[one.first])
+    order = dict[int, None]()
+    for code in range(len(cohort.codes)):
+        asked = [code]
+        while asked:
+            before = [one for one in sorted(waits.get(asked[-1], ())) if one not in order and one not in asked]
+            if before:
+                asked.append(before[0])
+            else:
+                order[asked.pop()] = None
+    turned = np.empty(len(order), np.int64)
+    turned[list(order)] = np.arange(len(order))
+    moved = turned[cohort.code]
+    rows = np.lexsort((moved, cohort.times, cohort.persons))
+    return replace(
+        cohort, codes=tuple(cohort.codes[one] for one in order), units=tuple(cohort.units[one] for one in order),
+        unit_people=tuple(cohort.unit_people[one] for one in order) if cohort.unit_people else (),
+        times=cohort.times[rows], code=moved[rows], values=cohort.values[rows],
+    )  # fmt: skip
+
+
+def _waits(cohort: Cohort, counts: Ints) -> dict[int, dict[int, bool]]:
+    """By code those others that everybody who has it had before, or at that moment; and whether anybody had at that moment.
 
     Chance would deal the events of both codes to a person's moments as they fall, so that the second comes before the first in as
     large a share of all deals as it has of her events of both; who has both for the first time at one moment says nothing. So
-    that one code is commoner than another explains no order. An order that follows from two others is left out.
+    that one code is commoner than another explains no order.
     """
-    codes, rows = len(cohort.codes), len(cohort.code)
-    firsts = np.full(counts.shape, rows, np.int32)  # of many people and codes half as much as it would be
-    np.minimum.at(firsts, (cohort.persons, cohort.code), np.arange(rows, dtype=np.int32))
-    least, found = np.log(BY_CHANCE / max(codes * (codes - 1), 1)), dict[int, set[int]]()
+    codes = len(cohort.codes)
+    firsts = np.full(counts.shape, np.iinfo(np.int64).max)
+    np.minimum.at(firsts, (cohort.persons, cohort.code), cohort.times)
+    least, found = np.log(BY_CHANCE / max(codes * (codes - 1), 1)), dict[int, dict[int, bool]]()
     for code in range(codes):
         who = np.flatnonzero(counts[:, code])
         own = firsts[who, code]
-        for first in np.flatnonzero((firsts[who] < own[:, None]).all(axis=0)).tolist():
-            earlier = who[cohort.times[firsts[who, first]] < cohort.times[own]]
+        for first in np.flatnonzero((firsts[who] <= own[:, None]).all(axis=0)).tolist():
+            earlier = who[firsts[who, first] < own]
             shares = counts[earlier, first] / (counts[earlier, first] + counts[earlier, code])
             if np.log(shares).sum() < least:
-                found.setdefault(code, set()).add(first)
+                found.setdefault(code, {})[first] = len(earlier) < len(who)
+    return found
+
+
+def _orders(cohort: Cohort, counts: Ints) -> tuple[tuple[int, int], ...]:
+    """Pairs of codes of which nobody has the first before she has had the second. One that follows from two others is left
+    out, and so is one that the order of the codes at one moment does not keep (`in_order`)."""
+    waits = _waits(cohort, counts)
+    found = {code: {first for first, at_once in firsts.items() if not at_once or first < code}
+             for code, firsts in waits.items()}  # fmt: skip
     return tuple(
         (code, first)
-        for code, waits in found.items()
-        for first in sorted(waits)
-        if not any(first in found.get(between, ()) for between in waits)
+        for code, before in found.items()
+        for first in sorted(before)
+        if not any(first in found.get(between, ()) for between in before)
     )
 
 
