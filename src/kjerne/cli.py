@@ -20,6 +20,7 @@ import typer
 
 from kjerne.commands.options import (
     As,
+    ClosedZone,
     Data,
     Decision,
     Declared,
@@ -185,13 +186,15 @@ def load_kith(
 @load.command("synthetic")
 def load_synthetic(
     folder: Annotated[Path, typer.Argument(help="What `kjerne synth generate --format fhir` made.")],
+    closed_zone: ClosedZone = False,
     json_: Json = False,
 ) -> None:
     """Take generated people into a running sandbox; what was broken off goes on, and nothing is there twice."""
     from kjerne.commands.asking import connected
     from kjerne.commands.console import loading
-    from kjerne.commands.loading_people import loaded
+    from kjerne.commands.loading_people import check, loaded
 
+    check(folder, closed_zone=closed_zone)
     with loading(quiet=json_) as step, connected() as client:
         found = loaded(folder, client, step)
     text = f"{found['people']} people and {found['resources']} resources are in the sandbox"

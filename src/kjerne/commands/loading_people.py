@@ -23,6 +23,7 @@ from kjerne.client import Client
 from kjerne.errors import Refusal
 from kjerne.fhir.encode import decode, encode
 from kjerne.fhir.patient import GENERATED
+from kjerne.services.synthetic.origins import is_generated
 
 CLIENT: Final = "all-patients"
 PEOPLE_AT_ONCE: Final = 100
@@ -44,6 +45,8 @@ class _Manifest(msgspec.Struct):
     format: str
     complete: bool
     shards: list[_Shard]
+    card: dict[str, Any] = {}
+    approved: str = ""
 
 
 Step = Callable[[int, int, str], None]
@@ -55,6 +58,19 @@ class _There:
 
     before: dict[str, str] = field(default_factory=dict)
     people: int = 0
+
+
+def check(folder: Path, *, closed_zone: bool) -> None:
+    """`Refusal` 403 where people of a model of real people, for which nobody answers, are taken elsewhere."""
+    manifest = _manifest(folder)
+    if closed_zone or manifest.approved or is_generated(manifest.card):
+        return
+    says = "a model of real people made them, and nobody had approved that it leaves the closed zone"
+    todo = (
+        "Where its training data may lie say --closed-zone; else have it approved (kjerne synth approve), and run generate "
+        "again: the folder then says who answers."
+    )
+    raise Refusal(403, says, where=str(folder), todo=todo)
 
 
 def loaded(folder: Path, client: Client, step: Step) -> dict[str, int]:
@@ -84,14 +100,7 @@ def loaded(folder: Path, client: Client, step: Step) -> dict[str, int]:
 
 def _shards(folder: Path) -> list[tuple[list[Path], list[Path]]]:
     """Of each shard of a folder whose people were all made as NDJSON, as they were made, the files of people and the others."""
-    path = folder / "manifest.json"
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-    except (OSError, msgspec.DecodeError):
-        manifest = _Manifest("", complete=False, shards=[])
-    if manifest.format != "fhir":
-        todo = "Make them with `kjerne synth generate --format fhir`."
-        raise Refusal(422, "there are no generated people in it as FHIR", where=str(folder), todo=todo)
+    manifest = _manifest(folder)
     if not manifest.complete:
         raise Refusal(
             409, "the people in it were not all made", where=str(folder), todo="Run generate again: it goes on."
@@ -102,6 +111,18 @@ def _shards(folder: Path) -> list[tuple[list[Path], list[Path]]]:
         patients = [one for one in files if one.name.startswith("Patient-")]
         found.append((patients, [one for one in files if one not in patients]))
     return found
+
+
+def _manifest(folder: Path) -> _Manifest:
+    """What a folder says of its people. `Refusal` where it has none as FHIR."""
+    try:
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
+    except (OSError, msgspec.DecodeError):
+        manifest = _Manifest("", complete=False, shards=[])
+    if manifest.format != "fhir":
+        todo = "Make them with `kjerne synth generate --format fhir`."
+        raise Refusal(422, "there are no generated people in it as FHIR", where=str(folder), todo=todo)
+    return manifest
 
 
 def _whole(folder: Path, name: str, sha: str) -> Path:

@@ -15,6 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON documen
 Data = Annotated[
     Path | None, typer.Option("--data", file_okay=False, help="The data directory (made if it is not there).")
 ]
+ClosedZone = Annotated[
+    bool, typer.Option("--closed-zone", envvar="KJERNE_CLOSED_ZONE", help="This is where its training data may lie.")
+]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")]
 People = Annotated[
     int | None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kjerne.commands.options import Data, Json, say, settings_of
+from kjerne.commands.options import ClosedZone, Data, Json, say, settings_of
 from kjerne.errors import Refusal
 
 if TYPE_CHECKING:  # `kjerne --help` needs none of it
@@ -266,10 +266,7 @@ def synth_generate(
         Path | None, typer.Option("--pool", help="Synthetic people of another register (CSV: number, given, ...).")
     ] = None,
     exclude: Annotated[Path | None, typer.Option("--exclude", help="Numbers not to give out, one a line.")] = None,
-    closed_zone: Annotated[
-        bool,
-        typer.Option("--closed-zone", envvar="KJERNE_CLOSED_ZONE", help="This is where its training data may lie."),
-    ] = False,
+    closed_zone: ClosedZone = False,
     seed: Seed = 1,
     json_: Json = False,
 ) -> None:

@@ -196,3 +196,16 @@ def test_model_whose_card_does_not_say_of_whom_it_was_learned_stays(
     model_file.saved(replace(kept.model, card=card), kept.copies, path)
     says = run("synth", "approve", str(path), "--report", str(report(tmp_path, path)), *WHO)[2]
     assert "at least 10 must have whatever leaves" in says
+
+
+def test_people_of_a_model_for_which_nobody_answers_are_not_taken_into_a_sandbox(
+    model: Path, tmp_path: Path, run: Any, outside: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KJERNE_URL", "http://127.0.0.1:9")
+    made = tmp_path / "made"
+    assert people(run, model, made, "--format", "fhir", "--closed-zone")[0] == 0
+    assert "nobody had approved" in run("load", "synthetic", str(made))[2]
+    assert "nobody had approved" not in run("load", "synthetic", str(made), "--closed-zone")[2]
+    assert run("synth", "approve", str(model), "--report", str(report(tmp_path, model)), *WHO)[0] == 0
+    assert people(run, model, made, "--format", "fhir")[0] == 0  # it was whole: the manifest says who answers now
+    assert "nobody had approved" not in run("load", "synthetic", str(made))[2]
