@@ -323,7 +323,8 @@ def synth_report(
         f"{'ok  ' if one.passed else 'FAIL'}  {one.name:<{width}}  {one.value:g} (at most {one.limit:g})"
         for one in found.gates
     ]
-    say(told, as_json=json_, text="\n".join(lines))
+    notes = [f"note: {side}: {one}" for side, some in found.figures["left_out"].items() for one in some]
+    say(told, as_json=json_, text="\n".join([*notes, *lines]))
     return 0 if found.passed else 1
 
 

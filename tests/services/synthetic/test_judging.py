@@ -196,5 +196,11 @@ def test_report_is_a_page_and_a_document_and_its_exit_code_is_the_gates(
     assert not re.search(r"<script|https?://|\son\w+=", page)
     assert "real people" in page
     assert page.count("<svg") > 5
+    assert told["left_out"] == {"train": [], "holdout": [], "made": []}
+    strange = tables(tmp_path / "strange", people=60, seed=9)
+    rows = (strange / "events.csv").read_text().replace(",smoker,", ",unheard of,")
+    (strange / "events.csv").write_text(rows)
+    out = run(*words[:6], str(strange))[1]
+    assert f"note: holdout: {rows.count('unheard of')} events have a code that the model does not know" in out
     few = tables(tmp_path / "few", people=20, seed=4)
     assert "too few people to judge: 20" in run(*words[:6], str(few))[2]

@@ -315,3 +315,18 @@ def test_file_that_is_called_by_a_persons_number_is_not_named_on_the_card(
     code, out, _ = run("synth", "fit", *words, "--out", str(tmp_path / "m"), "--epochs", "1", "--json")
     assert code == 0, out
     assert [one["file"] for one in told(out)["card"]["lineage"]] == ["file 1", "static.csv"]
+
+
+def test_folder_of_which_a_shard_is_made_anew_is_not_whole_before_it_is_there(
+    people: Path, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(people, folder)
+    (folder / "static-00001.ndjson").unlink()
+    order = writing.Order(str(model_path), 7, 4_200, 4_096, "ndjson", str(folder))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(writing, "shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        writing.generate(order, "local", 1, lambda *_: None)
+    assert told((folder / "manifest.json").read_text())["complete"] is False
+    assert writing.generate(order, "local", 1, lambda *_: None).complete
+    assert (folder / "manifest.json").read_bytes() == (people / "manifest.json").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,9 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
     for where, cohort in (("--real", train), ("--holdout", held), ("--synthetic", own)):
         if cohort.people < PEOPLE_LEAST:
             raise Refusal(422, f"there are too few people to judge: {cohort.people}", where=where)
-    return judged(model, train, held, own, seed, step)
+    found = judged(model, train, held, own, seed, step)
+    left_out = {"train": list(train.notes), "holdout": list(held.notes), "made": list(own.notes)}
+    return replace(found, figures=found.figures | {"left_out": left_out})
 
 
 def _check_made(kept: Kept, made: Source) -> None:

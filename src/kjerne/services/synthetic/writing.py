@@ -194,7 +194,7 @@ def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
     if same != (kept.hash, order.seed, order.people, order.shard_people, order.format, order.named()):
         says = "the folder holds people of another model, seed, number, shard, format or identity"
         raise Refusal(409, says, where=str(folder), todo="Take an empty one.")
-    found.approved = approved_by(kept)
+    found.approved, found.complete, found.digest = approved_by(kept), False, ""  # until all are there again
     found.shards = [
         one
         for one in found.shards
