@@ -77,6 +77,13 @@ def test_byte_order_mark_of_a_spreadsheet_is_no_part_of_a_name(tmp_path: Path) -
     assert tables.read_events([tmp_path / "events.ndjson"]).ids == ["p1"]
 
 
+def test_table_of_a_norwegian_spreadsheet_is_read_with_its_commas(tmp_path: Path) -> None:
+    table = tmp_path / "events.csv"
+    table.write_text('id;days;code;value\np1;1;"hb, kapillær";13,5\np1;-2,25;a,b;\n', encoding="utf-8")
+    found = tables.read_events([table])
+    assert (found.days, found.codes, found.values) == ([1, -2.25], ["hb, kapillær", "a,b"], [13.5, None])
+
+
 def test_same_event_told_twice_counts_once_and_is_told(tmp_path: Path) -> None:
     found = cohort(tmp_path, HEAD + "p1,1,a,5\np1,1,a,5\np1,1,a,6\np2,,a,5\nx1,1,a,5\n" + each("b", 20))
     assert {5, 6} & set(found.values.tolist()) == {6}

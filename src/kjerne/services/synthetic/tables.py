@@ -11,6 +11,7 @@ import gzip
 import importlib
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import msgspec
 from kjerne.errors import Refusal
 
 FORMATS: Final = (".csv", ".csv.gz", ".ndjson", ".ndjson.gz", ".parquet")
+_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 DAYS_MOST: Final = 100_000
 """No event is so many days (some 270 years) from its person's day 0."""
 EMPTY: Final = frozenset({"", "NA", "NaN", "nan", "NAN", "-nan", "null", "NULL"})
@@ -150,11 +152,18 @@ def _csv(file: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
     head = next(lines, "")
     # Tables with tabs between, as OMOP's vocabularies come, quote nothing.
     tabs = "\t" in head and "," not in head
+    norwegian = ";" in head and "," not in head  # as spreadsheets write where a comma is the decimal sign
     lines = chain([head], lines)
-    reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(lines)
+    quoting: Any = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
+    reader = csv.reader(lines, delimiter="\t" if tabs else ";" if norwegian else ",", quoting=quoting)
     for row in reader:
         if row:
-            yield f"line {reader.line_num}", row
+            yield f"line {reader.line_num}", [_pointed(cell) for cell in row] if norwegian else row
+
+
+def _pointed(cell: str) -> str:
+    """A number with a point for its decimal comma; anything else as it stands."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _ndjson(file: Iterable[str], path: Path) -> Iterator[tuple[str, list[str]]]:
