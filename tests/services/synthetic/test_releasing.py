@@ -36,12 +36,14 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KJERNE_CLOSED_ZONE")
 
 
-def report(folder: Path, model: Path, **values: float | None) -> Path:
-    """A report whose gates pass but for those named."""
+def report(folder: Path, model: Path, made: int = 8_192, **values: float | None) -> Path:
+    """A report of so many made people, whose gates pass but for those named."""
     found = dict.fromkeys(LIMITS, 0.0) | values
     gates = [{"gate": name, "value": value, "limit": 1, "passed": True} for name, value in found.items()]
     path = folder / "report.json"
-    path.write_text(json.dumps({"model": model_file.opened(model).hash, "passed": True, "gates": gates}))
+    path.write_text(
+        json.dumps({"model": model_file.opened(model).hash, "passed": True, "gates": gates, "people": {"made": made}})
+    )
     return path
 
 
@@ -94,6 +96,12 @@ def test_model_without_passed_gates_is_approved_by_nobody(
     (tmp_path / "report.json").write_text(json.dumps(told | {"gates": told["gates"][1:]}))
     assert "missing" in run("synth", "approve", str(model), "--report", str(tmp_path / "report.json"), *WHO)[2]
     assert model.read_bytes() == before
+
+
+def test_report_of_a_few_made_people_is_none_to_approve_by(model: Path, tmp_path: Path, run: Any) -> None:
+    words = ("synth", "approve", str(model), *WHO, "--report")
+    assert "the report is of 60 made people, and at least 8192" in run(*words, str(report(tmp_path, model, 60)))[2]
+    assert model_file.opened(model).approval is None
 
 
 def test_report_is_this_models_and_who_approves_has_a_name(model: Path, tmp_path: Path, run: Any) -> None:

@@ -24,6 +24,8 @@ from kjerne.services.synthetic.model_file import Approval, Kept
 from kjerne.services.synthetic.origins import REAL, is_generated
 
 K_LEAST: Final = 10
+MADE_LEAST: Final = 8_192
+"""People made for a report: of fewer, chance alone moves the shares of codes by some hundredths, and some sample passes."""
 NAME_CHARACTERS: Final = (5, 200)
 
 
@@ -35,6 +37,7 @@ class _Gate(msgspec.Struct):
 class _Report(msgspec.Struct):
     model: str
     gates: list[_Gate]
+    people: dict[str, int] = {}
 
 
 def approve(path: Path, report: Path, name: str, why: str, by: str, at: datetime) -> Approval:
@@ -57,6 +60,10 @@ def approve(path: Path, report: Path, name: str, why: str, by: str, at: datetime
     if told.model != kept.hash:
         todo = "Make one of this model with kjerne synth report --out."
         raise Refusal(422, "the report is another model's", where=str(report), todo=todo)
+    if (made := told.people.get("made", 0)) < MADE_LEAST:
+        todo = "Make it without --synthetic, or of a folder of as many people."
+        says = f"the report is of {made} made people, and at least {MADE_LEAST} are asked for"
+        raise Refusal(409, says, where=str(report), todo=todo)
     gates = _passed(told, report)
     found = Approval(
         kept.hash, _name(name), wording.reason(why, where="--why"), at.isoformat(timespec="seconds"), by, gates, sha

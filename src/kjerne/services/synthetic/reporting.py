@@ -14,13 +14,12 @@ from kjerne.services.synthetic.fitting import Source, like
 from kjerne.services.synthetic.judging import Report, Step, judged
 from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.origins import is_generated
+from kjerne.services.synthetic.releasing import MADE_LEAST
 from kjerne.services.synthetic.row_files import written as in_place
 from kjerne.services.synthetic.sampling import BLOCK, block, joined
 from kjerne.services.synthetic.streams import Streams
 from kjerne.services.synthetic.writing import read_manifest
 
-MADE_LEAST: Final = 2 * BLOCK
-"""So many are made for a report at least: of fewer, chance alone moves the shares of codes by some hundredths."""
 PEOPLE_LEAST: Final = 50
 """Of each side: fewer say nothing."""
 
