@@ -21,7 +21,7 @@ from sources import TEXT, one, relation, renamed
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NORMAL = code("2.16.840.1.113883.5.25", "N")
 LOCKED, WITHHELD = (NORMAL, code("9603", "NORS")), (NORMAL, code("9603", "NORN_FFL"))
-RPLC, XFRM_RPLC, APND = names.REPLACES, names.TRANSFORMS_AND_REPLACES, names.APPENDS
+RPLC, XFRM_RPLC, APND, XFRM = names.REPLACES, names.TRANSFORMS_AND_REPLACES, names.APPENDS, names.TRANSFORMS
 DOCTOR = Caller("practitioner", "ehr", frozenset(), hpr="9001", level=4)
 CITIZEN = Caller("citizen", "portal", frozenset(), digest=b"d", level=4)
 
@@ -60,7 +60,10 @@ def seen(of: Part, caller: Caller = DOCTOR) -> str:
         (part({1, 2}, {}, (2, APND, 3)), "aaooo", "aaooo"),
         (part({1, 2}, {}, (2, RPLC, 1), (1, RPLC, 2)), "aaooo", "aaooo"),
         (part({1}, {2: LOCKED}, (2, RPLC, 1), (3, APND, 2)), "alloo", "ooooo"),
-        (part({1}, {1: LOCKED}, (2, RPLC, 1)), "aoooo", "ooooo"),
+        (part({1}, {1: LOCKED}, (2, RPLC, 1)), "alooo", "ooooo"),
+        (part({1, 2}, {1: LOCKED}, (2, RPLC, 1), (3, XFRM_RPLC, 2), (4, APND, 3)), "aallo", "ooooo"),
+        (part(set(), {1: LOCKED}, (2, XFRM, 1), (3, XFRM, 2)), "llloo", "ooooo"),
+        (part(set(), {2: LOCKED}, (2, APND, 1), (3, APND, 2)), "olloo", "ooooo"),
         (part({1}, {2: WITHHELD}, (2, RPLC, 1), (3, APND, 2)), "ooooo", "aaooo"),
         (part({1}, {1: WITHHELD}, (2, RPLC, 1)), "ooooo", "aoooo"),
         (part({1}, {}, (2, RPLC, 1), (6, RPLC, 2)), "ooooo", "ooooo"),

@@ -11,7 +11,8 @@ import pytest
 from documents_at_hand import code, entry
 from kjerne.access import Caller, Choice, Grant, Label, Subject, part_label
 from kjerne.services.documents.seeing import listed_by, sight
-from kjerne.xds.values import Code
+from kjerne.xds.forms import XON
+from kjerne.xds.values import Author, Code
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 CALLER = Caller("practitioner", "ehr", frozenset(), hpr="9001", level=4)
@@ -80,6 +81,15 @@ def test_what_one_place_has_sent_in_is_shut_where_the_patient_says_so_here(sourc
     assert sight(granted(Label(0), choice), entry(), "100000008") == "open"
     assert sight(granted(part_label(2), replace(choice, source="1")), entry(), "100000008") == "open"
     assert sight(granted(part_label(2), replace(choice, service="results")), entry(), "100000008") == "open"
+
+
+@pytest.mark.parametrize(
+    "number", ["981 275 721", "2.16.578.1.12.4.1.4.101.981275721", "urn:oid:2.16.578.1.12.4.1.4.101.981275721"]
+)
+def test_a_place_that_she_has_shut_is_known_however_its_number_is_written(number: str) -> None:
+    choice = Choice("restriction", "documents", "", "", NOW, None, source="981275721", slot=2, marked=(7,))
+    there = entry(authors=(Author(institutions=(XON("Betanien", number),)),))
+    assert sight(granted(part_label(2), choice), there, "100000008") == "locked"
 
 
 NORMAL = code("2.16.840.1.113883.5.25", "N")

@@ -1,14 +1,15 @@
 """What a document is to others of its source, and what follows for who may see it (law, K182).
 
 A document that another has replaced is reached by what took its place and by nothing else: where that is shut to the reader, so
-is it, or it would be read as if it held, and tell that something came after it. A lock is on a document and not on one version of
-it (K177), whether its source says so of each or not.
+is it, or it would be read as if it held, and tell that something came after it. A lock is on a document and not on one version or
+form of it, whichever of them has it (K177), whether its source says so of each or not.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from kjerne.access import Grant
 from kjerne.services.documents.model import Part
@@ -22,7 +23,7 @@ def judged(grant: Grant, part: Part) -> tuple[tuple[DocumentEntry, Sight], ...]:
     told = {one.id for one in part.entries}
     relations = [one for one in part.relations if {one.source, one.target} <= told]
     alone = [(one, sight(grant, one, part.organisation)) for one in part.entries]
-    locked = _reached({one.id for one, seen in alone if seen == "locked"}, relations)
+    locked = _reached({one.id for one, seen in alone if seen == "locked"}, [*relations, *_turned(relations)])
     own = [(one, "locked" if seen == "open" and one.id in locked else seen) for one, seen in alone]
     holds = {one.id for one in part.entries if one.status == names.APPROVED}
     shown = {one.id for one, seen in own if seen == "open" and one.id in holds}
@@ -37,6 +38,13 @@ def _sight(one: DocumentEntry, seen: Sight, reached: Collection[str]) -> Sight:
     if one.status == names.APPROVED:
         return seen
     return "open" if seen == "open" and one.id in reached else "absent"
+
+
+def _turned(relations: Iterable[Association]) -> Iterator[Association]:
+    """The other way round, what joins versions and forms of one document. An appendix is another document."""
+    for one in relations:
+        if one.kind in names.REPLACING or one.kind == names.TRANSFORMS:
+            yield replace(one, source=one.target, target=one.source)
 
 
 def _reached(

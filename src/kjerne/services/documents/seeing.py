@@ -75,8 +75,10 @@ def _mark(one: Code) -> str:
 
 
 def written_at(entry: DocumentEntry) -> Collection[str]:
-    """The numbers of the organisations and departments that wrote it."""
-    return {one.number for author in entry.authors for one in author.institutions if one.number}
+    """The numbers of the organisations and departments that wrote it, as they are registered: some write them with spaces, or as
+    an OID below that of all such numbers (ITI TF-3, 4.2.3.1.7, XON.10)."""
+    said = {"".join(one.number.split()) for author in entry.authors for one in author.institutions}
+    return {bare(one).rpartition(".")[2] for one in said if one}
 
 
 def day_of(entry: DocumentEntry) -> str:
