@@ -239,7 +239,7 @@ async def test_a_source_that_does_not_tell_all_at_once_is_asked_for_what_holds(p
         assert (parts["shut"].fault, len(shut.asked)) == ("refused", 1), "a no is asked once"
         one_ = await asked.federation.entry(granted(), place(its()))
         assert [each.unique_id for each in one_.entries] == [its().unique_id]
-        assert all(valid(soap.opened(raw).body) for raw in older.asked) and len(older.asked) == 4
+        assert all(valid(soap.opened(raw).body) for raw in older.asked) and len(older.asked) == 5
 
 
 async def test_what_documents_are_to_each_other_comes_with_the_list_and_what_cannot_be_read_of_it_not(
@@ -319,7 +319,8 @@ async def test_the_next_page_of_a_list_asks_nobody_again(pool: Pool) -> None:
 async def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while(pool: Pool) -> None:
     async with odd(lambda _: ("text/plain", b"down")) as source:
         asked = federation(pool, known(source.port))
-        faults = [(await asked.listed())["sundvika"].fault for _ in range(FAULTS + 2)]
+        about = [granted(subject=replace(granted().subject, patient=look)) for look in range(FAULTS + 2)]
+        faults = [(await asked.listed(one))["sundvika"].fault for one in about]
         assert faults == ["broken"] * FAULTS + ["resting"] * 2 and len(source.asked) == FAULTS
         asked.ticks[0] += 30
         assert (await asked.listed())["sundvika"].fault == "broken"

@@ -237,6 +237,31 @@ def test_a_document_that_was_withheld_since_is_gone_and_one_that_names_another_i
         assert it.get("/me/documents?sort=size").status_code == 400
 
 
+def test_a_citizen_hears_that_a_source_told_of_a_part_alone(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as it:
+        whole = says(country.its(1, title="Epikrise fra Sundvika"))
+
+        def in_part(raw: bytes) -> tuple[str, bytes]:
+            kind, body = whole(raw)
+            return kind, body.replace(names.SUCCESS.encode(), names.PARTIAL.encode())
+
+        source = country.odd(in_part)
+        country.asks(sundvika=source.port)
+        told = text(it.get("/me/documents"))
+        assert "Epikrise fra Sundvika" in told and "Sundvika sykehus sier at dette ikke er alt den har." in told
+        assert "Det kan finnes flere dokumenter der" in told
+
+
+def test_a_citizen_who_is_not_given_a_document_is_led_back_to_her_own_list(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "citizen", "me") as it:
+        wrong = country.its(1, hash="0" * 40, unique_id=f"2.25.{uuid4().int}")
+        country.asks(sundvika=country.odd(says(wrong)).port)
+        (link,) = links(it.get("/me/documents").text)
+        shown = it.get(link)
+        assert shown.status_code == 503 and 'href="/me/documents"' in shown.text
+        assert "/clinician" not in shown.text
+
+
 def test_nobody_answered_is_told_a_citizen_as_silence(platform: Standing) -> None:
     with asking(platform) as country, tab(platform, "citizen", "me") as it:
         country.asks(sundvika=country.odd(lambda _: ("text/html", b"<html>")).port)

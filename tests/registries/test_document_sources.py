@@ -35,7 +35,8 @@ def test_what_is_left_out_of_an_entry_has_its_default(tmp_path: Path) -> None:
         {"name": '"Sund vika"'}, {"organisation": '""'}, {"audience": '""'}, {"home": '"2.16.578.1"'}, {"seconds": "0"},
         {"seconds": "21"}, {"seconds": "true"}, {"url": '"http://xca.example/xca"'}, {"url": '"https://xca.example/"'},
         {"url": '"https://xca.example/a/../b"'}, {"url": '"https://x@xca.example/a"'}, {"addresses": '["10.0.0.1/8"]'},
-        {"port": "8"},
+        {"port": "8"}, {"url": '"https://xca.example:99999/a"'}, {"url": f'"https://{"a" * 64}.example/a"'},
+        {"url": '"https://xca..example/a"'}, {"url": '"https://[::1/a"'},
     ],
 )  # fmt: skip
 def test_an_entry_that_cannot_be_taken_is_refused_and_nobody_is_asked(tmp_path: Path, changes: dict[str, str]) -> None:

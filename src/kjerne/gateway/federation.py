@@ -20,11 +20,13 @@ from kjerne.clock import Clock
 from kjerne.gateway import answers, submission_sets, xca
 from kjerne.gateway.breaker import Breaker
 from kjerne.gateway.ground import Ground, ground
+from kjerne.gateway.held import Disk, Held
 from kjerne.gateway.kept import FRESH, Kept, Key, Lists
 from kjerne.registries.document_sources import DocumentSource, DocumentSources
 from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place, Sets
 from kjerne.store import participation
 from kjerne.store.pool import Pool
+from kjerne.wire import journal
 from kjerne.wire.asking import Connections
 from kjerne.wire.xua_signing import Signer
 from kjerne.xds import names
@@ -33,6 +35,8 @@ from kjerne.xds.values import Association, DocumentEntry, bare
 
 PLAINER: Final = ("unable", "many", "long")
 """Where a registry does not answer a question for another reason than who asks it, it may answer a plainer one."""
+SILENT: Final = frozenset({"late", "busy", "away", "resting"})
+"""Faults after which nobody knows what the answer would have been."""
 AT_ONCE: Final = 64
 """Questions in the air from one worker: what they may answer lies in memory until it is read."""
 AT_ONE_SOURCE: Final = 8
@@ -56,6 +60,7 @@ class Federation:
     breaker: Breaker = field(default_factory=Breaker)
     lists: Lists = field(default_factory=Lists)
     connections: Connections = field(default_factory=Connections)
+    disk: Disk = field(default_factory=Disk)
     _lists: Places = field(default_factory=lambda: Places(AT_ONCE, AT_ONE_SOURCE), init=False)
     _documents: Places = field(default_factory=lambda: Places(DOCUMENTS_AT_ONCE, DOCUMENTS_AT_ONE_SOURCE), init=False)
 
@@ -90,15 +95,19 @@ class Federation:
 
     async def entry(self, grant: Grant, place: Place, asker: Asker = NOBODY) -> Part:
         """What the source of a document says of it now, asked under each of her numbers as for the list: it may have moved it
-        to another of them, and locked it under one."""
+        to another of them, and locked it under one. `NotGiven` where it is silent under any: that may be the one."""
         source, hers = await self._source(grant, place), (place.patient, *place.others)
         told = await asyncio.gather(*(self._entry(grant, source, place, one, asker) for one in hers))
         found = [one for one in told if isinstance(one, xca.Told)]
-        if not found:
-            faults = [one for one in told if isinstance(one, NotGiven)]
-            raise next((one for one in faults if one.fault != "gone"), faults[0])
+        faults = [one for one in told if isinstance(one, NotGiven)]
+        silent = next((one for one in faults if one.fault in SILENT), None)
+        if silent or not found:
+            raise silent or next((one for one in faults if one.fault != "gone"), faults[0])
         entries, relations = _joined(found, hers)
-        return Part(source.name, source.title, source.organisation, None, grant.at, entries, relations=relations)
+        lacks = any(one.lacks for one in found)
+        return Part(
+            source.name, source.title, source.organisation, None, grant.at, entries, relations=relations, lacks=lacks
+        )
 
     async def _entry(
         self, grant: Grant, source: DocumentSource, place: Place, number: CX, asker: Asker
@@ -114,12 +123,22 @@ class Federation:
     async def opened(self, grant: Grant, place: Place, entry: DocumentEntry, asker: Asker = NOBODY) -> Opened:
         """The document, whole and as its entry says."""
         source, on = await self._source(grant, place), ground(grant, place.patient, asker)
-        return await self._asked(
-            grant,
-            source,
-            lambda: xca.opened(source, self._assertion(source, on), entry, self.connections),
-            document=True,
-        )
+        let_go = self.disk.taken(entry.size_bytes)
+        try:
+            opened = await self._asked(
+                grant,
+                source,
+                lambda: xca.opened(source, self._assertion(source, on), entry, self.connections),
+                document=True,
+            )
+        except BaseException:
+            let_go()
+            raise
+        if isinstance(opened.pieces, Held):
+            opened.pieces.at_end(let_go)
+        else:
+            let_go()
+        return opened
 
     async def sets(
         self, grant: Grant, told: Mapping[str, Sequence[DocumentEntry]], asker: Asker = NOBODY
@@ -201,22 +220,25 @@ class Federation:
         return kept, None
 
     async def _all(self, source: DocumentSource, on: Ground, number: CX, hers: Sequence[CX]) -> xca.Told:
-        """All documents with what they are to each other; where a source does not answer that, those that hold."""
+        """All documents with what they are to each other; where a source does not answer that, those that hold. Where it has only
+        too many for it, that is not all that it would tell."""
         try:
             return await xca.all_of(source, self._assertion(source, on), number, hers, self.connections)
         except NotGiven as why:
             if why.fault not in PLAINER:
                 raise
-            return await xca.listed(source, self._assertion(source, on), number, hers, self.connections)
+            told = await xca.listed(source, self._assertion(source, on), number, hers, self.connections)
+            return told if why.fault == "unable" else replace(told, lacks=True)
 
     async def _one(self, source: DocumentSource, on: Ground, place: Place) -> xca.Told:
-        """One document: by itself where it holds and is nothing to another, else among all, by which it is judged."""
+        """One document: by itself where it holds and is nothing to another, else among all, by which it is judged. So it is where
+        the source does not say what it is to others: the list may, and by that it may be locked."""
         try:
-            told = await xca.entry(source, self._assertion(source, on), place, self.connections, related=True)
+            told = await xca.entry(source, self._assertion(source, on), place, self.connections)
         except NotGiven as why:
             if why.fault not in PLAINER:
                 raise
-            told = await xca.entry(source, self._assertion(source, on), place, self.connections)
+            return await self._all(source, on, place.patient, place.others)
         if not (told.relations or told.lacks) and told.entries[0].status == names.APPROVED:
             return told
         return await self._all(source, on, place.patient, place.others)
@@ -242,12 +264,20 @@ class Federation:
                     raise NotGiven("busy", "others were in front, and it had no time left") from why
                 log.warning("source gave nothing", source=source.name, fault=why.fault, why=why.says)
                 if why.fault in ("late", "away", "broken") and not why.of_one:
-                    self.breaker.failed(source.name, why.fault, grant.subject.patient, loop.time() - begun)
+                    self.breaker.failed(source.name, why.fault, grant.subject.patient, self._took(begun, document))
                 else:
-                    self.breaker.answered(source.name, loop.time() - begun)
+                    self.breaker.answered(source.name, self._took(begun, document))
                 raise
-        self.breaker.answered(source.name, loop.time() - begun)
+            except Exception as error:
+                # A fault of our own takes one answer with it, and not the list that others have answered.
+                journal.met(error, grant.correlation, f"source {source.name}")
+                raise NotGiven("broken", "what it answered met a fault of our own", of_one=True) from error
+        self.breaker.answered(source.name, self._took(begun, document))
         return told
+
+    @staticmethod
+    def _took(begun: float, document: bool) -> float | None:
+        return None if document else asyncio.get_running_loop().time() - begun
 
 
 class Places:

@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
+from kjerne.services.documents.model import NotGiven
+from kjerne.wire import mtom
+
 CHUNK_BYTES: Final = 64 * 1024
+DISK_LIMIT_BYTES: Final = 8_000_000_000
+"""Of all documents together that have come, or are on their way, and have not been sent: one worker's part of the disk."""
+
+
+class Disk:
+    """Room on the disk for documents. A client that reads slowly holds its document long after it has come, and its place among
+    the questions has gone to the next."""
+
+    def __init__(self) -> None:
+        self.held_bytes = 0
+
+    def taken(self, size_bytes: int | None) -> Callable[[], None]:
+        """Takes room for one document of so many bytes, or of as many as any may have; what is given back lets it go, once.
+        `NotGiven` where there is none."""
+        size = mtom.PART_LIMIT_BYTES if size_bytes is None else min(size_bytes, mtom.PART_LIMIT_BYTES)
+        if self.held_bytes + size > DISK_LIMIT_BYTES:
+            raise NotGiven("busy", "the documents of others fill the disk until they are read", of_one=True)
+        self.held_bytes += size
+        left = [size]
+
+        def let_go() -> None:
+            self.held_bytes -= left.pop() if left else 0
+
+        return let_go
 
 
 class Held:
@@ -18,7 +46,12 @@ class Held:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = -1
+        self._at_end: Callable[[], None] | None = None
         self._descriptor = os.open(path, os.O_RDONLY)
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Has this done when the file is let go."""
+        self._at_end = work
 
     def __aiter__(self) -> Self:
         return self
@@ -41,3 +74,6 @@ class Held:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+        work, self._at_end = self._at_end, None
+        if work is not None:
+            work()

@@ -19,9 +19,13 @@ FRESH: Final = timedelta(seconds=30)
 """So long a list is not asked for again: whoever turns a page does not wait for twenty sources."""
 LONGEST: Final = timedelta(hours=12)
 LIMIT_BYTES: Final = 100_000_000
-"""Of all lists together: some 40,000 documents as they usually are."""
+"""Of all lists together: some 18,000 documents as they usually are."""
 OVERHEAD_BYTES: Final = 1_000
 """Of a list that holds nothing."""
+TEXT_BYTES: Final = 60
+"""What a text takes beside its letters: of many short ones nearly all."""
+_SHORT: Final = bytes(range(0xA0, 0xC0))
+"""How MessagePack begins a text of up to 31 bytes. Letters beyond ASCII hold such bytes too, and are counted high."""
 Key = tuple[int, str, bytes]
 
 
@@ -37,7 +41,7 @@ class Kept:
 
 
 class Lists:
-    """The lists of a worker, `size_bytes` in all; those that were given longest ago go first."""
+    """The lists of a worker, `size_bytes` in all; those that were given longest ago go first, and what is too old goes."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
@@ -46,11 +50,9 @@ class Lists:
 
     def put(self, key: Key, kept: Kept) -> None:
         self.drop(key)
-        written = msgspec.msgpack.encode((kept.entries, kept.relations))
-        # What is held takes about twice the room that it takes when it is written.
-        self._kept[key], self._bytes[key] = kept, OVERHEAD_BYTES + 2 * len(written)
+        self._kept[key], self._bytes[key] = kept, _room_of(kept)
         self.size_bytes += self._bytes[key]
-        while self.size_bytes > LIMIT_BYTES:
+        while self._kept and (self.size_bytes > LIMIT_BYTES or kept.at - self._oldest.at >= LONGEST):
             self.drop(next(iter(self._kept)))
 
     def get(self, key: Key, now: datetime, within: timedelta = LONGEST) -> Kept | None:
@@ -65,3 +67,14 @@ class Lists:
         """Forgets a list."""
         if self._kept.pop(key, None) is not None:
             self.size_bytes -= self._bytes.pop(key)
+
+    @property
+    def _oldest(self) -> Kept:
+        return next(iter(self._kept.values()))
+
+
+def _room_of(kept: Kept) -> int:
+    """Bytes that a list takes in memory, rather too many: twice as many as when it is written, and what each text costs."""
+    written = msgspec.msgpack.encode((kept.entries, kept.relations))
+    short = len(written) - len(written.translate(None, _SHORT))
+    return OVERHEAD_BYTES + 2 * len(written) + TEXT_BYTES * short

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from itertools import islice
@@ -24,7 +24,7 @@ from lxml import etree
 from kjerne.gateway import answers
 from kjerne.gateway.held import Held
 from kjerne.registries.document_sources import DocumentSource
-from kjerne.services.documents.model import NotGiven, Opened, Place
+from kjerne.services.documents.model import Fault, NotGiven, Opened, Place
 from kjerne.wire import asking, mtom, soap, xml
 from kjerne.wire.asking import Connections
 from kjerne.wire.hooks import NotTaken
@@ -90,15 +90,12 @@ async def listed(
     return await _found(source, assertion, Query(names.FIND_DOCUMENTS, said=said), {patient, *hers}, kept)
 
 
-async def entry(
-    source: DocumentSource, assertion: bytes, place: Place, kept: Connections, *, related: bool = False
-) -> Told:
-    """What is said of one document now, and what it is to others where it is asked for (`related`); `NotGiven` (`gone`) where
-    nothing is."""
-    kind = names.GET_DOCUMENTS_AND_ASSOCIATIONS if related else names.GET_DOCUMENTS
+async def entry(source: DocumentSource, assertion: bytes, place: Place, kept: Connections) -> Told:
+    """What is said of one document now, and what it is to others; `NotGiven` (`gone`) where nothing is."""
     said = (("$XDSDocumentEntryUniqueId", (place.unique_id,)),)
     hers = {place.patient, *place.others}
-    told = await _found(source, assertion, Query(kind, home=source.home, said=said), hers, kept)
+    query = Query(names.GET_DOCUMENTS_AND_ASSOCIATIONS, home=source.home, said=said)
+    told = await _found(source, assertion, query, hers, kept)
     for one in told.entries:
         if one.unique_id == place.unique_id and one.repository == place.repository:
             relations = tuple(each for each in told.relations if one.id in (each.source, each.target))
@@ -126,7 +123,8 @@ async def opened(source: DocumentSource, assertion: bytes, wanted: DocumentEntry
             raise NotGiven("broken", "the document is not the one of its metadata: size or hash differ", of_one=True)
         if isinstance(content, bytes):
             return Opened(wanted, size, content[: mtom.FIRST_BYTES], _whole(content))
-        return Opened(wanted, size, content.first, Held(content.path))
+        with _room_here():
+            return Opened(wanted, size, content.first, Held(content.path))
 
 
 async def _found(
@@ -175,7 +173,9 @@ def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], en
         elif one.object_type != names.STABLE:
             # Made anew each time that it is fetched, so no hash is told of it, and it could never be opened. It is not asked for.
             left_out += 1
-        elif one.status in (names.APPROVED, names.DEPRECATED):
+        elif one.status not in (names.APPROVED, names.DEPRECATED):
+            left_out += 1
+        else:
             entries.append(replace(one, home=source.home))
     found, relations = answers.joined(entries, _relations(between))
     return Told(found, left_out, relations, lacks)
@@ -231,6 +231,7 @@ async def _answer(
     )  # fmt: skip
     limit_bytes = mtom.PART_LIMIT_BYTES if size_bytes is None else min(max(1, size_bytes), mtom.PART_LIMIT_BYTES)
     unpacker: Unpacker | None = None
+    fault: Fault = "long" if action == names.CROSS_QUERY else "large"
     try:
         async with asyncio.timeout(seconds):
             async with asking.asking(
@@ -238,16 +239,24 @@ async def _answer(
             ) as answer:
                 kind = answer.headers.get("content-type", "")
                 if kind.partition(";")[0].strip().lower() == mtom.TYPE:
-                    unpacker = Unpacker(kind, Path(tempfile.gettempdir()), part_limit_bytes=limit_bytes)
-                package = await _package(answer, unpacker)
-        told = await _read(package, message_id)
+                    with _room_here():
+                        folder = Path(tempfile.gettempdir())
+                        unpacker = Unpacker(kind, folder, part_limit_bytes=limit_bytes, parts_limit=1)
+                package = await _package(answer, unpacker, fault)
+        told = await _read(package, message_id, fault)
         yield told, package.parts
     except TimeoutError:
         raise NotGiven("late", f"it did not answer within {seconds:g} seconds") from None
     except Failed as failed:
+        if failed.says != soap.FAULT:
+            await kept.give_up(source.receiver)
+        if failed.status == 413 and action == names.CROSS_QUERY:
+            raise NotGiven(fault, failed.says, of_one=True) from failed
         raise _of_fault(failed) from failed
     except NotTaken as error:
         raise NotGiven("away", str(error)) from error
+    except UnicodeError as error:
+        raise NotGiven("away", "its address is none that can be looked up") from error
     except (OSError, httpx.HTTPError) as error:
         raise NotGiven("away", f"it could not be reached: {type(error).__name__}") from error
     finally:
@@ -255,16 +264,18 @@ async def _answer(
             unpacker.close()
 
 
-async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package:
-    """The whole answer as it comes: in memory up to the limit of an envelope, the rest on the disk."""
+async def _package(answer: httpx.Response, unpacker: Unpacker | None, fault: Fault) -> Package:
+    """The whole answer as it comes: in memory up to the limit of an envelope, the rest on the disk. `fault` is what it is where
+    that is not enough."""
     held = bytearray()
     async for piece in answer.aiter_raw():
         if unpacker is not None:
-            unpacker.feed(piece)
+            with _room_here():
+                unpacker.feed(piece)
             continue
         held += piece
         if len(held) > ENVELOPE_LIMIT_BYTES:
-            raise NotGiven("long", f"it answered more than {ENVELOPE_LIMIT_BYTES} bytes", of_one=True)
+            raise NotGiven(fault, f"it answered more than {ENVELOPE_LIMIT_BYTES} bytes", of_one=True)
     if unpacker is not None:
         return unpacker.whole()
     if not held:
@@ -272,10 +283,10 @@ async def _package(answer: httpx.Response, unpacker: Unpacker | None) -> Package
     return Package(bytes(held), {})
 
 
-async def _read(package: Package, message_id: str) -> etree._Element:
+async def _read(package: Package, message_id: str, fault: Fault) -> etree._Element:
     def read() -> etree._Element:
         if sum(map(package.envelope.count, (b"<", b'="', b"='"))) > MARKS_LIMIT:
-            raise NotGiven("long", f"it answered with more than {MARKS_LIMIT} tags and attributes", of_one=True)
+            raise NotGiven(fault, f"it answered with more than {MARKS_LIMIT} tags and attributes", of_one=True)
         body = soap.answered(package.envelope, relates=message_id)
         mtom.hold_named(body, package.parts)
         return body
@@ -292,6 +303,15 @@ async def _apart(body: etree._Element, work: Callable[[Callable[[], bool]], T]) 
         return await asyncio.to_thread(work, ended.is_set)
     finally:
         ended.set()
+
+
+@contextmanager
+def _room_here() -> Iterator[None]:
+    """That our own disk is full, or does not let a file be made, is no fault of whom we asked."""
+    try:
+        yield
+    except OSError as error:
+        raise NotGiven("busy", f"there is no room for it here: {type(error).__name__}", of_one=True) from error
 
 
 def _of_fault(failed: Failed) -> NotGiven:

@@ -110,7 +110,12 @@ class DocumentSources:
         )  # fmt: skip
 
     def _check_url(self, url: str, where: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            # A port that is none, and a name that no register of names can have: what asks would stop at it.
+            _ = parts.port, (parts.hostname or "").encode("idna")
+        except ValueError:
+            raise Refusal(422, "url is no address that can be asked", where=where) from None
         plain = url.isascii() and url.isprintable() and not any(one in url for one in " \\#@%?")
         if not (plain and parts.hostname and len(parts.path) > 1 and ".." not in parts.path):
             raise Refusal(422, "url is a whole address with a path, and nothing behind it", where=where)

@@ -75,7 +75,7 @@ class Unpacker:
 
     def __init__(
         self, content_type: str, folder: Path, *, envelope_limit_bytes: int = xml.LIMIT_BYTES,
-        part_limit_bytes: int = PART_LIMIT_BYTES,
+        part_limit_bytes: int = PART_LIMIT_BYTES, parts_limit: int = PARTS_LIMIT,
     ) -> None:  # fmt: skip
         said = parameters(content_type)
         boundary = said.get("boundary", "")
@@ -91,7 +91,7 @@ class Unpacker:
         self._parts: dict[str, Part] = {}
         self._writing: _Writing | None = None
         self._envelope_limit_bytes = envelope_limit_bytes
-        self._part_limit_bytes = part_limit_bytes
+        self._part_limit_bytes, self._parts_limit = part_limit_bytes, parts_limit
         self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="coming-")
 
     def feed(self, chunk: bytes) -> None:
@@ -166,7 +166,7 @@ class Unpacker:
                 raise _broken("two parts have the same name")
             self._envelope = bytearray()
             return
-        if not name or name in self._parts or len(self._parts) >= PARTS_LIMIT:
+        if not name or name in self._parts or len(self._parts) >= self._parts_limit:
             raise _broken("a part has no name, or one that another has, or there are too many parts")
         self._writing = _Writing(name, Path(self._folder.name) / str(len(self._parts)))
 

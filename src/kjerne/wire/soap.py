@@ -122,10 +122,14 @@ def answered(raw: bytes, *, relates: str, limit_bytes: int = xml.LIMIT_BYTES) ->
     blocks = list(header) if header is not None else []
     if unknown := tuple(str(one.tag) for one in blocks if _must(one) and one.tag not in _UNDERSTOOD):
         raise Failed("MustUnderstand", "A header block that must be understood is not known here.", names=unknown)
-    if any(_text(one) != relates for one in blocks if one.tag == ADDRESSING + "RelatesTo"):
+    to = [_text(one) for one in blocks if one.tag == ADDRESSING + "RelatesTo"]
+    if any(one != relates for one in to):
         raise Failed("Sender", "The answer is to another message.")
     if len(body) != 1:
         raise Failed("Sender", "The body holds no element, or several.")
+    if not to and body[0].tag != ENVELOPE + "Fault":
+        # WS-Addressing 1.0, 3.4. A fault may come of a message that was not read so far.
+        raise Failed("Sender", "The answer does not say to which message it is.")
     if body[0].tag == ENVELOPE + "Fault":
         raise _fault_of(body[0])
     return body[0]

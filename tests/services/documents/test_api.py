@@ -15,7 +15,9 @@ from documents_at_hand import PERSON, code, submission
 from foreign_sources import files_held
 from kjerne.fhir.definitions import type_number
 from kjerne.wire import soap
+from kjerne.xds import names
 from kjerne.xds.forms import CX
+from kjerne.xds.values import Association, Code
 from platform_fixture import Answered, where_no_choice_is_told
 from sources import TEXT, one, renamed
 
@@ -135,6 +137,25 @@ def test_a_document_that_was_locked_after_it_was_listed_is_not_opened(country: C
     country.asks(sundvika=source.port)
     url = urls(country.search())[0]
     source.answers = says(country.its(confidentiality=LOCKED))
+    assert country.document(url).status_code == 404
+
+
+def test_a_document_that_half_an_answer_does_not_tell_of_is_not_said_to_be_gone(country: Country) -> None:
+    source = country.odd(says(country.its(1), country.its(2)))
+    country.asks(sundvika=source.port)
+    url = urls(country.search())[0]
+    appended = Association(id="urn:uuid:1", kind=names.APPENDS, source=country.its(2).id, target=country.its(1).id)
+    one_, rest = says(country.its(1), country.its(2), relations=(appended,)), says()
+
+    def in_part(raw: bytes) -> tuple[str, bytes]:
+        kind, body = (rest if names.GET_ALL.encode() in raw else one_)(raw)
+        return kind, body.replace(names.SUCCESS.encode(), names.PARTIAL.encode())
+
+    source.answers = in_part
+    assert country.document(url).status_code == 503, "the source did not tell of all, and may have it"
+    (row,) = country.platform.rows("SELECT * FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 1")
+    assert (row["action"], list(row["ids"])) == ("read", [])
+    source.answers = rest
     assert country.document(url).status_code == 404
 
 

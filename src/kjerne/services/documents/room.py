@@ -245,6 +245,8 @@ class Documents:
         part = await self.gateway.entry(grant, place, asker)
         shown = self._of(grant, part, [entry for entry, how in judged(grant, part) if how == "open"])
         document = next((one for one in shown if one.number == number), None)
+        if document is None and part.lacks and all(self._number(grant, one) != number for one in part.entries):
+            raise NotGiven("unable", "it did not tell of all, and not of this document")
         if document is None:
             return None
         return _Now(replace(place, patient=document.entry.patient, others=()), asker, document)
@@ -255,7 +257,11 @@ class Documents:
             return NOBODY
         if grant.subject.caller_key in grant.subject.keys:
             return Asker("", self.organisation)
-        return Asker(await document_names.callers_number(conn, grant, self.numbers), self.organisation)
+        number = await document_names.callers_number(conn, grant, self.numbers)
+        if not number:
+            # Without one a source would be told that the patient herself asks.
+            raise Refusal(403, "sources know who stands in for another by a national number", where="caller")
+        return Asker(number, self.organisation)
 
     def _of(self, grant: Grant, part: Part, entries: Sequence[DocumentEntry]) -> list[Document]:
         """The documents of one source that are shown, and what they are to each other."""
