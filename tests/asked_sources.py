@@ -74,6 +74,19 @@ class Country:
 
 
 @contextmanager
+def nothing_registered(platform: Platform) -> Iterator[None]:
+    """While no source has registered anything but what a test has it register."""
+
+    def forgotten() -> None:
+        platform.rows("DELETE FROM document_whereabouts RETURNING source")
+        platform.rows("UPDATE document_register SET whole_at = '2000-01-01' RETURNING source")
+
+    forgotten()
+    yield
+    forgotten()
+
+
+@contextmanager
 def asking(platform: Platform) -> Iterator[Country]:
     """While the platform asks what a test has it ask."""
     file, stack = platform.application._edge.settings.data / "document-sources.toml", AsyncExitStack()

@@ -15,10 +15,13 @@ import uvicorn
 from documents_at_hand import HOME
 from kjerne.registries.document_sources import DocumentSource
 from kjerne.registries.receivers import Receiver
+from kjerne.wire.asking import Connections
 from sources import AUDIENCE, GATEWAY
 
 HERE: Final = (ip_network("127.0.0.0/8"),)
 ORGANISATION: Final = "999999905"
+OPEN: Final[list[Connections]] = []
+"""Connections of federations that tests have made: closed at the end of each (`gateway/conftest.py`)."""
 
 
 def known(port: int, name: str = "sundvika", **changes: Any) -> DocumentSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,9 +16,10 @@ from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.exchange import PUBLIC, Answer, Call, Route
 from kjerne.gateway.federation import Federation
-from kjerne.registries.document_sources import DocumentSources
+from kjerne.registries.document_sources import DocumentSource, DocumentSources
 from kjerne.services.documents.api import DocumentsApi
 from kjerne.services.documents.asking import Asking
+from kjerne.services.documents.registering import Registering
 from kjerne.services.documents.room import Documents
 from kjerne.settings import Settings
 from kjerne.sharing import public_url
@@ -40,10 +41,13 @@ class Gathered:
     signer: Callable[[], Signer]
     close: Callable[[], Awaitable[None]]
     """Gives up the connections to sources."""
+    sources: Callable[[], Sequence[DocumentSource]]
 
     def routes(self, asking: Asking) -> list[Route]:
         """The documented addresses, and the metadata that a source is given so that it believes our assertions."""
-        return [*DocumentsApi(self.room, asking).routes(), Route("GET", METADATA, self.metadata, PUBLIC, "json")]
+        registering = Registering(self.room.pool, self.sources, self.room.key, asking.identify)
+        metadata = Route("GET", METADATA, self.metadata, PUBLIC, "json")
+        return [*DocumentsApi(self.room, asking).routes(), *registering.routes(), metadata]
 
     async def metadata(self, _: Call) -> Answer:
         """SAML 2.0 metadata: our name as an issuer, and the certificate that assertions are signed with."""
@@ -55,12 +59,12 @@ def documents_of(store: Store, clock: Clock, settings: Settings) -> Gathered:
     sandbox = settings.mode == "sandbox"
     signer = cache(partial(signer_of, settings, clock))
     sources = DocumentSources(settings.document_sources_file, sandbox=sandbox)
-    gateway = Federation(store.pool, sources, signer, clock)
     key = store.keys.derived("document-number")
+    gateway = Federation(store.pool, sources, signer, clock, key=key)
     organisation = settings.organisation_number or (SANDBOX_ORGANISATION if sandbox else "")
     numbers = Sealer(store.keys.derived("number"))
     room = Documents(store.pool, store.wrap, gateway, numbers, key, settings.tells_choices, organisation)
-    return Gathered(room, signer, gateway.connections.close)
+    return Gathered(room, signer, gateway.connections.close, sources.all)
 
 
 def signer_of(settings: Settings, clock: Clock) -> Signer:

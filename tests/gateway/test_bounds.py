@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from documents_at_hand import HOME, PATIENT
-from foreign_sources import Listed, Reply, files_held, known, odd
+from foreign_sources import OPEN, Listed, Reply, files_held, known, odd
 from gateway.test_federation import GATEWAY, gives, granted, its, place, told
 from kjerne.clock import FixedClock
 from kjerne.gateway import kept, xca
@@ -40,6 +40,7 @@ class Everybody(Federation):
 def asking(*sources: DocumentSource) -> Everybody:
     made = Everybody(None, Listed(sources), lambda: GATEWAY, FixedClock(NOW))  # type: ignore[arg-type]
     made.breaker.ticks = lambda: 0.0
+    OPEN.append(made.connections)
     return made
 
 

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from documents_at_hand import HOME, PATIENT, REPOSITORY, code, entry, valid
-from foreign_sources import ORGANISATION, Listed, Reply, files_held, known, odd, served
+from foreign_sources import OPEN, ORGANISATION, Listed, Reply, files_held, known, odd, served
 from kjerne.access import Attestation, Caller, Coded, Grant, Label, Subject
 from kjerne.clock import FixedClock
 from kjerne.commands.sourcing import LAYOUT
@@ -101,21 +101,10 @@ class Asked:
         return {one.source: one for one in parts}
 
 
-_MADE: list[Federation] = []
-
-
-@pytest.fixture(autouse=True)
-async def closed() -> AsyncIterator[None]:
-    """No connection outlives the loop of its test."""
-    yield
-    while _MADE:
-        await _MADE.pop().connections.close()
-
-
 def federation(pool: Pool, *sources: Any) -> Asked:
     ticks = [0.0]
     made = Federation(pool, Listed(sources), lambda: GATEWAY, FixedClock(NOW))  # type: ignore[arg-type]
-    _MADE.append(made)
+    OPEN.append(made.connections)
     made.breaker.ticks = lambda: ticks[0]
     return Asked(made, ticks)
 

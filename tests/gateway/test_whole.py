@@ -19,6 +19,7 @@ from kjerne.gateway import kept, xca
 from kjerne.gateway.breaker import FAULTS, Breaker
 from kjerne.gateway.kept import LONGEST, Kept, Lists
 from kjerne.registries.receivers import Receiver
+from kjerne.services.documents.api import told as told_of
 from kjerne.services.documents.chains import judged
 from kjerne.services.documents.model import NotGiven
 from kjerne.wire import mtom, soap
@@ -208,3 +209,10 @@ def test_a_list_that_nobody_may_be_shown_any_more_is_kept_no_longer() -> None:
     lists.put((3, "sundvika", b""), Kept(NOW + LONGEST, (), 0))
     assert [key[0] for key in lists._kept] == [2, 3]
     assert lists.size_bytes == 2 * (kept.OVERHEAD_BYTES + 2 * 3)
+
+
+async def test_of_a_patient_without_a_national_number_it_is_told_that_nobody_was_asked() -> None:
+    async with odd(told(its())) as source:
+        parts = await asking(known(source.port)).listed(granted(), ())
+        assert [(one.unasked, one.fault, one.at) for one in parts] == [("number", None, None)] and not source.asked
+    assert [issue["code"] for issue in told_of(parts)] == ["incomplete"]

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hashlib import sha1
 from uuid import uuid4
 
-from asked_sources import asking, says
-from documents_at_hand import code
+from asked_sources import asking, nothing_registered, says
+from documents_at_hand import HOME, code
 from kjerne.fhir.definitions import type_number
 from kjerne.wire import soap
 from kjerne.xds import names
@@ -317,3 +317,19 @@ def test_a_citizens_log_names_the_documents_that_she_has_been_told_of_herself(pl
             assert named and not any("navngis her" in line for line in named)
             (row,) = platform.rows("SELECT * FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 1")
             assert (row["rule"], row["action"], row["ids"] != []) == ("own", "search", True)
+
+
+def test_a_source_that_was_not_asked_is_told_of_and_asked_by_a_press(platform: Standing) -> None:
+    with asking(platform) as country, tab(platform, "gp") as it, nothing_registered(platform):
+        source = country.odd(says(country.its(about="parent", title="Epikrise fra Sundvika")))
+        country.asks(sundvika=source.port)
+        form = [("home", HOME), ("whole", "true")]
+        assert platform.client.call("POST", "/phr/register", as_="document-source", form=form).status_code == 200
+        root = opened(it, "parent")
+        page = it.get(f"{root}/documents")
+        assert "ikke spurt: den har ikke meldt dokumenter om pasienten" in text(page)
+        assert "Epikrise fra Sundvika" not in text(page) and not source.asked
+        (link,) = re.findall(r'href="(\?[^"]*ask=all[^"]*)"[^>]*>Spør alle kilder<', page.text)
+        all_ = it.get(f"{root}/documents{link}")
+        assert "Epikrise fra Sundvika" in text(all_) and "Alle kilder ble spurt." in text(all_)
+        assert 'name="ask" value="all"' in all_.text, "what is chosen on the page is chosen among all"

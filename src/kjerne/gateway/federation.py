@@ -17,14 +17,14 @@ import structlog
 
 from kjerne.access import Grant
 from kjerne.clock import Clock
-from kjerne.gateway import answers, submission_sets, xca
+from kjerne.gateway import answers, locating, submission_sets, xca
 from kjerne.gateway.breaker import Breaker
 from kjerne.gateway.ground import Ground, ground
 from kjerne.gateway.held import Disk, Held
 from kjerne.gateway.kept import FRESH, Kept, Key, Lists
 from kjerne.registries.document_sources import DocumentSource, DocumentSources
-from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place, Sets
-from kjerne.store import participation
+from kjerne.services.documents.model import NOBODY, SERVICE, Asker, Fault, NotGiven, Opened, Part, Place, Sets, Unasked
+from kjerne.store import participation, whereabouts
 from kjerne.store.pool import Pool
 from kjerne.wire import journal
 from kjerne.wire.asking import Connections
@@ -61,13 +61,29 @@ class Federation:
     lists: Lists = field(default_factory=Lists)
     connections: Connections = field(default_factory=Connections)
     disk: Disk = field(default_factory=Disk)
+    key: bytes = field(default=b"", repr=False)
+    """What sources are noted by where they have registered whom they have documents about."""
     _lists: Places = field(default_factory=lambda: Places(AT_ONCE, AT_ONE_SOURCE), init=False)
     _documents: Places = field(default_factory=lambda: Places(DOCUMENTS_AT_ONCE, DOCUMENTS_AT_ONE_SOURCE), init=False)
 
-    async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
-        """What each source that takes part has of the patient under any of her numbers."""
-        asked, on = await self._taking_part(grant.at), [(one, ground(grant, one, asker)) for one in numbers]
-        return tuple(await asyncio.gather(*(self._part(grant, one, on) for one in asked)))
+    async def listed(
+        self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY, *, everybody: bool = True
+    ) -> tuple[Part, ...]:
+        """What each source that takes part has of the patient under any of her numbers; without `everybody` as far as it may have
+        something (`gateway.locating`)."""
+        taking, on = await self._taking_part(grant.at), [(one, ground(grant, one, asker)) for one in numbers]
+        everybody = everybody or locating.asks_everybody(grant)
+        apart = frozenset[str]() if everybody else await self._left_out(grant, taking)
+        asked = [one for one in taking if numbers and one.name not in apart]
+        told = await asyncio.gather(*(self._part(grant, one, on) for one in asked))
+        parts = {one.source: one for one in told}
+        why: Unasked = "elsewhere" if numbers else "number"
+        return tuple(parts.get(one.name) or Part(one.name, one.title, one.organisation, unasked=why) for one in taking)
+
+    async def _left_out(self, grant: Grant, sources: Sequence[DocumentSource]) -> frozenset[str]:
+        async with self.pool.acquire() as conn:
+            known = await whereabouts.of(conn, grant, self.key, [one.home for one in sources])
+        return frozenset(one.name for one in sources if locating.is_left_out(one, known, grant.at))
 
     async def places(self, now: datetime) -> Sequence[str]:
         """Who answers for them, each once."""

@@ -37,7 +37,9 @@ FIRST: Final = "first"
 LAST: Final = "last"
 _ENDS: Final[Mapping[str, End]] = {FIRST: FIRST, LAST: LAST}
 KEPT: Final = ("category", "institution", "period", "text", "sort")
-"""What of an address goes on to the other pages of the list."""
+"""What of an address goes on to the other pages of the list, and what a filter keeps."""
+ALL: Final = "all"
+"""Has every source asked (`ask`): goes on to other pages as well, and is of no filter, since it is about this patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,9 @@ def asked_for(page: Page, filters: Sequence[Filter] = ()) -> Choice:
         raise Refusal(400, "There is no such order.", where="sort")
     wanted = WantedDocuments(
         sort.removeprefix("-"), sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""),
-        _since(page, asked.get("period", "")), _place(asked.get("page", "1")), text,
+        _since(page, asked.get("period", "")), _place(asked.get("page", "1")), text, asked.get("ask") == ALL,
     )  # fmt: skip
-    kept: dict[str, str] = {name: asked[name] for name in KEPT if name in asked}
+    kept: dict[str, str] = {name: asked[name] for name in KEPT if name in asked} | ({"ask": ALL} if wanted.everybody else {})
     if text:
         kept["text"] = asked["text"] if "text" in page.request.query_params else sealed(page, text)
     return Choice(wanted, kept, _chosen(asked["document"]) if "document" in asked else None)
@@ -141,10 +143,12 @@ def chosen_by(page: Page, form: Mapping[str, str]) -> Choice:
         raise Refusal(400, "There is no such period.", where="filter_other")
     wanted = WantedDocuments(
         sort.removeprefix("-"), sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""),
-        _since(page, period), text=text,
+        _since(page, period), text=text, everybody=form.get("ask") == ALL,
     )  # fmt: skip
     if sort == NEWEST:
         asked.pop("sort", None)
+    if wanted.everybody:
+        asked["ask"] = ALL
     return Choice(wanted, asked | ({"text": sealed(page, text)} if text else {}))
 
 

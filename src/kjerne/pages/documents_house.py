@@ -24,7 +24,8 @@ SHOWN: Final = 15
 @dataclass(frozen=True, slots=True)
 class WantedDocuments:
     """What a page of the list asks for. `since` is the first day, as `YYYYMMDD`; empty for all. `text` is what each document that
-    is listed tells (`services.documents.free_text`)."""
+    is listed tells (`services.documents.free_text`). `everybody` has every source asked, also those that are known to have
+    nothing."""
 
     sort: str = "date"
     descending: bool = True
@@ -33,6 +34,7 @@ class WantedDocuments:
     since: str = ""
     page: int = 1
     text: str = field(default="", repr=False)
+    everybody: bool = False
 
 
 @dataclass(frozen=True, slots=True)

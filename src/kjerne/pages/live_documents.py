@@ -35,7 +35,7 @@ class DocumentPages(DocumentFilterPages):
         """The row names every document of the list: what there is to choose from tells of those on other pages too."""
 
         async def use(grant: Grant) -> DocumentList:
-            found = await self.room.find(grant)
+            found = await self.room.find(grant, everybody=wanted.everybody)
             asked = free_text.words_of(wanted.text)
             fitting = [one for one in found.documents if _fits(one, wanted) and free_text.tells(one.entry, asked)]
             ordered = in_order(fitting, wanted.sort, wanted.descending)

@@ -73,6 +73,12 @@ SYSTEMS: Final = (
     _System("lab", "Laboratorium som sender svar", "laboratory", "private-lab"),
     _System("hospital-lab", "Sykehuslaboratorium som sender svar", "laboratory", "biochemistry"),
     _System("journal-system", "Sykehusets journalsystem, som sender inn journalopplysninger", "journal", "hospital"),
+    _System(
+        "document-source",
+        "Sykehusets kilde for dokumenter, som melder hvem den har noe om",
+        "document-register",
+        "hospital",
+    ),
     _System("ehr", "Helsestasjonens journalsystem, som får beskjed om det som er nytt", "ehr", "health-centre"),
     _System("operator", "Drift av plattformen", "operations", "monitoring"),
     _System("audit-repository", "Den dataansvarliges arkiv for logger", "audit-repository", "monitoring"),

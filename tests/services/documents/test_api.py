@@ -17,7 +17,7 @@ from kjerne.fhir.definitions import type_number
 from kjerne.wire import soap
 from kjerne.xds import names
 from kjerne.xds.forms import CX
-from kjerne.xds.values import Association, Code
+from kjerne.xds.values import Association
 from platform_fixture import Answered, where_no_choice_is_told
 from sources import TEXT, one, renamed
 

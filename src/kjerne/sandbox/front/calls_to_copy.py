@@ -19,8 +19,9 @@ _BY_ROLE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SEARCH: Final = ("POST", "/pps/v2/Observation/_search", "--form", "_count=1")
 _AT_WORK_ON_PAGES: Final = "operations"
-_OF_OTHERS: Final = ("citizen-portal", "device-gateway")
-"""A portal acts for who is logged in there; measurements from home have no service yet."""
+_OF_OTHERS: Final = ("citizen-portal", "device-gateway", "document-register")
+"""A portal acts for who is logged in there; measurements from home have no service yet; a register that is called whole while
+nobody stands in it would hide what its source has."""
 
 
 def first(url: str, persona: Persona) -> str:

@@ -50,6 +50,7 @@ SYSTEM_SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
         "kjerne:disclosures",
         "kjerne:critical-information-transfer",
     ),
+    "document-register": ("nhn:phr/mhd/create-documents-with-reference",),
     "device-gateway": ("nhn:pmd/write",),
     "ehr": ("kjerne:subscriptions",),
     "operations": OPERATOR_SCOPES,

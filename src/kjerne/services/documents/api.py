@@ -21,7 +21,7 @@ from kjerne.fhir.negotiation import check_accepted
 from kjerne.mhd.lists import submission_set
 from kjerne.mhd.reference import Tree, document_reference
 from kjerne.services.documents.asking import Asked, Asking, basis_of, line_of, plainly_asked
-from kjerne.services.documents.model import FAULTS, SERVICE, Part
+from kjerne.services.documents.model import FAULTS, SERVICE, UNASKED, Part
 from kjerne.services.documents.room import Document, Documents, Sent, absent
 from kjerne.services.documents.sorting import in_order
 from kjerne.store.patient_ids import id_of
@@ -78,7 +78,7 @@ class DocumentsApi:
         asked, basis = self.asking.search(call, "DocumentReference"), basis_of(call)
 
         async def use(grant: Grant) -> Answer:
-            found = await self.documents.find(grant)
+            found = await self.documents.find(grant, everybody=asked.everybody)
             if found.nobody_answered:
                 await self.documents.show(grant, [])
                 found.check_shown()
@@ -225,6 +225,10 @@ def told(parts: Sequence[Part]) -> list[Mapping[str, Any]]:
     for part in parts:
         if part.fault is not None:
             issues.append(_issue("incomplete", f"{part.title} {FAULTS[part.fault]}; {_shown(part)}"))
+        elif part.unasked == "elsewhere":
+            issues.append(_issue("informational", f"{part.title} {UNASKED[part.unasked]} (sources=all asks every one)"))
+        elif part.unasked is not None:
+            issues.append(_issue("incomplete", f"{part.title} {UNASKED[part.unasked]}"))
         elif part.lacks:
             issues.append(_issue("incomplete", f"{part.title} says that this is not all that it has"))
         if part.left_out:

@@ -24,12 +24,13 @@ HEADER: Final = "nhn-patient-nin"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search taken apart, and whose documents it is about. `sort` is one of `SORTS`."""
+    """A search taken apart, and whose documents it is about. `sort` is one of `SORTS`; `everybody` has every source asked."""
 
     patient: PatientRef
     search: asking.Asked
     sort: str
     descending: bool
+    everybody: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,16 @@ class Asking:
         """What a form or an address asks for; `Refusal` 400 for what is missing, unknown, said twice or cannot be read."""
         if call.body:
             raise Refusal(400, "search parameters stand in a form", where="body")
-        also = ("_sort",) if type_ == "DocumentReference" else ()
+        also = ("_sort", "sources") if type_ == "DocumentReference" else ("sources",)
         found = asking.taken(type_, call.query, call.form, call.headers, self.parse, call.at, count=COUNT, also=also)
         sort = found.said.get("_sort", "") or "-date"
         if sort.removeprefix("-") not in SORTS:
             todo = f"It has {', '.join(SORTS)}, with - before for descending."
             raise Refusal(400, "unknown order", where="_sort", todo=todo)
+        if found.said.get("sources", "known") not in ("known", "all"):
+            raise Refusal(400, "unknown choice of sources", where="sources", todo="It is known, or all.")
         whose = self._whose(found.said, call.headers.get(HEADER, ""))
-        return Asked(whose, found, sort.removeprefix("-"), sort.startswith("-"))
+        return Asked(whose, found, sort.removeprefix("-"), sort.startswith("-"), found.said.get("sources") == "all")
 
     def patient_of(self, call: Call) -> PatientRef:
         """Whom something is read of by its number alone: whom the header names, else the one patient whom the caller's

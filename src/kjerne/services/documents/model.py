@@ -35,6 +35,15 @@ FAULTS: Final[Mapping[Fault, str]] = {
 }
 
 
+Unasked = Literal["elsewhere", "number"]
+"""Why a source was not asked: by its own register it has nothing of hers and no care with it is known, or she has no number that
+sources know."""
+UNASKED: Final[Mapping[Unasked, str]] = {
+    "elsewhere": "was not asked: it has registered no documents about this patient, and no care there is known",
+    "number": "was not asked: the patient has no national number",
+}
+
+
 class NotGiven(Exception):
     """A source gave nothing. `says` is for the operator's log: it holds no words of the source and no number. With `of_one` the
     fault is of one patient's documents, or of one document, and says nothing of the source."""
@@ -52,7 +61,7 @@ class Part:
     ground, given `at`; None where there is none to show. `left_out` counts what it told of another patient or community, or in
     a way that cannot be read. `relations` say by entryUUID what documents are to each other; among `entries` are those that
     another has replaced. `lacks` says that a part of what it has is not here: it said so itself, or it gave nothing under one of
-    her numbers, now or before."""
+    her numbers, now or before. `unasked` says why nobody asked it."""
 
     source: str
     title: str
@@ -63,6 +72,7 @@ class Part:
     left_out: int = 0
     relations: tuple[Association, ...] = ()
     lacks: bool = False
+    unasked: Unasked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +135,11 @@ NOBODY: Final = Asker()
 class Gateway(Protocol):
     """What asks sources, in the name of whom a grant was given to; `asker` says more of a citizen."""
 
-    async def listed(self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY) -> tuple[Part, ...]:
-        """Every source that takes part, in the order of the register. Never later than the longest deadline."""
+    async def listed(
+        self, grant: Grant, numbers: Sequence[CX], asker: Asker = NOBODY, *, everybody: bool = True
+    ) -> tuple[Part, ...]:
+        """Every source that takes part, in the order of the register. Never later than the longest deadline. Without `everybody`
+        those are not asked that are known to have nothing."""
 
     async def sets(
         self, grant: Grant, told: Mapping[str, Sequence[DocumentEntry]], asker: Asker = NOBODY

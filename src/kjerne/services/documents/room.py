@@ -59,8 +59,9 @@ class Found:
     @property
     def nobody_answered(self) -> bool:
         """Whether there are sources and nothing of any of them is shown: an empty list would say what nobody knows."""
-        return bool(self.parts) and all(
-            part.fault is not None and (part.at is None or (part.lacks and not part.entries)) for part in self.parts
+        asked = [part for part in self.parts if part.unasked is None]
+        return bool(asked) and all(
+            part.fault is not None and (part.at is None or (part.lacks and not part.entries)) for part in asked
         )
 
     def check_shown(self) -> None:
@@ -70,7 +71,7 @@ class Found:
             return
         each = "; ".join(f"{part.title} {FAULTS[part.fault]}" for part in self.parts if part.fault)
         says = f"nothing of any source of documents is shown: {each}"
-        if all(part.fault == "refused" for part in self.parts):
+        if all(part.fault == "refused" for part in self.parts if part.unasked is None):
             raise Refusal(403, says, where="documents_refused", rule="source-refused")
         raise Refusal(504, says, where="source", todo="Ask again in a moment.")
 
@@ -114,14 +115,15 @@ class Documents:
     tells_choices: bool
     organisation: str = ""
 
-    async def find(self, grant: Grant) -> Found:
-        """Asks the sources. Nothing leaves by it: `show` writes the row of what does."""
+    async def find(self, grant: Grant, *, everybody: bool = True) -> Found:
+        """Asks the sources; without `everybody` those that may have something. Where no choice of hers may be told all are asked:
+        one that is not would tell of her what the others do not. Nothing leaves by it: `show` writes the row of what does."""
         if grant.instead_of is not None:
             # Nobody may hear that she has shut it: the sources are told of as they would answer about who has nothing.
             return Found((), 0, await self.gateway.unasked(grant))
         async with self.pool.acquire() as conn:
             hers, asker = await self._numbers(conn, grant), await self._asker(conn, grant)
-        parts = await self.gateway.listed(grant, hers, asker)
+        parts = await self.gateway.listed(grant, hers, asker, everybody=everybody or not self.tells_choices)
         shown, locked = list[Document](), 0
         for part in parts:
             seen = judged(grant, part)
