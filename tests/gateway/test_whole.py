@@ -216,3 +216,27 @@ async def test_of_a_patient_without_a_national_number_it_is_told_that_nobody_was
         parts = await asking(known(source.port)).listed(granted(), ())
         assert [(one.unasked, one.fault, one.at) for one in parts] == [("number", None, None)] and not source.asked
     assert [issue["code"] for issue in told_of(parts)] == ["incomplete"]
+
+
+async def test_of_documents_that_are_very_much_to_each_other_those_that_hold_are_shown_and_said_to_be_not_all() -> None:
+    # To go through a hundred thousand of them takes over a second at each look, in which nobody else is answered.
+    entries = [its(number, id=f"urn:uuid:{number:036}", unique_id=f"1.2.{number}") for number in range(70)]
+    between = [
+        Association(id=f"urn:{one.id}:{other.id}", kind=names.APPENDS, source=one.id, target=other.id)
+        for one in entries
+        for other in entries
+    ]
+    body = messages.written_found(Response(names.SUCCESS, (), (*entries, *between[: xca.RELATIONS_LIMIT + 1])))
+
+    def answers(raw: bytes) -> Reply:
+        if names.GET_ALL.encode() not in raw:
+            return told(*entries)(raw)
+        relates = soap.opened(raw).message_id
+        return soap.TYPE, soap.enveloped(names.CROSS_QUERY + "Response", body, message_id="urn:t:1", relates=relates)
+
+    async with odd(answers) as source:
+        found = await part(asking(known(source.port, seconds=20)))
+        assert (found.fault, len(found.entries), found.relations, found.lacks) == (None, 70, (), True)
+        body = messages.written_found(Response(names.SUCCESS, (), (*entries, *between[: xca.RELATIONS_LIMIT])))
+        found = await part(asking(known(source.port, seconds=20)))
+    assert (found.fault, len(found.relations), found.lacks) == (None, xca.RELATIONS_LIMIT, False)

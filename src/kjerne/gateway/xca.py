@@ -43,6 +43,8 @@ MARKS_LIMIT: Final = 500_000
 """Tags and attributes of an answer: more than a list of as many documents as are taken has, and each costs memory."""
 ELEMENTS_LIMIT: Final = 1_000
 """Elements of one entry, which has some eighty: a list is kept and told on, so no document may be as large as all others."""
+RELATIONS_LIMIT: Final = 4_000
+"""What documents of one list are to each other, two for each that is taken: at every look all of it is gone through."""
 THREAD_FROM_BYTES: Final = 100_000
 """A longer answer is read in a thread, so that others are answered meanwhile."""
 DOCUMENT_SECONDS: Final = 25.0
@@ -177,7 +179,10 @@ def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], en
             left_out += 1
         else:
             entries.append(replace(one, home=source.home))
-    found, relations = answers.joined(entries, _relations(between))
+    said = tuple(islice(_relations(between), RELATIONS_LIMIT + 1))
+    if len(said) > RELATIONS_LIMIT:
+        raise NotGiven("long", f"it told of more than {RELATIONS_LIMIT} relations of documents", of_one=True)
+    found, relations = answers.joined(entries, said)
     return Told(found, left_out, relations, lacks)
 
 

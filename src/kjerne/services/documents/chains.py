@@ -8,8 +8,7 @@ form of it, whichever of them has it (K177), whether its source says so of each 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable
 
 from kjerne.access import Grant
 from kjerne.services.documents.model import Part
@@ -23,14 +22,14 @@ def judged(grant: Grant, part: Part) -> tuple[tuple[DocumentEntry, Sight], ...]:
     told = {one.id for one in part.entries}
     relations = [one for one in part.relations if {one.source, one.target} <= told]
     alone = [(one, sight(grant, one, part.organisation)) for one in part.entries]
-    locked = _reached({one.id for one, seen in alone if seen == "locked"}, [*relations, *_turned(relations)])
+    locked = _reached({one.id for one, seen in alone if seen == "locked"}, _steps(relations, of_locks=True))
     own = [(one, "locked" if seen == "open" and one.id in locked else seen) for one, seen in alone]
     holds = {one.id for one in part.entries if one.status == names.APPROVED}
     shown = {one.id for one, seen in own if seen == "open" and one.id in holds}
     former = {one.id for one, seen in own if seen == "open"} - holds
     # What hangs on a document that holds and does not hold itself went out of force for a reason that nobody told.
     back = [one for one in relations if one.kind in names.REPLACING or one.target not in holds]
-    reached = _reached(shown, back, former)
+    reached = _reached(shown, _steps(back), former)
     return tuple((one, _sight(one, seen, reached)) for one, seen in own)
 
 
@@ -40,25 +39,26 @@ def _sight(one: DocumentEntry, seen: Sight, reached: Collection[str]) -> Sight:
     return "open" if seen == "open" and one.id in reached else "absent"
 
 
-def _turned(relations: Iterable[Association]) -> Iterator[Association]:
-    """The other way round, what joins versions and forms of one document. An appendix is another document."""
+def _steps(relations: Iterable[Association], *, of_locks: bool = False) -> dict[str, list[str]]:
+    """From each document to what it replaced and to what hangs on it. A lock goes the other way as well, along what joins
+    versions and forms of one document: an appendix is another."""
+    steps: dict[str, list[str]] = defaultdict(list)
     for one in relations:
-        if one.kind in names.REPLACING or one.kind == names.TRANSFORMS:
-            yield replace(one, source=one.target, target=one.source)
+        replaces = one.kind in names.REPLACING
+        first, next_ = (one.source, one.target) if replaces else (one.target, one.source)
+        steps[first].append(next_)
+        if of_locks and (replaces or one.kind == names.TRANSFORMS):
+            steps[next_].append(first)
+    return steps
 
 
 def _reached(
-    begun: Collection[str], relations: Iterable[Association], among: Collection[str] | None = None
+    begun: Collection[str], steps: Mapping[str, Collection[str]], among: Collection[str] | None = None
 ) -> set[str]:
-    """Documents, what they replaced and what hangs on any of these; each is looked at once: a source may tell of many."""
-    steps: dict[str, list[str]] = defaultdict(list)
-    for one in relations:
-        first, next_ = (one.source, one.target) if one.kind in names.REPLACING else (one.target, one.source)
-        if among is None or next_ in among:
-            steps[first].append(next_)
+    """All that steps lead to; each document is looked at once: a source may tell of many."""
     reached, left = set(begun), list(begun)
     while left:
-        new = set(steps[left.pop()]) - reached
+        new = {one for one in steps.get(left.pop(), ()) if among is None or one in among} - reached
         reached |= new
         left += new
     return reached
