@@ -20,12 +20,15 @@ from kjerne.xds.values import bare
 _WHOLE: Final = "SELECT source, whole_at FROM document_register WHERE source = ANY($1::text[])"
 _REGISTERED: Final = "SELECT digest, source FROM document_whereabouts WHERE digest = ANY($1::bytea[])"
 _CONTACTS: Final = """
-WITH RECURSIVE place AS (
-  SELECT t.organisation AS number FROM person_tie t
+WITH RECURSIVE care AS (
+  SELECT DISTINCT t.organisation AS number FROM person_tie t
   WHERE t.patient = ANY($1::bigint[]) AND t.kind IN ('care', 'practice-list') AND t.organisation <> ''
-  UNION SELECT o.parent FROM organisation o JOIN place p ON o.number = p.number WHERE o.parent <> ''
+), above AS (
+  SELECT number FROM care UNION SELECT o.parent FROM organisation o JOIN above a ON o.number = a.number WHERE o.parent <> ''
+), below AS (
+  SELECT number FROM care UNION SELECT o.number FROM organisation o JOIN below b ON o.parent = b.number
 )
-SELECT number FROM place"""
+SELECT number FROM above UNION SELECT number FROM below"""
 _ADD: Final = "INSERT INTO document_whereabouts (digest, source, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 _TAKE: Final = "DELETE FROM document_whereabouts WHERE digest = $1 AND source = $2"
 _SAY: Final = """
@@ -39,7 +42,8 @@ UNKNOWN_SAYS: Final = "En virksomhet meldte at den har dokumenter om noen som ik
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
     """Of one patient: the sources that have registered documents about her, and the organisations where she is or was in care,
-    with those above them; of sources when each last said that it registers everybody, by home community without `urn:oid:`."""
+    with those above and below them, since care is registered at one level and a source answers for another; of sources when
+    each last said that it registers everybody, by home community without `urn:oid:`."""
 
     whole: Mapping[str, datetime]
     registered: frozenset[str] = frozenset()
