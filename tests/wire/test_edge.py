@@ -548,10 +548,10 @@ def asked_of_sessions(platform: Standing) -> Iterator[Sent]:
 
 def asked_of_documents(platform: Standing) -> Iterator[Sent]:
     """Of other institutions, none of which is asked here."""
-    search, form = "/phr/R4/fhir/DocumentReference/_search", {"content-type": "application/x-www-form-urlencoded"}
+    search = "/phr/R4/fhir/DocumentReference/_search"
     asked = f"patient.identifier={platform.nin('citizen')}&status=current".encode()
-    yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=form)
-    yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=form, status=400)
+    yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=FORM)
+    yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=FORM, status=400)
     document, hers = "/phr/mhd/document/{id}", {"nhn-patient-nin": platform.nin("citizen")}
     for one in (
         document,
@@ -565,9 +565,10 @@ def asked_of_documents(platform: Standing) -> Iterator[Sent]:
         at = f"/phr/R4/fhir/{name}"
         yield Sent(f"GET {at}", f"{at}?status=current", about="citizen", headers=hers)
     sets = "/phr/R4/fhir/List/_search"
-    yield Sent(f"POST {sets}", sets, about="citizen", body=asked, headers=form)
+    yield Sent(f"POST {sets}", sets, about="citizen", body=asked, headers=FORM)
     bundle, kind = "/phr/R4/fhir/Bundle", {"content-type": "application/fhir+json"}
     yield Sent(f"POST {bundle}", bundle, about="citizen", body=b"{}", headers=kind, status=501)
+    yield Sent("POST /phr/register", "/phr/register", "document-source", "", form(home="urn:oid:1.2"), FORM, 403)
 
 
 def requests(platform: Standing) -> Iterator[tuple[Sent, Sent]]:

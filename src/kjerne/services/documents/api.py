@@ -104,7 +104,7 @@ class DocumentsApi:
         asked, basis = self.asking.search(call, "List"), basis_of(call)
 
         async def use(grant: Grant) -> Answer:
-            found = await self.documents.find_sets(grant)
+            found = await self.documents.find_sets(grant, everybody=asked.everybody)
             if found.nobody_answered:
                 await self.documents.show(grant, [])
                 found.check_shown()

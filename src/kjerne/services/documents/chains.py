@@ -8,7 +8,7 @@ form of it, whichever of them has it (K177), whether its source says so of each 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from kjerne.access import Grant
 from kjerne.services.documents.model import Part

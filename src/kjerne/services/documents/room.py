@@ -133,10 +133,10 @@ class Documents:
         former = tuple(one for one in shown if not one.holds)
         return Found(holding, locked if self.tells_choices else 0, parts, former)
 
-    async def find_sets(self, grant: Grant) -> FoundSets:
+    async def find_sets(self, grant: Grant, *, everybody: bool = True) -> FoundSets:
         """The submission sets in which documents came that are shown (law, K197). Sources are asked by these documents alone, so
         that none tells of a set in which nothing is open to the reader. Nothing leaves by it, as by `find`."""
-        found = await self.find(grant)
+        found = await self.find(grant, everybody=everybody)
         told = defaultdict[str, list[Document]](list)
         for one in (*found.documents, *found.former):
             told[one.source].append(one)
