@@ -120,7 +120,9 @@ def asked_for(page: Page, filters: Sequence[Filter] = ()) -> Choice:
         sort.removeprefix("-"), sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""),
         _since(page, asked.get("period", "")), _place(asked.get("page", "1")), text, asked.get("ask") == ALL,
     )  # fmt: skip
-    kept: dict[str, str] = {name: asked[name] for name in KEPT if name in asked} | ({"ask": ALL} if wanted.everybody else {})
+    kept: dict[str, str] = {name: asked[name] for name in KEPT if name in asked} | (
+        {"ask": ALL} if wanted.everybody else {}
+    )
     if text:
         kept["text"] = asked["text"] if "text" in page.request.query_params else sealed(page, text)
     return Choice(wanted, kept, _chosen(asked["document"]) if "document" in asked else None)
