@@ -297,11 +297,18 @@ def synth_report(
         Path | None, typer.Option("--synthetic", help="A folder of made people; else some are made now.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="A folder for report.html and report.json.")] = None,
+    shadows: Annotated[
+        int, typer.Option("--shadows", min=0, max=64, help="Shadow models of an attack: an even number, or 0 for none.")
+    ] = 4,
     seed: Seed = 1,
     json_: Json = False,
 ) -> int:
-    """Hold made people against real ones: fidelity, use, privacy, rules. Exit code 1 where a gate does not pass."""
+    """Hold made people against real ones: fidelity, use, privacy, attacks, rules. Exit code 1 where a gate does not pass."""
     _ready()
+    if shadows % 2:
+        raise Refusal(
+            400, "shadow models learn in pairs, from opposite halves", where="--shadows", todo="Ask for an even number."
+        )
     import json
 
     from kjerne.commands.console import loading
@@ -311,7 +318,7 @@ def synth_report(
     learned, held = _source(real, None, None), _source(holdout, None, None)
     own = _source(made, None, None) if made else None
     with loading(quiet=json_) as step:
-        found = reporting.report(kept, learned, held, own, seed, step)
+        found = reporting.report(kept, learned, held, own, seed, step, shadows)
     told = {"model": kept.hash, **found.told()}
     if out:
         page = report_page.page(found, dict(kept.model.card), kept.hash)

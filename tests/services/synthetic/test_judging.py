@@ -12,7 +12,20 @@ import numpy as np
 import pytest
 
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import boosting, fitting, judging, model_file, portraits, reporting, sampling
+from kjerne.services.synthetic import (
+    boosting,
+    fitting,
+    judging,
+    memberships,
+    model_file,
+    portraits,
+    report_page,
+    report_words,
+    reporting,
+    sampling,
+    tuning,
+    usefulness,
+)
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.streams import Streams
 from services.synthetic.made_tables import tables
@@ -37,7 +50,7 @@ def real(source: fitting.Source, kept: model_file.Kept) -> Cohort:
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boosting, "TREES", 25)
-    monkeypatch.setattr(judging, "TARGETS_MOST", 1)
+    monkeypatch.setattr(usefulness, "TARGETS_MOST", 1)
 
 
 def test_trees_find_what_is_there_and_nothing_where_nothing_is() -> None:
@@ -78,7 +91,7 @@ def test_portrait_holds_what_a_person_is_in_the_whole(real: Cohort) -> None:
 def test_copied_people_fail_every_gate_of_privacy(kept: model_file.Kept, real: Cohort, holdout: Cohort) -> None:
     report = judging.judged(kept.model, real, holdout, real, 1, lambda *_: None)
     failed = {gate.name for gate in report.gates if not gate.passed}
-    assert {"membership", "copied_rows", "copied_records"} <= failed
+    assert {"membership", "singling_out", "linkage", "inference", "copied_rows", "copied_records"} <= failed
     assert report.figures["membership"]["area"] > 0.99
     assert report.figures["copies"]["records"] == real.people
     assert report.figures["utility"][0]["gap"] == pytest.approx(0, abs=0.02)
@@ -127,7 +140,7 @@ def test_people_who_lack_what_real_ones_have_are_told_apart_by_it(
 def test_figure_that_could_not_be_had_does_not_pass(
     kept: model_file.Kept, real: Cohort, holdout: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "TARGETS_MOST", 0)
+    monkeypatch.setattr(usefulness, "TARGETS_MOST", 0)
     report = judging.judged(kept.model, real, holdout, holdout, 1, lambda *_: None)
     (gate,) = (one for one in report.told()["gates"] if one["gate"] == "utility_gap")
     assert (gate["value"], gate["passed"]) == (None, False)
@@ -185,17 +198,24 @@ def test_split_puts_every_row_of_a_person_in_one_part(run: Any, made_folder: Pat
 
 
 def test_report_is_a_page_and_a_document_and_its_exit_code_is_the_gates(
-    run: Any, model_path: Path, made_folder: Path, holdout_folder: Path, tmp_path: Path
+    run: Any, model_path: Path, made_folder: Path, holdout_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tuning, "BLOCKS", 1)
     words = ("synth", "report", str(model_path), "--real", str(made_folder), "--holdout", str(holdout_folder))
-    code, out, _ = run(*words, "--out", str(tmp_path / "report"), "--json")
+    code, out, _ = run(*words, "--shadows", "2", "--out", str(tmp_path / "report"), "--json")
     told = json.loads(out)
     assert (code == 0) == told["passed"] == all(gate["passed"] for gate in told["gates"])
+    assert {gate["gate"] for gate in told["gates"]} == set(judging.LIMITS)
+    assert {one["attack"] for one in told["attacks"]} == {"singling out", "linkage", "inference"}
+    assert told["shadows"]["shadows"] == 2
+    assert told["survival"]
+    assert told["subgroups"]
+    assert told["long_tail"]["ends"]
     assert json.loads((tmp_path / "report" / "report.json").read_text()) == told
     page = (tmp_path / "report" / "report.html").read_text()
     assert not re.search(r"<script|https?://|\son\w+=", page)
     assert "real people" in page
-    assert page.count("<svg") > 5
+    assert page.count("<svg") > 8
     assert told["left_out"] == {"train": [], "holdout": [], "made": []}
     strange = tables(tmp_path / "strange", people=60, seed=9)
     rows = (strange / "events.csv").read_text().replace(",smoker,", ",unheard of,")
@@ -204,3 +224,36 @@ def test_report_is_a_page_and_a_document_and_its_exit_code_is_the_gates(
     assert f"note: holdout: {rows.count('unheard of')} events have a code that the model does not know" in out
     few = tables(tmp_path / "few", people=20, seed=4)
     assert "too few people to judge: 20" in run(*words[:6], str(few))[2]
+    assert "learn in pairs" in run(*words, "--shadows", "3")[2]
+
+
+def test_every_part_of_the_page_says_how_it_is_read_and_every_picture_has_a_table(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort
+) -> None:
+    made = sampling.block(kept.model, Streams(kept.hash, 1), 0, kept.copies).of(np.arange(400))
+    report = judging.judged(kept.model, real, holdout, made, 1, lambda *_: None)
+    page = report_page.page(report, dict(kept.model.card), kept.hash)
+    parts = {part.partition("</h2>")[0]: part for part in page.split("<h2>")[1:]}
+    assert set(report_words.HOW) <= set(parts)
+    for name, part in parts.items():
+        assert name == "Card" or 'class="how"' in part, name
+        assert "<svg" not in part or "<table" in part, name
+    assert page.count("<svg") == page.count('<svg role="img" aria-label="')
+    assert page.count("<table") == page.count("<caption") == page.count('role="region" tabindex="0" aria-label="')
+    assert 'name="viewport"' in page
+    assert "no shadow models were asked for" in parts["Membership"]
+    (gate,) = (one for one in report.told()["gates"] if one["gate"] == "shadows")
+    assert (gate["value"], gate["passed"]) == (None, False)
+
+
+def test_model_whose_shadows_cannot_be_learned_has_no_figure_of_them_and_is_told_why(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_few(*_: object) -> None:
+        raise Refusal(422, "fewer than 10 people have events", where="the event table")
+
+    monkeypatch.setattr(memberships, "_shadow", too_few)
+    report = judging.judged(kept.model, real, holdout, holdout, 1, lambda *_: None, 2)
+    assert "fewer than 10 people have events" in report.figures["shadows"]["why_not"]
+    assert not {one.name: one.passed for one in report.gates}["shadows"]
+    assert "fewer than 10 people" in report_page.page(report, dict(kept.model.card), kept.hash)

@@ -126,19 +126,19 @@ def _logs(words: Any, whole: Any) -> Numbers:
     return np.asarray(np.log(counts[places] / whole), np.float64)
 
 
-def rows_hashed(model: Model, cohort: Cohort, salt: int) -> tuple[Hashes, Ints]:
-    """A hash of every five events in a row, and whose they are."""
+def rows_hashed(model: Model, cohort: Cohort, salt: int, in_a_row: int = IN_A_ROW) -> tuple[Hashes, Ints]:
+    """A hash of every five events in a row (or of so many), and whose they are."""
     whats, gaps = events_told(model, cohort)
-    count = len(whats) - IN_A_ROW + 1
+    count = len(whats) - in_a_row + 1
     if count <= 0:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)
     persons = cohort.persons
     found = np.full(count, np.uint64(salt))
-    for place in range(IN_A_ROW):
+    for place in range(in_a_row):
         found = _mixed(found ^ whats[place : place + count])
         if place:
             found = _mixed(found + gaps[place : place + count])
-    one = persons[:count] == persons[IN_A_ROW - 1 :]
+    one = persons[:count] == persons[in_a_row - 1 :]
     return found[one], persons[:count][one]
 
 

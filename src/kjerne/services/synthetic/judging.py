@@ -6,7 +6,7 @@ people of the training data can be told from people of the hold-out by what was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,28 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kjerne.errors import Refusal
+from kjerne.services.synthetic import attacks, usefulness
 from kjerne.services.synthetic.boosting import area, grown
 from kjerne.services.synthetic.cohorts import Cohort
 from kjerne.services.synthetic.copies import rare_rows, records_hashed, rows_hashed, telling_records
+from kjerne.services.synthetic.long_tail import long_tail
+from kjerne.services.synthetic.memberships import Step, by_shadows, membership
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.portraits import commonest, side_by_side
 from kjerne.services.synthetic.rules import violations
+from kjerne.services.synthetic.subgroups import greatest_distance, subgroups
+from kjerne.services.synthetic.survival import survival
 
 FOLDS: Final = 5
+STEPS: Final = 7
 JUDGED_MOST: Final = 2_500
 """People of each side that a judge is shown."""
-TARGETS_MOST: Final = 4
-SAMPLES_MOST: Final = 4
-RARE: Final = 0.05
-"""What is rarer, or commoner than all but this, is no target to learn."""
 LIMITS: Final[Mapping[str, float]] = {
-    "c2st": 0.75, "utility_gap": 0.04, "membership": 0.52, "copied_rows": 0, "copied_records": 0, "violations": 0,
-    "code_distance": 0.02, "length": 0.03, "prevalence": 0.02, "shapes": 0.05,
+    "c2st": 0.75, "utility_gap": 0.04, "membership": 0.52, "shadows": 0.52, "singling_out": 0.05, "linkage": 0.05,
+    "inference": 0.05, "copied_rows": 0, "copied_records": 0, "violations": 0, "code_distance": 0.02,
+    "length": 0.03, "prevalence": 0.02, "shapes": 0.05,
 }  # fmt: skip
 """Most that each gate lets pass."""
 
 Numbers = NDArray[np.float64]
-Step = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ class Report:
         return {"passed": self.passed, "gates": gates, **self.figures}
 
 
-def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int, step: Step) -> Report:
-    """Hold made people against real ones. `Refusal` where the hold-out is part of what was learned from."""
+def judged(
+    model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int, step: Step, shadows: int = 0
+) -> Report:
+    """Hold made people against real ones; with so many shadow models, or none. `Refusal` where the hold-out is part of what was
+    learned from."""
     shared = _shared_records(model, train, holdout)
     if shared > max(2, holdout.people // 100):
         says = f"{shared} people of the hold-out are in the training data too"
@@ -88,41 +93,77 @@ def judged(model: Model, train: Cohort, holdout: Cohort, made: Cohort, seed: int
     rng = np.random.default_rng(seed)
     names, shown = side_by_side(train, holdout, made, codes=commonest(train, holdout))
     rows = [np.stack([one[name] for name in names], axis=1) for one in shown]
-    step(1, 5, "measures")
+    step(1, STEPS, "measures")
     told_apart, top = told_from(rows[2], rows[1], names, rng)
-    step(2, 5, "measures")
+    step(2, STEPS, "measures")
     control, _ = told_from(rows[0], rows[1], names, rng)
-    step(3, 5, "measures")
-    useful = _utility(rows, names, rng)
-    step(4, 5, "measures")
-    member = membership(rows[0], rows[1], rows[2], rng)
-    copied = copies_of(model, train, made)
+    step(3, STEPS, "measures")
+    useful, scored = usefulness.utility(rows, names, rng)
+    step(4, STEPS, "measures")
     codes = _code_shares(made) - _code_shares(train, holdout)
     length = made.lengths.mean() / np.concatenate([train.lengths, holdout.lengths]).mean()
     broken = violations(model, made)
-    gap = max([one["gap"] for one in useful], default=float("nan"))
+    private, figures = _privacy(model, (train, holdout, made), rows, names, seed, step, shadows)
     values = {
-        "c2st": max(told_apart, 1 - told_apart), "utility_gap": gap,
-        "membership": max(member["area"], 1 - member["area"]), "copied_rows": copied["rows"],
-        "copied_records": copied["records"], "violations": sum(broken.values()),
+        **private, "c2st": max(told_apart, 1 - told_apart), "violations": sum(broken.values()),
+        "utility_gap": max([one["gap"] for one in useful], default=float("nan")),
         "code_distance": float(np.abs(codes).sum() / 2), "length": float(abs(length - 1)),
         "prevalence": _unexplained(holdout, made), "shapes": _beyond_chance(shown, names),
     }  # fmt: skip
     gates = tuple(Gate(name, _SAYS[name], round(float(values[name]), 4), LIMITS[name]) for name in LIMITS)
-    step(5, 5, "measures")
-    figures = {
+    figures |= {
         "people": {"train": train.people, "holdout": holdout.people, "made": made.people, "shared": shared},
         "told_apart": {"area": round(told_apart, 4), "control": round(control, 4), "by": top},
-        "utility": useful, "membership": member, "copies": copied, "violations": broken,
+        "utility": useful, "violations": broken,
         "prevalence": _prevalence(holdout, made), "traits": _distances(shown, names, "trait "),
-        "lives": _distances(shown, names, ""),
+        "lives": _distances(shown, names, ""), "survival": survival(model, holdout, made),
+        "subgroups": subgroups(model, (train, holdout, made), rows, names, scored),
+        "long_tail": long_tail(train, holdout, made),
     }  # fmt: skip
+    step(STEPS, STEPS, "measures")
     return Report(gates, figures, _pictures(shown, names))
+
+
+def _privacy(
+    model: Model, people: tuple[Cohort, Cohort, Cohort], rows: list[Numbers], names: list[str], seed: int, step: Step,
+    shadows: int,
+) -> tuple[dict[str, float], dict[str, Any]]:  # fmt: skip
+    """Values of the gates of privacy, and what stands behind them."""
+    train, holdout, made = people
+    rng = np.random.default_rng([seed, 2])
+    member = membership(rows[0], rows[1], rows[2], rng)
+    copied = copies_of(model, train, made)
+    step(5, STEPS, "measures")
+    choices = [one.name for one in train.traits if one.is_choice]
+    codes = [train.codes[code] for code in commonest(train, holdout)]
+    risks, secrets = attacks.attacked(attacks.known(names, choices, rows, codes, rng), rng)
+    step(6, STEPS, "measures")
+    shadowed: dict[str, Any] = {"shadows": 0, "why_not": "no shadow models were asked for (--shadows)"}
+    if shadows:
+        try:
+            shadowed = by_shadows(model, train, holdout, made, shadows, seed, step)
+        except Refusal as refusal:
+            shadowed = {"shadows": 0, "why_not": f"a shadow model could not be learned: {refusal.says}"}
+    area_ = shadowed.get("area", float("nan"))
+    values = {
+        "membership": max(member["area"], 1 - member["area"]), "shadows": max(area_, 1 - area_),
+        "singling_out": attacks.worst(risks, secrets, attacks.SINGLING_OUT),
+        "linkage": attacks.worst(risks, secrets, attacks.LINKAGE),
+        "inference": attacks.worst(risks, secrets, attacks.INFERENCE),
+        "copied_rows": copied["rows"], "copied_records": copied["records"],
+    }  # fmt: skip
+    figures = {"membership": member, "shadows": shadowed, "attacks": [one.told() for one in risks],
+               "secrets": [one.told() for one in secrets], "copies": copied}  # fmt: skip
+    return values, figures
 
 
 _SAYS: Final = {
     "c2st": "how well a judge tells made people from held-out ones (0.5: not at all)",
     "utility_gap": "how much worse is predicted by what was learned from made people than from real ones (greatest gap of areas)",
+    "shadows": "the same by shadow models, which know how near somebody lies who was not learned from (0.5: not at all)",
+    "singling_out": "upper bound (95 %) of the risk that what describes one made person fits exactly one person learned from",
+    "linkage": "upper bound of the risk that made people show which two halves of a record are one person's",
+    "inference": "upper bound of the risk that made people tell what somebody learned from keeps to herself",
     "membership": "how well people learned from are told from held-out ones by the nearest made person (0.5: not at all)",
     "copied_rows": "five events in a row of the training data that tell of somebody, among what was made",
     "copied_records": "whole records of the training data that tell of somebody, among what was made",
@@ -149,91 +190,6 @@ def told_from(
     shares = gains / max(gains.sum(), 1e-9)
     top = [{"feature": names[place], "share": round(float(shares[place]), 3)} for place in np.argsort(-shares)[:10]]
     return area(scores, classes), top
-
-
-def _utility(rows: list[Numbers], names: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Trees grown on made people and on as many real ones, both asked about the hold-out: means over some samples, since one of
-    2,000 moves an area by some hundredths."""
-    train, holdout, made = rows
-    count = min(len(made), len(train))
-    found = list[dict[str, Any]]()
-    for place, name in enumerate(names):
-        if len(found) == TARGETS_MOST:
-            break
-        target = _target(name, holdout[:, place])
-        if target is None:
-            continue
-        code = name.rpartition(":")[0]
-        others = [at for at, other in enumerate(names) if at != place and not (code and other.startswith(f"{code}:"))]
-        areas = [
-            np.mean([_learned_area(some, holdout, place, others, target, rng) for some in _samples(source, count, rng)])
-            for source in (made, train)
-        ]
-        found.append(
-            {
-                "target": name,
-                "made": round(float(areas[0]), 4),
-                "real": round(float(areas[1]), 4),
-                "gap": round(float(areas[1] - areas[0]), 4),
-            }
-        )
-    return found
-
-
-def _samples(rows: Numbers, count: int, rng: np.random.Generator) -> list[Numbers]:
-    """Samples of so many people with nobody in two of them."""
-    order = rng.permutation(len(rows))
-    return [rows[order[at * count : (at + 1) * count]] for at in range(min(SAMPLES_MOST, len(rows) // count))]
-
-
-def _learned_area(
-    some: Numbers, holdout: Numbers, place: int, others: list[int], target: float, rng: np.random.Generator
-) -> float:
-    """How well trees grown on some people tell, of those held out, who is above `target`."""
-    known, there = some[~np.isnan(some[:, place])], holdout[~np.isnan(holdout[:, place])]
-    trees = grown(known[:, others], known[:, place] > target, rng)
-    return area(trees.scores(there[:, others]), there[:, place] > target)
-
-
-def _target(name: str, column: Numbers) -> float | None:
-    """Above which a feature is the second class: a trait of two levels, or whether a code was ever had."""
-    levels = np.unique(column[~np.isnan(column)])
-    if name.startswith("trait ") and len(levels) != 2:
-        return None
-    if not name.startswith("trait ") and not name.endswith(": how often"):
-        return None
-    return float(levels[0]) if RARE < (column > levels[0]).mean() < 1 - RARE else None
-
-
-def membership(train: Numbers, holdout: Numbers, made: Numbers, rng: np.random.Generator) -> dict[str, float]:
-    """The attack by the nearest made person: are people of the training data nearer to one than people held out are?"""
-    count = min(len(train), len(holdout), JUDGED_MOST)
-    # by chance, since a table may have an order
-    both = np.concatenate([some[rng.permutation(len(some))[:count]] for some in (train, holdout)])
-    there = ~np.isnan(both).all(axis=0)
-    both = both[:, there]
-    middle, spread = np.nanmedian(both, axis=0), np.nanstd(both, axis=0)
-    kept = spread > 0
-    scale = np.where(spread > 0, spread, 1)[kept]
-
-    def shown(rows: Numbers) -> NDArray[np.float32]:
-        filled = np.where(np.isnan(rows), middle, rows)[:, kept]
-        found: NDArray[np.float32] = np.clip((filled - middle[kept]) / scale, -5, 5).astype(np.float32)
-        return found
-
-    asked, known = shown(both), shown(made[:, there])
-    squares = (known**2).sum(axis=1)
-    parts = np.array_split(asked, max(1, len(asked) // 500))
-    nearest = np.concatenate([(squares - 2 * part @ known.T).min(axis=1) + (part**2).sum(axis=1) for part in parts])
-    members = np.arange(2 * count) < count
-    found = area(-nearest.astype(np.float64), members)
-    error = float(np.sqrt((2 * count + 1) / 12)) / count  # of the area where nothing can be told
-    return {
-        "area": round(found, 4),
-        "low": round(found - 1.96 * error, 4),
-        "high": round(found + 1.96 * error, 4),
-        "asked": 2 * count,
-    }
 
 
 def copies_of(model: Model, train: Cohort, made: Cohort) -> dict[str, int]:
@@ -283,7 +239,7 @@ def _beyond_chance(shown: list[dict[str, Numbers]], names: list[str]) -> float:
     alone reaches once in a hundred times."""
     chance = 1.63 * float(np.sqrt(sum(1 / len(one[names[0]]) for one in shown[1:])))
     sides = [[np.where(np.isnan(one[name]), -np.inf, one[name]) for one in shown[1:]] for name in names]
-    return max(0.0, max(_ks(real, own) for real, own in sides) - chance)
+    return max(0.0, max(greatest_distance(real, own) for real, own in sides) - chance)
 
 
 def _distances(shown: list[dict[str, Numbers]], names: list[str], of: str) -> list[dict[str, Any]]:
@@ -302,16 +258,10 @@ def _distances(shown: list[dict[str, Numbers]], names: list[str], of: str) -> li
                     "real": quartiles[0],
                     "made": quartiles[1],
                     "missing": missing,
-                    "distance": round(_ks(real, own), 4),
+                    "distance": round(greatest_distance(real, own), 4),
                 }
             )
     return found
-
-
-def _ks(first: Numbers, second: Numbers) -> float:
-    at = np.concatenate([first, second])
-    shares = [np.searchsorted(np.sort(one), at, side="right") / len(one) for one in (first, second)]
-    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _pictures(shown: list[dict[str, Numbers]], names: list[str]) -> dict[str, Any]:

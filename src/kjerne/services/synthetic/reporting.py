@@ -11,7 +11,8 @@ import numpy as np
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.fitting import Source, like
-from kjerne.services.synthetic.judging import Report, Step, judged
+from kjerne.services.synthetic.judging import Report, judged
+from kjerne.services.synthetic.memberships import Step
 from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.origins import is_generated
 from kjerne.services.synthetic.releasing import MADE_LEAST
@@ -24,9 +25,11 @@ PEOPLE_LEAST: Final = 50
 """Of each side: fewer say nothing."""
 
 
-def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed: int, step: Step) -> Report:
-    """A report about a model. `Refusal` where the hold-out was learned from, the real people are others than the card's, or the
-    made people are not this model's."""
+def report(
+    kept: Kept, real: Source, holdout: Source, made: Source | None, seed: int, step: Step, shadows: int = 0
+) -> Report:
+    """A report about a model, with so many shadow models (an even number). `Refusal` where the hold-out was learned from, the
+    real people are others than the card's, or the made people are not this model's."""
     lineage = {one["sha256"] for one in kept.model.card.get("lineage", ())}
     if lineage & {one["sha256"] for one in holdout.lineage()}:
         raise Refusal(
@@ -49,7 +52,7 @@ def report(kept: Kept, real: Source, holdout: Source, made: Source | None, seed:
     for where, cohort in (("--real", train), ("--holdout", held), ("--synthetic", own)):
         if cohort.people < PEOPLE_LEAST:
             raise Refusal(422, f"there are too few people to judge: {cohort.people}", where=where)
-    found = judged(model, train, held, own, seed, step)
+    found = judged(model, train, held, own, seed, step, shadows)
     left_out = {"train": list(train.notes), "holdout": list(held.notes), "made": list(own.notes)}
     return replace(found, figures=found.figures | {"left_out": left_out})
 
