@@ -16,7 +16,7 @@ from ours import Kjerne, expect, subject
 from kjerne.sandbox import life
 from kjerne.sandbox.people import Person
 from kjerne.sandbox.population import generate
-from kjerne.sandbox.svarrapport import write
+from kjerne.svarrapport import write
 
 LANES: Final = 16
 IMPORTS_AT_ONCE: Final = 2

@@ -19,7 +19,7 @@ from lxml import etree
 from kjerne.sandbox.life import messages, reports
 from kjerne.sandbox.people import Part, Population
 from kjerne.sandbox.population import generate
-from kjerne.sandbox.svarrapport import Item, Number, Report, write
+from kjerne.svarrapport import Item, Number, Report, write
 
 TODAY, SEED = date(2026, 11, 23), 20261123
 SCHEMAS = Path(__file__).parents[2] / ".." / "shared" / "data" / "schemas" / "kith"

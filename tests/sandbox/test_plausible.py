@@ -16,7 +16,7 @@ from kjerne.sandbox.life import reports
 from kjerne.sandbox.panels import ADULT, ANALYSES, HOSPITAL, PRIVATE, Laboratory, band
 from kjerne.sandbox.people import Person
 from kjerne.sandbox.population import generate
-from kjerne.sandbox.svarrapport import Report, Text
+from kjerne.svarrapport import Report, Text
 
 TODAY = date(2026, 11, 23)
 OF_CHILDREN = ("hb", "mcv", "mch", "leu", "neu", "lym", "tro", "fer", "krea", "alp", "alat", "gt")

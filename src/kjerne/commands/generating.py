@@ -9,21 +9,30 @@ from pathlib import Path
 from kjerne.commands.console import loading
 from kjerne.commands.options import say
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import fhir_files, meds_files, model_file, releasing, row_files, sampling, writing
+from kjerne.services.synthetic import (
+    fhir_files,
+    kith_files,
+    meds_files,
+    model_file,
+    releasing,
+    row_files,
+    sampling,
+    writing,
+)
 from kjerne.services.synthetic.identities import Wishes
 
 
 def check(format_: str, engine: str, shard_people: int, named_by: Path | None) -> None:
     """`Refusal` 400 where options are none, or do not go together."""
-    formats = (*row_files.FORMATS, meds_files.FORMAT, *fhir_files.FORMATS)
+    formats = (*row_files.FORMATS, meds_files.FORMAT, *kith_files.NAMED)
     for word, words, option in ((format_, formats, "--format"), (engine, writing.ENGINES, "--engine")):
         if word not in words:
             raise Refusal(400, f"it is none of {', '.join(words)}", where=option)
     if shard_people % sampling.BLOCK:
         raise Refusal(400, f"a shard is whole blocks of {sampling.BLOCK} people", where="--shard-people")
-    if named_by is not None and format_ not in fhir_files.FORMATS:
+    if named_by is not None and format_ not in kith_files.NAMED:
         says = "nobody has a number in a table"
-        raise Refusal(400, says, where="--format", todo=f"Take {' or '.join(fhir_files.FORMATS)}.")
+        raise Refusal(400, says, where="--format", todo=f"Take {' or '.join(kith_files.NAMED)}.")
 
 
 def released(model: Path, *, closed_zone: bool) -> None:
@@ -32,11 +41,15 @@ def released(model: Path, *, closed_zone: bool) -> None:
 
 
 def somebody(model: Path, seed: int, person: int, format_: str, wishes: Wishes, *, as_json: bool) -> None:
-    """Show one person: her traits and events, or her resources."""
+    """Show one person: her traits and events, her resources, or the messages about her."""
     kept = model_file.opened(model)
     told: object = writing.one_person(kept, seed, person)
     if format_ in fhir_files.FORMATS:
         told = writing.one_record(kept, seed, person, wishes)
+    elif format_ == kith_files.FORMAT:
+        found = writing.one_persons_messages(kept, seed, person, wishes)
+        say(found, as_json=as_json, text="".join(found))
+        return
     say(told, as_json=as_json, text=json.dumps(told, indent=1, ensure_ascii=False))
 
 

@@ -246,7 +246,7 @@ def synth_generate(
     ] = None,
     format_: Annotated[
         str,
-        typer.Option("--format", help="Tables: ndjson, csv, parquet or meds. FHIR: fhir or bundles, with identities."),
+        typer.Option("--format", help="Tables: ndjson, csv, parquet or meds. With identities: fhir, bundles or kith."),
     ] = "ndjson",
     engine: Annotated[str, typer.Option("--engine", help="local, or dask where it is installed.")] = "local",
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes beside each other.")] = 1,

@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from kjerne.sandbox.people import Organisation, Person, Population, Practitioner
-from kjerne.sandbox.svarrapport import (
+from kjerne.svarrapport import (
     Home,
     Item,
     Patient,

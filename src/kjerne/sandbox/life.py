@@ -24,7 +24,7 @@ from kjerne.sandbox.reports import (
     imaging,
     urine_strip,
 )
-from kjerne.sandbox.svarrapport import Report, write
+from kjerne.svarrapport import Report, write
 
 YEAR: Final = 365
 CHECKED_FROM_AGE: Final = 16

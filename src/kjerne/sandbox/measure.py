@@ -8,7 +8,7 @@ from typing import Final
 
 from kjerne.sandbox.chart import Chart, Order
 from kjerne.sandbox.panels import ADULT, ANALYSES, HOSPITAL, PRIVATE, Analysis, Band, Laboratory, band
-from kjerne.sandbox.svarrapport import LOCAL, NLK_OLD, Code, Item, Number, Sample
+from kjerne.svarrapport import LOCAL, NLK_OLD, Code, Item, Number, Sample
 
 STYLE: Final = {"private-lab": PRIVATE, "biochemistry": HOSPITAL}
 CKD_EPI: Final = {"female": (61.9, -0.329, 1.018), "male": (79.6, -0.411, 1.0)}

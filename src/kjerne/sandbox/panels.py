@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from kjerne.sandbox.svarrapport import MATERIAL, RESULT_TEXT, Code
+from kjerne.svarrapport import MATERIAL, RESULT_TEXT, Code
 
 SERUM, PLASMA = Code("S", "Serum", MATERIAL), Code("P", "Plasma", MATERIAL)
 BLOOD, URINE = Code("B", "Blod", MATERIAL), Code("U", "Urin", MATERIAL)

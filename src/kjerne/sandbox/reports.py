@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from kjerne.sandbox.chart import Chart, Order
 from kjerne.sandbox.measure import Effects, panel
 from kjerne.sandbox.panels import PANELS, URINE, URINE_STRIP
-from kjerne.sandbox.svarrapport import (
+from kjerne.svarrapport import (
     LOCAL,
     NCRP,
     NORPAT,

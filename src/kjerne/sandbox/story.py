@@ -25,7 +25,7 @@ from kjerne.sandbox.reports import (
     imaging,
     urine_strip,
 )
-from kjerne.sandbox.svarrapport import LOCAL, MATERIAL, Code, Item, Number, Patient, Report, Sample
+from kjerne.svarrapport import LOCAL, MATERIAL, Code, Item, Number, Patient, Report, Sample
 
 POTASSIUM: Final = "NPU03230"
 NEWBORN_RELATION: Final = Code("XX", "Nyfødt barn")

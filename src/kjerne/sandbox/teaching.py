@@ -14,11 +14,11 @@ from kjerne.fhir.systems import VOLVEN, canonical
 from kjerne.sandbox import life
 from kjerne.sandbox.people import Person
 from kjerne.sandbox.population import generate
-from kjerne.sandbox.svarrapport import Item, Number, Report
 from kjerne.services.results.kith.units import ucum
 from kjerne.services.synthetic.fhir_mapping import CodeAs, Meaning
 from kjerne.services.synthetic.fhir_reading import AGE, SEX, Told
 from kjerne.services.synthetic.tables import EventTable, TraitTable
+from kjerne.svarrapport import Item, Number, Report
 
 TODAY: Final = date(2025, 12, 31)
 PEOPLE: Final = 2000

@@ -11,7 +11,7 @@ from lxml import etree
 
 from kjerne.registries.identifiers import SYSTEM_BY_KIND
 from kjerne.sandbox.documents.paper import LABEL, TYPES, Letter, Part
-from kjerne.sandbox.svarrapport import OID, Code, Item, Number
+from kjerne.svarrapport import OID, Code, Item, Number
 from kjerne.xds.values import bare
 
 _V3: Final = "urn:hl7-org:v3"

@@ -8,8 +8,8 @@ from hashlib import sha1
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from kjerne import svarrapport
 from kjerne.registries.identifiers import SYSTEM_BY_KIND
-from kjerne.sandbox import svarrapport
 from kjerne.sandbox.documents.paper import CLASSES, LABEL, TYPES, Letter, Paper
 from kjerne.sandbox.sources.places import Place
 from kjerne.xds import names

@@ -9,7 +9,7 @@ import uuid
 from typing import Final
 
 from kjerne.sandbox.documents.paper import LABEL, Letter, Part
-from kjerne.sandbox.svarrapport import NUMBER_KIND, PROFESSION, Code, Unit
+from kjerne.svarrapport import NUMBER_KIND, PROFESSION, Code, Unit
 
 _BASE: Final = "http://www.kith.no/xmlstds/"
 _SPACE: Final = uuid.UUID("6d1a2c0e-1d0b-5c1e-9c55-3b0a6a1e95aa")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from kjerne.sandbox.people import DatedNumber, Person, Practitioner
 from kjerne.sandbox.sources.places import Keeper
-from kjerne.sandbox.svarrapport import OID, Code, Unit
+from kjerne.svarrapport import OID, Code, Unit
 
 ICD, ICPC = f"{OID}7110", f"{OID}7170"
 LABEL: Final = "Syntetisk testperson (HTEST). Dokumentet er oppdiktet."

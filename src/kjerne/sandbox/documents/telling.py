@@ -19,7 +19,7 @@ from kjerne.sandbox.documents.paper import Letter, Paper, Part, Setting, day
 from kjerne.sandbox.documents.wording import Stay, Visit
 from kjerne.sandbox.people import Person, Practitioner
 from kjerne.sandbox.sources.places import Keeper
-from kjerne.sandbox.svarrapport import IMAGING, Item, Number, Report, Unit, write
+from kjerne.svarrapport import IMAGING, Item, Number, Report, Unit, write
 
 NOTES: Final = 4
 """The newest contacts with the general practitioner that have a note."""

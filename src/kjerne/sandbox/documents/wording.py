@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from kjerne.sandbox.documents.paper import ICD, ICPC, Part
-from kjerne.sandbox.svarrapport import Code
+from kjerne.svarrapport import Code
 
 
 class Visit(NamedTuple):

@@ -25,9 +25,8 @@ import numpy as np
 
 from kjerne import __version__
 from kjerne.errors import Refusal
-from kjerne.services.synthetic import meds_files, model_file
+from kjerne.services.synthetic import kith_files, meds_files, model_file
 from kjerne.services.synthetic.cohorts import Cohort
-from kjerne.services.synthetic.fhir_files import FORMATS as FHIR
 from kjerne.services.synthetic.fhir_files import Writer
 from kjerne.services.synthetic.identities import UNWISHED, Identity, Wishes
 from kjerne.services.synthetic.origins import REAL, MadeBy
@@ -46,7 +45,7 @@ WAVE: Final = 4
 @dataclass(frozen=True)
 class Order:
     """What is asked for: everything a shard needs, so that any process makes it alone. `wishes` say how people are named, in a
-    format of FHIR."""
+    format of FHIR or KITH."""
 
     model: str
     seed: int
@@ -64,7 +63,7 @@ class Order:
 
     def named(self) -> dict[str, Any]:
         """How people are named, for the manifest; nothing where nobody is."""
-        return self.wishes.told() if self.format in FHIR else {}
+        return self.wishes.told() if self.format in kith_files.NAMED else {}
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -111,6 +110,8 @@ def generate(order: Order, engine: str, workers: int, step: Callable[[int, int, 
     kept = model_file.opened(Path(order.model))
     if order.format == meds_files.FORMAT:
         meds_files.check(kept.model)
+    if order.format == kith_files.FORMAT:
+        kith_files.check(kept.model)
     folder, order = Path(order.folder), replace(order, model_hash=kept.hash)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -163,12 +164,22 @@ def one_person(kept: model_file.Kept, seed: int, person: int) -> dict[str, Any]:
 
 def one_record(kept: model_file.Kept, seed: int, person: int, wishes: Wishes) -> list[dict[str, Any]]:
     """The resources of somebody by her number."""
+    return [msgspec.json.decode(text) for _, _, text in _told_of(kept, seed, person, wishes)]
+
+
+def one_persons_messages(kept: model_file.Kept, seed: int, person: int, wishes: Wishes) -> list[str]:
+    """The messages (XML) about somebody by her number."""
+    kith_files.check(kept.model)
+    return [raw.decode() for _, raw in kith_files.messages(_told_of(kept, seed, person, wishes))]
+
+
+def _told_of(kept: model_file.Kept, seed: int, person: int, wishes: Wishes) -> list[tuple[str, str, str]]:
     number, place = divmod(person, BLOCK)
     whole, writer = block(kept.model, Streams(kept.hash, seed), number, kept.copies), Writer(kept, seed, wishes)
     who = writer.identities(whole, number, place + 1)[place:]
     alone = whole.of(np.arange(place, place + 1))
     (told,) = writer.people(alone, person, who, bundled=False)
-    return [msgspec.json.decode(text) for _, _, text in told]
+    return told
 
 
 def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
@@ -204,7 +215,7 @@ def _begun(order: Order, kept: model_file.Kept, folder: Path) -> Manifest:
 
 
 def _is_whole(path: Path, sha: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha and kith_files.is_whole(path)
 
 
 def _write(folder: Path, manifest: Manifest) -> None:
@@ -278,7 +289,7 @@ def shard(order: Order, number: int) -> Shard:
     streams, first = Streams(kept.hash, order.seed), number * order.shard_people
     last = min(first + order.shard_people, order.people)
     blocks, digests, named = list[Cohort](), list[str](), list[tuple[int, Cohort, list[Identity]]]()
-    writer = Writer(kept, order.seed, order.wishes) if order.format in FHIR else None
+    writer = Writer(kept, order.seed, order.wishes) if order.format in kith_files.NAMED else None
     for place in range(first // BLOCK, -(-last // BLOCK)):
         whole = block(kept.model, streams, place, kept.copies)
         some = whole.of(np.arange(0, min(BLOCK, last - place * BLOCK)))
@@ -288,7 +299,11 @@ def shard(order: Order, number: int) -> Shard:
             named.append((place * BLOCK, some, writer.identities(whole, place, some.people)))
     cohort = joined(blocks)
     _refuse_broken(kept, cohort)
-    files = writer.files(folder, order.format, number, named) if writer else _tables(order, kept, cohort, number)
+    if writer and order.format == kith_files.FORMAT:
+        told = (one for at, some, who in named for one in writer.people(some, at, who, bundled=False))
+        files = kith_files.files(folder, number, told)
+    else:
+        files = writer.files(folder, order.format, number, named) if writer else _tables(order, kept, cohort, number)
     return Shard(number, cohort.people, len(cohort.code), 0, files, digests)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from kjerne.sandbox.measure import egfr, reference
-from kjerne.sandbox.svarrapport import (
+from kjerne.svarrapport import (
     LOCAL,
     Code,
     Item,
