@@ -84,6 +84,8 @@ LONGEST: Final = (
     "journeys/test_sandbox.py",
     "laws/test_paths_told.py",
     "laws/test_services.py",
+    "services/synthetic/test_judging.py",
+    "services/synthetic/test_attacks.py",
 )
 
 

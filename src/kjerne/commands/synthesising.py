@@ -327,12 +327,16 @@ def synth_report(
         )
     width = max(len(one.name) for one in found.gates)
     lines = [
-        f"{'ok  ' if one.passed else 'FAIL'}  {one.name:<{width}}  {one.value:g} (at most {one.limit:g})"
+        f"{'ok  ' if one.passed else 'FAIL'}  {one.name:<{width}}  {_figure(one.value)} (at most {one.limit:g})"
         for one in found.gates
     ]
     notes = [f"note: {side}: {one}" for side, some in found.figures["left_out"].items() for one in some]
     say(told, as_json=json_, text="\n".join([*notes, *lines]))
     return 0 if found.passed else 1
+
+
+def _figure(value: float) -> str:
+    return "no figure" if value != value else f"{value:g}"  # noqa: PLR0124 - not a number
 
 
 def _of_store(

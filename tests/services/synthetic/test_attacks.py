@@ -40,6 +40,11 @@ def attacked(sides: list[Cohort], made: Cohort) -> tuple[list[Risk], list[Risk]]
     return attacks.attacked(people, rng)
 
 
+@pytest.fixture(scope="module")
+def honest(sides: list[Cohort]) -> tuple[list[Risk], list[Risk]]:
+    return attacked(sides, sides[2])
+
+
 def worst(sides: list[Cohort], made: Cohort) -> dict[str, float]:
     found, secrets = attacked(sides, made)
     return {kind: attacks.worst(found, secrets, kind) for kind in KINDS}
@@ -53,8 +58,10 @@ def thinned(cohort: Cohort) -> Cohort:
     return replace(cohort, first=first, times=cohort.times[kept], code=cohort.code[kept], values=cohort.values[kept])
 
 
-def test_honest_generator_passes_each_attack_with_the_attacks_that_are_asked_for(sides: list[Cohort]) -> None:
-    found, secrets = attacked(sides, sides[2])
+def test_honest_generator_passes_each_attack_with_the_attacks_that_are_asked_for(
+    honest: tuple[list[Risk], list[Risk]],
+) -> None:
+    found, secrets = honest
     for one in found:
         assert one.attacks >= 2000, one
         assert one.low <= one.risk <= one.high
@@ -79,15 +86,17 @@ def test_a_few_copies_among_honest_people_are_found(sides: list[Cohort]) -> None
     assert bounds[attacks.INFERENCE] > 0.08
 
 
-def test_one_secret_that_leaks_alone_is_not_lost_among_the_others(sides: list[Cohort]) -> None:
-    honest, train = sides[2], sides[0]
+def test_one_secret_that_leaks_alone_is_not_lost_among_the_others(
+    sides: list[Cohort], honest: tuple[list[Risk], list[Risk]]
+) -> None:
+    train, _, own = sides
     weight = [one.name for one in train.traits].index("weight")
-    found, secrets = attacked(sides, honest)
+    found, secrets = honest
     (one,) = (secret for secret in secrets if secret.by == "trait weight")
     leaks = [replace(secret, low=0.06) if secret is one else secret for secret in secrets]
     assert attacks.worst(found, secrets, attacks.INFERENCE) <= 0.05 < attacks.worst(found, leaks, attacks.INFERENCE)
     given_away = replace(train, traits=tuple(
-        trait if place == weight else replace(trait, numbers=honest.traits[place].numbers)
+        trait if place == weight else replace(trait, numbers=own.traits[place].numbers)
         for place, trait in enumerate(train.traits)
     ))  # fmt: skip
     assert worst(sides, given_away)[attacks.INFERENCE] > 0.05

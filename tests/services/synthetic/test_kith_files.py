@@ -117,6 +117,19 @@ def test_diagnoses_are_in_no_message_and_other_codes_are_the_laboratorys_own(fol
     assert codes == {"NPU28309": "7280", "smoker": "8212"}
 
 
+def test_no_two_messages_share_a_number_of_their_own(folder: Path) -> None:
+    trees = [etree.fromstring(path.read_bytes()) for path in folder.rglob("*.xml")]
+    for way in (
+        "k:MsgId",
+        "k:ServReport/k:ServProvId",
+        "k:ServReport/k:ServReq/k:Id",
+        "k:ServReport/k:ServReq/k:IdByServProvider",
+    ):
+        found = [tree.findtext(way, namespaces=SPACE) for tree in trees]
+        assert None not in found
+        assert len(set(found)) == len(trees), way
+
+
 def test_the_same_messages_come_of_one_person_alone_and_a_broken_run_goes_on(
     run: Any, mapped: Path, folder: Path, kept: model_file.Kept
 ) -> None:

@@ -36,7 +36,8 @@ NEIGHBOURS: Final = 5
 SECRETS_MOST: Final = 20
 NEAR: Final = 0.025
 """A number is guessed where so small a share of people lies between it and the guess."""
-AT_ONCE: Final = 100
+CELLS_MOST: Final = 20_000_000
+"""Distances that lie in memory at once (80 MB)."""
 SINGLING_OUT, LINKAGE, INFERENCE = "singling out", "linkage", "inference"
 
 Numbers = NDArray[np.float64]
@@ -294,7 +295,8 @@ def _nearest(
     halves, other = [np.arange(len(names)) % 2 == half for half in (0, 1)], rng.permutation(len(made))
     count = min(NEIGHBOURS, len(made))
     linked, nearest = list[Flags](), list[list[Ints]]([[] for _ in without])
-    for part in np.array_split(asked, max(1, -(-len(asked) // AT_ONCE))):
+    at_once = max(1, CELLS_MOST // (len(names) * len(made)))
+    for part in np.array_split(asked, -(-len(asked) // at_once)):
         apart = np.zeros((len(names), len(part), len(made)), np.float32)
         for group, places in enumerate(columns):
             for place in places:

@@ -57,7 +57,7 @@ def check(model: Model) -> None:
 
 def messages(told: Told) -> Iterator[tuple[str, bytes]]:
     """Messages of one person by name, oldest moment first."""
-    (_, id_, patient), *others = told
+    (_, _, patient), *others = told
     results = dict[str, list[Tree]]()
     for kind, _, text in others:
         if kind == "Observation" and _is_result(one := msgspec.json.decode(text)):
@@ -67,7 +67,7 @@ def messages(told: Told) -> Iterator[tuple[str, bytes]]:
     whom = msgspec.json.decode(patient)
     for when in sorted(results, key=_moment):
         name = results[when][0]["id"]
-        yield name, write(_report(id_, name, whom, _moment(when), results[when]))
+        yield name, write(_report(name, whom, _moment(when), results[when]))
 
 
 def _is_result(one: Tree) -> bool:
@@ -83,13 +83,13 @@ def _moment(when: str) -> datetime:
     return datetime.fromisoformat(when).astimezone(OSLO).replace(tzinfo=None)
 
 
-def _report(id_: str, name: str, whom: Tree, taken: datetime, results: Sequence[Tree]) -> Report:
+def _report(name: str, whom: Tree, taken: datetime, results: Sequence[Tree]) -> Report:
     made_at = max(taken, min(taken + ANSWERED, datetime.combine(taken.date(), time(23, 59))))
     patient = _patient(whom, tuple(_item(one, taken) for one in results))
     return Report(
         message_id=str(UUID(bytes=hashlib.sha256(f"message {name}".encode()).digest()[:16], version=4)),
         made_at=made_at, id=f"S-{name}", issued=made_at, discipline="CLIN", patient=patient,
-        request=Request(f"Q-{name}", taken.date(), f"L-{id_}", "", taken), laboratory=LAB, requester=OFFICE,
+        request=Request(f"Q-{name}", taken.date(), f"L-{name}", "", taken), laboratory=LAB, requester=OFFICE,
         ordered_by=DOCTOR, answered_by=SCIENTIST,
     )  # fmt: skip
 
