@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kjerne.services.synthetic.network import Flags, Floats, Ints
-from kjerne.services.synthetic.risks import Risk, Tries, risk_of
+from kjerne.services.synthetic.risks import SURE, Risk, Tries, risk_of
 
 ATTACKS: Final = 8_000
 """Queries of each kind that single out; people are attacked as many as there are."""
@@ -84,10 +85,12 @@ def attacked(people: Known, rng: np.random.Generator) -> tuple[list[Risk], list[
 
 def worst(risks: Sequence[Risk], secrets: Sequence[Risk], attack: str) -> float:
     """The greatest upper bound of an attack; of a single secret the lower one, so that what leaks alone is not lost among
-    others. Not a number where nothing could be asked."""
+    others (as sure of all secrets together as of one, since some of many lie high by chance). Not a number where nothing could be
+    asked."""
     bounds = [one.high for one in risks if one.attack == attack and one.attacks]
-    if attack == INFERENCE:
-        bounds += [one.low for one in secrets if not np.isnan(one.low)]
+    if attack == INFERENCE and secrets:
+        wider = NormalDist().inv_cdf(1 - 0.025 / len(secrets)) / SURE
+        bounds += [one.risk - (one.risk - one.low) * wider for one in secrets if not np.isnan(one.risk)]
     return max(bounds) if bounds and not np.isnan(bounds).any() else float("nan")
 
 

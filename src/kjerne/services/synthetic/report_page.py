@@ -20,7 +20,7 @@ h1,h2{line-height:1.25}h2{margin-top:2.5rem}.how{max-width:46rem}.scroll{overflo
 table{border-collapse:collapse}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{padding:.25rem .8rem .25rem 0;text-align:left;border-bottom:1px solid #d5d9de;vertical-align:top}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.t{min-width:14rem}td.span{white-space:nowrap}.no{font-weight:700;color:#8c1d18}
+td.t{min-width:14rem}td:first-child{min-width:7rem}td.span{white-space:nowrap}.no{font-weight:700;color:#8c1d18}
 figure{display:inline-block;margin:0 1rem 1rem 0;max-width:20rem;vertical-align:top}
 svg{max-width:100%;height:auto;overflow:visible}
 figcaption{font-size:.85rem}.real{fill:#b8c4d0}.band{fill:#d9e0e7}.held{fill:none;stroke:#44525f;stroke-width:1.6}
