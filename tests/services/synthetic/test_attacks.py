@@ -132,6 +132,17 @@ def test_attacks_on_one_account_count_as_one() -> None:
     assert apart.rate()[1] < alone.rate()[1] / 2
 
 
+def test_one_person_found_by_many_attacks_tells_of_one() -> None:
+    succeeded, accounts = np.arange(1000) < 200, np.arange(1000)
+    often = Tries(succeeded, accounts, np.where(succeeded, 7, -1), 500)
+    each = Tries(succeeded, accounts, np.where(succeeded, np.arange(1000), -1), 500)
+    assert often.rate()[0] == each.rate()[0]
+    assert often.rate()[1] > 5 * each.rate()[1]
+    assert each.rate()[1] < 1.2 * Tries(succeeded, accounts).rate()[1]
+    nobody = Tries(np.zeros(1000, np.bool_), accounts, np.full(1000, -1), 20)
+    assert nobody.rate()[1] == pytest.approx(Tries(np.zeros(20, np.bool_), np.arange(20)).rate()[1]), "of 20 people"
+
+
 def test_risk_is_what_fails_on_others_and_succeeds_on_those_learned_from() -> None:
     """As the package anonymeter 1.1.0 reckons it: 600 of 2,000 against 200 of 2,000 is 0.22199 (0.19693 to 0.24704)."""
     found = risks.risk_of("x", "y", *(Tries(np.arange(2000) < right, np.arange(2000)) for right in (600, 200)), 0.0)

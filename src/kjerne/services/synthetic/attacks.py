@@ -107,10 +107,12 @@ def _singled_out(people: Known, rng: np.random.Generator) -> Iterator[Risk]:
         ("several facts", _of_several(people, made, rng)),
     ):
         queries, owners = [query for query, _ in wanted], np.array([owner for _, owner in wanted], np.int64)
-        tries = [Tries(np.array([_count(some, one) == 1 for one in queries], np.bool_), owners)
-                 for some in (people.learned, people.held)]  # fmt: skip
+        tries = list[Tries]()
+        for some in (people.learned, people.held):
+            found = np.array([_only(some, one) for one in queries], np.int64)
+            tries.append(Tries(found >= 0, owners, found, len(some)))
         blind = [_blind(people, made, query, rng) for query in queries]
-        guessing = float(np.mean([_count(people.learned, one) == 1 for one in blind])) if blind else float("nan")
+        guessing = float(np.mean([_only(people.learned, one) >= 0 for one in blind])) if blind else float("nan")
         yield risk_of(SINGLING_OUT, by, tries[0], tries[1], guessing)
 
 
@@ -144,7 +146,7 @@ def _of_several(people: Known, made: Numbers, rng: np.random.Generator) -> list[
         owner = int(rng.integers(len(made)))
         places = np.sort(rng.permutation(width)[: int(rng.choice(FACTS))]).tolist()
         query = tuple(_fact(people, made, owner, place, middle) for place in places)
-        if query not in found and _count(made, query) == 1:
+        if query not in found and _only(made, query) >= 0:
             found[query] = owner
     return list(found.items())
 
@@ -166,8 +168,8 @@ def _blind(people: Known, made: Numbers, query: Query, rng: np.random.Generator)
     return tuple(found)
 
 
-def _count(rows: Numbers, query: Query) -> int:
-    """How many people answer a query."""
+def _only(rows: Numbers, query: Query) -> int:
+    """Who alone answers a query; -1 where nobody does, or several."""
     found = np.ones(len(rows), np.bool_)
     for place, how, value in query:
         column = rows[:, place]
@@ -177,7 +179,8 @@ def _count(rows: Numbers, query: Query) -> int:
             found &= column == value
         else:
             found &= column >= value if how == ">" else column <= value
-    return int(found.sum())
+    who = np.flatnonzero(found)
+    return int(who[0]) if len(who) == 1 else -1
 
 
 def _placed(people: Known) -> tuple[Floats, Floats, Floats]:

@@ -18,7 +18,7 @@ HOW: Final[Mapping[str, str]] = {
         "somebody but one thing, and guesses it from the nearest made person. The same is tried on as many people held "
         "out, of whom made people can tell only what is true of people in general. The risk is the part of what fails on "
         "those that succeeds on people learned from: 0 says that the made people tell nothing of who was learned from, 1 "
-        "that they tell all. The gate takes the upper end of the interval (95 %), so few people cannot pass it, and of "
+        "that they tell all. The gate takes the upper end of the interval (95 %), so few people seldom pass it, and of "
         "inference also the lower end for each single secret. Where an attack on people learned from succeeds no oftener "
         "than guessing, it is weak and says nothing."
     ),

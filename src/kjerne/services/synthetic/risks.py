@@ -24,34 +24,45 @@ Numbers = NDArray[np.float64]
 @dataclass(frozen=True)
 class Tries:
     """Attacks of one kind: which succeeded, and on whose account each was made. Those on one account (attacks on one person,
-    say) succeed or fail together, and so count for less than as many on different ones."""
+    say) succeed or fail together, and so count for less than as many on different ones.
+
+    Where an attack may find anybody, `found` says whom each did (-1: nobody) of so many `people`: that one person is found by
+    many tells of one.
+    """
 
     succeeded: Flags
     accounts: Ints
+    found: Ints | None = None
+    people: int = 0
 
     def rate(self) -> tuple[float, float]:
         """The rate of success as Wilson has it, and the half of its interval."""
         count = len(self.succeeded)
         share = float(self.succeeded.mean())
-        weight = _as_many_as(self.succeeded, self.accounts)
+        weight = self._as_many_as(share)
         whole, square = weight + SURE**2, SURE**2
         spread = weight * share * (1 - share) + square / 4
         return (share * count + square / 2) / (count + square), SURE / whole * float(np.sqrt(spread))
 
+    def _as_many_as(self, share: float) -> float:
+        """As how many attacks, each independent of all others, these tell: by how far the sums of accounts, and of those whom
+        they found, lie from their means (both are added, and what single attacks have is taken off once)."""
+        count = len(self.succeeded)
+        _, places, sizes = np.unique(self.accounts, return_inverse=True, return_counts=True)
+        groups = len(sizes) if self.found is None else min(len(sizes), self.people)
+        if not 0 < share < 1:
+            return float(groups)
+        alone = share * (1 - share) / count
+        variance = _spread(np.bincount(places, self.succeeded, len(sizes)) - share * sizes, count)
+        if self.found is not None:
+            hits = np.bincount(self.found[self.found >= 0], minlength=self.people)
+            variance += _spread(hits - hits.mean(), count) - alone
+        return min(float(count), share * (1 - share) / max(variance, 1e-12))
 
-def _as_many_as(succeeded: Flags, accounts: Ints) -> float:
-    """As how many attacks, each on an account of its own, these tell: by how far the accounts' sums lie from what the rate
-    says of them."""
-    count, share = len(succeeded), float(succeeded.mean())
-    _, places, sizes = np.unique(accounts, return_inverse=True, return_counts=True)
-    groups = len(sizes)
-    if groups == count:
-        return float(count)
-    if not 0 < share < 1:
-        return float(groups)
-    apart = np.bincount(places, succeeded, groups) - share * sizes
-    variance = float((apart**2).sum()) * groups / max(groups - 1, 1) / count**2
-    return min(float(count), share * (1 - share) / max(variance, 1e-12))
+
+def _spread(apart: Numbers, count: int) -> float:
+    """The variance of a share of `count`, by how far sums lie from their means."""
+    return float((apart**2).sum()) / count**2
 
 
 @dataclass(frozen=True)
