@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from journeys.chromium import AXE, RULES, VIOLATIONS, WIDTHS, browser
 from kjerne.errors import Refusal
 from kjerne.services.synthetic import (
     boosting,
@@ -244,6 +245,21 @@ def test_every_part_of_the_page_says_how_it_is_read_and_every_picture_has_a_tabl
     assert "no shadow models were asked for" in parts["Membership"]
     (gate,) = (one for one in report.told()["gates"] if one["gate"] == "shadows")
     assert (gate["value"], gate["passed"]) == (None, False)
+
+
+def test_page_of_a_report_holds_what_every_page_must_at_both_widths(
+    kept: model_file.Kept, real: Cohort, holdout: Cohort
+) -> None:
+    made = sampling.block(kept.model, Streams(kept.hash, 1), 0, kept.copies).of(np.arange(400))
+    report = judging.judged(kept.model, real, holdout, made, 1, lambda *_: None)
+    with browser() as opened:
+        for width in WIDTHS:
+            page = opened.new_page(viewport={"width": width, "height": 800})
+            page.set_content(report_page.page(report, dict(kept.model.card), kept.hash))
+            page.evaluate(AXE.read_text("utf-8"))
+            assert page.evaluate(VIOLATIONS, RULES) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+            page.close()
 
 
 def test_model_whose_shadows_cannot_be_learned_has_no_figure_of_them_and_is_told_why(
