@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import pytest
 from lxml import etree
 
-from documents_at_hand import HOME, REPOSITORY, entry, needed, valid
+from documents_at_hand import HOME, REPOSITORY, code, entry, needed, valid
 from kjerne.xds import messages, names
 from kjerne.xds.messages import Response, Wanted
 from kjerne.xds.names import LCM, RIM, RMD
 from kjerne.xds.queries import Query
 from sources import TEXT, Standing, codes, documents_of, enveloped, one, relation, wanted
+
+LOCKED: Final = (code("2.16.840.1.113883.5.25", "N"), code("2.16.578.1.12.4.1.1.9603", "NORS"))
+ANY: Final = {"$XDSDocumentEntryStatus": (names.APPROVED, names.DEPRECATED)}
 
 
 def removal(*ids: str) -> etree._Element:
@@ -66,6 +70,24 @@ async def test_an_id_is_known_in_capital_letters_too(source: Standing) -> None:
     assert codes(await remove(source, capital)) == ["ReferencesExistException"]
     asked = Query(names.GET_DOCUMENTS, home=HOME, said=(("$XDSDocumentEntryEntryUUID", (capital,)),))
     assert await source.found(asked) == [entry().unique_id]
+
+
+@pytest.mark.parametrize(
+    "spelt", [lambda one: one.replace("-", ""), lambda one: "{" + one + "}", lambda one: "urn:uuid:" + one]
+)
+async def test_an_id_that_is_written_otherwise_takes_nothing_away_and_opens_nothing(
+    source: Standing, spelt: Callable[[str], str]
+) -> None:
+    """What leads to an object, and what is locked by it, is compared by its id: SQL would find it all the same."""
+    await source.provide(one(1), TEXT)
+    await source.provide(relation(names.REPLACES, one(2, confidentiality=LOCKED), one(1)), TEXT + b"!")
+    ids = [
+        str(row[0]) for row in await source.pool.fetch("SELECT id FROM document UNION ALL SELECT id FROM association")
+    ]
+    for each in ids:
+        assert codes(await remove(source, "urn:uuid:" + spelt(each))) == ["UnresolvedReferenceException"]
+    assert await source.found(documents_of(**ANY)) == []
+    assert await source.pool.fetchval("SELECT count(*) FROM document") == 2
 
 
 async def test_a_document_that_another_replaces_stays_as_long_as_that_is_said(source: Standing) -> None:

@@ -280,8 +280,9 @@ def _still_named() -> Rejected:
 
 
 def _is_uuid(text: str) -> bool:
+    """Whether it is an id as ids are written here: another spelling is found by SQL, and by nothing that is compared."""
     try:
-        return text.startswith(PREFIX) and bool(uuid_of(text))
+        return text == PREFIX + str(uuid_of(text))
     except ValueError:
         return False
 
