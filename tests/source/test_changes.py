@@ -124,3 +124,22 @@ async def test_nobody_elses_document_is_changed_by_its_logical_id(source: Standi
     stolen = await change(source, replace(sent, sent=replace(sent.sent, patient=other)))
     assert codes(stolen)
     assert set(codes(stolen)) <= {"UnresolvedReferenceException", "XDSUnknownPatientId", "XDSPatientIdDoesNotMatch"}
+
+
+@pytest.mark.parametrize("taken", ["set", "association", "document"])
+async def test_a_change_whose_set_or_association_has_an_id_that_is_taken_is_refused_with_a_row(
+    source: Standing, taken: str
+) -> None:
+    await source.provide(one(), TEXT)
+    before = await only(source)
+    table = {"set": "submission_set"}.get(taken, taken)
+    id_ = f"urn:uuid:{await source.pool.fetchval(f'SELECT id FROM {table}')}"
+    sent = otherwise(before, title="Otherwise")
+    (member,) = sent.associations
+    for now in (
+        replace(sent, associations=(replace(member, id=id_),)),
+        replace(sent, sent=replace(sent.sent, id=id_), associations=(replace(member, source=id_),)),
+    ):
+        assert codes(await change(source, now)) == ["XDSDuplicateUniqueIdInRegistry"]
+        assert (await source.log())[-1]["rule"] == "XDSDuplicateUniqueIdInRegistry"
+    assert await only(source) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -70,6 +71,18 @@ async def test_an_id_is_known_in_capital_letters_too(source: Standing) -> None:
     assert codes(await remove(source, capital)) == ["ReferencesExistException"]
     asked = Query(names.GET_DOCUMENTS, home=HOME, said=(("$XDSDocumentEntryEntryUUID", (capital,)),))
     assert await source.found(asked) == [entry().unique_id]
+
+
+async def test_an_id_that_any_object_has_is_given_to_no_other_one(source: Standing) -> None:
+    """Who takes one away by it would take the other one too."""
+    await source.provide(one(1), TEXT)
+    set_, document, member = await ids_of(source)
+    for id_ in (set_, document, member):
+        sent = one(2)
+        (joined,) = sent.associations
+        again = replace(sent, entries=(replace(sent.entries[0], id=id_),), associations=(replace(joined, target=id_),))
+        assert codes(await source.provide(again, TEXT)) == ["XDSDuplicateUniqueIdInRegistry"]
+    assert await source.found(documents_of()) == [entry(1).unique_id]
 
 
 @pytest.mark.parametrize(

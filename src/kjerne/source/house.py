@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Given, Response, Submission, Wanted
 from kjerne.xds.reading import VALUE_LIMIT_CHARACTERS
-from kjerne.xds.values import SubmissionSet, bare
+from kjerne.xds.values import bare
 
 _log = structlog.get_logger("kjerne")
 _Given: TypeAlias = "list[tuple[Wanted, str, int]]"
@@ -152,8 +153,9 @@ class Source:
         submitter = await self._submitter(message, key)
         try:
             sent = messages.submission(message.body)
-            async with self.pool.acquire() as conn, conn.transaction():
-                warnings = await self._change(conn, message, sent, submitter)
+            with _taken():
+                async with self.pool.acquire() as conn, conn.transaction():
+                    warnings = await self._change(conn, message, sent, submitter)
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
             return Outcome(messages.written_response(messages.failure(rejected)))
@@ -166,7 +168,7 @@ class Source:
         key = await rows.key_of(conn, patient, None)
         held = await rows.held(conn, patient)
         sent, pairs = submitting.changed(given, held)
-        await _hold_new(conn, sent.sent, ())
+        await _hold_new(conn, sent, ())
         await rows.add_set(conn, key, sent.sent, submitter, now)
         for association in sent.associations:
             await rows.add_association(conn, key, association)
@@ -279,7 +281,7 @@ class Source:
         for entry, content in zip(ready.sent.entries, ready.contents, strict=False):  # of ITI-42 there are no contents
             await scanning.hold_clean(self.configured.clamav, content, entry.id)
         sent, now = ready.sent, self.clock.now()
-        try:
+        with _taken():
             async with self.pool.acquire() as conn, conn.transaction():
                 key = await rows.key_of(conn, sent.sent.patient, ready.born)
                 held = await rows.held(conn, sent.sent.patient)
@@ -288,7 +290,7 @@ class Source:
                 if before := submitting.repeated(ready, held):
                     await rows.note(conn, replace(row, rule="repeated"))
                     return before
-                await _hold_new(conn, sent.sent, ready.documents)
+                await _hold_new(conn, sent, ready.documents)
                 over = submitting.joined(ready, held)
                 await rows.add_set(conn, key, sent.sent, submitter, now)
                 shut = await rows.locked_when_they_went(conn, key, told)
@@ -305,8 +307,6 @@ class Source:
                 if shut:
                     await rows.note(conn, replace(row, rule="locked-still", documents=tuple(sorted(shut))))
                 return sent
-        except asyncpg.UniqueViolationError:
-            raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.")) from None
 
     async def _claims(self, message: Message, url: str) -> Claims:
         """Whose assertion the message carries; a fault where there is none that holds."""
@@ -426,14 +426,31 @@ def _sent_about(message: Message) -> CX | None:
         return None
 
 
-async def _hold_new(conn: Connection, sent: SubmissionSet, documents: Sequence[Stored]) -> None:
-    """`Rejected` where the set or a document came before."""
+async def _hold_new(conn: Connection, sent: Submission, documents: Sequence[Stored]) -> None:
+    """`Rejected` where the set or one of these documents came before, or something else has an id of theirs or of what joins
+    them."""
     hashes = {one.entry.unique_id: one.entry.hash for one in documents}
-    for unique, known in (await rows.taken(conn, [sent.unique_id], list(hashes))).items():
+    for unique, known in (await rows.taken(conn, [sent.sent.unique_id], list(hashes))).items():
         if known and known != hashes.get(unique):
             says = "Another document has this uniqueId."
             raise Rejected(RegistryError("XDSNonIdenticalHash", says, unique))
         raise Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "It is here already.", unique))
+    ids = [sent.sent.id, *(one.entry.id for one in documents), *(one.id for one in sent.associations)]
+    if here := await rows.ids_here(conn, ids):
+        raise _id_taken(here[0])
+
+
+@contextlib.contextmanager
+def _taken() -> Iterator[None]:
+    """`Rejected` where another gave the same id at the same moment."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise _id_taken("") from None
+
+
+def _id_taken(where: str) -> Rejected:
+    return Rejected(RegistryError("XDSDuplicateUniqueIdInRegistry", "An id is here already.", where))
 
 
 def _names_another(descriptor: int, stored: Stored) -> bool:

@@ -136,6 +136,16 @@ async def taken(conn: Connection, sets: Sequence[str], documents: Sequence[str])
     return {row[0]: msgspec.json.decode(row[1], type=DocumentEntry).hash if row[1] else "" for row in found}
 
 
+async def ids_here(conn: Connection, ids: Sequence[str]) -> tuple[str, ...]:
+    """Which of these ids some object has, whatever kind of object it is and whoever it is about: an id names one."""
+    found = await conn.fetch(
+        "SELECT id FROM document WHERE id = ANY($1) UNION ALL SELECT id FROM submission_set WHERE id = ANY($1) "
+        "UNION ALL SELECT id FROM association WHERE id = ANY($1)",
+        [uuid_of(one) for one in ids],
+    )
+    return tuple(f"{PREFIX}{row[0]}" for row in found)
+
+
 async def add_set(conn: Connection, key: int, sent: SubmissionSet, submitter: str, at: datetime) -> None:
     await conn.execute(
         "INSERT INTO submission_set (id, unique_id, patient, submitter, at, said) VALUES ($1, $2, $3, $4, $5, $6)",
