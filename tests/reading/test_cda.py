@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
 from kjerne.reading import kinds
+from kjerne.reading.cda import REPEATS_LIMIT
 from kjerne.reading.opening import read
+from kjerne.reading.room import ELEMENTS_LIMIT
 from kjerne.reading.view import (
     Attached,
     Block,
@@ -148,6 +150,24 @@ def test_a_picture_stands_where_the_narrative_shows_it() -> None:
     blocks = told('<renderMultiMedia referencedObject="M1"><caption>Hånd</caption></renderMultiMedia>', media)
     assert isinstance(blocks[0], Picture) and blocks[1] == line("Hånd")
     assert told('<renderMultiMedia referencedObject="M2"/>') == (Note("note.picture-unshown"),)
+
+
+def test_a_picture_that_a_document_shows_over_and_over_does_not_make_a_page_without_end() -> None:
+    """The page holds a picture as often as it is shown, and its name has two letters."""
+    data = base64.b64encode(picture("GIF")).decode()
+    value = f'<value mediaType="image/gif" representation="B64">{data}</value>'
+    inner = f'<observationMedia ID="M1">{value}</observationMedia>'
+    regions = "".join(f'<regionOfInterest ID="R{place}">' for place in range(9))
+    media = f"<entry>{regions}<entryRelationship>{inner}</entryRelationship>{'</regionOfInterest>' * 9}</entry>"
+    for text in (
+        f'<renderMultiMedia referencedObject="{"M1 " * 5_000}"/>',
+        '<renderMultiMedia referencedObject="M1"/>' * 500,
+        f'<renderMultiMedia referencedObject="{" ".join(f"R{place}" for place in range(9))}"/>' * 9,
+    ):
+        shown = [one for one in told(text, media) if isinstance(one, Picture)]
+        assert 2 <= len(shown) <= 1 + REPEATS_LIMIT
+    many = opened(cda(section(f'<renderMultiMedia referencedObject="{"x " * ELEMENTS_LIMIT}"/>')))
+    assert Note("note.cut") in many.notes
 
 
 ENTRY = """<entry><act moodCode="INT" negationInd="true">

@@ -51,6 +51,16 @@ def test_what_is_written_is_said(body: str, says: list[str]) -> None:
     assert said(body) == says
 
 
+def test_the_fonts_are_gone_through_once_and_not_for_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[None]()
+    monkeypatch.setattr("kjerne.reading.rtf._Font.called", property(lambda one: asked.append(None) or one.name[:-1]))
+    fonts = "".join(rf"{{\f{place}\fcharset2 Font{place};}}" for place in range(300))
+    field = r'{\field{\*\fldinst SYMBOL 252 \\f "Font7"}}'
+    blocks = read(rtf(rf"{{\fonttbl{fonts}}}" + field * 300)).blocks
+    assert list(lines(blocks)) == ["\ufffd" * 300]
+    assert len(asked) < 300 * 10
+
+
 SYMBOLS = (
     r"{\fonttbl{\f0\fswiss Arial;}{\f5\froman\fcharset2{\*\panose 05}Symbol{\*\falt Arial};}{\f6\fcharset2 Wingdings;}"
 )

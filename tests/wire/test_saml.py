@@ -234,6 +234,31 @@ def test_in_an_envelope_an_assertion_is_good_as_long_as_the_setting_says_and_nee
         carried(confirmed(HOLDER, HOLDERS)(NOW))
 
 
+def test_an_assertion_that_is_remembered_ends_with_its_confirmation_where_that_ends_first() -> None:
+    clock = FixedClock(NOW)
+    checks = Assertions(trusted(METADATA), ("nhn:pps",), clock, seconds=3_600)
+    said = confirmed(BEARER, '<saml:SubjectConfirmationData NotOnOrAfter="{future}"/>')(NOW)
+    found = soap.opened(enveloped(said)).assertion
+    assert found is not None
+    assert checks.carried(found, URL)
+    clock.move(timedelta(seconds=300 + 5))
+    with pytest.raises(Refusal, match="expired"):
+        checks.carried(found, URL)
+
+
+@pytest.mark.parametrize(
+    "said", ['NotOnOrAfter="{past}"', 'NotBefore="{future}"', 'Recipient="https://other.example/"']
+)
+def test_what_a_confirmation_says_holds_behind_a_name_too(said: str) -> None:
+    name = "<saml:NameID>portal</saml:NameID>"
+    data = f"<saml:SubjectConfirmationData {said}/>"
+    for inside in (data, name + data, '<saml:SubjectConfirmationData NotOnOrAfter="{future}"/>' + data):
+        with pytest.raises(Refusal) as caught:
+            carried(confirmed(BEARER, inside)(NOW))
+        assert caught.value.status == 401
+    assert carried(confirmed(BEARER, name)(NOW))
+
+
 def test_an_assertion_that_is_remembered_ends_when_it_says_and_one_that_was_changed_is_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

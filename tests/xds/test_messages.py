@@ -204,6 +204,7 @@ def test_values_of_a_query_stand_in_quotes_or_are_numbers_with_commas_between_in
         (lambda asked: replace(asked, said=asked.said[1:]), "XDSStoredQueryMissingParam"),
         (lambda asked: replace(asked, returns="RegistryObject"), "XDSRegistryError"),
         (lambda asked: replace(asked, said=asked.said * 40), "XDSStoredQueryParamNumber"),
+        (lambda asked: replace(asked, said=(*asked.said, *[("$own", ("a",) * 180)] * 12)), "XDSStoredQueryParamNumber"),
         (
             lambda asked: replace(
                 asked,

@@ -34,6 +34,8 @@ _REPLACES: Final = frozenset({"RPLC", "APND", "XFRM"})
 _OF_SECTION: Final = frozenset({"title", "text", "component", "entry", "code"})
 _NAME: Final = Key("cda.name")
 _BASE64: Final = "B64"
+REPEATS_LIMIT: Final = 20
+"""Pictures that are shown once more, all together: the page holds each of them as often as it is shown."""
 
 
 class Read:
@@ -46,6 +48,8 @@ class Read:
             room, "cda", cda_values.valued, _INLINE, _PASSED, blocked=self._file, told=_told_of_group,
         )  # fmt: skip
         self._media: dict[str, etree._Element] = {}
+        self._shown: dict[etree._Element, tuple[Block, ...]] = {}
+        self._repeats_left = REPEATS_LIMIT
         for one in root.iter(f"{{{NAMESPACE}}}observationMedia", f"{{{NAMESPACE}}}regionOfInterest"):
             self._media.setdefault(one.get("ID", ""), one)
 
@@ -133,9 +137,15 @@ class Read:
         found = (
             [element] if name(element) == "observationMedia" else list(element.iter(f"{{{NAMESPACE}}}observationMedia"))
         )
-        return tuple(
-            block for one in found for value in one.iterfind("{*}value") for block in self._file(value) or _plain(value)
-        )
+        return tuple(block for one in found for block in self._medium(one))
+
+    def _medium(self, one: etree._Element) -> tuple[Block, ...]:
+        if one in self._shown:
+            self._repeats_left -= 1
+            return self._shown[one] if self._repeats_left >= 0 else (Note("note.picture-unshown"),)
+        made = tuple(block for value in one.iterfind("{*}value") for block in self._file(value) or _plain(value))
+        self._shown[one] = made
+        return made
 
     def _file(self, element: etree._Element) -> tuple[Block, ...] | None:
         """What an element holds that is no text: by how it says it is written, or by its media type."""

@@ -148,7 +148,7 @@ class Reader:
     def _picture(self, element: etree._Element) -> tuple[Block, ...]:
         """What a section shows of its media, by ID; of XHTML only a picture that stands in it."""
         names = element.get("referencedObject", "").split()
-        found = [block for one in names for block in self._media(one)]
+        found = [block for one in names if self._room.takes() for block in self._media(one)]
         said = element.get("alt") or element.get("title") or text_of(element)
         spoken = (Paragraph((Span(said),)),) if said else ()
         head, _, data = element.get("src", "").partition(",")

@@ -185,6 +185,7 @@ class _Reader:
         self._page = "cp1252"
         self._fonts = dict[int, _Font]()
         self._font = _Font()
+        self._drawn: frozenset[str] | None = None
         self._default: int | None = None
         self._left_out = 0
         self._starred = False
@@ -256,9 +257,15 @@ class _Reader:
             return False
         ended, self._group = self._group.field, self._outer.pop()
         if ended and ended is not self._group.field and self._said == ended.said:
-            self._say(ended.drawn(frozenset(one.called for one in self._fonts.values() if one.is_drawn)))
+            self._say(ended.drawn(self._drawings()))
         self._starred = False
         return bool(self._outer)
+
+    def _drawings(self) -> frozenset[str]:
+        """The fonts that have no letters: gone through once for all fields behind the table of fonts."""
+        if self._drawn is None:
+            self._drawn = frozenset(one.called for one in self._fonts.values() if one.is_drawn)
+        return self._drawn
 
     def _letters(self, letters: bytes) -> None:
         """Bytes of text in the page of their font; those that stand for a sign that came by number are left out."""
@@ -288,6 +295,7 @@ class _Reader:
     def _say(self, text: str) -> None:
         group = self._group
         if group.fonts:
+            self._drawn = None
             self._font.name = (self._font.name + text)[:100]
         elif group.instructs and group.field:
             group.field.instruction.append(text)
@@ -410,6 +418,7 @@ class _Reader:
             self._page = _PAGES[word]
 
     def _of_font(self, word: bytes, number: int | None) -> None:
+        self._drawn = None
         if word == b"f" and number is not None:
             self._font = self._fonts[number] = _Font()
         elif word == b"fcharset" and number is not None:

@@ -69,17 +69,20 @@ class Files:
         place.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self.coming)
         source = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            if not isinstance(content, Part):
-                file.write(content)
-        if isinstance(content, Part):
-            # Its own name stays: two documents of a package may be one part.
-            source.unlink()
-            os.link(content.path, source)
-            source.chmod(0o600)
-        _flush(source)
-        source.replace(place)
-        source.unlink(missing_ok=True)  # where both were names of one file already, renaming has left them
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if not isinstance(content, Part):
+                    file.write(content)
+            if isinstance(content, Part):
+                # Its own name stays: two documents of a package may be one part.
+                source.unlink()
+                os.link(content.path, source)
+                source.chmod(0o600)
+            _flush(source)
+            source.replace(place)
+        finally:
+            # Where the disk was full; and where both were names of one file already, which renaming leaves.
+            source.unlink(missing_ok=True)
         _flush(place.parent)
         _flush(self._folder)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -72,15 +73,17 @@ def _found(query: Query, seen: Seen) -> list[RegistryObject]:
 
 
 def _documents(query: Query, seen: Seen) -> list[RegistryObject]:
-    return [one for one in seen.documents if _fits(query, one)]
+    asked = _Asked.of(query)
+    return [one for one in seen.documents if _fits(asked, one)]
 
 
 def _sets(query: Query, seen: Seen) -> list[RegistryObject]:
-    return [one for one in seen.sets if _fits_set(query, one)]
+    asked = _Asked.of(query)
+    return [one for one in seen.sets if _fits_set(asked, one)]
 
 
 def _named(query: Query, seen: Seen) -> list[RegistryObject]:
-    asked = set(query.identifiers)
+    asked = frozenset(query.identifiers)
     return [one for one in seen.documents if one.id in asked or one.unique_id in asked]
 
 
@@ -95,34 +98,35 @@ def _named_and_associations(query: Query, seen: Seen) -> list[RegistryObject]:
 
 def _sets_of(query: Query, seen: Seen) -> list[RegistryObject]:
     """The sets in which documents came, with what says so."""
-    asked = set(query.identifiers)
+    asked = frozenset(query.identifiers)
     members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.target in asked]
     ids = {one.source for one in members}
     return [*(one for one in seen.sets if one.id in ids), *members]
 
 
 def _all(query: Query, seen: Seen) -> list[RegistryObject]:
-    documents = [one for one in seen.documents if _fits(query, one)]
-    sets = [one for one in seen.sets if one.status in query.set_statuses]
+    asked = _Asked.of(query)
+    documents = [one for one in seen.documents if _fits(asked, one)]
+    sets = [one for one in seen.sets if one.status in asked.set_statuses]
     ends = {one.id for one in documents} | {one.id for one in sets}
     return [*documents, *sets, *(one for one in seen.associations if {one.source, one.target} <= ends)]
 
 
 def _contents(query: Query, seen: Seen) -> list[RegistryObject]:
-    asked = query.identifiers
-    sets = [one for one in seen.sets if one.id in asked or one.unique_id in asked]
+    named, asked = frozenset(query.identifiers), _Asked.of(query)
+    sets = [one for one in seen.sets if one.id in named or one.unique_id in named]
     ids = {one.id for one in sets}
     members = [one for one in seen.associations if one.kind == names.HAS_MEMBER and one.source in ids]
     targets = {one.target for one in members}
-    documents = [one for one in seen.documents if one.id in targets and _has_codes(query, one)]
+    documents = [one for one in seen.documents if one.id in targets and _has_codes(asked, one)]
     shown = {one.id for one in documents}
     return [*sets, *documents, *(one for one in members if one.target in shown)]
 
 
 def _related(query: Query, seen: Seen) -> list[RegistryObject]:
     """What documents are to the one asked for; nothing where they are nothing to it (ITI TF-2, 3.18.4.1.2.3.7.13)."""
-    ids = [one.id for one in _named(query, seen)]
-    between = [one for one in _touching(seen, ids) if one.kind in query.association_types - {names.HAS_MEMBER}]
+    ids, kinds = [one.id for one in _named(query, seen)], query.association_types - {names.HAS_MEMBER}
+    between = [one for one in _touching(seen, ids) if one.kind in kinds]
     if not between:
         return []
     ends = {end for one in between for end in (one.source, one.target)}
@@ -130,7 +134,8 @@ def _related(query: Query, seen: Seen) -> list[RegistryObject]:
 
 
 def _touching(seen: Seen, ids: Collection[str]) -> list[Association]:
-    return [one for one in seen.associations if one.source in ids or one.target in ids]
+    asked = frozenset(ids)
+    return [one for one in seen.associations if one.source in asked or one.target in asked]
 
 
 _BY_KIND: Final[Mapping[str, Callable[[Query, Seen], list[RegistryObject]]]] = {
@@ -147,45 +152,70 @@ _BY_KIND: Final[Mapping[str, Callable[[Query, Seen], list[RegistryObject]]]] = {
 }
 
 
-def _fits(query: Query, entry: DocumentEntry) -> bool:
-    kinds = query.values("$XDSDocumentEntryType")
-    references = query.values("$XDSDocumentEntryReferenceIdList")
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an object must be, read of its query once and not for each object. Codes are (code, bare system)."""
+
+    document_statuses: frozenset[str]
+    set_statuses: frozenset[str]
+    kinds: frozenset[str]
+    references: frozenset[str]
+    sources: frozenset[str]
+    codes: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
+    times: tuple[tuple[str, datetime | None, datetime | None], ...]
+    authors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, query: Query) -> _Asked:
+        """`Rejected` where a filter cannot be read, whatever there is."""
+        codes = ((name, frozenset((code, bare(system)) for code, system in wanted)) for name, wanted in query.codes())
+        return cls(
+            query.document_statuses,
+            query.set_statuses,
+            frozenset(query.values("$XDSDocumentEntryType")),
+            frozenset(query.values("$XDSDocumentEntryReferenceIdList")),
+            frozenset(query.values("$XDSSubmissionSetSourceId")),
+            tuple(codes),
+            tuple(query.times()),
+            query.authors(),
+        )
+
+
+def _fits(asked: _Asked, entry: DocumentEntry) -> bool:
     return (
-        entry.status in query.document_statuses
-        and (not kinds or entry.object_type in kinds)
-        and (not references or bool(set(references) & set(entry.reference_ids)))
-        and _has_codes(query, entry)
-        and _is_in_time(query, entry)
-        and _is_by(query, entry)
+        entry.status in asked.document_statuses
+        and (not asked.kinds or entry.object_type in asked.kinds)
+        and (not asked.references or not asked.references.isdisjoint(entry.reference_ids))
+        and _has_codes(asked, entry)
+        and _is_in_time(asked, entry)
+        and _is_by(asked, entry)
     )
 
 
-def _fits_set(query: Query, one: SubmissionSet) -> bool:
-    sources = query.values("$XDSSubmissionSetSourceId")
+def _fits_set(asked: _Asked, one: SubmissionSet) -> bool:
     return (
-        one.status in query.set_statuses
-        and (not sources or one.source_id in sources)
-        and _has_codes(query, one)
-        and _is_in_time(query, one)
-        and _is_by(query, one)
+        one.status in asked.set_statuses
+        and (not asked.sources or one.source_id in asked.sources)
+        and _has_codes(asked, one)
+        and _is_in_time(asked, one)
+        and _is_by(asked, one)
     )
 
 
-def _has_codes(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
+def _has_codes(asked: _Asked, one: DocumentEntry | SubmissionSet) -> bool:
     """Of each parameter one of its codes is there, wherever the attribute is one that the object has."""
-    for attribute, wanted in query.codes():
+    for attribute, wanted in asked.codes:
         if not hasattr(one, attribute):
             continue
         said: Code | tuple[Code, ...] | None = getattr(one, attribute)
         codes = said if isinstance(said, tuple) else (said,) if said else ()
-        known = {(code, bare(system)) for code, system in wanted}
-        if known.isdisjoint((code.code, bare(code.system)) for code in codes):
+        if wanted.isdisjoint((code.code, bare(code.system)) for code in codes):
             return False
     return True
 
 
-def _is_in_time(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
-    for attribute, first, last in query.times():
+def _is_in_time(asked: _Asked, one: DocumentEntry | SubmissionSet) -> bool:
+    for attribute, first, last in asked.times:
         text: str = getattr(one, attribute, "")
         if not text:
             return False
@@ -195,12 +225,11 @@ def _is_in_time(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
     return True
 
 
-def _is_by(query: Query, one: DocumentEntry | SubmissionSet) -> bool:
-    wanted = query.authors()
-    if not wanted:
+def _is_by(asked: _Asked, one: DocumentEntry | SubmissionSet) -> bool:
+    if not asked.authors:
         return True
     people = [written_xcn(author.person) for author in one.authors if author.person]
-    return any(is_like(text, person) for text in wanted for person in people)
+    return any(is_like(text, person) for text in asked.authors for person in people)
 
 
 def is_like(pattern: str, text: str) -> bool:

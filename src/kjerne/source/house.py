@@ -35,6 +35,7 @@ from kjerne.xds import messages, names, queries
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Given, Response, Submission, Wanted
+from kjerne.xds.names import XDS
 from kjerne.xds.reading import VALUE_LIMIT_CHARACTERS
 from kjerne.xds.values import bare
 
@@ -88,21 +89,21 @@ class Source:
         given: _Given = []
         try:
             asked = messages.wanted(message.body)
-            async with self.pool.acquire() as conn:
-                async with conn.transaction():
-                    patient, sight = await self._sight(conn, claims, None)
-                    held = await rows.held(conn, patient)
-                errors = await self._open(message.action, asked, held, sight, given)
-                told = tuple(wanted.document for wanted, _, _ in given)
-                shut = tuple(
-                    dict.fromkeys(one.document[:VALUE_LIMIT_CHARACTERS] for one in asked if one.document not in told)
-                )
-                async with conn.transaction():
-                    row = self._row(message, claims, patient, sight.rule, told)
-                    if told:
-                        await rows.note(conn, row)
-                    if shut:
-                        await rows.note(conn, replace(row, rule=errors[0].code, allowed=False, documents=shut))
+            async with self.pool.acquire() as conn, conn.transaction():
+                patient, sight = await self._sight(conn, claims, None)
+                held = await rows.held(conn, patient)
+            # No connection is held while files are read: that takes seconds, and all others would wait for it.
+            errors = await self._open(message.action, asked, held, sight, given)
+            told = tuple(wanted.document for wanted, _, _ in given)
+            shut = tuple(
+                dict.fromkeys(one.document[:VALUE_LIMIT_CHARACTERS] for one in asked if one.document not in told)
+            )
+            async with self.pool.acquire() as conn, conn.transaction():
+                row = self._row(message, claims, patient, sight.rule, told)
+                if told:
+                    await rows.note(conn, row)
+                if shut:
+                    await rows.note(conn, replace(row, rule=errors[0].code, allowed=False, documents=shut))
         except Denied as denied:
             return Outcome(messages.written_documents(await self._refused(message, claims, denied), ()), packed=True)
         except Rejected as rejected:
@@ -134,7 +135,7 @@ class Source:
         """ITI-41 and ITI-42."""
         submitter = await self._submitter(message, key)
         try:
-            mtom.hold_named(message.body, parts)
+            mtom.hold_named(message.body, parts, XDS + "Document")
             sent = messages.submission(message.body)
             given = messages.documents(message.body) if message.action == names.PROVIDE else None
             contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}

@@ -215,7 +215,8 @@ class _Writing:
 
 def content_of(element: etree._Element, parts: Mapping[str, Part]) -> bytes | Part:
     """What an element of base64Binary holds: its part, where it includes one, else what is written in it."""
-    if len(element) == 1 and element[0].tag == INCLUDE and not (element.text or "").strip():
+    beside = f"{element.text or ''}{''.join(one.tail or '' for one in element)}".strip()
+    if len(element) == 1 and element[0].tag == INCLUDE and not beside and not len(element[0]):
         part = parts.get(unquote(element[0].get("href", "").removeprefix("cid:")))
         if part is None:
             raise _broken("an xop:Include names a part that did not come")
@@ -228,10 +229,13 @@ def content_of(element: etree._Element, parts: Mapping[str, Part]) -> bytes | Pa
         raise Failed("Sender", "A document is not base64.") from None
 
 
-def hold_named(body: etree._Element, parts: Mapping[str, Part]) -> None:
-    """`Failed` where a part came that nothing in the message names."""
-    named = {unquote(one.get("href", "").removeprefix("cid:")) for one in body.iter(INCLUDE)}
-    if set(parts) - named:
+def hold_named(body: etree._Element, parts: Mapping[str, Part], document: str = "") -> None:
+    """`Failed` where a part came that nothing in the message names; or, where the tag of a `document` is given, that is named
+    in another element: what it stands for there would be lost without a word."""
+    included = list(body.iter(INCLUDE))
+    if document and len(included) > len(body.findall(f".//{document}/{INCLUDE}")):
+        raise _broken("an xop:Include stands where no document does")
+    if set(parts) - {unquote(one.get("href", "").removeprefix("cid:")) for one in included}:
         raise _broken("a part came that nothing in the message names")
 
 

@@ -160,7 +160,7 @@ class Assertions:
         issued = self._in_time(signed)
         if self._confirmed(signed, url):
             raise NotGenuine("it names a key, which nothing in an envelope proves")
-        ends = _instant(_only(signed, "Conditions"), "NotOnOrAfter")
+        ends = _ends(signed)
         return xua.claims_of(signed, issuer, until=ends), issued, ends
 
     def _verified(self, raw: bytes) -> tuple[etree._Element, str]:
@@ -208,9 +208,9 @@ class Assertions:
 
     def _confirmed(self, signed: etree._Element, url: str) -> str:
         """The thumbprint of the key that its holder must prove; empty for a bearer."""
-        confirmation = _only(_only(signed, "Subject"), "SubjectConfirmation")
+        confirmation = _confirmation(signed)
         method = confirmation.get("Method")
-        data = next(iter(confirmation), None)
+        data = _data(confirmation)
         if data is not None:
             self._fits(data, url)
         if method == BEARER:
@@ -297,6 +297,24 @@ def _only(parent: etree._Element, name: str) -> etree._Element:
     if len(found) != 1:
         raise NotGenuine(f"it has no {name}, or several")
     return found[0]
+
+
+def _confirmation(signed: etree._Element) -> etree._Element:
+    return _only(_only(signed, "Subject"), "SubjectConfirmation")
+
+
+def _data(confirmation: etree._Element) -> etree._Element | None:
+    """What is said of when, where and by which key the subject is confirmed; a NameID may stand before it (core 2.4.1.1)."""
+    found = [one for one in confirmation if one.tag != ASSERTION + "NameID"]
+    if len(found) > 1:
+        raise NotGenuine("its subject is confirmed by several things")
+    return found[0] if found else None
+
+
+def _ends(signed: etree._Element) -> datetime:
+    """When it ends: by its conditions or by its confirmation, whichever comes first."""
+    said = (_only(signed, "Conditions"), _data(_confirmation(signed)))
+    return min(_instant(one, "NotOnOrAfter") for one in said if one is not None and "NotOnOrAfter" in one.attrib)
 
 
 def _text(element: etree._Element) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from lxml import etree
@@ -20,6 +21,8 @@ from kjerne.xds.forms import CX
 from kjerne.xds.names import QUERY, RIM
 
 PARAMETERS_LIMIT: Final = 60
+VALUES_LIMIT: Final = reading.OBJECTS_LIMIT
+"""Values of all parameters together: as many as the objects of one answer."""
 AUTHORS_LIMIT: Final = 20
 """Patterns of names, each of which is held against every author of the list."""
 LEAF, REFERENCES = "LeafClass", "ObjectRef"
@@ -167,11 +170,16 @@ def _said(asked: etree._Element) -> tuple[tuple[str, tuple[str, ...]], ...]:
     slots = list(asked.iterchildren(RIM + "Slot"))
     if len(slots) > PARAMETERS_LIMIT:
         raise _wrong("XDSStoredQueryParamNumber", f"A query has at most {PARAMETERS_LIMIT} parameters.", "Slot")
-    return tuple(
-        (name, tuple(value for text in reading.values_of(slot) for value in _decoded(text, name)))
-        for slot in slots
-        for name in (slot.get("name", "")[:80],)
-    )
+    said: list[tuple[str, tuple[str, ...]]] = []
+    left = VALUES_LIMIT
+    for slot in slots:
+        name = slot.get("name", "")[:80]
+        values = (value for text in reading.values_of(slot) for value in _decoded(text, name))
+        said.append((name, tuple(islice(values, left + 1))))
+        left -= len(said[-1][1])
+        if left < 0:
+            raise _wrong("XDSStoredQueryParamNumber", f"A query has at most {VALUES_LIMIT} values.", name)
+    return tuple(said)
 
 
 def _decoded(text: str, name: str) -> Iterator[str]:
