@@ -81,6 +81,15 @@ async def send(source: Standing, raw: bytes, kind: str = KIND, key: str = "") ->
     return answer.status_code, answer.json()
 
 
+async def test_base64_may_be_parted_by_blanks_as_fhir_has_it(source: Standing) -> None:
+    def parted(resources: dict[str, Tree]) -> None:
+        whole = resources["Binary"]["data"]
+        resources["Binary"]["data"] = f" {whole[:4]}\n{whole[4:]}\t"
+
+    assert (await send(source, bundle(parted)))[0] == 200
+    assert (await source.get(wanted("1.2.65.1")))[1] == [TEXT]
+
+
 async def test_a_bundle_is_kept_as_a_submission_and_its_document_is_found_and_given(source: Standing) -> None:
     status, told = await send(source, bundle())
     assert (status, told["type"]) == (200, "transaction-response")

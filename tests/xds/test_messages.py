@@ -15,6 +15,7 @@ from documents_at_hand import (
     MESSAGES,
     PATIENT,
     REPOSITORY,
+    code,
     entry,
     needed,
     submission,
@@ -286,6 +287,24 @@ def test_what_is_not_known_is_passed_over_and_a_set_may_be_classified_beside_it(
     inside.set("classifiedObject", package.get("id"))
     body.find(of("RegistryObjectList")).append(inside)
     assert messages.submission(body).entries == (entry(),)
+
+
+def test_a_mark_counts_in_whatever_letters_its_scheme_is_written_and_beside_its_document_too() -> None:
+    locked = entry(confidentiality=(*entry().confidentiality, code("9603", "NORS")))
+    schemes = ("classificationScheme", "classificationNode", "identificationScheme", "objectType")
+    body = messages.written_submission(submission(locked))
+    for one in body.iter(RIM + "*"):
+        for name in schemes:
+            if (value := one.get(name, "")).startswith("urn:uuid:"):
+                one.set(name, " " + value.upper() if name.endswith("Scheme") else value.upper())
+    assert messages.submission(body) == submission(locked)
+    body = messages.written_submission(submission(locked))
+    (mark,) = body.findall(of("Classification[@nodeRepresentation='NORS']"))
+    body.find(of("RegistryObjectList")).append(mark)
+    assert messages.submission(body) == submission(locked)
+    mark.set("classifiedObject", "urn:uuid:00000000-0000-4000-8000-0000000000ff")
+    body.find(of("RegistryObjectList")).append(mark)
+    assert rejected(messages.submission, body) == "XDSRegistryMetadataError"
 
 
 def test_no_repr_shows_whose_a_document_is() -> None:

@@ -5,7 +5,7 @@ Asked so, a source tells of no set but those of documents that are open to the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -56,12 +56,13 @@ def _told(
     except Rejected as rejected:
         raise NotGiven("broken", f"what it answered is no response: {rejected.errors[0].code}") from rejected
     listed = body.find(RIM + "RegistryObjectList")
+    if listed is not None:
+        reading.gather(listed)
     elements = list(listed) if listed is not None else []
-    beside = reading.classified(listed) if listed is not None else {}
     if len(elements) > 2 * reading.OBJECTS_LIMIT:
         raise NotGiven("long", f"it told of more than {2 * reading.OBJECTS_LIMIT} objects", of_one=True)
     sets, members, wanted = list[SubmissionSet](), list[tuple[str, str]](), set(asked)
-    for one in _objects(elements, beside, ended):
+    for one in _objects(elements, ended):
         if isinstance(one, Association):
             if one.kind == names.HAS_MEMBER and one.target in wanted:
                 members.append((one.source, one.target))
@@ -73,7 +74,7 @@ def _told(
 
 
 def _objects(
-    elements: Sequence[etree._Element], beside: Mapping[str, str], ended: Callable[[], bool]
+    elements: Sequence[etree._Element], ended: Callable[[], bool]
 ) -> Iterator[SubmissionSet | Association]:
     for element in elements:
         if ended():
@@ -82,4 +83,4 @@ def _objects(
             if element.tag == RIM + "Association":
                 yield reading.association(element)
             elif element.tag == RIM + "RegistryPackage":
-                yield reading.submission_set(element, beside)
+                yield reading.submission_set(element)

@@ -150,6 +150,8 @@ def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], en
     """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it. Nothing more is
     read once nobody waits for it (`ended`)."""
     listed = body.find(RIM + "RegistryObjectList")
+    if listed is not None:
+        reading.gather(listed)
     objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
     between = list(listed.iterchildren(RIM + "Association")) if listed is not None else []
     lacks = answers.lacks(_response(body))

@@ -471,8 +471,9 @@ def _unwritable(value: Any, where: str) -> str:
 
 
 def _decoded(text: str, where: str) -> bytes:
+    """What base64 stands for, which may be parted by blanks (FHIR R4, base64Binary)."""
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise _wrong("It is not base64.", where) from None
 

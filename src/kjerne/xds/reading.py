@@ -6,7 +6,7 @@ downstream meets half an entry. A name that must stand once and stands twice is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from lxml import etree
@@ -28,32 +28,42 @@ def registry_objects(listed: etree._Element) -> tuple[RegistryObject, ...]:
     """The entries, submission sets and associations of a RegistryObjectList, in its order; references are passed over."""
     if len(listed) > OBJECTS_LIMIT:
         raise unreadable(f"A list holds more than {OBJECTS_LIMIT} objects.", "RegistryObjectList")
-    return tuple(_objects(listed, classified(listed)))
+    if gather(listed):
+        raise unreadable("A classification is of no object of the list.", "Classification")
+    return tuple(_objects(listed))
 
 
-def classified(listed: etree._Element) -> dict[str, str]:
-    """What the objects of a list are said to be beside them: the node of the classification by the object's id."""
-    return {
-        object_id(one.get("classifiedObject", "")): one.get("classificationNode", "")
-        for one in listed.iterchildren(RIM + "Classification")
-    }
+def gather(listed: etree._Element) -> int:
+    """Puts what classifies an object beside it where it is read: a mark counts wherever ebRIM lets a sender write it. How many
+    classifications are of no object of the list, and left where they stand."""
+    beside, lost = list(listed.iterchildren(RIM + "Classification")), 0
+    if not beside:
+        return lost
+    by_id = {object_id(one.get("id", "")): one for one in listed if one.tag != RIM + "Classification"}
+    for one in beside:
+        classified = by_id.get(object_id(one.get("classifiedObject", "")))
+        if classified is None:
+            lost += 1
+        else:
+            classified.append(one)
+    return lost
 
 
-def _objects(listed: etree._Element, beside: dict[str, str]) -> Iterator[RegistryObject]:
+def _objects(listed: etree._Element) -> Iterator[RegistryObject]:
     for element in listed:
         if element.tag == RIM + "ExtrinsicObject":
             yield document_entry(element)
         elif element.tag == RIM + "RegistryPackage":
-            yield submission_set(element, beside)
+            yield submission_set(element)
         elif element.tag == RIM + "Association":
             yield association(element)
-        elif element.tag not in (RIM + "Classification", RIM + "ObjectRef"):
+        elif element.tag != RIM + "ObjectRef":
             raise unreadable("An object of a kind that XDS does not have.", "RegistryObjectList")
 
 
 def document_entry(element: etree._Element) -> DocumentEntry:
     """A DocumentEntry from its ExtrinsicObject."""
-    kind = element.get("objectType", "")
+    kind = object_id(element.get("objectType", ""))
     if kind not in (names.STABLE, names.ON_DEMAND):
         raise unreadable("The objectType of a document is neither stable nor on demand.", "ExtrinsicObject")
     slots, codes, known = _slots(element), _Codes(element), _identifiers(element)
@@ -93,10 +103,9 @@ def document_entry(element: etree._Element) -> DocumentEntry:
     )
 
 
-def submission_set(element: etree._Element, beside: Mapping[str, str]) -> SubmissionSet:
-    """A SubmissionSet from its RegistryPackage, which is one by a classification in it or `beside` it (`classified`)."""
-    nodes = {one.get("classificationNode", "") for one in element.iterchildren(RIM + "Classification")}
-    nodes.add(beside.get(object_id(element.get("id", "")), ""))
+def submission_set(element: etree._Element) -> SubmissionSet:
+    """A SubmissionSet from its RegistryPackage, which is one by a classification."""
+    nodes = {_scheme(one, "classificationNode") for one in element.iterchildren(RIM + "Classification")}
     if names.IS_SUBMISSION_SET not in nodes or names.IS_FOLDER in nodes:
         raise unreadable("A package that is no submission set: folders are not kept here.", "RegistryPackage")
     slots, codes, known = _slots(element), _Codes(element), _identifiers(element)
@@ -161,7 +170,7 @@ class _Codes:
     def __init__(self, element: etree._Element) -> None:
         self._found: dict[str, list[etree._Element]] = {}
         for one in element.iterchildren(RIM + "Classification"):
-            self._found.setdefault(one.get("classificationScheme", ""), []).append(one)
+            self._found.setdefault(_scheme(one, "classificationScheme"), []).append(one)
 
     def one(self, scheme: str, name: str) -> Code | None:
         found = self.all(scheme)
@@ -209,6 +218,11 @@ def object_id(text: str) -> str:
     return text.lower() if text[:9].lower() == "urn:uuid:" else text
 
 
+def _scheme(element: etree._Element, attribute: str) -> str:
+    """Of which scheme something is. One that is passed over for how its letters are written may be the one that locks."""
+    return object_id(element.get(attribute, "").strip())
+
+
 def values_of(slot: etree._Element) -> tuple[str, ...]:
     """The values of a slot that say something."""
     read = [(one.text or "").strip() for one in slot.iterfind(f"{RIM}ValueList/{RIM}Value")]
@@ -220,7 +234,7 @@ def values_of(slot: etree._Element) -> tuple[str, ...]:
 def _identifiers(element: etree._Element) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in element.iterchildren(RIM + "ExternalIdentifier"):
-        scheme = one.get("identificationScheme", "")
+        scheme = _scheme(one, "identificationScheme")
         if scheme in found:
             raise unreadable("An external identifier stands in the same object twice.", "ExternalIdentifier")
         found[scheme] = _short(one.get("value", "").strip(), "ExternalIdentifier")
