@@ -22,7 +22,7 @@ from kjerne.source.house import Outcome, Source
 from kjerne.wire import http, journal, mtom, soap, xml
 from kjerne.wire.mtom import Part, Unpacker
 from kjerne.wire.soap import Failed, Message
-from kjerne.xds import names
+from kjerne.xds import names, writing
 
 PACKAGE_LIMIT_BYTES: Final = 1_000_000_000
 """A submission with all its documents."""
@@ -220,6 +220,8 @@ async def _read(
 async def _send_outcome(send: http.Send, message: Message, outcome: Outcome) -> None:
     action = f"{message.action}Response"
     raw = soap.enveloped(action, outcome.body, message_id=_new_id(), relates=message.message_id)
+    if outcome.objects:
+        raw = writing.with_objects(raw, outcome.objects)
     if not outcome.packed:
         await _whole(send, 200, raw, f'{soap.TYPE}; charset=utf-8; action="{action}"')
         return

@@ -56,11 +56,12 @@ def opened(held: Held, sight: Sight) -> tuple[Stored, ...]:
 
 
 def answered(query: Query, seen: Seen, home: str) -> tuple[Response, tuple[str, ...]]:
-    """The answer to a query, and the uniqueIds of the documents that it tells of."""
-    objects = [replace(one, home=home) for one in _found(query, seen)]
+    """The answer to a query, and the uniqueIds of the documents that it tells of. Its objects are as they are kept: of which
+    community they are is said where they are written (`xds.writing`)."""
+    objects = _found(query, seen)
     told = tuple(one.unique_id for one in objects if isinstance(one, DocumentEntry))
     if query.returns == REFERENCES:
-        return Response(names.SUCCESS, references=tuple((one.id, one.home) for one in objects)), told
+        return Response(names.SUCCESS, references=tuple((one.id, home) for one in objects)), told
     if len(objects) > FOUND_LIMIT:
         says = f"More than {FOUND_LIMIT} objects were found. Ask for references, or for less."
         raise Rejected(RegistryError("XDSTooManyResults", says))

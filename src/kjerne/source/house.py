@@ -31,7 +31,7 @@ from kjerne.wire import mtom, soap
 from kjerne.wire.mtom import FIRST_BYTES, Part
 from kjerne.wire.saml import Assertions
 from kjerne.wire.soap import Message
-from kjerne.xds import messages, names, queries
+from kjerne.xds import messages, names, queries, writing
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Given, Response, Submission, Wanted
@@ -49,9 +49,11 @@ CROSS: Final = frozenset({names.CROSS_QUERY, names.CROSS_RETRIEVE})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer: its body, and the open files that go with it as (name of the part, media type, descriptor)."""
+    """An answer: its body, the open files that go with it as (name of the part, media type, descriptor), and the objects of its
+    list as they are written."""
 
     body: etree._Element
+    objects: tuple[bytes, ...] = ()
     files: tuple[tuple[str, str, int], ...] = ()
     packed: bool = False
 
@@ -81,7 +83,8 @@ class Source:
             return Outcome(messages.written_found(await self._refused(message, claims, denied)))
         except Rejected as rejected:
             return Outcome(messages.written_found(await self._rejected(message, claims, rejected)))
-        return Outcome(messages.written_found(response))
+        written = tuple(writing.written(one, self.configured.home) for one in response.objects)
+        return Outcome(messages.written_found(replace(response, objects=())), objects=written)
 
     async def retrieve(self, message: Message, url: str) -> Outcome:
         """ITI-43 and ITI-39."""
@@ -203,6 +206,7 @@ class Source:
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter})
             return Outcome(messages.written_response(messages.failure(rejected)))
+        rows.forget()
         await self._sweep(files)
         return Outcome(messages.written_response(Response(_status(gone, errors), tuple(errors))))
 
@@ -489,4 +493,4 @@ def _documents(given: _Given, errors: list[RegistryError]) -> Outcome:
         files.append((name, media_type, descriptor))
         put: Any = partial(mtom.included, name=name)
         told.append(Given(wanted, media_type, put))
-    return Outcome(messages.written_documents(Response(status, tuple(errors)), told), tuple(files), packed=True)
+    return Outcome(messages.written_documents(Response(status, tuple(errors)), told), files=tuple(files), packed=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from kjerne.xds import names
 from kjerne.xds.errors import RegistryError, Rejected
 from kjerne.xds.forms import CX, written_cx
 from kjerne.xds.values import Association, DocumentEntry, SubmissionSet
+from kjerne.xds.writing import REMEMBERED, written
 
 Gone: TypeAlias = "tuple[CX, tuple[str, ...], tuple[bytes, ...]]"
 """Of a patient the documents that went, by uniqueId, and their files."""
@@ -99,31 +101,47 @@ async def key_of(conn: Connection, patient: CX, born_on: date | None) -> int:
     return key
 
 
+_HELD: Final = (
+    "WITH her AS (SELECT patient FROM patient WHERE authority = $1 AND number = $2) "
+    "SELECT 0 AS kind, d.said, d.deprecated, d.sha256, d.size_bytes, s.at, d.id FROM document d JOIN submission_set s "
+    "ON s.id = d.sent_in WHERE d.patient = (SELECT patient FROM her) "
+    "UNION ALL SELECT 1, said, false, NULL, 0, at, id FROM submission_set WHERE patient = (SELECT patient FROM her) "
+    "UNION ALL SELECT 2, said, false, NULL, 0, NULL, id FROM association WHERE patient = (SELECT patient FROM her) "
+    "ORDER BY kind, at, id"
+)
+
+
 async def held(conn: Connection, patient: CX) -> Held:
-    """What there is of her, in the order in which it came."""
-    key = await conn.fetchval(
-        "SELECT patient FROM patient WHERE authority = $1 AND number = $2", patient.authority, patient.number
-    )
-    if key is None:
-        return Held()
-    documents = await conn.fetch(
-        "SELECT d.said, d.deprecated, d.sha256, d.size_bytes FROM document d JOIN submission_set s ON s.id = d.sent_in "
-        "WHERE d.patient = $1 ORDER BY s.at, d.id",
-        key,
-    )
-    sets = await conn.fetch("SELECT said FROM submission_set WHERE patient = $1 ORDER BY at, id", key)
-    associations = await conn.fetch("SELECT said FROM association WHERE patient = $1 ORDER BY id", key)
+    """What there is of her, in the order in which it came; of one moment, as it is one statement."""
+    found = await conn.fetch(_HELD, patient.authority, patient.number)
     return Held(
-        tuple(_stored(*row) for row in documents),
-        tuple(msgspec.json.decode(row[0], type=SubmissionSet) for row in sets),
-        tuple(msgspec.json.decode(row[0], type=Association) for row in associations),
+        tuple(Stored(_entry(row[1], row[2]), row[3] or b"", row[4]) for row in found if row[0] == 0),
+        tuple(_set(row[1]) for row in found if row[0] == 1),
+        tuple(_association(row[1]) for row in found if row[0] == 2),
     )
 
 
-def _stored(said: bytes, deprecated: bool, sha256: bytes | None, size_bytes: int) -> Stored:
+@lru_cache(maxsize=REMEMBERED)
+def _entry(said: bytes, is_deprecated: bool) -> DocumentEntry:
+    """What is said of a document, decoded once: the same bytes say the same, so nothing that is remembered can be out of date."""
     entry = msgspec.json.decode(said, type=DocumentEntry)
-    status = names.DEPRECATED if deprecated else names.APPROVED
-    return Stored(replace(entry, status=status), sha256 or b"", size_bytes)
+    return replace(entry, status=names.DEPRECATED if is_deprecated else names.APPROVED)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _set(said: bytes) -> SubmissionSet:
+    return msgspec.json.decode(said, type=SubmissionSet)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _association(said: bytes) -> Association:
+    return msgspec.json.decode(said, type=Association)
+
+
+def forget() -> None:
+    """Leaves nothing in memory of what was decoded or written: some of it was taken away."""
+    for remembered in (_entry, _set, _association, written):
+        remembered.cache_clear()
 
 
 async def taken(conn: Connection, sets: Sequence[str], documents: Sequence[str]) -> Mapping[str, str]:

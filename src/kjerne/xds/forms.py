@@ -141,7 +141,9 @@ def _authority(text: str, where: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(dict(_SIGNS).get(sign, sign) for sign in text)
+    for sign, written in _SIGNS:  # the backslash is first, since the others are written with it
+        text = text.replace(sign, written)
+    return text
 
 
 def _plain(text: str) -> str:
