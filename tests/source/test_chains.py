@@ -176,3 +176,22 @@ def test_a_lock_goes_to_each_version_and_form_and_to_what_hangs_on_one_and_nowhe
     assert chains.superseded(chains.replaced(relations), relations) == {*"12at"}
     circle = [made(names.APPENDS, "1", "2"), made(names.APPENDS, "2", "1")]
     assert chains.superseded({"1"}, circle) == {"1", "2"}
+
+
+def test_whose_lock_holds_for_a_document_is_found_by_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of half of a long chain, whose other half is locked, took minutes by a walk from each."""
+    entries = [entry(id=str(place), **(LOCKED if place % 3 == 0 else {})) for place in range(30)]
+    kinds = sorted(names.RELATIONS)
+    joined = [
+        Association(id="", kind=kinds[place % len(kinds)], source=str(place + 1), target=str(place // 2))
+        for place in range(29)
+    ]
+    walks, walk = list[Any](), chains._reached
+    monkeypatch.setattr(chains, "_reached", lambda *given: walks.append(given) or walk(*given))
+    for one_ in entries:
+        walks.clear()
+        found = chains.carriers(one_.id, entries, joined)
+        assert len(walks) == 1
+        assert found == tuple(
+            each for each in entries if chains.is_locked(each) and one_.id in walk({each.id}, chains._of_locks(joined))
+        )

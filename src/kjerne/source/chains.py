@@ -52,9 +52,13 @@ def with_lock(entry: DocumentEntry) -> DocumentEntry:
 def carriers(
     document: str, entries: Iterable[DocumentEntry], associations: Iterable[Association]
 ) -> tuple[DocumentEntry, ...]:
-    """The documents whose own lock holds for this one."""
-    steps = _of_locks(associations)
-    return tuple(one for one in entries if is_locked(one) and document in _reached({one.id}, steps))
+    """The documents whose own lock holds for this one: those that are reached from it where a lock goes, the other way round."""
+    back = dict[str, list[str]]()
+    for begin, ends in _of_locks(associations).items():
+        for end in ends:
+            back.setdefault(end, []).append(begin)
+    reached = _reached({document}, back)
+    return tuple(one for one in entries if one.id in reached and is_locked(one))
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,19 +149,20 @@ def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[Docum
     """
     if wrong := [*_form(sent), *_together(sent, None)]:
         raise Rejected(*wrong)
+    named = {one.id for one in sent.entries}
     for each in sent.associations:
-        if each.kind != names.HAS_MEMBER or each.target not in {one.id for one in sent.entries}:
+        if each.kind != names.HAS_MEMBER or each.target not in named:
             says = "A change has no association but those of its set with what it changes. Send a document with what it replaces."
             raise _one("XDSMetadataUpdateError", says, each.id)
     here = {one.entry.logical_id: one.entry for one in held.documents}
     own = {sent.sent.id: _own_id(sent.sent.id)}
+    members = {one.target: one for one in sent.associations}
     pairs = []
     for entry in sent.entries:
         before = here.get(entry.logical_id)
         if before is None:
             raise _one("UnresolvedReferenceException", "No document of hers has this logical id (lid).", entry.id)
-        (member,) = (one for one in sent.associations if one.target == entry.id)
-        if member.previous != before.version:
+        if members[entry.id].previous != before.version:
             raise _one("XDSMetadataVersionError", "Another version than PreviousVersion says holds now.", entry.id)
         own[entry.id] = before.id
         pairs.append((before, _said_otherwise(before, entry)))
