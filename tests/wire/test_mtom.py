@@ -61,6 +61,12 @@ def test_a_package_that_ends_anywhere_before_its_end_is_none(tmp_path: Path) -> 
             unpacked(tmp_path, [raw[:end]])
 
 
+def test_a_line_of_a_head_may_go_on_in_the_next(tmp_path: Path) -> None:
+    head = HEAD.replace(b"Content-ID: ", b"Content-Type: application/xop+xml;\r\n\ttype=x\r\nContent-ID:\r\n ")
+    package, found = unpacked(tmp_path, [head + b"--b-1\r\ncontent-id:\r\n\t <a>\r\n\r\nwhole\r\n--b-1--"])
+    assert (package.envelope, list(package.parts), found) == (b"<e/>", ["a"], [b"whole"])
+
+
 @pytest.mark.parametrize(
     ("said", "raw"),
     [

@@ -40,6 +40,8 @@ FIRST_BYTES: Final = 1_024
 _PARAMETER: Final = re.compile(r';\s*([a-z-]{1,20})\s*=\s*(?:"([^"]{0,300})"|([^\s";]{1,300}))', re.IGNORECASE)
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _FIELD: Final = re.compile(rb"([!-9;-~]{1,60}):[ \t]*([^\r\n]*)")
+_FOLD: Final = re.compile(rb"\r\n[ \t]+")
+"""Where a long line of a head goes on (RFC 5322, 2.2.3): a name may stand behind it."""
 _ENCODINGS: Final = (b"", b"binary", b"8bit", b"7bit")
 
 
@@ -155,7 +157,7 @@ class Unpacker:
         return True
 
     def _begin(self, head: bytes) -> None:
-        fields = {name.lower(): value.strip() for name, value in _FIELD.findall(head)}
+        fields = {name.lower(): value.strip() for name, value in _FIELD.findall(_FOLD.sub(b" ", head))}
         if fields.get(b"content-transfer-encoding", b"").lower() not in _ENCODINGS:
             raise _broken("a part is not sent as it is (Content-Transfer-Encoding)")
         name = fields.get(b"content-id", b"").decode("ascii", "replace").strip("<>")
