@@ -107,3 +107,9 @@ def test_the_references_of_an_answer_are_its_elements() -> None:
     references = (("urn:uuid:1", HOME), ("urn:uuid:&<", ""))
     mine, others = writing.object_list((), references), ebrim_elements.object_list((), references)
     assert etree.tostring(mine) == etree.tostring(others)
+
+
+def test_what_is_sent_once_is_not_remembered() -> None:
+    before = writing.written.cache_info().currsize
+    writing.object_list([entry(title="Sent once")])
+    assert writing.written.cache_info().currsize == before

@@ -33,7 +33,7 @@ _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789ab
 def object_list(objects: Iterable[RegistryObject], references: Iterable[tuple[str, str]] = ()) -> etree._Element:
     """A RegistryObjectList of objects, or of references as (id, home)."""
     told = [f"<rim:ObjectRef{_attribute('id', one)}{_home(home)}/>".encode() for one, home in references]
-    return parsed(b"".join((_DECLARED, *(written(one, one.home) for one in objects), *told, _END)))
+    return parsed(b"".join((_DECLARED, *(bytes_of(one, one.home) for one in objects), *told, _END)))
 
 
 def with_objects(raw: bytes, objects: Iterable[bytes]) -> bytes:
@@ -42,8 +42,7 @@ def with_objects(raw: bytes, objects: Iterable[bytes]) -> bytes:
     return b"".join((before, _BEGIN, *objects, _END, after))
 
 
-@lru_cache(maxsize=REMEMBERED)
-def written(one: RegistryObject, home: str) -> bytes:
+def bytes_of(one: RegistryObject, home: str) -> bytes:
     """An object of the community `home`, as it stands in a RegistryObjectList. `ValueError` where XML cannot hold it."""
     if isinstance(one, DocumentEntry):
         pieces = _entry(one, home)
@@ -53,6 +52,10 @@ def written(one: RegistryObject, home: str) -> bytes:
     if len(raw.translate(None, _CONTROLS)) < len(raw) or any(one in raw for one in _UNFIT):
         raise ValueError("an object holds a sign that XML does not have")
     return raw
+
+
+written: Final = lru_cache(maxsize=REMEMBERED)(bytes_of)
+"""The same, remembered: for who tells of an object again and again, and not for who sends it once."""
 
 
 def slot(parent: etree._Element, name: str, values: Sequence[str]) -> None:
