@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kjerne.errors import Refusal
+from kjerne.reading import kith
 from kjerne.reading.opening import read
 from kjerne.reading.view import (
     Attached,
@@ -80,6 +81,15 @@ def test_the_patient_stands_by_herself_and_is_not_told_again() -> None:
 def test_a_number_stands_beside_what_kind_it_is() -> None:
     (number,) = [one for one in rows(opened(message()).about) if one.path[-1] == "kith.OffId"]
     assert number.codes == (Code("", "FNR", "Fødselsnummer"),)
+
+
+def test_the_names_of_who_sent_it_are_gone_through_once_however_deep_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, depth, calls, text_of = 40, 50, list[None](), kith.text_of
+    monkeypatch.setattr(kith, "text_of", lambda one: calls.append(None) or text_of(one))
+    inner = "".join(f"<Name>N{place}</Name>" for place in range(names))
+    view = opened(f'<M xmlns="{BASE}epikrise/2012-02-15">{"<Sender>" * depth}{inner}{"</Sender>" * depth}</M>')
+    assert [one.text for one in view.lead] == [", ".join(f"N{place}" for place in range(names))]
+    assert len(calls) < 3 * names
 
 
 def test_who_sent_it_to_whom_stands_in_the_lead_and_below() -> None:

@@ -105,7 +105,9 @@ class Read:
         """Who sent it and who asked for it or gets it."""
         found = list[Field]()
         for part in ("Sender", "ServProvider", "Requester", "Receiver"):
-            for one in (inner for outer in self._outer for inner in outer.iter(f"{{*}}{part}")):
+            every = (inner for outer in self._outer for inner in outer.iter(f"{{*}}{part}"))
+            # One within another of its kind has no name that this has not.
+            for one in (each for each in every if not _within(each, frozenset({part}))):
                 named = [text_of(each) for each in one.iter("{*}Name", "{*}OrganisationName")]
                 found.append(Field((Key(f"kith.{part}"),), ", ".join(dict.fromkeys(filter(None, named)))))
         return tuple(dict.fromkeys(one for one in found if one.text))[:LEAD]
