@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from documents_at_hand import PATIENT, code
 from foreign_sources import Reply, known, odd
@@ -22,13 +23,16 @@ from kjerne.registries.receivers import Receiver
 from kjerne.services.documents.api import told as told_of
 from kjerne.services.documents.chains import judged
 from kjerne.services.documents.model import NotGiven
+from kjerne.services.documents.seeing import is_locked
 from kjerne.wire import mtom, soap
 from kjerne.xds import messages, names
 from kjerne.xds.forms import CX
 from kjerne.xds.messages import Response
+from kjerne.xds.names import RIM
 from kjerne.xds.values import Association, Author
 from sources import NOW, TEXT
 
+LOCK = code("9603", "NORS")
 FORMER = CX("57855599181", "2.16.578.1.12.4.1.4.2")
 
 
@@ -79,6 +83,19 @@ async def test_an_entry_of_a_status_that_is_not_known_is_counted() -> None:
     async with odd(lambda raw: (soap.TYPE, plain(raw)[1].replace(b"StatusType:Approved", b"StatusType:Held", 1))) as at:
         found = await part(asking(known(at.port, seconds=20)))
     assert (len(found.entries), found.left_out) == (1, 1)
+
+
+async def test_a_mark_that_stands_beside_its_document_in_the_list_counts() -> None:
+    def moved(raw: bytes) -> bytes:
+        body = etree.fromstring(told(its(1, confidentiality=(LOCK,)))(raw)[1])
+        (mark,) = (one for one in body.iter(RIM + "Classification") if one.get("nodeRepresentation") == LOCK.code)
+        listed = next(body.iter(RIM + "RegistryObjectList"))
+        listed.append(mark)
+        return etree.tostring(body)
+
+    async with odd(lambda raw: (soap.TYPE, moved(raw))) as at:
+        found = await part(asking(known(at.port, seconds=20)))
+    assert [is_locked(one) for one in found.entries] == [True]
 
 
 @pytest.mark.parametrize(("error", "lacks"), [("XDSTooManyResults", True), ("XDSUnknownStoredQuery", False)])

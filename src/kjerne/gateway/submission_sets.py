@@ -73,9 +73,7 @@ def _told(
     return Sets(source.name, None, tuple(sets), tuple(members), lacks)
 
 
-def _objects(
-    elements: Sequence[etree._Element], ended: Callable[[], bool]
-) -> Iterator[SubmissionSet | Association]:
+def _objects(elements: Sequence[etree._Element], ended: Callable[[], bool]) -> Iterator[SubmissionSet | Association]:
     for element in elements:
         if ended():
             return
