@@ -33,6 +33,7 @@ from attested import OID, details
 from documents_at_hand import HOME, PATIENT, REPOSITORY, entry, submission
 from kjerne.clock import FixedClock
 from kjerne.commands.sourcing import ASSERTION_SECONDS
+from kjerne.registries.made_up import SANDBOX
 from kjerne.source.app import Application
 from kjerne.source.configured import Configured
 from kjerne.source.files import Files
@@ -231,6 +232,7 @@ async def standing(dsn: str, owner_dsn: str, folder: Path, **changes: Any) -> As
         "issuers": trusted(metadata((ISSUER, CERTIFICATE))),
         "submitters": {"journal": sha256(KEY.encode()).hexdigest()},
         "citizens": trusted(metadata((PORTALS_ISSUER, PORTALS_CERTIFICATE))),
+        "made_up": SANDBOX,
     }
     configured = Configured(HOME, REPOSITORY, (AUDIENCE, "nhn:pps"), **said | changes)
     pool, owner, clock = await open_pool(dsn, 4), await open_pool(owner_dsn, 1), FixedClock(NOW)

@@ -52,6 +52,7 @@ from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
 from kjerne.registries.homes import KEPT, PERSON, SERVICE_BY_TYPE, SHARED_TYPES
 from kjerne.registries.journals import Journals
+from kjerne.registries.made_up import MadeUp
 from kjerne.registries.receivers import Receivers
 from kjerne.services.access_log.api import AccessLogApi
 from kjerne.services.consents import ConsentsApi
@@ -179,6 +180,7 @@ class House:
         self.store = store
         self.clock = clock
         self.number_key = store.keys.derived("identifier")
+        self.made_up = MadeUp.of(settings)
         self._identified = lru_cache(NUMBERS_REMEMBERED)(self._reference)
         self.reader = Reader(store.wrap, store.dictionaries)
         self.finder = Finder(self.reader, settings.candidate_limit)
@@ -192,14 +194,15 @@ class House:
         self.guides = Guides.of(settings)
         self.register = Register(store.pool, IN_USE)
         self.sockets = SocketDeliverer(store.pool, clock, store.keys, store.wrap.shares, settings)
-        self.intake = Intake(store, clock, settings, self.read, self.digest, is_synthetic, self.hear)
+        self.intake = Intake(store, clock, settings, self.read, self.digest, self.made_up, self.hear)
 
     def digest(self, number: str) -> bytes:
         """The look-up form of a person number."""
         return identifiers.digest(self.number_key, number)
 
     def identify(self, number: str) -> PatientRef:
-        """A reference to whoever has this number; `Refusal` 400 where it is not a person number."""
+        """A reference to whoever has this number; `Refusal` 400 where it is not a person number, 422 where nobody with such a
+        one may be here (law, K202)."""
         return self._identified(number)
 
     @property
@@ -209,7 +212,9 @@ class House:
         return partial(strict_json.parse, depth=self.settings.json_depth, limit_bytes=RESOURCE_LIMIT_BYTES)
 
     def _reference(self, number: str) -> PatientRef:
-        return PatientRef(digest=self.digest(identifiers.parse(number, strict=False).value))
+        parsed = identifiers.parse(number, strict=False)
+        self.made_up.keep_out(parsed)
+        return PatientRef(digest=self.digest(parsed.value))
 
     def read(self, raw: bytes) -> Message:
         """A laboratory's message from bytes, with or without envelope, under the limits of the settings."""
@@ -528,11 +533,6 @@ class House:
 def denied(denial: Denial) -> bytes:
     """A no of the law as FHIR tells it, where it is a part of another answer."""
     return denied_answer(denial, "fhir").body
-
-
-def is_synthetic(number: str) -> bool:
-    """Whether a person number is a synthetic one (months raised by 80, 65 or 40)."""
-    return identifiers.parse(number, strict=False).synthetic
 
 
 @contextlib.asynccontextmanager

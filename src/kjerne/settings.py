@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         "create",
         description="a message about a valid number that no register knows: file it as a new person, or refuse",
     )
+    month_40: Literal["help-number", "synthetic"] = Field(
+        "help-number",
+        description="production: what a number is whose month is raised by 40: a hospital's help number, or a made-up person's "
+        "(NAV's test people), who is refused as those with 80 and 65 are",
+    )
     organisation_number: str = Field(
         "",
         description="organisation number of who receives the messages, for receipts of those that come without a MsgHead, "

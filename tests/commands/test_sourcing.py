@@ -45,7 +45,7 @@ def test_a_source_starts_on_an_empty_folder_and_has_its_documents_after_it_was_k
     folder = quick_folder / "source"
     folder.mkdir()
     digest = sha256(KEY.encode()).hexdigest()
-    said = f'home = "urn:oid:1.2"\nrepository = "1.2.3"\n[submitters]\njournal = "{digest}"\n'
+    said = f'home = "urn:oid:1.2"\nrepository = "1.2.3"\ntest_people = true\n[submitters]\njournal = "{digest}"\n'
     (folder / "source.toml").write_text(said)
     sent = submission(entry(repository=""))
     body = messages.written_provision(sent, {entry().id: lambda element: mtom.included(element, "0@hospital")})

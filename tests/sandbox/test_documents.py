@@ -12,6 +12,7 @@ import pytest
 from documents_at_hand import needed, valid
 from kjerne.reading import kinds, opening
 from kjerne.registries import identifiers
+from kjerne.registries.made_up import SANDBOX
 from kjerne.sandbox import life
 from kjerne.sandbox.documents import filing, wording
 from kjerne.sandbox.documents.paper import CDA_3, EPIKRISE, LABEL, TEXT, Paper
@@ -95,7 +96,7 @@ def test_a_source_takes_every_submission_and_one_that_replaces_leads_to_an_earli
         sent = filing.submission(one, PLACE[one.keeper])
         read = messages.submission(messages.written_submission(sent))
         (entry,) = read.entries
-        submitting.checked(read, {entry.id: one.content}, PLACE[one.keeper].repository)
+        submitting.checked(read, {entry.id: one.content}, PLACE[one.keeper].repository, SANDBOX)
         replaced = [each.target for each in read.associations if each.kind == names.REPLACES]
         assert len(replaced) == bool(one.replaces) and set(replaced) <= known, one.name
         assert entry.id not in known

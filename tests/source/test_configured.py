@@ -9,6 +9,7 @@ import pytest
 
 from assertions import CERTIFICATE, ISSUER, METADATA, PORTALS_CERTIFICATE, PORTALS_ISSUER, metadata
 from kjerne.errors import Refusal
+from kjerne.registries.made_up import MadeUp
 from kjerne.source.configured import NAME, configured
 from kjerne.xds.values import Code
 
@@ -54,6 +55,8 @@ def test_an_issuer_of_both_files_signs_with_the_same_certificates_for_both(tmp_p
         WHO + 'audiences = "a"',
         WHO + '[submitters]\na = "key"',
         WHO + "submitters = 1",
+        WHO + "test_people = 1",
+        WHO + 'month_40 = "nobody"',
         WHO + 'saml_metadata = "missing.xml"',
         WHO + f'saml_metadata = "{NAME}"',
     ],
@@ -74,3 +77,13 @@ def test_what_minimal_metadata_may_leave_out_is_said_by_code_and_system(tmp_path
         (tmp_path / NAME).write_text(f"{WHO}[minimal]\n{wrong}\n")
         with pytest.raises(Refusal, match="minimal"):
             configured(tmp_path)
+
+
+def test_a_source_is_one_of_tests_only_where_its_file_says_so(tmp_path: Path) -> None:
+    assert configured(tmp_path / "new").made_up == MadeUp(alone=False)
+    for said, made_up in (
+        ("test_people = true", MadeUp(alone=True)),
+        ('month_40 = "synthetic"', MadeUp(alone=False, months=(80, 65, 40))),
+    ):
+        (tmp_path / NAME).write_text(f"{WHO}{said}\n")
+        assert configured(tmp_path).made_up == made_up

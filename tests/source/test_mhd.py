@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from documents_at_hand import HOME, MESSAGES, OID, PATIENT, REPOSITORY, entry, needed
+from kjerne.registries.made_up import SANDBOX
 from kjerne.source import mhd
 from kjerne.source.configured import Minimal
 from kjerne.xds.errors import Rejected
@@ -137,7 +138,7 @@ async def test_minimal_metadata_are_filled_with_what_the_operator_says_and_nothi
     source: Standing,
 ) -> None:
     said = Minimal(Code("86.909", f"{OID}1303"), Code("A04", f"{OID}8651"))
-    sent, _, _ = mhd.provided(called(bundle(least), MINIMAL), said)
+    sent, _, _ = mhd.provided(called(bundle(least), MINIMAL), SANDBOX, said)
     (one,) = sent.entries
     assert (one.format_code, one.facility_type, one.practice_setting) == (
         Code("urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3"), said.facility_type, said.practice_setting,
@@ -321,11 +322,11 @@ async def test_a_recorded_bundle_is_kept_with_its_bytes_and_one_with_another_pat
     assert (await send(source, first))[0] == 200
     (found,) = (await source.ask(documents_of())).objects
     assert isinstance(found, DocumentEntry)
-    assert (await source.get(wanted(found.unique_id)))[1] == list(mhd.provided(first)[1].values())
+    assert (await source.get(wanted(found.unique_id)))[1] == list(mhd.provided(first, SANDBOX)[1].values())
     status, told = await send(source, third)
     assert (status, told["issue"][0]["details"]["coding"][0]["code"]) == (422, "XDSPatientIdDoesNotMatch")
 
 
 def test_a_bundle_that_is_no_transaction_is_none() -> None:
     with pytest.raises(Rejected):
-        mhd.provided(b'{"resourceType": "Bundle", "type": "batch"}')
+        mhd.provided(b'{"resourceType": "Bundle", "type": "batch"}', SANDBOX)

@@ -91,6 +91,13 @@ def instant() -> datetime:
     return datetime.fromtimestamp(int(time.time()), UTC)
 
 
+SERVES: Final = (
+    "from kjerne.registries import made_up; made_up.MadeUp.of = classmethod(lambda *_: made_up.SANDBOX); "
+    "from kjerne.cli import main; main()"
+)
+"""`kjerne serve` as it is but for one rule: the people of tests are made up, and production takes none (law, K202)."""
+
+
 @dataclass
 class Workers:
     """Two processes of `kjerne serve` over one database, each behind its own port of one public address."""
@@ -112,7 +119,7 @@ class Workers:
         for _ in range(2):
             port = free_port()
             with self.log.open("ab") as log:
-                command = [sys.executable, "-m", "kjerne.cli", "serve", "--port", str(port)]
+                command = [sys.executable, "-c", SERVES, "serve", "--port", str(port)]
                 self.processes.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log))
             self.urls.append(f"http://127.0.0.1:{port}")
         for url in self.urls:

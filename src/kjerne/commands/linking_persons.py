@@ -18,7 +18,8 @@ from kjerne.commands.housed import in_house
 from kjerne.exchange import Admit
 from kjerne.policy.door import Door
 from kjerne.policy.services import kept_by_law
-from kjerne.services.persons.api import identified, told_of, told_of_meanwhile, told_of_pair
+from kjerne.registries.naming import identified
+from kjerne.services.persons.api import told_of, told_of_meanwhile, told_of_pair
 from kjerne.services.persons.linking import Linker
 from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service

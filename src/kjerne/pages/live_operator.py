@@ -25,9 +25,9 @@ from kjerne.pages.oversight_house import JournalList, LogState
 from kjerne.policy.services import IN_USE, kept_by_law
 from kjerne.policy.taking_part import Absence, absence, takes_part
 from kjerne.registries.journals import Journals
+from kjerne.registries.naming import identified
 from kjerne.services.critical.coverage import Figure, figures
 from kjerne.services.participation.register import Asked, Change, Register
-from kjerne.services.persons.api import identified
 from kjerne.services.persons.linking import Compared, Linker, Meanwhile
 from kjerne.services.results.parting import Parting
 from kjerne.services.standards import types_by_service

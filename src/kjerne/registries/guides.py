@@ -24,6 +24,7 @@ from kjerne.fhir.shelf import Shelf
 from kjerne.fhir.value_sets import Listed, OutOfReach, Terminology
 from kjerne.registries.contents import service_of
 from kjerne.registries.homes import HOMES, SECOND, SERVICE_BY_TYPE, SHARED_TYPES
+from kjerne.registries.made_up import SANDBOX, MadeUp
 from kjerne.settings import Settings
 
 Named = Literal["required", "warn", "off"]
@@ -76,12 +77,14 @@ class State(NamedTuple):
 
 
 class Guides:
-    """Packages in `folder`, profile sets in the file `sets`; `named` says what becomes of a profile that a resource names.
+    """Packages in `folder`, profile sets in the file `sets`; `named` says what becomes of a profile that a resource names,
+    `made_up` whether anything about people who are made up is written.
 
     It can be sent to another process, which reads the same files.
     """
 
-    def __init__(self, folder: Path, sets: Path, named: Named = "required") -> None:
+    def __init__(self, folder: Path, sets: Path, named: Named = "required", made_up: MadeUp = SANDBOX) -> None:
+        self.made_up = made_up
         self._folder = folder
         self._sets = sets
         self._named = named
@@ -93,7 +96,7 @@ class Guides:
     @classmethod
     def of(cls, settings: Settings) -> Guides:
         """Those that an installation's settings name."""
-        return cls(settings.packages, settings.profile_sets, settings.named_profiles)
+        return cls(settings.packages, settings.profile_sets, settings.named_profiles, MadeUp.of(settings))
 
     def reach(self, terminology: Callable[[Shelf], Terminology]) -> None:
         """From now on bindings that the packages do not list are asked of this. Another process has no such reach."""
@@ -101,7 +104,7 @@ class Guides:
         self._stamp = (-1, -1)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (self._folder, self._sets, self._named)
+        return _opened, (self._folder, self._sets, self._named, self.made_up)
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -251,9 +254,9 @@ class Guides:
 
 
 @lru_cache(maxsize=4)
-def _opened(folder: Path, sets: Path, named: Named) -> Guides:
+def _opened(folder: Path, sets: Path, named: Named, made_up: MadeUp) -> Guides:
     """The guides of another process, once in this one, which does not reach that one's store."""
-    made = Guides(folder, sets, named)
+    made = Guides(folder, sets, named, made_up)
     made.reach(OutOfReach)
     return made
 

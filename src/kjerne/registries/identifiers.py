@@ -37,6 +37,7 @@ MONTH_TENOR: Final = 80
 MONTH_NHN: Final = 65
 MONTH_FORTY: Final = 40
 """Month + 40 is an H-number, or a synthetic number of NAV's test population: only the source can tell which."""
+_OFFSETS: Final = MONTH_TENOR, MONTH_NHN, MONTH_FORTY
 
 _IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER_IN_TEXT: Final = re.compile(r"(?<!\d)(\d{6})[ .-]?(\d{5})(?!\d)")
@@ -67,6 +68,12 @@ class PersonNumber:
     def system(self) -> str:
         """The FHIR identifier system; empty for an H-number, which needs its assigner beside it."""
         return SYSTEM_BY_KIND.get(self.kind, "")
+
+    @property
+    def raised_by(self) -> int:
+        """What was added to its month: 80, 65, 40, or 0; of an FHN, which has no month, 0."""
+        month = 0 if self.kind == "FHN" else int(self.value[2:4])
+        return next((one for one in _OFFSETS if month > one), 0)
 
 
 def parse(text: str, *, declared: str = "", strict: bool = True) -> PersonNumber:
@@ -236,7 +243,7 @@ def _dated(digits: str, declared: str, rule: Rule) -> PersonNumber:
         day -= 40
         kind = "DNR"
     synthetic = False
-    for offset in (MONTH_TENOR, MONTH_NHN, MONTH_FORTY):
+    for offset in _OFFSETS:
         if month > offset:
             month -= offset
             synthetic = offset != MONTH_FORTY or kind == "DNR" or declared in ("FNR", "DNR")

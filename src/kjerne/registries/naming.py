@@ -245,6 +245,14 @@ def _references(where: str, value: Any) -> Iterator[tuple[str, str]]:
                 yield from _references(f"{where}.{name}", one)
 
 
+def identified(identify: Callable[[str], PatientRef], number: str, where: str) -> PatientRef:
+    """As `identify`, whose `Refusal` (400, or 422) says `where` the number stands."""
+    try:
+        return identify(number)
+    except Refusal as refusal:
+        raise Refusal(refusal.status, refusal.says, where=where, todo=refusal.todo, code=refusal.code) from None
+
+
 def patient_of(call: Call, identify: Callable[[str], PatientRef], *also: str) -> PatientRef:
     """The patient whom the header `person-id` and the numbers in `also` (empty ones aside) name together.
 
@@ -255,7 +263,7 @@ def patient_of(call: Call, identify: Callable[[str], PatientRef], *also: str) ->
         raise Refusal(400, "the request names more than one patient", where="person-id")
     if not named:
         raise Refusal(400, "the patient's number is missing", where="person-id", todo="Send it as header person-id.")
-    return identify(named.pop())
+    return identified(identify, named.pop(), "person-id" if call.headers.get("person-id") else "patient")
 
 
 def patient_of_history(call: Call, identify: Callable[[str], PatientRef]) -> PatientRef:

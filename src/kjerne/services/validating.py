@@ -34,6 +34,7 @@ from kjerne.fhir.validate import FAULTS_LIMIT, check
 from kjerne.registries.contents import check_content, content_of, must_register
 from kjerne.registries.guides import Found, Guides
 from kjerne.registries.homes import SERVICE_BY_TYPE, SHARED_TYPES, not_served
+from kjerne.registries.made_up import MadeUp
 from kjerne.registries.naming import check_header, check_names
 from kjerne.registries.nobody import check_of_nobody
 from kjerne.store import audit, shared
@@ -178,7 +179,7 @@ class ValidateApi:
         """By R4, then by what a write would ask, then by R4's bindings and by profiles."""
         faults = self.guides.settled(check(tree, type_), tree)
         if not faults and asked.mode in ("create", "update"):
-            faults = _refused_on_write(call, tree, type_, asked.mode)
+            faults = _refused_on_write(call, tree, type_, asked.mode, self.guides.made_up)
         if faults:
             return Found(faults, [], [])
         bound = self.guides.bound(tree)
@@ -305,7 +306,7 @@ def _unwrapped(tree: Tree, asked: Asked) -> Asked:
     return asked._replace(**found)
 
 
-def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str) -> list[Fault]:
+def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str, made_up: MadeUp) -> list[Fault]:
     """What a create or an update would be refused for, of a resource that is one of R4."""
     if type_ not in SERVICE_BY_TYPE and type_ not in SHARED_TYPES:
         return [_as_fault(not_served(type_))]
@@ -316,6 +317,7 @@ def _refused_on_write(call: Call, tree: Tree, type_: str, mode: str) -> list[Fau
     elif mode == "update" and call.parameters.get("id", tree["id"]) != tree["id"]:
         faults.append(Fault("The id in the body is not the id in the address.", f"{type_}.id", "value"))
     try:
+        made_up.check(raw, tree)
         if type_ in SHARED_TYPES:
             check_of_nobody(tree)
             return faults

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kjerne.errors import Refusal
+from kjerne.registries.made_up import MadeUp
 from kjerne.wire.saml_trust import Trusted, trusted
 from kjerne.xds.values import Code
 
@@ -24,7 +25,18 @@ _OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 _CODED: Final = re.compile(r"([^\s^]{1,64})\^\^([0-2](?:\.(?:0|[1-9][0-9]*))+)")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _KNOWN: Final = frozenset(
-    {"home", "repository", "saml_metadata", "citizens_saml_metadata", "audiences", "clamav", "submitters", "minimal"}
+    {
+        "home",
+        "repository",
+        "saml_metadata",
+        "citizens_saml_metadata",
+        "audiences",
+        "clamav",
+        "submitters",
+        "minimal",
+        "test_people",
+        "month_40",
+    }
 )
 _FIRST: Final = """\
 # Who this source is: its home community and its repository. Put in the OIDs that were given to you before it is used.
@@ -39,6 +51,11 @@ audiences = []
 
 # The socket of ClamAV (clamd), where documents are scanned before they are kept; empty: they are not.
 clamav = ""
+
+# Whether this is a source of tests, which takes documents of synthetic people alone (80 or 65 added to the month of a number);
+# any other takes none of theirs. A month raised by 40 is a help-number, or synthetic.
+test_people = false
+month_40 = "help-number"
 
 # What is said of documents that come as Minimal Metadata by ITI-65 and do not say it, each as code^^OID of its system:
 # healthcareFacilityTypeCode (1303) and practiceSettingCode (8451, 8651 and others). Without them such documents are refused.
@@ -71,6 +88,8 @@ class Configured:
     audiences: tuple[str, ...]
     issuers: Trusted
     submitters: Mapping[str, str]
+    made_up: MadeUp
+    """Whether it takes people who are made up alone, or none of them."""
     clamav: str = ""
     citizens: Trusted = field(default_factory=dict)
     """Who is believed about citizens; `issuers` are believed about personnel."""
@@ -113,8 +132,8 @@ def configured(folder: Path) -> Configured:
     if any(personnel[one] != citizens[one] for one in personnel.keys() & citizens.keys()):
         raise _wrong("an issuer of both files of metadata has other certificates in one than in the other")
     return Configured(
-        home, repository, tuple(audiences), personnel, dict(submitters), str(said.get("clamav", "")), citizens,
-        _minimal(said.get("minimal", {})),
+        home, repository, tuple(audiences), personnel, dict(submitters), _made_up(said),
+        str(said.get("clamav", "")), citizens, _minimal(said.get("minimal", {})),
     )  # fmt: skip
 
 
@@ -125,6 +144,13 @@ def _minimal(said: Any) -> Minimal:
     if not all(found.values()):
         raise _wrong("a code of minimal has the form code^^OID of its system")
     return Minimal(**{name: Code(one[1], one[2]) for name, one in found.items() if one})
+
+
+def _made_up(said: Mapping[str, Any]) -> MadeUp:
+    alone, month_40 = said.get("test_people", False), said.get("month_40", "help-number")
+    if not isinstance(alone, bool) or month_40 not in ("help-number", "synthetic"):
+        raise _wrong("test_people is true or false, and month_40 help-number or synthetic")
+    return MadeUp.told(alone=alone, month_40=month_40)
 
 
 def _issuers(folder: Path, said: Mapping[str, Any], key: str) -> Trusted:

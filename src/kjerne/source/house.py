@@ -20,6 +20,7 @@ from kjerne.errors import Refusal
 from kjerne.policy.claims import Claims
 from kjerne.policy.people import norwegian_day
 from kjerne.registries import identifiers
+from kjerne.registries.made_up import MadeUp
 from kjerne.source import chains, law, media, mhd, rows, scanning, submitting
 from kjerne.source.configured import Configured
 from kjerne.source.files import Damaged, Files
@@ -142,7 +143,7 @@ class Source:
             sent = messages.submission(message.body)
             given = messages.documents(message.body) if message.action == names.PROVIDE else None
             contents = None if given is None else {name: mtom.content_of(one, parts) for name, one in given.items()}
-            ready = await asyncio.to_thread(submitting.checked, sent, contents, self.configured.repository)
+            ready = await asyncio.to_thread(submitting.checked, sent, contents, *self._rules)
             await self._keep(message.action, message.message_id, ready, submitter)
         except Rejected as rejected:
             await self._note(message, rejected.errors[0].code, {"client": submitter}, _sent_about(message))
@@ -171,7 +172,7 @@ class Source:
         patient, now = given.sent.patient, self.clock.now()
         key = await rows.key_of(conn, patient, None)
         held = await rows.held(conn, patient)
-        sent, pairs = submitting.changed(given, held)
+        sent, pairs = submitting.changed(given, held, self.configured.made_up)
         await _hold_new(conn, sent, ())
         await rows.add_set(conn, key, sent.sent, submitter, now)
         for association in sent.associations:
@@ -256,6 +257,11 @@ class Source:
                 gone.append((found[0], (one.document,), (found[1],)))
         return tuple(gone), errors
 
+    @property
+    def _rules(self) -> tuple[str, MadeUp]:
+        """What a submission is held to that an operator says."""
+        return self.configured.repository, self.configured.made_up
+
     async def _submitter(self, message: Message, key: str) -> str:
         """Whose key it is; a fault, and a row in the log, where it is nobody's."""
         submitter = self.configured.submitter(key)
@@ -272,9 +278,9 @@ class Source:
             await self._add(row)
             raise Refusal(401, "Who sends documents is not known by its key.", where="Authorization", rule="submitter")
         try:
-            sent, contents, kinds = mhd.provided(raw, self.configured.minimal)
+            sent, contents, kinds = mhd.provided(raw, self.configured.made_up, self.configured.minimal)
             row = replace(row, patient=sent.sent.patient)
-            ready = await asyncio.to_thread(submitting.checked, sent, contents, self.configured.repository)
+            ready = await asyncio.to_thread(submitting.checked, sent, contents, *self._rules)
             kept = await self._keep(mhd.PROVIDE, message_id, ready, submitter)
         except Rejected as rejected:
             await self._add(replace(rows.by(row, submitter), rule=rejected.errors[0].code))

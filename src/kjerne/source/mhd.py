@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from kjerne.errors import Refusal, sentences
 from kjerne.fhir.dates import interval
 from kjerne.fhir.primitives import UNFIT
 from kjerne.reading.about import compared, national
+from kjerne.registries.made_up import LABEL, MadeUp
 from kjerne.source.configured import NOTHING_ADDED, Minimal
 from kjerne.wire import json
 from kjerne.xds import messages, names
@@ -198,7 +200,9 @@ class _Bundle(msgspec.Struct, frozen=True):
 T = TypeVar("T")
 
 
-def provided(raw: bytes, minimal: Minimal = NOTHING_ADDED) -> tuple[Submission, Mapping[str, bytes], tuple[str, ...]]:
+def provided(
+    raw: bytes, made_up: MadeUp, minimal: Minimal = NOTHING_ADDED
+) -> tuple[Submission, Mapping[str, bytes], tuple[str, ...]]:
     """The submission in a Bundle, its documents by their entry's id, and the types of its entries in their order.
 
     One that says it is Minimal Metadata may leave out what `minimal` says instead, how its documents are formatted, and when they
@@ -227,6 +231,7 @@ def provided(raw: bytes, minimal: Minimal = NOTHING_ADDED) -> tuple[Submission, 
     entries, contents, associations = [], {}, []
     for url, one in documents.items():
         said = _read(one, _Document, "DocumentReference")
+        _hold_label(said, made_up)
         entry = _entry(url, said, by_url)
         entry = _filled(entry, said, minimal) if _MINIMAL in bundle.meta.profile else entry
         entries.append(entry)
@@ -316,6 +321,15 @@ def _references(related: Sequence[_Reference]) -> Iterator[str]:
         oid, signs = bare(identifier.system), {*identifier.value} & {*"^&|~\\"}
         if identifier.value and identifier.system.startswith("urn:oid:") and oid not in _PERSONS and not signs:
             yield f"{identifier.value}^^^&{oid}&ISO" + (f"^{kind}" if kind else "")
+
+
+def _hold_label(said: _Document, made_up: MadeUp) -> None:
+    """`Rejected` where it is marked as test data, and none is taken here."""
+    try:
+        if any(one.code.upper() == LABEL for one in said.meta.security):
+            made_up.refuse_label("DocumentReference.meta.security")
+    except Refusal as refusal:
+        raise _wrong(sentences(refusal.says, refusal.todo), refusal.where) from None
 
 
 def _marks(said: _Document) -> tuple[Code, ...]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from kjerne.errors import Refusal
+from kjerne.errors import Refusal, sentences
 from kjerne.reading.about import compared, national
 from kjerne.registries import identifiers
+from kjerne.registries.made_up import LABEL, MadeUp
 from kjerne.source import chains, law, media
 from kjerne.source.files import Content, beginning, told, whole
 from kjerne.source.rows import PREFIX, Held, Stored
@@ -51,10 +52,10 @@ class Ready:
     born: date | None
 
 
-def checked(sent: Submission, contents: Mapping[str, Content] | None, repository: str) -> Ready:
+def checked(sent: Submission, contents: Mapping[str, Content] | None, repository: str, made_up: MadeUp) -> Ready:
     """The submission, ready to be kept; `Rejected` with all that is wrong. `contents` are documents by their entry's id, None
     where only metadata come (ITI-42)."""
-    if wrong := [*_form(sent), *_together(sent, contents)]:
+    if wrong := [*_form(sent, made_up), *_together(sent, contents)]:
         raise Rejected(*wrong)
     documents = []
     for entry in sent.entries:
@@ -142,12 +143,14 @@ def locked_still(sent: Submission, before: Held) -> tuple[RegistryError, ...]:
     return tuple(found)
 
 
-def changed(sent: Submission, held: Held) -> tuple[Submission, tuple[tuple[DocumentEntry, DocumentEntry], ...]]:
+def changed(
+    sent: Submission, held: Held, made_up: MadeUp
+) -> tuple[Submission, tuple[tuple[DocumentEntry, DocumentEntry], ...]]:
     """A set that says documents otherwise, with the documents' own ids in it, and for each what was and is said.
 
     `Rejected` with all that is wrong. A document is found by its logical id, and keeps its id (decision 80).
     """
-    if wrong := [*_form(sent), *_together(sent, None)]:
+    if wrong := [*_form(sent, made_up), *_together(sent, None)]:
         raise Rejected(*wrong)
     named = {one.id for one in sent.entries}
     for each in sent.associations:
@@ -192,10 +195,11 @@ def _said_otherwise(before: DocumentEntry, entry: DocumentEntry) -> DocumentEntr
     )  # fmt: skip
 
 
-def _form(sent: Submission) -> Iterator[RegistryError]:
+def _form(sent: Submission, made_up: MadeUp) -> Iterator[RegistryError]:
     """What is wrong with it by itself."""
     if not _is_person(sent.sent.patient):
         yield RegistryError("XDSUnknownPatientId", "The patient has no valid national number.", "patientId")
+    yield from _of_made_up(sent, made_up)
     ids = [sent.sent.id, *(one.id for one in sent.entries), *(one.id for one in sent.associations)]
     uniques = [sent.sent.unique_id, *(one.unique_id for one in sent.entries)]
     if len(set(ids)) < len(ids) or len(set(uniques)) < len(uniques):
@@ -208,6 +212,19 @@ def _form(sent: Submission) -> Iterator[RegistryError]:
                 "XDSPatientIdDoesNotMatch", "A document is about another patient than its set.", entry.id
             )
         yield from _entry(entry)
+
+
+def _of_made_up(sent: Submission, made_up: MadeUp) -> Iterator[RegistryError]:
+    """Where it is about somebody who has no place here (law, K202)."""
+    try:
+        if _is_person(sent.sent.patient):
+            made_up.hold(identifiers.parse(sent.sent.patient.number), "patientId")
+        for entry in sent.entries:
+            if any(one.code.upper() == LABEL for one in entry.events):
+                made_up.refuse_label(f"{entry.id} eventCodeList")
+    except Refusal as refusal:
+        code = "XDSUnknownPatientId" if refusal.where == "patientId" else "XDSRegistryMetadataError"
+        yield RegistryError(code, f"{sentences(refusal.says, refusal.todo)}", refusal.where)
 
 
 def _others(entry: DocumentEntry) -> Iterator[str]:

@@ -96,6 +96,7 @@ def check_form(raw: bytes, tree: Tree, name: str, guides: Guides) -> tuple[Fault
     if found:
         first, *rest = with_lines(found[:FAULTS_LIMIT], raw, name)
         raise Refusal(422, first.says, where=first.where, code="invalid", fault=first, faults=tuple(rest))
+    guides.made_up.check(raw, tree)
     return tuple(with_lines(advice[:FAULTS_LIMIT], raw, name)) if advice else ()
 
 

@@ -14,6 +14,7 @@ from asked_sources import Country, asking
 from documents_at_hand import HOME, REPOSITORY
 from foreign_sources import served
 from kjerne.commands.sourcing import ASSERTION_SECONDS, LAYOUT
+from kjerne.registries.made_up import SANDBOX
 from kjerne.source.app import Application
 from kjerne.source.configured import Configured
 from kjerne.source.files import Files
@@ -44,7 +45,7 @@ def hospital(
     asyncio.run(migrate.upgrade(cluster.server.dsn(OWNER, name), LAYOUT))
     believed = trusted(platform.http.get(f"{platform.url}/phr/saml-metadata").content)
     submitters = {"journal": sha256(KEY.encode()).hexdigest()}
-    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, submitters, citizens=believed)
+    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, submitters, SANDBOX, citizens=believed)
     folder, stack = tmp_path_factory.mktemp("source"), AsyncExitStack()
 
     async def opened() -> tuple[Standing_, int]:

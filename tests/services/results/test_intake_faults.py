@@ -65,7 +65,7 @@ async def test_a_fault_while_reading_refuses_the_message_too(ward: Ward, kith: K
         raise RecursionError("too deep")
 
     intake = Intake(
-        ward.house.store, ward.house.clock, ward.house.settings, broken, ward.house.digest, lambda _: True
+        ward.house.store, ward.house.clock, ward.house.settings, broken, ward.house.digest, ward.house.made_up
     )  # fmt: skip
     taken = await intake.take(a_report(kith, number, kith.item()), LAB, ward.admit(), "corr-8")
     assert (taken.accepted, taken.status) == (False, 422)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from kjerne.access import Once, Tie
-from kjerne.app import is_synthetic
 from kjerne.errors import Refusal
 from kjerne.registries.identifiers import control_digits
 from kjerne.services.results.intake import Intake, Taken
@@ -86,7 +85,7 @@ async def test_a_sender_outside_does_not_learn_who_is_registered(ward: Ward, kit
     await ward.person(number)
     house, unknown = ward.house, fresh_number()
     strict = house.settings.model_copy(update={"unknown_person": "refuse"})
-    intake = Intake(house.store, house.clock, strict, house.read, house.digest, is_synthetic)
+    intake = Intake(house.store, house.clock, strict, house.read, house.digest, house.made_up)
     outside = replace(LAB, organisation="100000032")
     told = {
         (taken.status, taken.faults, taken.rule)
@@ -174,7 +173,7 @@ async def test_the_receipt_of_a_bare_message_has_the_organisation_number_of_the_
     await ward.person(number)
     house = ward.house
     settings = house.settings.model_copy(update={"organisation_number": "974631326"})
-    intake = Intake(house.store, house.clock, settings, house.read, house.digest, is_synthetic)
+    intake = Intake(house.store, house.clock, settings, house.read, house.digest, house.made_up)
     taken = [
         await intake.take(raw, LAB, ward.admit())
         for raw in (a_report(kith, number, kith.item()), a_report(kith, "123", kith.item()))

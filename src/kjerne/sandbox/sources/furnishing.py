@@ -110,6 +110,7 @@ def _identity(place: Place, folder: Path, metadata: bytes) -> str:
         folder / IDENTITY,
         f'# Written by kjerne up at each start.\nhome = "{place.home}"\nrepository = "{place.repository}"\n'
         f'saml_metadata = "{METADATA}"\ncitizens_saml_metadata = "{METADATA}"\naudiences = ["{AUDIENCE}"]\n'
+        "test_people = true\n"
         f'\n[submitters]\n{SUBMITTER} = "{sha256(key.encode()).hexdigest()}"\n',
     )
     return key

@@ -12,7 +12,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Call, PatientRef
 from kjerne.mhd import asking
 from kjerne.mhd.searching import Parse
-from kjerne.registries.naming import is_national
+from kjerne.registries.naming import identified, is_national
 from kjerne.services.documents.sorting import SORTS
 from kjerne.store.patient_ids import key_of, ref
 from kjerne.store.sealed_id import SealedIds
@@ -61,7 +61,7 @@ class Asking:
         """Whom something is read of by its number alone: whom the header names, else the one patient whom the caller's
         attestation or errand is about, so that a reference can be followed as it stands. `Refusal` 400 where nobody is named."""
         if number := call.headers.get(HEADER, ""):
-            return self.identify(number)
+            return identified(self.identify, number, HEADER)
         caller = call.caller
         if caller is not None and caller.errand is not None:
             return PatientRef(digest=caller.errand.patient_digest)
@@ -73,7 +73,7 @@ class Asking:
         """Whose the document at an address is that names her by her own (`Patient/{id}`). A number in the header goes before
         that: under another's no document of hers is found. `Refusal` 404 where it is nobody's address."""
         if number := call.headers.get(HEADER, ""):
-            return self.identify(number)
+            return identified(self.identify, number, HEADER)
         key = key_of(self.ids, call.parameters["patient"])
         if not key:
             raise Refusal(404, "there is no such document", where="id")
@@ -99,7 +99,7 @@ class Asking:
             raise Refusal(400, "the patient is not named", where="patient.identifier")
         if header and header != number:
             raise Refusal(400, "the form and the header name different patients", where=HEADER)
-        return self.identify(number)
+        return identified(self.identify, number, "patient.identifier")
 
 
 def basis_of(call: Call) -> str:

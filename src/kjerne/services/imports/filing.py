@@ -12,6 +12,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Call, Denied, NotFiled, PatientRef, not_filed, noted, of_several
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.ndjson import Lines
+from kjerne.registries.naming import identified
 from kjerne.services.imports.lines import Who, where
 from kjerne.store.bulk import Fresh
 from kjerne.store.limits import must_hold
@@ -167,8 +168,4 @@ class Doors:
                     right.add(number)
 
     def _identified(self, number: str, line: int) -> PatientRef:
-        try:
-            return self.identify(number)
-        except Refusal as refusal:
-            at = where(line, "subject.identifier.value")
-            raise Refusal(refusal.status, refusal.says, where=at, todo=refusal.todo, code=refusal.code) from None
+        return identified(self.identify, number, where(line, "subject.identifier.value"))

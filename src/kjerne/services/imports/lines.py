@@ -135,6 +135,7 @@ def _read_together(
         if found.faults:
             raise Refusal(422, found.faults[0].says, faults=tuple(found.faults))
         line.untold = any(one.rule == UNTOLD for one in found.advice)
+        guides.made_up.check(line.raw, line.tree)
         check_names(line.raw, line.tree)
         if len(numbers_in(line.tree)) > 1:
             raise Refusal(422, "the line names its person by more than one number", where=f"{name}.subject")

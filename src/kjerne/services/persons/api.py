@@ -12,6 +12,7 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, PatientRef, Route
 from kjerne.fhir.definitions import type_name
 from kjerne.fhir.encode import encode
+from kjerne.registries.naming import identified
 from kjerne.services.persons.linking import LISTED, Compared, Linker, Meanwhile
 from kjerne.store.linking import Link
 
@@ -78,14 +79,6 @@ class PersonsApi:
         return identified(self.identify, fields.get("one", ""), "one"), identified(
             self.identify, fields.get("other", ""), "other"
         )
-
-
-def identified(identify: Callable[[str], PatientRef], number: str, where: str) -> PatientRef:
-    """The reference of a typed number; `Refusal` 400 that names the field."""
-    try:
-        return identify(number)
-    except Refusal as refusal:
-        raise Refusal(refusal.status, refusal.says, where=where, todo=refusal.todo, code=refusal.code) from None
 
 
 def number_of(text: str) -> int:

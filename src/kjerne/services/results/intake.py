@@ -25,6 +25,7 @@ from kjerne.clock import Clock
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Admit, Denied, PatientRef, Stale, not_filed, noted
 from kjerne.registries.identifiers import parse
+from kjerne.registries.made_up import MadeUp
 from kjerne.registries.protection import is_protected
 from kjerne.services.results import arrived, release
 from kjerne.services.results import idle as idle_of
@@ -61,7 +62,6 @@ SEXES: Final = {"1": "male", "2": "female"}
 Read = Callable[[bytes], Message]
 Hear = Callable[[bytes], apprec.Heard]
 Digest = Callable[[str], bytes]
-IsSynthetic = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Intake:
     `digest` hides identifiers."""
 
     def __init__(
-        self, store: Store, clock: Clock, settings: Settings, read: Read, digest: Digest, is_synthetic: IsSynthetic,
+        self, store: Store, clock: Clock, settings: Settings, read: Read, digest: Digest, made_up: MadeUp,
         hear: Hear = apprec.heard,
     ) -> None:  # fmt: skip
         self._store = store
@@ -134,7 +134,7 @@ class Intake:
         self._settings = settings
         self._read = read
         self._digest = digest
-        self._is_synthetic = is_synthetic
+        self._made_up = made_up
         self._hear = hear
         self._chains = Chains(store.records)
         self._files = Files(store, self._chains, digest)
@@ -296,18 +296,15 @@ class Intake:
         """Refuses what is not filed whatever the law says."""
         release.check(named.version.report)
         patient, line = named.version.report.patient, named.version.report.line
-        if self._settings.mode == "sandbox" and patient.kind in NATIONAL and not self._is_synthetic(patient.number):
-            raise Refusal(
-                422,
-                "the number is not a synthetic one, and a sandbox takes no others",
-                where=f"Patient/OffId line {line}",
-                todo="Use a number with the month plus 80.",
-            )
+        if patient.kind in NATIONAL:
+            self._made_up.hold(parse(patient.number, strict=False), f"Patient/OffId line {line}")
+        for other, _ in named.beside:
+            self._made_up.keep_out(parse(other, strict=False), f"Patient/AdditionalId line {line}")
 
     def _new_person(self, named: Named) -> NewPerson:
         patient = named.version.report.patient
         identifier = Identifier(named.person, patient.kind, patient.number, EARLIEST)
-        return NewPerson(_detail(patient), (identifier,), synthetic=self._settings.mode == "sandbox")
+        return NewPerson(_detail(patient), (identifier,), synthetic=self._made_up.alone)
 
     async def _filing(
         self, sender: str, looked: _Known, newcomer: Newcomer | None, admit: Admit, *, proven: bool
