@@ -7,10 +7,12 @@ from typing import cast
 import pytest
 from playwright.sync_api import Browser, expect
 
+import words
 from journeys.chromium import WIDTHS, Site, Tab, tab
 from kjerne.registries.identifiers import numbers_in
 from pages.fake import FakeHouse
 from platform_fixture import Standing
+from sandbox.front.test_finder import newcomer
 
 pytestmark = pytest.mark.browser
 
@@ -65,4 +67,32 @@ def test_a_patient_is_found_a_token_built_a_call_made_and_refused_for_another_pu
         holds(it)
         page.get_by_role("link", name="Kall", exact=True).first.click()
         expect(page.get_by_role("main").get_by_role("listitem").filter(has_text="403")).to_have_count(1)
+        holds(it)
+
+
+def test_who_was_registered_is_found_and_logs_in_as_a_citizen_by_her_number(
+    opened: Browser, platform: Standing
+) -> None:
+    word = f"W{words.fresh()}"
+    made = newcomer(platform, word)
+    number = made["identifier"][0]["value"]
+    with tab(opened, Site(platform.url, cast("FakeHouse", None))) as it:
+        page = it.page
+        it.goto("/sandbox/patients?trait=registered&place=Vard%C3%B8")
+        found = page.get_by_role("listitem").filter(has_text=number)
+        expect(found).to_contain_text("registrert eller lastet inn")
+        holds(it)
+        found.get_by_role("link", name="Et token om").click()
+        holds(it)
+        it.goto("/me")
+        page.get_by_role("link", name="Logg inn som innbygger").click()
+        expect(page.get_by_label("Fødselsnummer eller D-nummer")).to_be_visible()
+        holds(it)
+        page.get_by_label("Fødselsnummer eller D-nummer").fill("30876827200")
+        page.get_by_role("button", name="Logg inn", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("Ingen som lever")
+        holds(it)
+        page.get_by_label("Fødselsnummer eller D-nummer").fill(number)
+        page.get_by_role("button", name="Logg inn", exact=True).click()
+        expect(page.get_by_role("banner")).to_contain_text(word)
         holds(it)

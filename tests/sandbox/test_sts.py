@@ -29,6 +29,7 @@ from kjerne.openid import REDIRECT, Held, Login
 from kjerne.pages.login import Client as PagesClient
 from kjerne.pages.login import CodeFlow
 from kjerne.policy.claims import Claims
+from kjerne.sandbox.personas import Persona
 from kjerne.sandbox.sts.app import issuer_of, minted, sts_app
 from kjerne.sandbox.sts.clients import (
     AUDIENCES,
@@ -53,6 +54,7 @@ STS = HOME + "/sts"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DOCTOR, CITIZEN = "01815012345", "02825054321"
 STAFF = "openid profile nhn:pps/provesvar-read"
+VISITS = "openid profile kjerne:citizen"
 
 
 @dataclass(frozen=True)
@@ -531,3 +533,53 @@ def test_a_d_number_is_attested_as_one(house: House) -> None:
     newcomer = replace(PEOPLE[0], nin="41815012345")
     details = vouched([{"type": "nhn:tillitsrammeverk:parameters"}], newcomer, 0)
     assert re.fullmatch(r"urn:oid:2\.16\.578\.1\.12\.4\.1\.4\.2", details[0]["practitioner"]["identifier"]["system"])
+
+
+async def registered(number: str) -> Persona | None:
+    """A register with one person in it who is no persona."""
+    return (
+        Persona("somebody", "", "citizen", "somebody", nin=number, person_name="En Annen") if number == OTHER else None
+    )
+
+
+OTHER = "13717404089"
+
+
+async def test_anybody_in_the_register_logs_in_by_her_number_and_nobody_else_does() -> None:
+    clock = FixedClock(NOW)
+    app = sts_app(PEOPLE, clock, SIGNER, HOME, CLIENTS, somebody=registered)
+    house = House(clock, httpx.Client(transport=InProcess(app), base_url=HOME))
+    held = house.login(CITIZEN_CLIENT).person({"scope": VISITS, "test_pid": OTHER})
+    claims = await house.claims(held)
+    assert (claims.pid, claims.name, claims.hpr) == (OTHER, "En Annen", "")
+    with pytest.raises(Refusal):
+        house.login(CITIZEN_CLIENT).person({"scope": VISITS, "test_pid": "30876827200"})
+    with pytest.raises(Refusal):  # who is no health worker is no health worker
+        house.doctor(test_pid=OTHER)
+
+
+async def test_a_number_is_typed_on_the_login_page_of_a_citizen_alone() -> None:
+    clock = FixedClock(NOW)
+    app = sts_app(PEOPLE, clock, SIGNER, HOME, CLIENTS, somebody=registered)
+    own = PagesClient(
+        PAGES_CLIENT, ECKey.import_key(KEYS[PAGES_CLIENT].private_jwk()), HOME + "/login/return",
+        {"clinician": STAFF, "me": VISITS},
+    )  # fmt: skip
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
+        flow = CodeFlow(STS, own, http, clock)
+        assert 'name="number"' not in (await http.get((await flow.start("clinician"))[0])).text
+        address, pending = await flow.start("me")
+        page = (await http.get(address)).text
+        assert 'name="number"' in page
+        form = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        unknown = await http.post(STS + "/connect/authorize", data=form | {"number": "30876827200"})
+        assert (unknown.status_code, "30876827200" in unknown.text, 'role="alert"' in unknown.text) == (
+            404,
+            False,
+            True,
+        )
+        chosen = await http.post(STS + "/connect/authorize", data=form | {"number": f" {OTHER[:6]} {OTHER[6:]}"})
+        assert OTHER not in chosen.headers["location"]
+        back = {name: values[0] for name, values in parse_qs(urlsplit(chosen.headers["location"]).query).items()}
+        tokens = await flow.finish(pending, back)
+    assert tokens.claims["helseid://claims/identity/pid"] == OTHER

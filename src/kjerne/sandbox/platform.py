@@ -86,7 +86,11 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     keys = sts_clients.kept_keys(settings.data / "clients.json", names)
     clients = sts_clients.sandbox_clients(people, keys, public_url)
     asserted = sts.asserted(public_url, keys["provider"], clock)
-    provider = sts.sts_app(people, clock, keys["provider"], public_url, clients, asserted)
+    document = sts_clients.published(people, clients, sts.issuer_of(public_url))
+    front = Front(
+        Sandbox(public_url, people, known.population(), document, clock, partial(trail.of, house.store.pool), clients)
+    )
+    provider = sts.sts_app(people, clock, keys["provider"], public_url, clients, asserted, front.somebody)
     issuer = sts.issuer_of(public_url)
     house.provider = Provider(issuer, http, clock)
     mint = sts.minted(public_url, keys["provider"], clock)
@@ -94,10 +98,7 @@ async def _edge(house: House, known: Made, http: httpx.AsyncClient) -> Edge:
     await proofs.remember()
     jwks = FixedKeys(mint.key_set())
     verifier = Verifier(issuer, sts_clients.AUDIENCES, jwks, clock, proofs, seconds=settings.dpop_seconds)
-    document = sts_clients.published(people, clients, issuer)
     pages_key = ECKey.import_key(dict(keys[sts_clients.PAGES_CLIENT].private_jwk()))
-    log = partial(trail.of, house.store.pool)
-    front = Front(Sandbox(public_url, people, known.population(), document, clock, log, clients))
     system = SmartSystem(people, mint, _staff(clients), clock, public_url, partial(_address, house))
     mounts = [
         Mount("/sts", provider),

@@ -2,25 +2,110 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 
+import words
 from kjerne.client import Client
 from kjerne.errors import Refusal
+from kjerne.openid import Login
+from kjerne.registries.identifiers import OID_PERSON
 from kjerne.sandbox.front import finder
 from kjerne.sandbox.front.finder import HAS, Finder, Row, Wanted
+from kjerne.sandbox.front.tokens import claims
 from kjerne.sandbox.front.wire import Wire
+from kjerne.sandbox.numbers import person_number
 from kjerne.sandbox.personas import Persona, personas
+from kjerne.sandbox.sts.clients import CITIZEN_CLIENT
+from kjerne.wire.jws import SigningKey
 from platform_fixture import Standing
+from services.test_standards import observation
 
 
 def found(platform: Standing, **asked: str) -> dict[str, Row]:
     """Who is found, by the part played."""
     people = personas(platform.population)
     looking = Finder(platform.population, people, Wire(platform.url, platform.clock))
-    return {row.part: row for row in looking.find(Wanted.of(asked), platform.clock.now().date())}
+    rows = looking.find(Wanted.of(asked), platform.clock.now().date()).rows
+    return {row.part: row for row in rows if "registered" not in row.traits}
+
+
+def registered(platform: Standing, **asked: str) -> dict[str, Row]:
+    """Who is found of those who were registered, by name."""
+    looking = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
+    rows = looking.find(Wanted.of(asked), platform.clock.now().date()).rows
+    return {row.name: row for row in rows if "registered" in row.traits}
+
+
+def newcomer(platform: Standing, word: str, **more: Any) -> dict[str, Any]:
+    """Somebody whom the test client registers."""
+    number = person_number(Random(word), date(1950, 3, 4), "female", set())
+    tree = {
+        "identifier": [{"system": f"{OID_PERSON}1", "value": number}],
+        "resourceType": "Patient", "name": [{"use": "official", "family": word, "given": ["Ny"]}], "gender": "female",
+        "birthDate": "1950-03-04", "address": [{"city": "Vardø", "line": ["Strandgata 1"]}], **more,
+    }  # fmt: skip
+    sent = {"content-type": "application/fhir+json"}
+    made = platform.client.call(
+        "POST", "/fhir/R4/Patient", as_="all-patients", body=json.dumps(tree).encode(), headers=sent
+    )
+    assert made.status_code == 201, made.text
+    id_ = made.headers["location"].partition("/Patient/")[2].partition("/")[0]
+    told = platform.client.call("GET", f"/fhir/R4/Patient/{id_}", as_="all-patients")
+    found: dict[str, Any] = told.json()
+    return found
+
+
+def test_who_was_registered_is_found_by_what_she_is_beside_the_sandboxs_own_people(platform: Standing) -> None:
+    word = f"W{words.fresh()}"
+    made, name = newcomer(platform, word), f"Ny {word}"
+    age = platform.clock.now().year - 1951
+    row = registered(platform, sex="female", youngest=str(age), oldest=str(age + 1))[name]
+    assert (row.key, row.sex, row.place, row.relation) == (made["id"], "female", "Vardø", "none")
+    assert row.age in (age, age + 1)
+    assert name in registered(platform, trait="registered")
+    assert name in registered(platform, place="Vardø", trait="adult")
+    for asked in (
+        {"sex": "male"},
+        {"oldest": "40"},
+        {"trait": "child"},
+        {"relation": "treats"},
+        {"trait": "opted-out"},
+    ):
+        assert name not in registered(platform, **asked)
+
+
+def test_who_was_registered_is_found_by_what_she_has(platform: Standing) -> None:
+    word = f"W{words.fresh()}"
+    made, name = newcomer(platform, word), f"Ny {word}"
+    tree = observation(code={"coding": [{"system": "http://lab.example/code", "code": word}]})
+    sent = {"content-type": "application/fhir+json"}
+    filed = platform.client.call(
+        "POST", "/fhir/R4/Observation", as_="lab", patient=made["identifier"][0]["value"],
+        body=json.dumps(tree).encode(), headers=sent,
+    )  # fmt: skip
+    assert filed.status_code == 201, filed.text
+    assert set(registered(platform, search=f"Observation?code={word}")) == {name}
+    assert set(registered(platform, search=f"Observation?code={word}", sex="male")) == set()
+
+
+def test_who_was_registered_is_named_in_an_address_by_the_id_of_her_patient(platform: Standing) -> None:
+    word = f"W{words.fresh()}"
+    made, name = newcomer(platform, word), f"Ny {word}"
+    looking = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
+    number = looking.number_of(made["id"])
+    assert (looking.named(number), looking.choices(made["id"])[0]) == (name, (made["id"], name))
+    gp = platform_persona(platform, "gp")
+    assert looking.relation(made["id"], gp, platform.clock.now().date()) == "none"
+    for path in (f"/sandbox/personas?patient={made['id']}", f"/sandbox/token?as=gp&patient={made['id']}"):
+        assert platform.http.get(f"{platform.url}{path}").status_code == 200
+    with pytest.raises(Refusal):
+        looking.number_of("00000000-0000-4000-8000-000000000000")
 
 
 def platform_persona(platform: Standing, name: str) -> Persona:
@@ -71,7 +156,11 @@ def test_only_people_of_the_population_are_asked_about_whoever_else_is_there(
     asked, call = list[str](), Client.call
 
     def noted(self: Client, method: str, path: str, **more: Any) -> Any:
-        asked.append(dict(more["form"])["patient.identifier"])
+        form = dict(more.get("form", ()))
+        if "patient.gender" not in form and path.endswith(
+            "/_search"
+        ):  # the others who were registered, of whom it may be anybody
+            asked.append(form["patient.identifier"])
         return call(self, method, path, **more)
 
     monkeypatch.setattr(Client, "call", noted)
@@ -130,3 +219,25 @@ def test_a_search_that_is_refused_is_shown_at_the_form(platform: Standing) -> No
     answer: httpx.Response = platform.http.get(f"{platform.url}/sandbox/patients?oldest=old")
     assert answer.status_code == 400
     assert 'aria-invalid="true" aria-describedby="fault' in answer.text
+
+
+def test_any_citizen_of_the_register_logs_in_by_her_number_and_nobody_else(platform: Standing) -> None:
+    made = newcomer(platform, word := f"W{words.fresh()}")
+    dead = newcomer(platform, f"W{words.fresh()}", deceasedDateTime="2020-02-03")
+    own = platform.population.by_key[platform.population.cast["child"]]
+    login = Login(f"{platform.url}/sts", CITIZEN_CLIENT, _key(platform), platform.http, platform.clock)
+
+    def named(number: str) -> str:
+        held = login.person({"scope": "openid profile kjerne:citizen", "test_pid": number})
+        return str(next(one.value for one in claims(held.token)[1] if one.name == "name"))
+
+    assert named(made["identifier"][0]["value"]) == f"Ny {word}"
+    assert named(own.nin) == own.name
+    for number in (dead["identifier"][0]["value"], "13717404089"):
+        with pytest.raises(Refusal):
+            named(number)
+
+
+def _key(platform: Standing) -> SigningKey:
+    published = platform.http.get(f"{platform.url}/sandbox/personas.json").json()["clients"]
+    return SigningKey.from_jwk(next(one["key"] for one in published if one["id"] == CITIZEN_CLIENT))

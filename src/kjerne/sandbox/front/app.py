@@ -22,12 +22,14 @@ from kjerne import __version__
 from kjerne.clock import Clock
 from kjerne.errors import Refusal
 from kjerne.pages import paging
+from kjerne.registries import identifiers
 from kjerne.sandbox.front import calls_to_copy, finder, look, tokens
 from kjerne.sandbox.front.addresses import DOCUMENTS, areas
 from kjerne.sandbox.front.console import Console, Trail
 from kjerne.sandbox.front.finder import Finder, Wanted
 from kjerne.sandbox.front.look import PATH, page
 from kjerne.sandbox.front.quick import QuickStarts
+from kjerne.sandbox.front.registered import LIMIT
 from kjerne.sandbox.front.visits import Visits, posted
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Population
@@ -84,6 +86,21 @@ class Front:
             routes=routes, exception_handlers={Refusal: look.refused, HTTPException: _astray, Exception: _failed}
         )
 
+    async def somebody(self, number: str) -> Persona | None:
+        """Who lives and has a number, of the sandbox's own people and of all whom the test client may find: a citizen, who may
+        log in."""
+        if not identifiers.is_number(number):
+            return None
+        if (own := self._finder.person(number)) is not None:
+            return None if own.death_date else _citizen(number, own.name)
+        try:
+            met = await self._wire.apart(self._finder.registered.by_number, number)
+        except Refusal:
+            return None
+        if met is None or met.is_dead:
+            return None
+        return _citizen(number, met.name)
+
     async def published(self, _: Request) -> Response:
         """Whom one can be, and with which client and key (`kjerne.client` reads it)."""
         return Response(
@@ -103,6 +120,7 @@ class Front:
         """Whom one can be, and a call to begin with."""
         kind, patient = request.query_params.get("kind", ""), request.query_params.get("patient", "")
         chosen = [one for one in self._sandbox.personas if kind in ("", one.kind)]
+        await self._wire.apart(self._finder.registered.met, patient)
         today = self._sandbox.clock.now().date()
         return page(
             request, "personas.html", "personas.title", chosen=chosen, kind=kind, kinds=KINDS, patient=patient,
@@ -114,11 +132,12 @@ class Front:
     async def patients(self, request: Request) -> Response:
         """Test patients by what they are and have."""
         query = request.query_params
-        fault, rows, wanted = None, list[finder.Row](), Wanted()
+        fault, rows, more, wanted = None, list[finder.Row](), False, Wanted()
         try:
             wanted = Wanted.of(query)
             today = self._sandbox.clock.now().date()
-            rows = list(await self._wire.apart(self._finder.find, wanted, today))
+            found = await self._wire.apart(self._finder.find, wanted, today)
+            rows, more = list(found.rows), found.more
         except Refusal as refusal:
             fault = refusal
         part = paging.part(len(rows), query.get("part", ""), finder.ROWS)
@@ -126,8 +145,10 @@ class Front:
         return page(
             request, "patients.html", "patients.title", status=fault.status if fault else 200, rows=paging.cut(rows, part),
             wanted=wanted, typed=query, fault=fault, part=part, kept=f"?{kept}&" if kept else "?",
-            askers=self._sandbox.personas, places=self._finder.places, traits=finder.TRAITS, relations=finder.RELATIONS,
-            has=finder.HAS, call=lambda row: calls_to_copy.about(self._sandbox.url, wanted.as_, self._said_as(row)),
+            askers=self._sandbox.personas, places=self._finder.places(query.get("place", "")),
+            traits=finder.TRAITS, relations=finder.RELATIONS,
+            has=finder.HAS, more=more, limit=LIMIT,
+            call=lambda row: calls_to_copy.about(self._sandbox.url, wanted.as_, self._said_as(row)),
         )  # fmt: skip
 
     async def token(self, request: Request) -> Response:
@@ -146,7 +167,11 @@ class Front:
         """Gets a token, and leads to it."""
         form = await posted(request)
         try:
-            patient = self._finder.number_of(form["patient"]) if form.get("patient", "").strip() else ""
+            patient = (
+                await self._wire.apart(self._finder.number_of, form["patient"])
+                if form.get("patient", "").strip()
+                else ""
+            )
             asked = tokens.Asked.of(form, patient)
             made = await self._wire.apart(tokens.build, self._wire, asked, self._sandbox.personas)
         except Refusal as refusal:
@@ -171,6 +196,10 @@ class Front:
     def _said_as(self, row: finder.Row) -> str:
         """A patient as the client for tests takes her: by a persona's name where she has one."""
         return next((one.name for one in self._sandbox.personas if one.nin == row.number), row.number)
+
+
+def _citizen(number: str, name: str) -> Persona:
+    return Persona("somebody", "", "citizen", "somebody", nin=number, person_name=name)
 
 
 async def _failed(request: Request, _: Exception) -> Response:

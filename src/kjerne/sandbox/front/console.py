@@ -109,7 +109,8 @@ class Console:
                     400, "this browser has no such token", where="token", todo="Choose another, or a new one."
                 )
             return visit.tokens[chosen]
-        patient = self.finder.number_of(form["patient"]) if form.get("patient", "").strip() else ""
+        said = form.get("patient", "")
+        patient = await self.wire.apart(self.finder.number_of, said) if said.strip() else ""
         asked = Asked.of({**form, "service": wanted.service}, patient)
         return await self.wire.apart(tokens.build, self.wire, asked, self.personas)
 

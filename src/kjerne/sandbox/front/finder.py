@@ -1,7 +1,8 @@
 """Whom to ask about: test patients by what they are, what they have chosen, who treats them, and what they have.
 
 The first three stand in the synthetic population as it was made (a choice that was made or ended since then is not seen here).
-What they have is asked of the platform, by the test client over HTTP, as an integrator's own program may ask it.
+What they have, and who was registered beside them, is asked of the platform, by the test client over HTTP, as an integrator's own
+program may ask it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Final
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from kjerne.access import Tie
@@ -18,6 +19,8 @@ from kjerne.client import Client
 from kjerne.errors import Refusal
 from kjerne.registries import identifiers
 from kjerne.registries.identifiers import SYSTEM_BY_KIND, numbers_in
+from kjerne.registries.places import PLACES
+from kjerne.sandbox.front.registered import TEST_CLIENT, Ages, Met, Registered, said
 from kjerne.sandbox.front.wire import Wire
 from kjerne.sandbox.people import Person, Population
 from kjerne.sandbox.personas import Persona
@@ -29,12 +32,14 @@ PEOPLE_AT_ONCE: Final = 50
 """People of the population whom one search is about."""
 SEARCH_CHARACTERS: Final = 300
 NUMBER_DIGITS: Final = 11
-TEST_CLIENT: Final = "all-patients"
 _SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+(\?[^\s#\x00-\x1f\x7f]*)?")
-CHILD_UNTIL, YOUTH_UNTIL, ADULT_FROM = 12, 16, 18
+_AGES: Final[Mapping[str, tuple[int, int | None]]] = {
+    "child": (0, 12), "youth": (12, 16), "young": (16, 18), "adult": (18, None),
+}  # fmt: skip
+"""From which age on, and below which, somebody is called so."""
 TRAITS: Final = (
     "child", "youth", "young", "adult", "opted-out", "restricted", "blocks", "protected", "d-number", "parent", "represents",
-    "represented",
+    "represented", "registered",
 )  # fmt: skip
 RELATIONS: Final = ("treats", "none", "blocked", "family")
 HAS: Final[Mapping[str, str]] = {
@@ -78,20 +83,38 @@ class Wanted:
         _check_search(wanted.search)
         return wanted
 
+    def born(self, today: date) -> Ages:
+        """Between which days somebody was born who is of this age."""
+        least, below = _AGES.get(self.trait, (0, None))
+        least = max(least, int(self.youngest or 0))
+        most = min(
+            (one for one in (below, int(self.oldest) + 1 if self.oldest else None) if one is not None), default=None
+        )
+        first = _years_before(today, most) + timedelta(days=1) if most is not None else None
+        return Ages(first, _years_before(today, least) if least else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Somebody who was found. `part` is the part played in the sandbox's stories, `relation` to whom one asks as."""
+    """Somebody who was found. `key` is a running number, or the id of a registered one's Patient; `part` is played in the
+    sandbox's stories, `relation` is to whom one asks as."""
 
-    key: int
+    key: int | str
     part: str
     name: str
     number: str = field(repr=False)
-    age: int
+    age: int | None
     sex: str
     place: str
     traits: tuple[str, ...]
     relation: str
+
+
+class Found(NamedTuple):
+    """Who fits: the sandbox's own people, and behind them those who were registered, of whom there may be `more`."""
+
+    rows: Sequence[Row]
+    more: bool = False
 
 
 class Finder:
@@ -108,19 +131,20 @@ class Finder:
         self._acting = {
             tie.key for ties in population.ties.values() for tie in ties if tie.kind in ("proxy", "guardian")
         }
+        self.registered = Registered(wire, self._keys)
         self._parents = {tie.key for ties in population.ties.values() for tie in ties if tie.kind == "parent"}
 
     def choices(self, chosen: str) -> Sequence[tuple[str, str]]:
         """Whom a list offers, each as in an address and as she is called: the parts of the stories, and who is chosen."""
-        person = None if chosen in self._played else self._person(chosen)
+        person = None if chosen in self._played else self._person(chosen) or self.registered.remembered(chosen)
         return [*((chosen, one.name) for one in (person,) if one), *((part, part) for part in self._played)]
 
-    @property
-    def places(self) -> Sequence[str]:
-        """Where people live."""
-        return sorted({one.address.city for one in self._residents})
+    def places(self, chosen: str) -> Sequence[str]:
+        """Where people live, also those who are generated, and what is chosen."""
+        own = {one.address.city for one in self._residents}
+        return sorted(own | {one.city for one in PLACES} | ({chosen} - {""}))
 
-    def find(self, wanted: Wanted, today: date) -> Sequence[Row]:
+    def find(self, wanted: Wanted, today: date) -> Found:
         """Everybody who fits. For a thread, since the platform may be asked. `Refusal` where it refuses the search."""
         asker = self._personas.get(wanted.as_)
         if asker is None:
@@ -128,15 +152,22 @@ class Finder:
                 404, "no persona has this name", where="as", todo=f"Choose one of: {', '.join(self._personas)}."
             )
         rows = [row for row in self._rows(asker, today) if _fits(row, wanted)]
-        for search in filter(None, (HAS.get(wanted.has, ""), wanted.search)):
+        searches = [one for one in (HAS.get(wanted.has, ""), wanted.search) if one]
+        for search in searches if rows else ():
             having = self._having(search)
             rows = [row for row in rows if row.key in having]
-        return rows
+        if wanted.relation not in ("", "none") or wanted.trait not in ("", *_AGES, "d-number", "registered"):
+            return Found(rows)  # nobody knows more of them than their Patient says
+        met, more = self.registered.find(wanted.sex, wanted.born(today), searches)
+        others = [_registered_row(one, asker, today) for one in met]
+        return Found([*rows, *(row for row in others if _fits(row, wanted))], more)
 
     def relation(self, patient: str, asker: Persona, today: date) -> str:
         """Of whoever asks to a patient, who is named as in an address; empty for a system, and for nobody."""
         person = self._person(patient)
-        return self._relation(person, asker, today) if person and asker.kind != "system" else ""
+        if asker.kind == "system" or (person is None and self.registered.remembered(patient) is None):
+            return ""
+        return self._relation(person, asker, today) if person else "none"
 
     def _person(self, named: str) -> Person | None:
         """Of this population, by a part or a running number."""
@@ -153,9 +184,7 @@ class Finder:
 
     def _traits(self, one: Person, today: date) -> Iterator[str]:
         age = one.age(today)
-        yield (
-            "child" if age < CHILD_UNTIL else "youth" if age < YOUTH_UNTIL else "young" if age < ADULT_FROM else "adult"
-        )
+        yield _of_age(age)
         yield from sorted({_CHOSEN[choice.kind] for choice in self._choices(one) if choice.kind in _CHOSEN})
         if one.protection != "ugradert":
             yield "protected"
@@ -208,7 +237,7 @@ class Finder:
         found: set[int] = set()
         for _page in range(PAGES_LIMIT):
             if answer.is_error:
-                raise Refusal(400, _said(answer.json()), where="search", todo="Write it as Type?parameter=value.")
+                raise Refusal(400, said(answer.json()), where="search", todo="Write it as Type?parameter=value.")
             bundle = answer.json()
             for entry in bundle.get("entry", ()):
                 found |= {self._keys.get(one["value"], 0) for one in entry["resource"].get("identifier", ())}
@@ -219,7 +248,8 @@ class Finder:
         raise Refusal(400, "too many records are found", where="search", todo="Narrow the search.")
 
     def number_of(self, said: str) -> str:
-        """The person number of a persona, a part or a running number of this population, or the one that was said.
+        """The person number of a persona, a part or a running number of this population, of a registered one by the id of her
+        Patient, or the one that was said. For a thread.
 
         A running number names somebody in an address, where a person number may not stand. `Refusal` 400 for anything else.
         """
@@ -230,15 +260,21 @@ class Finder:
         person = self._person(said)
         if person is not None:
             return person.nin
+        if (met := self.registered.met(said)) is not None:
+            return met.number
         if said.isascii() and said.isdigit() and len(said) == NUMBER_DIGITS:
             return identifiers.parse(said, strict=False).value
         todo = "Write eleven digits, or a name such as citizen."
         raise Refusal(400, "the patient is neither a person number nor anybody's name here", where="patient", todo=todo)
 
     def named(self, number: str) -> str:
-        """Who has a number; empty where it is nobody of the population's."""
-        person = self._population.by_key.get(self._keys.get(number, 0))
-        return person.name if person else ""
+        """Who has a number; empty where it is nobody of the population's, nor anybody who was met."""
+        person = self.person(number)
+        return person.name if person else self.registered.named(number)
+
+    def person(self, number: str) -> Person | None:
+        """Who of the population has a number, now or before."""
+        return self._population.by_key.get(self._keys.get(number, 0))
 
 
 _CHOSEN: Final = {"opt-out": "opted-out", "restriction": "restricted", "block": "blocks"}
@@ -249,8 +285,8 @@ def _fits(row: Row, wanted: Wanted) -> bool:
         (not wanted.relation or row.relation == wanted.relation)
         and (not wanted.trait or wanted.trait in row.traits)
         and (not wanted.sex or row.sex == wanted.sex)
-        and (not wanted.youngest or row.age >= int(wanted.youngest))
-        and (not wanted.oldest or row.age <= int(wanted.oldest))
+        and (not wanted.youngest or (row.age is not None and row.age >= int(wanted.youngest)))
+        and (not wanted.oldest or (row.age is not None and row.age <= int(wanted.oldest)))
         and (not wanted.place or row.place == wanted.place)
     )
 
@@ -265,6 +301,29 @@ def _check_search(search: str) -> None:
         raise Refusal(400, "a person number stands in no address", where="search")
 
 
-def _said(outcome: Mapping[str, Any]) -> str:
-    """The first thing that a refused search was told."""
-    return str(outcome.get("issue", [{}])[0].get("diagnostics", "the platform refused the search"))
+def _registered_row(met: Met, asker: Persona, today: date) -> Row:
+    age = None if met.born is None else _years(met.born, today)
+    traits = [] if age is None else [_of_age(age)]
+    traits += ["d-number"] if met.number[0] > "3" and met.number[0] < "8" else []
+    relation = "family" if asker.nin == met.number else "none"
+    return Row(
+        met.id, "", met.name, met.number, age, met.sex if met.sex in ("female", "male") else "unknown", met.place,
+        (*traits, "registered"), relation,
+    )  # fmt: skip
+
+
+def _of_age(age: int) -> str:
+    return next(name for name, (_, below) in _AGES.items() if below is None or age < below)
+
+
+def _years(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _years_before(today: date, years: int) -> date:
+    """The day on which who turns so many years old today was born."""
+    year = max(today.year - years, 1)
+    try:
+        return today.replace(year=year)
+    except ValueError:  # 29 February
+        return today.replace(year=year, day=28)

@@ -18,7 +18,7 @@ from kjerne.sandbox.sts import chooser
 from kjerne.sandbox.sts.assertion import AssertionMint
 from kjerne.sandbox.sts.clients import Client, Persona
 from kjerne.sandbox.sts.mint import Mint
-from kjerne.sandbox.sts.provider import Provider
+from kjerne.sandbox.sts.provider import Provider, Somebody, nobody
 from kjerne.wire.dpop import Nonces
 from kjerne.wire.jws import SigningKey
 
@@ -47,11 +47,14 @@ def sts_app(
     public_url: str,
     clients: Sequence[Client],
     assertions: AssertionMint | None = None,
+    somebody: Somebody = nobody,
 ) -> Starlette:
     """The provider at `public_url` + `/sts`. Its paths begin with `/sts`, so it is mounted without cutting them."""
     mint = minted(public_url, key, clock)
     nonces = Nonces(sha256(b"nonce" + key.private_jwk()["d"].encode()).digest(), clock)
-    provider = Provider(personas, clients, mint, assertions or asserted(public_url, key, clock), clock, nonces)
+    provider = Provider(
+        personas, clients, mint, assertions or asserted(public_url, key, clock), clock, nonces, somebody
+    )
     base = urlsplit(mint.issuer).path
     both = ["GET", "POST"]
     routes = [

@@ -27,6 +27,11 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "choose": "Logg inn som",
         "cancel": "Avbryt",
         "other": "In English",
+        "anybody": "Hvem som helst, med nummer",
+        "anybody_lead": "Alle i sandkassens register kan logge inn. Numrene står i /sandbox/patients.",
+        "number": "Fødselsnummer eller D-nummer",
+        "log_in": "Logg inn",
+        "unknown": "Ingen som lever og er i sandkassens register, har dette nummeret.",
         "level": "Sikkerhetsnivå",
         "none": "Ingen av sandkassens personer passer til det programmet ber om.",
         "wrong": "Innloggingen kan ikke fortsette",
@@ -43,6 +48,11 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "choose": "Log in as",
         "cancel": "Cancel",
         "other": "På norsk",
+        "anybody": "Anybody, by number",
+        "anybody_lead": "Everybody in the sandbox's register can log in. The numbers stand in /sandbox/patients.",
+        "number": "Person number",
+        "log_in": "Log in",
+        "unknown": "Nobody who lives and is in the sandbox's register has this number.",
         "level": "Security level",
         "none": "Nobody in the sandbox fits what the program asks for.",
         "wrong": "The login cannot go on",
@@ -65,8 +75,11 @@ def language_of(asked: str, accepted: str) -> str:
     return "en" if (asked or accepted)[:2].lower() == "en" else "nb"
 
 
-def chooser(request: Pushed, request_uri: str, personas: Iterable[Persona], language: str, base: str) -> HTMLResponse:
-    """The personas that fit the request, each a button; `base` is the provider's path."""
+def chooser(
+    request: Pushed, request_uri: str, personas: Iterable[Persona], language: str, base: str, *, unknown: bool = False
+) -> HTMLResponse:
+    """The personas that fit the request, each a button, and a field for any other citizen's number where hers would
+    fit; `base` is the provider's path. `unknown`: nobody had the number that was typed."""
     fitting = [persona for persona in personas if request.fits(persona)]
     groups = {
         kind: [persona for persona in fitting if _group(persona) == kind]
@@ -77,12 +90,14 @@ def chooser(request: Pushed, request_uri: str, personas: Iterable[Persona], lang
         language=language,
         other="nb" if language == "en" else "en",
         groups={kind: members for kind, members in groups.items() if members},
+        by_number=bool(groups["citizen"]),
+        unknown=unknown,
         client=request.client,
         level=request.level,
         request_uri=request_uri,
         base=base,
     )
-    return _page(page, form_target=request.redirect)
+    return _page(page, status=404 if unknown else 200, form_target=request.redirect)
 
 
 def _group(persona: Persona) -> str:

@@ -6,7 +6,7 @@ Paths are those of HelseID's own server (`/connect/par`, `/connect/authorize`, `
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -36,6 +36,7 @@ from kjerne.wire.oauth import Verifier
 
 LOGIN_SECONDS: Final = 600
 CODE_SECONDS: Final = 60
+OTHERS_REMEMBERED: Final = 1_000
 PROOF_SECONDS: Final = 10
 REQUEST_URI: Final = "urn:ietf:params:oauth:request_uri:"
 _HINT = msgspec.json.Decoder(dict[str, Any])
@@ -50,6 +51,15 @@ class _Granted:
     details: tuple[dict[str, Any], ...] = field(repr=False)
 
 
+Somebody = Callable[[str], Awaitable[Persona | None]]
+"""Who of the register has a number and may log in, beside the personas."""
+
+
+async def nobody(_: str) -> Persona | None:
+    """Where there is no register beside the personas."""
+    return None
+
+
 class Provider:
     """The provider over its personas and clients; holds logins under way, codes, and what was used once."""
 
@@ -61,6 +71,7 @@ class Provider:
         assertions: AssertionMint,
         clock: Clock,
         nonces: Nonces,
+        somebody: Somebody = nobody,
     ) -> None:
         self.issuer = mint.issuer
         self._base = urlsplit(mint.issuer).path
@@ -70,6 +81,8 @@ class Provider:
         self._assertions = assertions
         self._clock = clock
         self._nonces = nonces
+        self._somebody = somebody
+        self._others: dict[str, Persona] = {}
         self._proofs = Proofs(clock, PROOF_SECONDS, nonces)
         self._credentials = Credentials(self._clients, mint.issuer, clock)
         self._pushed: Shelf[Pushed] = Shelf(clock, LOGIN_SECONDS)
@@ -134,13 +147,30 @@ class Provider:
         if held is None or held.client.id != asked.get("client_id"):
             raise Refusal(400, "The request was not pushed (PAR), is too old, or is another client's.")
         if held.person_number:
-            chosen = next((one for one in self._personas if one.nin == held.person_number), None)
+            return self._back(name, held, await self._numbered(held.person_number))
+        language = chooser.language_of(asked.get("lang", held.language), request.headers.get("accept-language", ""))
+        if request.method == "POST" and "number" in asked:
+            chosen = await self._numbered(asked["number"])
+            if chosen is None:
+                return chooser.chooser(held, name, self._personas, language, self._base, unknown=True)
             return self._back(name, held, chosen)
         if request.method == "POST":
             slug = asked.get("persona", "")
             return self._back(name, held, next((one for one in self._personas if one.name == slug), None))
-        language = chooser.language_of(asked.get("lang", held.language), request.headers.get("accept-language", ""))
         return chooser.chooser(held, name, self._personas, language, self._base)
+
+    async def _numbered(self, number: str) -> Persona | None:
+        """Whoever has a number: a persona, or somebody else of the sandbox's register, who is a citizen then."""
+        number = "".join(number.split())
+        known = (*self._personas, *self._others.values())
+        if (persona := next((one for one in known if one.nin == number), None)) is not None:
+            return persona
+        found = await self._somebody(number)
+        if found is not None:
+            if len(self._others) >= OTHERS_REMEMBERED:
+                self._others.pop(next(iter(self._others)))
+            self._others[number] = found
+        return found
 
     def _back(self, name: str, held: Pushed, persona: Persona | None) -> Response:
         """To the client with a code for this persona; with `access_denied` where nobody or a wrong one was chosen."""
@@ -214,7 +244,8 @@ class Provider:
             raise Refusal(400, f"requested_token_type must be {ACCESS_TYPE}.", code="invalid_request")
         if not client.exchanged:
             raise Refusal(400, "The client is no citizen portal.", code="unauthorized_client")
-        login = login_of(form, client, self.issuer, self._own, self._personas, self._clock.now().timestamp())
+        known = (*self._personas, *self._others.values())
+        login = login_of(form, client, self.issuer, self._own, known, self._clock.now().timestamp())
         scopes = scopes_of(client.exchanged, form.get("scope", ""))
         audience = audience_of(scopes, form.get("resource", ""))
         details = errand_of(form.get("authorization_details", ""))
