@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import cast
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 import words
 from journeys.chromium import WIDTHS, Site, Tab, tab
+from kjerne.fhir.patient import RESPONSIBLE, ROLES
 from kjerne.registries.identifiers import numbers_in
 from pages.fake import FakeHouse
 from platform_fixture import Standing
@@ -95,4 +97,27 @@ def test_who_was_registered_is_found_and_logs_in_as_a_citizen_by_her_number(
         page.get_by_label("Fødselsnummer eller D-nummer").fill(number)
         page.get_by_role("button", name="Logg inn", exact=True).click()
         expect(page.get_by_role("banner")).to_contain_text(word)
+        holds(it)
+
+
+def test_a_parent_who_was_registered_opens_her_childs_pages(opened: Browser, platform: Standing) -> None:
+    word = f"W{words.fresh()}"
+    mother = newcomer(platform, word, birthDate="1988-03-04", born=date(1988, 3, 4))
+    number = mother["identifier"][0]["value"]
+    contact = {
+        "extension": [{"url": RESPONSIBLE, "valueIdentifier": mother["identifier"][0]}],
+        "relationship": [{"coding": [{"system": ROLES, "code": "MTH"}]}], "name": {"text": f"Ny {word}"},
+    }  # fmt: skip
+    born = platform.clock.now().date().replace(day=1) - timedelta(days=6 * 365)
+    newcomer(platform, f"{word}barn", birthDate=born.isoformat(), born=born, contact=[contact])
+    with tab(opened, Site(platform.url, cast("FakeHouse", None))) as it:
+        page = it.page
+        it.goto("/me")
+        page.get_by_role("link", name="Logg inn som innbygger").click()
+        page.get_by_label("Fødselsnummer eller D-nummer").fill(number)
+        page.get_by_role("button", name="Logg inn", exact=True).click()
+        expect(page.get_by_role("banner")).to_contain_text(word)
+        holds(it)
+        page.get_by_role("button", name=f"{word}barn").click()
+        expect(page.get_by_role("main")).to_contain_text(f"{word}barn")
         holds(it)

@@ -14,6 +14,10 @@ Tree = dict[str, Any]
 MADE_UP: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
 GENERATED: Final = "http://kjerne.example/fhir/NamingSystem/generated-person"
 """What the generator of synthetic people calls each: the same for the same model, seed and wishes, and nobody else's."""
+ROLES: Final = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+RESPONSIBLE: Final = "http://kjerne.example/fhir/StructureDefinition/parental-responsibility"
+"""On a `Patient.contact`: the national number (`valueIdentifier`) of a parent with parental responsibility. R4 has no element for
+it: a contact has no number, and RelatedPerson is no part of a register of persons."""
 GENDERS: Final = frozenset({"male", "female", "other"})
 
 
@@ -69,6 +73,19 @@ def name_of(tree: Tree) -> str:
     chosen = next((one for one in names if one.get("use") == "official"), names[0])
     whole = " ".join((*chosen.get("given", ()), chosen.get("family", ""))).strip()
     return str(whole or chosen.get("text", ""))
+
+
+def parents_in(tree: Tree) -> list[tuple[str, str]]:
+    """(element path, number) of each parent with parental responsibility that a Patient names."""
+    return [
+        (
+            f"Patient.contact[{place}].extension[{at}].valueIdentifier.value",
+            str(one["valueIdentifier"].get("value", "")),
+        )
+        for place, contact in enumerate(tree.get("contact", ()))
+        for at, one in enumerate(contact.get("extension", ()))
+        if one.get("url") == RESPONSIBLE and isinstance(one.get("valueIdentifier"), dict)
+    ]
 
 
 def born_on(tree: Tree) -> date | None:

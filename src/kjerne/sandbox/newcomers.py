@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from kjerne.access import Grant
+from kjerne.access import Grant, Tie
 from kjerne.errors import Fault, Refusal
 from kjerne.exchange import Answer, Before, Call, Joined, Pairs
 from kjerne.fhir import smart
@@ -38,7 +38,7 @@ from kjerne.fhir.interaction import (
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.patching import outcome
-from kjerne.fhir.patient import born_on, died_on, name_of
+from kjerne.fhir.patient import born_on, died_on, name_of, parents_in
 from kjerne.fhir.search import plan
 from kjerne.policy.people import norwegian_day
 from kjerne.registries import identifiers
@@ -273,13 +273,29 @@ class Newcomers:
             given = [await self._generated(conn, detail)]
         since = min(detail.birth_date or norwegian_day(call.at), norwegian_day(call.at))
         named = tuple(Identifier(self._digest(one.value), one.kind, one.value, since) for one in given)
-        newcomer = people.newcomer(NewPerson(detail, named, synthetic=True))
+        newcomer = people.newcomer(
+            NewPerson(detail, named, synthetic=True, ties=await self._parents(conn, tree, since))
+        )
         grant = await call.admit(ref(newcomer.key), SERVICE, "file", newcomer=newcomer.subject, piece=f"{TYPE}.c")
         await people.enter(conn, [newcomer], call.at)
         written = await self.patients.write(conn, grant, 0, call.body)
         if call.joined is not None:
             call.joined.registered(newcomer.key, FIRST_STAMP)
         return written
+
+    async def _parents(self, conn: Connection, tree: Tree, since: date) -> tuple[Tie, ...]:
+        """Her parents with parental responsibility, who are in the register already."""
+        ties = list[Tie]()
+        for where, number in parents_in(tree):
+            try:
+                key = await self.everybody.store.people.key_of(conn, self._digest(number))
+            except Refusal as refusal:
+                raise Refusal(422, refusal.says, where=where, code="value") from None
+            if key is None:
+                says, todo = "nobody in the sandbox has this parent's number", "Register the parent first."
+                raise Refusal(422, says, where=where, code="business-rule", todo=todo)
+            ties.append(Tie("parent", key=key, since=since))
+        return tuple(ties)
 
     async def _generated(self, conn: Connection, detail: PersonDetail) -> identifiers.PersonNumber:
         """A number that nobody here has, of her birth date and sex where they are said."""

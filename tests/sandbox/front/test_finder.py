@@ -42,9 +42,9 @@ def registered(platform: Standing, **asked: str) -> dict[str, Row]:
     return {row.name: row for row in rows if "registered" in row.traits}
 
 
-def newcomer(platform: Standing, word: str, **more: Any) -> dict[str, Any]:
+def newcomer(platform: Standing, word: str, born: date = date(1950, 3, 4), **more: Any) -> dict[str, Any]:
     """Somebody whom the test client registers."""
-    number = person_number(Random(word), date(1950, 3, 4), "female", set())
+    number = person_number(Random(word), born, "female", set())
     tree = {
         "identifier": [{"system": f"{OID_PERSON}1", "value": number}],
         "resourceType": "Patient", "name": [{"use": "official", "family": word, "given": ["Ny"]}], "gender": "female",

@@ -10,17 +10,17 @@ import numpy as np
 EVENTS = ("id", "days", "code", "value")
 
 
-def tables(folder: Path, people: int = 400, seed: int = 1) -> Path:
+def tables(folder: Path, people: int = 400, seed: int = 1, youngest: int = 20) -> Path:
     """A folder with `events.csv` and `static.csv`.
 
     Haemoglobin keeps to each person's own level and is lower in women; a birth is a woman's, diabetes comes once and not
-    before day 0, and nothing follows a death. Nobody has events after `seen_until`.
+    before day 0, and nothing follows a death. Nobody has events after `seen_until`, and nobody is younger than `youngest`.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     people_rows, rows = [], list[tuple[str, int, str, str]]()
     for number in range(people):
-        female, age = rng.random() < 0.5, int(rng.integers(20, 90))
+        female, age = rng.random() < 0.5, int(rng.integers(youngest, 90))
         until = int(rng.integers(300, 3000))
         weight = "" if rng.random() < 0.2 else f"{rng.normal(70 if female else 84, 9):.1f}"
         people_rows.append((f"p{number}", age, "F" if female else "M", weight, until))
@@ -40,7 +40,7 @@ def life(
         rows.append((person, day, "hb", f"{level + rng.normal(0, 0.3):.1f}"))
         if rng.random() < 0.4:
             rows.append((person, day, "smoker", str(int(rng.random() < 0.3))))
-        if female and age < 50 and rng.random() < 0.1:
+        if female and 20 <= age < 50 and rng.random() < 0.1:
             rows.append((person, day, "birth", ""))
         if not diabetic and day >= 0 and rng.random() < 0.15:
             rows.append((person, day, "diabetes", ""))

@@ -18,9 +18,11 @@ from uuid import UUID
 import numpy as np
 
 from kjerne.fhir.dates import OSLO
-from kjerne.fhir.patient import GENERATED, MADE_UP
+from kjerne.fhir.patient import GENERATED, MADE_UP, RESPONSIBLE, ROLES
 from kjerne.fhir.vital_signs import LOINC
+from kjerne.services.synthetic import families
 from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.families import Relative
 from kjerne.services.synthetic.fhir_mapping import (
     CLINICAL,
     DEATH,
@@ -40,9 +42,12 @@ from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.origins import prefix
 from kjerne.services.synthetic.people_model import Model
 from kjerne.services.synthetic.row_files import written
+from kjerne.services.synthetic.sampling import BLOCK
 from kjerne.services.synthetic.streams import Streams
 
 FORMATS: Final = ("fhir", "bundles")
+FAMILIES: Final = 1
+"""The part of somebody's stream that tells whom she belongs to; the first tells who she is."""
 UCUM: Final = "http://unitsofmeasure.org"
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 _TERMS: Final = "http://terminology.hl7.org/CodeSystem/"
@@ -188,26 +193,42 @@ class Writer:
         object.__setattr__(self, "run", prefix(model.card) + digest[:8].translate(_LETTERS))
         object.__setattr__(self, "streams", Streams(f"identities:{self.kept.hash}", self.seed))
 
-    def identities(self, whole: Cohort, number: int, count: int) -> list[Identity]:
-        """Who the first `count` people of a whole block are."""
+    def identities(self, whole: Cohort, number: int, count: int) -> list[Relative]:
+        """Who the first `count` people of a whole block are, and whose children. Who is of a pool is who she is there."""
         meaning = meaning_of(self.kept.model)
-        return of_block(self.kept.model, whole, number, self.streams, self.wishes, meaning.sex, count)
+        who = of_block(self.kept.model, whole, number, self.streams, self.wishes, meaning.sex, count)
+        if self.wishes.pool:
+            return [Relative(one) for one in who]
+        died = self._died(whole.of(np.arange(count)))
+        persons = np.arange(number * BLOCK, number * BLOCK + count)
+        draws = self.streams.uniform(persons, np.zeros(count, np.int64), FAMILIES, families.DRAWS)
+        return families.together(who, died, self.wishes.until, draws.astype(np.float64))
 
-    def people(self, cohort: Cohort, first: int, who: Sequence[Identity], *, bundled: bool) -> Iterator[_Told]:
+    def _died(self, cohort: Cohort) -> list[int | None]:
+        """The day, since her day 0, on which each died; None for who did not."""
+        died = _died(self.kept.model, cohort, meaning_of(self.kept.model).died)
+        codes, days = cohort.code.tolist(), (cohort.times // cohort.ticks).tolist()
+        for person, code, day in zip(cohort.persons.tolist(), codes, days, strict=True):
+            if self.templates[code] is None:
+                before = died[person]
+                died[person] = day if before is None else min(before, day)
+        return died
+
+    def people(self, cohort: Cohort, first: int, who: Sequence[Relative], *, bundled: bool) -> Iterator[_Told]:
         """Each person's resources, as (type, id, JSON), the Patient first. In Bundles references lead to `urn:uuid:`."""
         codes, values = cohort.code.tolist(), cohort.values.tolist()
         day, part = np.divmod(cohort.times, cohort.ticks)
         days, parts, begins = day.tolist(), (part * (1440 // cohort.ticks)).tolist(), cohort.first.tolist()
-        died = _died(self.kept.model, cohort, meaning_of(self.kept.model).died)
-        for place, one in enumerate(who):
+        died = self._died(cohort)
+        for place, relative in enumerate(who):
+            one = relative.who
             id_ = f"{self.run}-{_lettered(first + place)}"
             number = f'"identifier":{{"system":"{one.system}","value":"{one.number}"}}'
             # In a transaction she is registered beside her records: there the way to her is the entry alone.
             way = f'"urn:uuid:{_uuid(id_)}"' if bundled else f'"Patient/{id_}",{number}'
             subject = f'{{"reference":{way}}}'
             told, span = list[tuple[str, str, str]](), range(begins[place], begins[place + 1])
-            deaths = [days[event] for event in span if self.templates[codes[event]] is None]
-            dead, pressures = min(deaths, default=died[place]), dict[tuple[int, int], dict[str, str]]()
+            dead, pressures = died[place], dict[tuple[int, int], dict[str, str]]()
             for event in span:
                 template = self.templates[codes[event]]
                 if template is not None and template.part:
@@ -223,10 +244,10 @@ class Writer:
                     told.append((template.kind, own, template.event(own, subject, shown, values[event])))
                 elif (measured := pressures.pop((days[event], parts[event]), None)) is not None:
                     told.append((template.kind, own, _pressure(own, subject, shown, measured)))
-            yield [("Patient", id_, _patient(id_, one, dead)), *told]
+            yield [("Patient", id_, _patient(id_, relative, dead)), *told]
 
     def files(
-        self, folder: Path, format_: str, number: int, blocks: Sequence[tuple[int, Cohort, list[Identity]]]
+        self, folder: Path, format_: str, number: int, blocks: Sequence[tuple[int, Cohort, list[Relative]]]
     ) -> dict[str, str]:
         """A shard's files, by name with their SHA-256; each block with the number of its first person."""
         parts = dict[str, list[str]]()
@@ -261,7 +282,8 @@ def _died(model: Model, cohort: Cohort, told: DiedAs | None) -> list[int | None]
     return [int(end) if dead[cell] and end == end else None for cell, end in zip(cells, ends, strict=True)]  # noqa: PLR0124
 
 
-def _patient(id_: str, one: Identity, dead: int | None) -> str:
+def _patient(id_: str, relative: Relative, dead: int | None) -> str:
+    one = relative.who
     told: dict[str, Any] = {
         "identifier": [
             {"use": "official", "system": one.system, "value": one.number},
@@ -278,10 +300,23 @@ def _patient(id_: str, one: Identity, dead: int | None) -> str:
         del told["name"]
     if not (one.street and one.city):
         del told["address"]
+    if relative.parents:
+        told["contact"] = [_parent(role, parent) for role, parent in relative.parents]
     if dead is not None:
         told["deceasedDateTime"] = _day(one.day_0 + dead)
     rest = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return f'{{"resourceType":"Patient","id":"{id_}",{_META},{rest[1:]}'
+
+
+def _parent(role: str, parent: Identity) -> dict[str, Any]:
+    """A parent with parental responsibility, who lives there too."""
+    number = {"system": parent.system, "value": parent.number}
+    return {
+        "extension": [{"url": RESPONSIBLE, "valueIdentifier": number}],
+        "relationship": [{"coding": [{"system": ROLES, "code": role}]}],
+        "name": {"use": "official", "family": parent.family, "given": [parent.given]},
+        "gender": parent.sex,
+    }
 
 
 def _bundle(told: _Told) -> str:

@@ -41,6 +41,8 @@ DRAWS: Final = 10
 POOL_EACH: Final = 2
 """A pool has so many people for each that is made, so that age and sex can fit."""
 _POOL: Final = ("given", "family", "street", "postal_code", "city")
+_SHIFT_DAYS: Final = 2
+"""By so many days the calendar may move a day 0 on (`_at_age`); nothing lies ahead all the same."""
 _EDGE: Final = 0.002
 """Of a year, about a day: who is 40 on her day 0 is neither just becoming it nor just becoming 41."""
 
@@ -122,7 +124,8 @@ def of_block(
     draws = streams.uniform(persons, np.zeros(BLOCK, np.int64), 0, DRAWS).astype(np.float64)
     sexes, lived = _sexes(model, cohort, sex, draws[:, 0]), _lived(model, cohort, draws[:, 1])
     last = _last_days(model, cohort)
-    latest = date.fromisoformat(wishes.until).toordinal() - last - lived
+    latest = date.fromisoformat(wishes.until).toordinal() - _SHIFT_DAYS - last - lived
+    ages = _whole_ages(model, cohort)
     numbers = _Numbers(number, turned(number, streams.key[0]), wishes)
     found = list[Identity]()
     for place in range(count):
@@ -137,7 +140,8 @@ def of_block(
             )  # fmt: skip
         born, digits, known = chosen
         words = _words(own) if known is None else known
-        found.append(Identity(digits, sexes[place], born, born + int(lived[place]), *words))
+        day_0 = _at_age(born, born + int(lived[place]), ages[place])
+        found.append(Identity(digits, sexes[place], born, day_0, *words))
     return found
 
 
@@ -166,6 +170,30 @@ def _lived(model: Model, cohort: Cohort, draws: NDArray[np.float64]) -> Ints:
     into = np.where(room >= 2 * _EDGE, _EDGE + draws * (room - 2 * _EDGE), 0) if whole else 0
     ages = np.where(np.isnan(ages), np.floor(draws * OLDEST), ages)
     return np.floor((ages + into) * YEAR).astype(np.int64)
+
+
+def _whole_ages(model: Model, cohort: Cohort) -> list[float]:
+    """The age of each on her day 0, where the model tells whole years; else NaN."""
+    grid = model.traits[model.age].grid if model.age >= 0 else None
+    if model.age < 0 or (grid is not None and grid.decimals):
+        return [np.nan] * cohort.people
+    ages: list[float] = cohort.traits[model.age].numbers.tolist()
+    return ages
+
+
+def _at_age(born: int, day_0: int, age: float) -> int:
+    """Her day 0, no earlier than she had this age by the calendar and no later: years of a mean length miss it by a day."""
+    if np.isnan(age):
+        return day_0
+    return min(max(day_0, _birthday(born, int(age))), _birthday(born, int(age) + 1) - 1)
+
+
+def _birthday(born: int, age: int) -> int:
+    day = date.fromordinal(born)
+    try:
+        return day.replace(year=day.year + age).toordinal()
+    except ValueError:  # 29 February
+        return date(day.year + age, 3, 1).toordinal()
 
 
 def _last_days(model: Model, cohort: Cohort) -> Ints:

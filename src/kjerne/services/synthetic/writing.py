@@ -27,8 +27,9 @@ from kjerne import __version__
 from kjerne.errors import Refusal
 from kjerne.services.synthetic import kith_files, meds_files, model_file
 from kjerne.services.synthetic.cohorts import Cohort
+from kjerne.services.synthetic.families import Relative
 from kjerne.services.synthetic.fhir_files import Writer
-from kjerne.services.synthetic.identities import UNWISHED, Identity, Wishes
+from kjerne.services.synthetic.identities import UNWISHED, Wishes
 from kjerne.services.synthetic.origins import REAL, MadeBy
 from kjerne.services.synthetic.releasing import approved_by
 from kjerne.services.synthetic.row_files import columns_of, event_rows, trait_rows, written, written_rows
@@ -288,7 +289,7 @@ def shard(order: Order, number: int) -> Shard:
     kept, folder = _kept(order.model, order.model_hash), Path(order.folder)
     streams, first = Streams(kept.hash, order.seed), number * order.shard_people
     last = min(first + order.shard_people, order.people)
-    blocks, digests, named = list[Cohort](), list[str](), list[tuple[int, Cohort, list[Identity]]]()
+    blocks, digests, named = list[Cohort](), list[str](), list[tuple[int, Cohort, list[Relative]]]()
     writer = Writer(kept, order.seed, order.wishes) if order.format in kith_files.NAMED else None
     for place in range(first // BLOCK, -(-last // BLOCK)):
         whole = block(kept.model, streams, place, kept.copies)
