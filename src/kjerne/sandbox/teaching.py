@@ -6,16 +6,18 @@ values that are only bounds are left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
 from kjerne.fhir.systems import VOLVEN, canonical
 from kjerne.sandbox import life
+from kjerne.sandbox.panels import ANALYSES
 from kjerne.sandbox.people import Person
 from kjerne.sandbox.population import generate
 from kjerne.services.results.kith.units import ucum
-from kjerne.services.synthetic.fhir_mapping import CodeAs, Meaning
+from kjerne.services.synthetic.fhir_mapping import CodeAs, Meaning, RangeAs
 from kjerne.services.synthetic.fhir_reading import AGE, SEX, Told
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 from kjerne.svarrapport import Item, Number, Report
@@ -40,7 +42,9 @@ def taught(people: int, seed: int) -> Told:
         first[place] = min(first.get(place, day), day)
     events, codes = EventTable([], [], [], [], [], WHERE), dict[str, CodeAs]()
     for place, day, minute, code, value, unit in rows:
-        known = codes.setdefault(code, CodeAs("Observation", VOLVEN + "7280", "", unit, "laboratory"))
+        known = codes.setdefault(
+            code, CodeAs("Observation", VOLVEN + "7280", "", unit, "laboratory", ranges=_ranges(code))
+        )
         if known.unit != unit:
             continue  # a laboratory that measures in another unit
         events.ids.append(str(place))
@@ -50,7 +54,14 @@ def taught(people: int, seed: int) -> Told:
         events.units.append(unit)
     traits = TraitTable([str(place) for place in range(len(residents))],
                         {AGE: _ages(residents, first), SEX: [one.sex for one in residents]}, WHERE)  # fmt: skip
-    return Told(events, traits, Meaning(codes))
+    had = {(code, place) for place, _, _, code, _, _ in rows}
+    return Told(events, traits, Meaning(codes), categorised=Counter(code for code, _ in had))
+
+
+def _ranges(code: str) -> tuple[RangeAs, ...]:
+    """The sandbox's laboratory's reference ranges of an analysis, by sex and age."""
+    found = next((one.bands for one in ANALYSES.values() if one.code == code), ())
+    return tuple(RangeAs(*one) for one in found if (one.low, one.high) != (None, None))
 
 
 def _ages(residents: Sequence[Person], first: dict[int, int]) -> list[str | None]:

@@ -29,7 +29,13 @@ from platform_fixture import Answered, Standing
 
 MAPPING = {
     "codes": {
-        "hb": {"system": "http://loinc.org", "code": "718-7", "unit": "g/dL", "category": "laboratory"},
+        "hb": {
+            "system": "http://loinc.org",
+            "code": "718-7",
+            "unit": "g/dL",
+            "category": "laboratory",
+            "ranges": [{"low": 11.7, "high": 15.3, "sex": "female"}, {"low": 13.4, "high": 17, "sex": "male"}],
+        },
         "diabetes": {"system": "http://hl7.org/fhir/sid/icd-10", "code": "E11"},
         "birth": {"kind": "Procedure", "system": "http://snomed.info/sct", "code": "236973005"},
         "death": {"kind": "death"},
@@ -52,6 +58,9 @@ def mapped(source: fitting.Source, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+WHOSE = fhir_files._Whose("{}", "female", "{}", "{}")
+
+
 def made(
     model: Path, folder: Path, format_: str = "fhir", people: int = 4_150, shard: int = 4_096, **wishes: Any
 ) -> Path:
@@ -72,7 +81,7 @@ def lines(folder: Path, kind: str) -> list[bytes]:
 
 def test_each_type_has_a_file_and_each_resource_is_valid_and_labelled(people: Path) -> None:
     kinds = {path.name.partition("-")[0] for path in people.glob("*.ndjson")}
-    assert kinds == {"Patient", "Observation", "Condition", "Procedure"}
+    assert kinds == {"Patient", "Observation", "Condition", "Procedure", "Encounter"}
     for kind in sorted(kinds):
         found = [decode(line) for line in lines(people, kind)]
         for tree in found[:150]:
@@ -105,11 +114,41 @@ def test_events_are_what_the_card_says_and_hang_on_their_person(people: Path) ->
         assert tree["effectiveDateTime"] <= patient.get("deceasedDateTime", "9")
 
 
+def test_what_was_done_on_a_day_hangs_on_one_visit_with_who_did_it_and_what_is_usual(people: Path) -> None:
+    patients = {tree["id"]: tree for tree in map(json.loads, lines(people, "Patient"))}
+    visits = {f"Encounter/{tree['id']}": tree for tree in map(json.loads, lines(people, "Encounter"))}
+    days, at = set[tuple[str, str]](), {name: set[str]() for name in visits}
+    for kind in ("Observation", "Condition", "Procedure"):
+        for tree in map(json.loads, lines(people, kind)):
+            visit = visits[tree["encounter"]["reference"]]
+            when = next(
+                tree[name] for name in ("effectiveDateTime", "onsetDateTime", "performedDateTime") if name in tree
+            )
+            assert visit["period"]["start"] <= when <= visit["period"]["end"]
+            assert visit["subject"]["reference"] == tree["subject"]["reference"]
+            at[tree["encounter"]["reference"]].add(kind)
+    for visit in visits.values():
+        days.add((visit["subject"]["reference"], visit["period"]["start"]))
+        city = patients[visit["subject"]["reference"].removeprefix("Patient/")]["address"][0]["city"]
+        assert visit["serviceProvider"]["display"].lower() == f"legekontoret i {city.lower()} (oppdiktet)"
+    assert len(days) == len(visits)
+    assert all(at.values())
+    assert any(len(kinds) > 1 for kinds in at.values())
+    bloods = [
+        tree for tree in map(json.loads, lines(people, "Observation")) if tree["code"]["coding"][0]["code"] == "718-7"
+    ]
+    for tree in bloods:
+        assert tree["performer"][0]["display"].startswith("Laboratoriet i ")
+        high = tree["referenceRange"][0]["high"] if "valueQuantity" in tree else {"value": 0}
+        sex = patients[tree["subject"]["reference"].removeprefix("Patient/")]["gender"]
+        assert high["value"] in (0, {"female": 15.3, "male": 17}[sex])
+
+
 def test_bytes_are_the_same_in_any_shards_and_a_run_that_broke_goes_on(
     people: Path, mapped: Path, tmp_path: Path, run: Any
 ) -> None:
     whole = made(mapped, tmp_path / "whole", shard=8_192)
-    for kind in ("Patient", "Observation", "Condition", "Procedure"):
+    for kind in ("Patient", "Observation", "Condition", "Procedure", "Encounter"):
         assert lines(whole, kind) == lines(people, kind)
     spoiled, before = whole / "Patient-00000.ndjson", (whole / "Patient-00000.ndjson").read_bytes()
     spoiled.write_text("spoiled")
@@ -146,7 +185,7 @@ def test_folder_is_loaded_into_a_sandbox_once_however_often_it_is_sent(
     folder, steps = made(mapped, tmp_path / "loaded", people=3, until="2024-06-30"), list[tuple[int, int, str]]()
     monkeypatch.setattr(loading_people, "LINES_AT_ONCE", 4)
     monkeypatch.setattr(loading_people, "PEOPLE_AT_ONCE", 2)
-    resources = sum(len(lines(folder, kind)) for kind in ("Observation", "Condition", "Procedure"))
+    resources = sum(len(lines(folder, kind)) for kind in ("Observation", "Condition", "Procedure", "Encounter"))
     for _ in range(2):
         told = loading_people.loaded(folder, platform.client, lambda *one: steps.append(one))
         assert told == {"people": 3, "resources": resources}
@@ -264,6 +303,8 @@ def test_folder_that_is_not_as_it_was_made_is_not_loaded(platform: Standing, map
         ({"codes": {"hb": {"kind": "Rocket"}}}, "none of the kinds"),
         ({"codes": {"hb": {"value_code": "1"}}}, "has a system and a code"),
         ({"codes": {"hb": {"unit": "drams per pint"}}}, "none of UCUM"),
+        ({"codes": {"hb": {"ranges": [{"low": 2, "high": 1}]}}}, "is none"),
+        ({"codes": {"hb": {"ranges": [{}]}}}, "is none"),
         ({"codes": {"bp": {"system": "http://loinc.org", "code": "85354-9"}}}, "is a panel"),
         ({"sex": {"trait": "sex", "levels": {"F": "lady"}}}, "a sex is one of"),
         ({"codez": {}}, "not of its form"),
@@ -329,7 +370,7 @@ def test_what_was_found_by_code_is_shown_by_the_tables_word(kept: model_file.Kep
     told = fhir_mapping.CodeAs(
         "Observation", "http://loinc.org", "72166-2", value_system="urn:x:y", value_code="77176002"
     )
-    found = json.loads(fhir_files._template(kept.model, told, place).event("a", "{}", "2020-01-01", 1.0))
+    found = json.loads(fhir_files._template(kept.model, told, place).event("a", WHOSE, "2020-01-01", 1.0, 40))
     assert found["code"]["text"] == "smoker"
     assert found["valueCodeableConcept"]["coding"][0]["code"] == "77176002"
 

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -34,10 +36,11 @@ from kjerne.services.synthetic.fhir_mapping import (
     VITAL_SIGNS,
     CodeAs,
     DiedAs,
+    RangeAs,
     code_as,
     meaning_of,
 )
-from kjerne.services.synthetic.identities import Identity, Wishes, of_block
+from kjerne.services.synthetic.identities import YEAR, Identity, Wishes, of_block
 from kjerne.services.synthetic.model_file import Kept
 from kjerne.services.synthetic.origins import prefix
 from kjerne.services.synthetic.people_model import Model
@@ -56,11 +59,13 @@ _META: Final = '"meta":{"security":[' + json.dumps(MADE_UP, separators=(",", ":"
 
 
 class _Kind(NamedTuple):
-    """How a type says what, whose and when; `fixed` is what else it must say."""
+    """How a type says what, whose and when; `fixed` is what else it must say, `by` who did it, and `visit` at which Encounter."""
 
     code: str
     when: str
     fixed: str
+    by: tuple[str, str] = ("", "")
+    visit: str = "encounter"
     subject: str = "subject"
 
 
@@ -79,17 +84,38 @@ _ACTIVE: Final = (
 )
 _AMBULATORY: Final = f'{_status("finished")},"class":{{"system":"{_TERMS}v3-ActCode","code":"AMB"}}'
 _ABSENT: Final = "," + _concept("dataAbsentReason", "data-absent-reason", "unknown")
+_MEDICATION: Final = "medicationCodeableConcept"
+_PERFORMERS: Final = (',"performer":[', "]")
+_ACTORS: Final = (',"performer":[{"actor":', "}]")
 _TYPES: Final = {
     "Condition": _Kind("code", "onsetDateTime", _ACTIVE),
-    "DiagnosticReport": _Kind("code", "effectiveDateTime", _status("final")),
-    "Encounter": _Kind("type", "period", _AMBULATORY),
-    "Immunization": _Kind("vaccineCode", "occurrenceDateTime", _status("completed"), "patient"),
-    "MedicationAdministration": _Kind("medicationCodeableConcept", "effectiveDateTime", _status("completed")),
-    "MedicationRequest": _Kind("medicationCodeableConcept", "authoredOn", _status("completed") + ',"intent":"order"'),
-    "MedicationStatement": _Kind("medicationCodeableConcept", "effectiveDateTime", _status("completed")),
-    "Observation": _Kind("code", "effectiveDateTime", _status("final")),
-    "Procedure": _Kind("code", "performedDateTime", _status("completed")),
+    "DiagnosticReport": _Kind("code", "effectiveDateTime", _status("final"), _PERFORMERS),
+    "Encounter": _Kind("type", "period", _AMBULATORY, (',"serviceProvider":', ""), ""),
+    "Immunization": _Kind("vaccineCode", "occurrenceDateTime", _status("completed"), _ACTORS, subject="patient"),
+    "MedicationAdministration": _Kind(_MEDICATION, "effectiveDateTime", _status("completed"), _ACTORS, "context"),
+    "MedicationRequest": _Kind(
+        _MEDICATION, "authoredOn", _status("completed") + ',"intent":"order"', (',"requester":', "")
+    ),
+    "MedicationStatement": _Kind(_MEDICATION, "effectiveDateTime", _status("completed"), visit="context"),
+    "Observation": _Kind("code", "effectiveDateTime", _status("final"), _PERFORMERS),
+    "Procedure": _Kind("code", "performedDateTime", _status("completed"), _ACTORS),
 }
+_AT_LABORATORIES: Final = "laboratory"
+
+
+class _Whose(NamedTuple):
+    """What somebody's resources have in common: the way to her, to the visit of that day, and the places where she goes."""
+
+    subject: str
+    sex: str
+    office: str
+    laboratory: str
+    visit: str = ""
+
+    def at(self, kind: str) -> str:
+        """At which visit it was; nothing of an Encounter, which is one."""
+        name = _TYPES[kind].visit
+        return f',"{name}":{{"reference":{self.visit}}}' if self.visit and name else ""
 
 
 @dataclass(frozen=True)
@@ -106,12 +132,29 @@ class _Template:
     found: str
     part: str = ""
     """Of a blood pressure: which of its parts (LOINC) it is."""
+    ranges: Sequence[tuple[RangeAs, str]] = ()
+    """Of a value its reference ranges; the first that fits is told."""
+    by: tuple[str, str] = ("", "")
+    at_laboratory: bool = False
 
-    def event(self, id_: str, subject: str, when: str, value: float) -> str:
-        """The resource."""
+    def event(self, id_: str, whose: _Whose, when: str, value: float, age: float) -> str:
+        """The resource; `age` is hers then, in years."""
         told = f'{{"start":"{when}","end":"{when}"}}' if self.is_period else f'"{when}"'
         shown = self.shown(value) if self.valued else self.found
-        return f'{{"resourceType":"{self.kind}","id":"{id_}",{self.before}{subject}{self.after}{told}{shown}}}'
+        if self.ranges and value == value:  # noqa: PLR0124 - a number
+            fits = (
+                text for one, text in self.ranges if one.sex in ("", whose.sex) and one.from_age <= age < one.to_age
+            )
+            shown += next(fits, "")
+        return (
+            f'{{"resourceType":"{self.kind}","id":"{id_}",{self.before}{whose.subject}{whose.at(self.kind)}{self.after}{told}'
+            f"{self.done_by(whose)}{shown}}}"
+        )
+
+    def done_by(self, whose: _Whose) -> str:
+        """Who did it, where the type has a place for that."""
+        begins, ends = self.by
+        return f"{begins}{whose.laboratory if self.at_laboratory else whose.office}{ends}" if begins else ""
 
     def shown(self, value: float) -> str:
         """What was measured, or that it is not known."""
@@ -120,15 +163,15 @@ class _Template:
         return f',"valueQuantity":{{"value":{int(value) if self.whole else value}{self.unit}}}'
 
 
-def _pressure(id_: str, subject: str, when: str, parts: Mapping[str, str]) -> str:
+def _pressure(id_: str, whose: _Whose, when: str, parts: Mapping[str, str]) -> str:
     """A blood pressure of parts, by their code; one that is not there is not known. R4's profile bp wants both."""
     shown = ",".join(
         f"{{{_json('code', {'coding': [{'system': LOINC, 'code': code}]})}{parts.get(code, _ABSENT)}}}"
         for code in (SYSTOLIC, DIASTOLIC)
     )
     return (
-        f'{{"resourceType":"Observation","id":"{id_}",{_BP},"subject":{subject},"effectiveDateTime":"{when}",'
-        f'"component":[{shown}]}}'
+        f'{{"resourceType":"Observation","id":"{id_}",{_BP},"subject":{whose.subject}{whose.at("Observation")},'
+        f'"effectiveDateTime":"{when}"{_PERFORMERS[0]}{whose.office}{_PERFORMERS[1]},"component":[{shown}]}}'
     )
 
 
@@ -159,7 +202,23 @@ def _template(model: Model, told: CodeAs, place: int) -> _Template:
     before, after = f'{says},"{kind.subject}":', f',"{kind.when}":'
     is_part = shows and told.system == LOINC and told.code in (SYSTOLIC, DIASTOLIC) and told.category == VITAL_SIGNS
     part = told.code if is_part else ""
-    return _Template(told.kind, before, after, kind.when == "period", unit, whole, shows, found, part)
+    at_laboratory = told.kind == "DiagnosticReport" or told.category == _AT_LABORATORIES
+    ranged = _ranged(told.ranges, unit) if shows and not part else []
+    return _Template(
+        told.kind, before, after, kind.when == "period", unit, whole, shows, found, part, ranged, kind.by, at_laboratory
+    )
+
+
+def _ranged(ranges: Sequence[RangeAs], unit: str) -> list[tuple[RangeAs, str]]:
+    """The reference ranges that a card says of a code, each with how it is told, in the unit of its values."""
+    found = list[tuple[RangeAs, str]]()
+    for one in ranges:
+        ends = [
+            f'"{name}":{{"value":{json.dumps(int(value) if value == int(value) else value)}{unit}}}'
+            for name, value in (("low", one.low), ("high", one.high)) if value is not None
+        ]  # fmt: skip
+        found.append((one, f',"referenceRange":[{{{",".join(ends)}}}]'))
+    return found
 
 
 def _json(name: str, value: Any) -> str:
@@ -226,7 +285,7 @@ class Writer:
             number = f'"identifier":{{"system":"{one.system}","value":"{one.number}"}}'
             # In a transaction she is registered beside her records: there the way to her is the entry alone.
             way = f'"urn:uuid:{_uuid(id_)}"' if bundled else f'"Patient/{id_}",{number}'
-            subject = f'{{"reference":{way}}}'
+            whose = _Whose(f'{{"reference":{way}}}', one.sex, *_places(one.city))
             told, span = list[tuple[str, str, str]](), range(begins[place], begins[place + 1])
             dead, pressures = died[place], dict[tuple[int, int], dict[str, str]]()
             for event in span:
@@ -234,17 +293,33 @@ class Writer:
                 if template is not None and template.part:
                     of = pressures.setdefault((days[event], parts[event]), {})
                     of[template.part] = template.shown(values[event])
-            for event in span:
-                template, when = self.templates[codes[event]], max(one.day_0 + days[event], one.born)
-                if template is None or (dead is not None and days[event] > dead):
-                    continue  # it was her death, or would be after it
-                own = f"{id_}-{_lettered(event - begins[place])}"
-                shown = _day(when) if cohort.ticks == 1 else _moment(when, parts[event])
-                if not template.part:
-                    told.append((template.kind, own, template.event(own, subject, shown, values[event])))
-                elif (measured := pressures.pop((days[event], parts[event]), None)) is not None:
-                    told.append((template.kind, own, _pressure(own, subject, shown, measured)))
+            lived = [event for event in span if dead is None or days[event] <= dead]  # what comes later is no more
+            for day, some in groupby(lived, key=days.__getitem__):
+                events = [event for event in some if self.templates[codes[event]] is not None]
+                when = max(one.day_0 + day, one.born)
+                moments = [_day(when) if cohort.ticks == 1 else _moment(when, parts[event]) for event in events]
+                visit, age = self._visit(id_, events, begins[place], codes), (when - one.born) / YEAR
+                there = whose._replace(visit=f'"urn:uuid:{_uuid(visit)}"' if bundled else f'"Encounter/{visit}"')
+                if visit[-1:] == _VISIT:
+                    told.append(("Encounter", visit, _encounter(visit, whose, moments[0], moments[-1])))
+                for event, shown in zip(events, moments, strict=True):
+                    template = self.templates[codes[event]]
+                    assert template is not None, "a death is no event of a visit"
+                    own = f"{id_}-{_lettered(event - begins[place])}"
+                    if not template.part:
+                        text = template.event(own, there, shown, values[event], age)
+                        told.append((template.kind, own, text))
+                    elif (measured := pressures.pop((days[event], parts[event]), None)) is not None:
+                        told.append((template.kind, own, _pressure(own, there, shown, measured)))
             yield [("Patient", id_, _patient(id_, relative, dead)), *told]
+
+    def _visit(self, id_: str, events: Sequence[int], first: int, codes: Sequence[int]) -> str:
+        """The id of the Encounter that holds a day together: one of the day's own, or one that is made; empty for no event."""
+        kinds = {event: template.kind for event in events if (template := self.templates[codes[event]]) is not None}
+        own = next((event for event, kind in kinds.items() if kind == "Encounter"), None)
+        if own is not None:
+            return f"{id_}-{_lettered(own - first)}"
+        return f"{id_}-{_lettered(events[0] - first)}{_VISIT}" if events else ""
 
     def files(
         self, folder: Path, format_: str, number: int, blocks: Sequence[tuple[int, Cohort, list[Relative]]]
@@ -269,6 +344,23 @@ class Writer:
 
 
 _Told = list[tuple[str, str, str]]
+
+
+def _encounter(id_: str, whose: _Whose, begins: str, ends: str) -> str:
+    """What was done of somebody on one day, at her doctor's."""
+    return (
+        f'{{"resourceType":"Encounter","id":"{id_}",{_META},{_AMBULATORY},"subject":{whose.subject},'
+        f'"period":{{"start":"{begins}","end":"{ends}"}},"serviceProvider":{whose.office}}}'
+    )
+
+
+@cache
+def _places(city: str) -> tuple[str, str]:
+    """Where somebody who lives in a town goes: a doctor's and a laboratory, neither of which is there."""
+    town = " ".join(word.capitalize() for word in city.split())
+    named = [f"{what}{' i ' + town if town else ''} (oppdiktet)" for what in ("Legekontoret", "Laboratoriet")]
+    office, laboratory = (f'{{"type":"Organization",{_json("display", one)}}}' for one in named)
+    return office, laboratory
 
 
 def _died(model: Model, cohort: Cohort, told: DiedAs | None) -> list[int | None]:
@@ -346,6 +438,8 @@ def _day(ordinal: int) -> str:
     return found
 
 
+_VISIT: Final = "z"
+"""Ends the id of an Encounter that was made: no number in letters has it."""
 _ZONES: Final = dict[int, str]()
 """By day the zone of Norwegian clocks, empty where it changes that day."""
 

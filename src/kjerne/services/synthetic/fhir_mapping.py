@@ -40,9 +40,20 @@ GENERAL: Final = {code: next(one for one, name in FIXED.items() if name == profi
 """The code that stands beside a narrower one of a vital sign."""
 
 
+class RangeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A reference range, of who is of this sex (any, where it is empty) and of [from_age, to_age) years; an end may be open."""
+
+    low: float | None = None
+    high: float | None = None
+    sex: str = ""
+    from_age: int = 0
+    to_age: int = 200
+
+
 class CodeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A code: which type its events are (`kind`), its system and code there, its unit (UCUM) and category, where it has any, and
-    what was found where that is a code as well. What is empty follows the rule above."""
+    what was found where that is a code as well; `ranges` are reference ranges in that unit: the first that fits. What is empty
+    follows the rule above."""
 
     kind: str = ""
     system: str = ""
@@ -51,6 +62,7 @@ class CodeAs(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     category: str = ""
     value_system: str = ""
     value_code: str = ""
+    ranges: tuple[RangeAs, ...] = ()
 
 
 class SexAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +105,8 @@ def read_meaning(raw: bytes, where: str) -> Meaning:
                 f"what {code} found has a system and a code, and is an Observation's, or a Condition's clinicalStatus"
             )
             raise Refusal(422, says, where=where)
+        if not all(map(_is_range, one.ranges)):
+            raise Refusal(422, f"a reference range of {code} is none: two ends, in their order, or one", where=where)
         if one.unit and not is_ucum(one.unit):
             raise Refusal(422, f"the unit of {code} is none of UCUM", where=where)
         if one.system == LOINC and FIXED.get(one.code) in PANELS:
@@ -101,6 +115,11 @@ def read_meaning(raw: bytes, where: str) -> Meaning:
     if found.sex and set(found.sex.levels.values()) - set(SEXES):
         raise Refusal(422, f"a sex is one of {', '.join(SEXES)}", where=where)
     return found
+
+
+def _is_range(one: RangeAs) -> bool:
+    ends = [end for end in (one.low, one.high) if end is not None]
+    return bool(ends) and ends == sorted(set(ends)) and one.sex in ("", *SEXES) and one.from_age < one.to_age
 
 
 def kept_meaning(
@@ -181,7 +200,7 @@ def code_as(model: Model, meaning: Meaning, place: int) -> CodeAs:
         category = VITAL_SIGNS
     elif told.system == LOINC and NARROWER.get(code) in PANELS and code != SYSTOLIC and category == VITAL_SIGNS:
         category = ""  # a pressure that the profile knows no part for
-    return CodeAs(kind, told.system or LEARNED, code, unit, category, told.value_system, told.value_code)
+    return CodeAs(kind, told.system or LEARNED, code, unit, category, told.value_system, told.value_code, told.ranges)
 
 
 def _sex_of(model: Model) -> SexAs | None:
