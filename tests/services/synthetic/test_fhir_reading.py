@@ -472,3 +472,35 @@ def test_demonstration_is_learned_from_people_whom_the_sandbox_made_up(
     assert run(*words)[0] == 0
     assert (tmp_path / "m").read_bytes() == first
     assert "people of its own" in run("synth", "fit", str(tmp_path), "--demo", "--out", str(tmp_path / "n"))[2]
+
+
+def ranged(low: float | None, high: float | None, unit: str = "g/dL", **more: Any) -> list[Tree]:
+    ends = {
+        name: {"value": value, "unit": unit, "code": unit} for name, value in (("low", low), ("high", high)) if value
+    }
+    return [ends | more]
+
+
+def test_a_reference_range_is_that_of_most_of_a_sex_and_age_where_enough_people_were_told_it(
+    tmp_path: Path, run: Any
+) -> None:
+    more = [
+        *(measured("718-7", 13, of=f"id{number}", day="2020-04-01",
+                   referenceRange=ranged(*((13.4, 17) if number % 2 else (11.7, 15.3)))) for number in range(120)),
+        *(measured("718-7", 13, of=f"id{number}", day="2020-04-02", referenceRange=ranged(47.11, 47.12)) for number in range(9)),
+        *(measured("718-7", 13, of=f"id{number}", day="2020-04-03", referenceRange=ranged(47.13, 48, "g/L"))
+          for number in range(100)),
+        *(measured("718-7", 13, of=f"id{number}", day="2020-04-04", referenceRange=ranged(47.14, 48, text="Hemmelig",
+                   appliesTo=[{"text": "Hemmelig"}])) for number in range(100)),
+        *(measured("2093-3", 5, "mmol/L", of=f"id{number}", day="2020-04-05", referenceRange=ranged(None, 6.9, "mmol/L"))
+          for number in range(60)),
+    ]  # fmt: skip
+    folder, model = cohort(tmp_path / "real", 120, *more), tmp_path / "m.synth"
+    code, out, err = run("synth", "fit", str(folder), "--out", str(model), "--epochs", "1", "--json")
+    assert code == 0, err
+    codes = json.loads(out)["card"]["fhir"]["codes"]
+    assert codes["718-7"]["ranges"] == [
+        {"low": 13.4, "high": 17, "sex": "male", "from_age": 18}, {"low": 11.7, "high": 15.3, "sex": "female", "from_age": 18},
+    ]  # fmt: skip
+    assert [one["high"] for one in codes["2093-3"]["ranges"]] == [6.9, 6.9]
+    assert all(word not in model.read_bytes() for word in (b"47.1", b"Hemmelig"))

@@ -145,12 +145,15 @@ def kept_meaning(
     return told
 
 
-def counted_meaning(told: Meaning, categorised: Mapping[str, int], before: Cohort, after: Cohort, k: int) -> Meaning:
+def counted_meaning(
+    told: Meaning, categorised: Mapping[str, int], ranged: Mapping[str, Mapping[RangeAs, int]], before: Cohort, after: Cohort,
+    k: int,
+) -> Meaning:  # fmt: skip
     """What a source itself says of codes, as far as at least `k` people have them so.
 
     `before` has the codes as they were told and `after` those that are learned. A class that stands for codes below it is of
     the type and system that most of those people have; a unit is told where the cohort kept it, a category where `k` people
-    (`categorised`) have the code in it.
+    (`categorised`) have the code in it, and of a sex and age the reference range that most were told (`ranged`), `k` at least.
     """
     found, units = dict[str, CodeAs](), dict(zip(after.codes, after.units, strict=True))
     had = dict[tuple[str, CodeAs], set[int]]()
@@ -162,7 +165,8 @@ def counted_meaning(told: Meaning, categorised: Mapping[str, int], before: Cohor
         if label in units and len(owners[place]) >= k:
             category = one.category if categorised.get(label, 0) >= k else ""
             unit = one.unit if units[label] == one.unit else ""
-            found[label] = msgspec.structs.replace(one, unit=unit, category=category)
+            ranges = one.ranges or (_ranges(ranged.get(label, {}), k) if unit else ())
+            found[label] = msgspec.structs.replace(one, unit=unit, category=category, ranges=ranges)
             continue
         learned = label
         while learned and learned not in units:
@@ -175,6 +179,15 @@ def counted_meaning(told: Meaning, categorised: Mapping[str, int], before: Cohor
         if len(people) >= k
     }
     return msgspec.structs.replace(told, codes=of_classes | found)
+
+
+def _ranges(told: Mapping[RangeAs, int], k: int) -> tuple[RangeAs, ...]:
+    by_group = dict[tuple[str, int, int], list[tuple[int, float, float, RangeAs]]]()
+    for one, people in told.items():
+        if people >= k:
+            group = by_group.setdefault((one.sex, one.from_age, one.to_age), [])
+            group.append((people, one.low or 0, one.high or 0, one))
+    return tuple(max(by_group[name])[3] for name in sorted(by_group, reverse=True))
 
 
 def _owners(cohort: Cohort) -> list[Ints]:

@@ -27,7 +27,7 @@ from kjerne.fhir.ucum_grammar import is_ucum
 from kjerne.fhir.vital_signs import FIXED, LOINC
 from kjerne.registries.identifiers import SYSTEM_BY_KIND, holds_a_number, is_a_number, is_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
-from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning
+from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning, RangeAs
 from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
 from kjerne.services.synthetic.identifiers import names_somebody
 from kjerne.services.synthetic.origins import are_marked
@@ -70,6 +70,7 @@ _NOT_FOUND_OUT: Final = frozenset("not-performed not-asked not-applicable asked-
 _NO_MORE: Final = frozenset("recurrence relapse inactive remission resolved".split())
 """What a Condition may be by `clinicalStatus` but active."""
 NOBODYS: Final = "resources of nobody among the Patients"
+ADULT: Final = 18
 OF_SEVERAL: Final = -1
 """The place of a name that several Patients have."""
 _NATIONAL: Final = frozenset(SYSTEM_BY_KIND.values())
@@ -106,6 +107,8 @@ class Told:
     """Whether somebody is said to be made by a model of real people."""
     categorised: Mapping[str, int] = field(default_factory=dict)
     """Of a code's category, how many people have the code in it."""
+    ranged: Mapping[str, Mapping[RangeAs, int]] = field(default_factory=dict)
+    """Of a code's reference ranges, each of a sex and of children or adults, how many people were told it."""
 
     def lineage(self) -> list[dict[str, str]]:
         """Where they are from, with a SHA-256 of them, where they are of no file."""
@@ -136,6 +139,8 @@ class _Found:
     """By base the events whose reference is an absolute address."""
     categories: dict[Key, dict[str, set[int]]] = field(default_factory=dict)
     """Of each code by category who has it so."""
+    ranges: dict[tuple[Key, str], dict[RangeAs, set[int]]] = field(default_factory=dict)
+    """Of each code and unit by reference range who was told it."""
     left_out: Counter[str] = field(default_factory=Counter)
     joined: int = 0
     """Patients who are somebody that was there already, by another id."""
@@ -324,9 +329,17 @@ def _event(found: _Found, kind: str, one: Event) -> None:
             key = key._replace(value_system=CLINICAL, value_code=no_more)
         rows.append(_Row(person, *when, key, value, unit))
         if kind == "Observation":
-            for coding in (one.category[:1] and one.category[0].coding) or []:
-                if coding.code in _CATEGORIES:
-                    found.categories.setdefault(key, {}).setdefault(coding.code, set()).add(person)
+            _beside(found, one, part, rows[-1])
+
+
+def _beside(found: _Found, one: Event, part: Part, row: _Row) -> None:
+    """What is told of a measurement beside its value: its category and its reference range."""
+    for coding in (one.category[:1] and one.category[0].coding) or []:
+        if coding.code in _CATEGORIES:
+            found.categories.setdefault(row.key, {}).setdefault(coding.code, set()).add(row.person)
+    if row.value is not None and (ends := _range(part, row.unit)) is not None:
+        told = _of_whom(found.people[row.person], row.day, *ends)
+        found.ranges.setdefault((row.key, row.unit), {}).setdefault(told, set()).add(row.person)
 
 
 def _not_so(kind: str, one: Event) -> str | None:
@@ -408,6 +421,30 @@ def _value(found: _Found, part: Part) -> tuple[float | None, str]:
     return (_BOOLEAN[part.valueBoolean], "") if part.valueBoolean is not None else (None, "")
 
 
+def _range(part: Part, unit: str) -> tuple[float | None, float | None] | None:
+    """The ends of the one reference range that a value has, where it is the normal one and in the value's own unit."""
+    if len(part.referenceRange) != 1 or not unit:
+        return None
+    one = part.referenceRange[0]
+    if one.appliesTo or one.age or (one.type and _codes(one.type) - {"normal"}):
+        return None
+    ends = [end for end in (one.low, one.high) if end is not None and end.value is not None]
+    if not ends or any(
+        unit not in (end.code, end.unit) or end.comparator or is_a_number(end.value or 0) for end in ends
+    ):
+        return None
+    low, high = (float(end.value) if end and end.value is not None else None for end in (one.low, one.high))
+    return (low, high) if low is None or high is None or low < high else None
+
+
+def _of_whom(person: Person, day: int, low: float | None, high: float | None) -> RangeAs:
+    """A range as it was told to somebody: laboratories have others for women and men, and for children."""
+    sex, age = person.gender if person.gender in ("female", "male") else "", _age(person, day)
+    if age is None:
+        return RangeAs(low, high, sex)
+    return RangeAs(low, high, sex, to_age=ADULT) if int(age) < ADULT else RangeAs(low, high, sex, from_age=ADULT)
+
+
 def _whose(found: _Found, reference: Reference | None) -> int | None:
     if reference is None:
         return None
@@ -462,6 +499,8 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
         for key, label in labels.items()
     }  # fmt: skip
     categorised = {labels[key]: len(found.categories[key][one]) for key, one in categories.items() if key in labels}
+    ranged = {labels[key]: {one: len(people) for one, people in by.items()}
+              for (key, unit), by in found.ranges.items() if key in labels and told.get(key) == unit}  # fmt: skip
     end_of_day = 1439 / 1440 if any(row.minute for row in found.rows) else 0
     for place, person in enumerate(found.people):
         if (day := _day(person.deceasedDateTime)) and place in firsts:
@@ -481,8 +520,8 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
     made_up = all(Coding(MADE_UP["system"], MADE_UP["code"]) in labels for labels in labels_of)
     names = (name.value for one in found.people for name in one.identifier if name.system == GENERATED)
     return Told(
-        events, traits, Meaning(codes), notes, made_up, is_second_hand=are_marked(names), categorised=categorised
-    )
+        events, traits, Meaning(codes), notes, made_up, is_second_hand=are_marked(names), categorised=categorised, ranged=ranged
+    )  # fmt: skip
 
 
 def _is_plain(unit: str) -> bool:

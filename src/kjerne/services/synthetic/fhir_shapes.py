@@ -43,6 +43,16 @@ class Anything(msgspec.Struct):
     """That something is there, and nothing of it."""
 
 
+class Range(msgspec.Struct):
+    """A reference range: its ends, and whether it is for some people or of another kind than the normal one."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: Concept | None = None
+    appliesTo: list[Anything] = []  # noqa: N815 - the members' names are FHIR's
+    age: Anything | None = None
+
+
 class Part(msgspec.Struct):
     """What is measured: an Observation, or a component of one."""
 
@@ -52,6 +62,7 @@ class Part(msgspec.Struct):
     valueBoolean: bool | None = None  # noqa: N815
     valueCodeableConcept: Concept | None = None  # noqa: N815
     dataAbsentReason: Concept | None = None  # noqa: N815
+    referenceRange: list[Range] = []  # noqa: N815
 
     def has_value(self) -> bool:
         """Whether it says itself what was found."""

@@ -146,7 +146,7 @@ def learned_from(
     as_told, cohort = cohort, guarded(replace(cohort, traits=traits, notes=tuple(notes)), wanted.k)
     if told.meaning is not None:
         known, given = (
-            counted_meaning(told.meaning, told.categorised, as_told, cohort, wanted.k),
+            counted_meaning(told.meaning, told.categorised, told.ranged, as_told, cohort, wanted.k),
             wanted.meaning or Meaning(),
         )
         wanted = replace(wanted, meaning=Meaning({**known.codes, **given.codes}, given.sex, given.died))
