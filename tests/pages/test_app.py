@@ -18,6 +18,8 @@ from kjerne.pages.app import ROUTES, pages_app
 from kjerne.pages.house import Chart, Identity, Shows, Visit
 from kjerne.pages.summary_house import Made
 from kjerne.policy.words import says
+from kjerne.registries.identifiers import parse
+from kjerne.registries.made_up import MadeUp
 from pages.browser import Browser, as_shown, hidden, later, text, token
 from pages.fake import NOW, PROTECTED, FakeDoor, FakeHouse
 
@@ -135,6 +137,23 @@ async def test_a_wrong_choice_is_told_on_the_form(browser: Browser, fields: dict
     assert f'value="{fields["number"]}"' in kept[0], "what she typed is not to be typed again"
     assert answer.headers["cache-control"] == "no-store"
     assert fields["number"] not in str(answer.url)
+
+
+async def test_a_test_persons_number_is_told_as_such_where_there_are_real_people_alone(
+    house: FakeHouse, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    production = MadeUp(alone=False)
+
+    async def find(_: FakeHouse, __: object, number: str) -> int:
+        production.keep_out(parse(number, strict=False))
+        return 0
+
+    monkeypatch.setattr(FakeHouse, "find", find)
+    answer = await browser.post(
+        await browser.clinician(), "/clinician/open", basis="", patient="", purpose="TREAT", number=NUMBER
+    )
+    assert answer.status_code == 400
+    assert "en syntetisk testpersons" in text(answer)
 
 
 async def test_what_must_be_justified_says_so_before_it_is_sent(browser: Browser) -> None:

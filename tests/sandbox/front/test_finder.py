@@ -241,3 +241,14 @@ def test_any_citizen_of_the_register_logs_in_by_her_number_and_nobody_else(platf
 def _key(platform: Standing) -> SigningKey:
     published = platform.http.get(f"{platform.url}/sandbox/personas.json").json()["clients"]
     return SigningKey.from_jwk(next(one["key"] for one in published if one["id"] == CITIZEN_CLIENT))
+
+
+def test_the_next_part_of_a_list_looks_at_nobody_anew(platform: Standing) -> None:
+    newcomer(platform, word := f"W{words.fresh()}")
+    looking = Finder(platform.population, personas(platform.population), Wire(platform.url, platform.clock))
+    wanted, today = Wanted.of({"trait": "registered"}), platform.clock.now().date()
+    first = looking.find(wanted, today)
+    assert f"Ny {word}" in {row.name for row in first.rows}
+    newcomer(platform, later := f"W{words.fresh()}")
+    assert looking.find(wanted, today, again=True) == first
+    assert f"Ny {later}" in {row.name for row in looking.find(wanted, today).rows}

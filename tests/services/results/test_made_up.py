@@ -12,6 +12,9 @@ import pytest
 from kjerne.app import House
 from kjerne.errors import Refusal
 from kjerne.registries.identifiers import OID_PERSON
+from kjerne.services.critical.abroad.settling import Brought
+from kjerne.transferring import abroad_of, book_of
+from services.critical.foreign import allergy, document
 
 from .conftest import LAB, Ward
 from .kith.conftest import Kith
@@ -136,3 +139,36 @@ async def test_validation_tells_it_beforehand(production: Ward, number: str) -> 
         {"name": "mode", "valueCode": "create"}, {"name": "resource", "resource": observation(number)}]}  # fmt: skip
     status, text = await told(production, "POST", "/fhir/R4/Observation/$validate", json.dumps(body).encode())
     assert (status, "production takes none" in text, number in text) == (200, True, False), text
+
+
+async def test_a_summary_from_abroad_that_is_marked_as_test_data_is_refused_by_its_place(production: Ward) -> None:
+    house = production.house
+    book = book_of(house.store, house.reader, house.identify)
+    room = abroad_of(house.store, book, house.guides, house.parse_foreign, house.identify)
+    patient = {"resourceType": "Patient", "id": "p", "name": [{"family": "Svensson"}], "birthDate": "1975-01-12"}
+    for tree, where in (
+        (document(patient, **MARKED), "Bundle.meta.security"),
+        (document(patient | MARKED), "Bundle.entry[1].resource.meta.security"),
+        (document(patient, allergy(**MARKED)), "Bundle.entry[3].resource.meta.security"),
+    ):
+        brought = Brought(json.dumps(tree).encode(), "application/fhir+json", "SE", "abroad", frozenset())
+        with pytest.raises(Refusal, match="marked as test data") as caught:
+            await room.understood(brought, house.clock.now())
+        assert caught.value.where == where
+    plain = Brought(json.dumps(document(patient)).encode(), "application/fhir+json", "SE", "abroad", frozenset())
+    assert (await room.understood(plain, house.clock.now())).person["id"] == "p"
+
+
+async def test_every_address_that_names_a_patient_refuses_her_alike(production: Ward, number: str) -> None:
+    """Personnel's searches, the documents of others, and what a message of FHIR says."""
+    await production.person(number)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for method, path, body, headers in (
+        ("POST", "/pps/v2/Observation/_search", b"code=NPU27300", {"person-id": number, **form}),
+        ("GET", "/fhir/R4/Patient", b"", {"person-id": number}),
+        ("GET", "/fhir/R4/Observation/_history", b"", {"person-id": number}),
+    ):
+        async with production.client(production.doctor(number)) as client:
+            answer = await client.request(method, path, content=body, headers=headers)
+        assert (answer.status_code, number in answer.text) == (422, False), (path, answer.text)
+        assert "production takes none" in answer.text

@@ -136,7 +136,7 @@ class Front:
         try:
             wanted = Wanted.of(query)
             today = self._sandbox.clock.now().date()
-            found = await self._wire.apart(self._finder.find, wanted, today)
+            found = await self._wire.apart(self._finder.find, wanted, today, bool(query.get("part")))
             rows, more = list(found.rows), found.more
         except Refusal as refusal:
             fault = refusal

@@ -144,8 +144,9 @@ class Finder:
         own = {one.address.city for one in self._residents}
         return sorted(own | {one.city for one in PLACES} | ({chosen} - {""}))
 
-    def find(self, wanted: Wanted, today: date) -> Found:
-        """Everybody who fits. For a thread, since the platform may be asked. `Refusal` where it refuses the search."""
+    def find(self, wanted: Wanted, today: date, again: bool = False) -> Found:
+        """Everybody who fits, of those who were registered as before where it is asked `again`. For a thread, since the platform
+        may be asked. `Refusal` where it refuses the search."""
         asker = self._personas.get(wanted.as_)
         if asker is None:
             raise Refusal(
@@ -158,7 +159,7 @@ class Finder:
             rows = [row for row in rows if row.key in having]
         if wanted.relation not in ("", "none") or wanted.trait not in ("", *_AGES, "d-number", "registered"):
             return Found(rows)  # nobody knows more of them than their Patient says
-        met, more = self.registered.find(wanted.sex, wanted.born(today), searches)
+        met, more = self.registered.find(wanted.sex, wanted.born(today), searches, again=again)
         others = [_registered_row(one, asker, today) for one in met]
         return Found([*rows, *(row for row in others if _fits(row, wanted))], more)
 

@@ -25,6 +25,7 @@ LIMIT: Final = 200
 """So many people one search shows of them."""
 PAGES_LIMIT: Final = 50
 REMEMBERED: Final = 5_000
+ANSWERS_REMEMBERED: Final = 50
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ANY_SEX: Final = "female,male,other,unknown"
 
@@ -57,10 +58,27 @@ class Registered:
         self._own = own
         self._met: dict[str, Met] = {}
         self._names: dict[str, str] = {}
+        self._told: dict[tuple[str, Ages, tuple[str, ...]], tuple[list[Met], bool]] = {}
 
-    def find(self, sex: str, born: Ages, searches: Sequence[str]) -> tuple[list[Met], bool]:
+    def find(self, sex: str, born: Ages, searches: Sequence[str], *, again: bool = False) -> tuple[list[Met], bool]:
         """Those of a sex (any, where it is empty) and an age who have what all searches find, and whether there may be
-        more. For a thread. `Refusal` where the platform refuses a search."""
+        more. For a thread. `Refusal` where the platform refuses a search.
+
+        Asked `again`, as for the next part of a list, it answers as before where it can: each look at somebody is a row of her
+        log.
+        """
+        wanted = (sex, born, tuple(searches))
+        if again and wanted in self._told:
+            return self._told[wanted]
+        found = self._found(sex, born, searches)
+        for met in found[0]:
+            self._remember(met)
+        if len(self._told) >= ANSWERS_REMEMBERED:
+            self._told.pop(next(iter(self._told)))
+        self._told[wanted] = found
+        return found
+
+    def _found(self, sex: str, born: Ages, searches: Sequence[str]) -> tuple[list[Met], bool]:
         whose = [("gender", sex or _ANY_SEX)]
         whose += [("birthdate", f"ge{born.first}")] if born.first else []
         whose += [("birthdate", f"le{born.last}")] if born.last else []
@@ -78,8 +96,6 @@ class Registered:
                 some, cut = self._asked(client, name, asked)
                 found = some if at == 0 else {one: met for one, met in found.items() if one in some}
                 more = more or cut
-        for met in found.values():
-            self._remember(met)
         return list(found.values()), more
 
     def met(self, said: str) -> Met | None:
