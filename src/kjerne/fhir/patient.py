@@ -18,6 +18,8 @@ ROLES: Final = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 RESPONSIBLE: Final = "http://kjerne.example/fhir/StructureDefinition/parental-responsibility"
 """On a `Patient.contact`: the national number (`valueIdentifier`) of a parent with parental responsibility. R4 has no element for
 it: a contact has no number, and RelatedPerson is no part of a register of persons."""
+GUARDIAN: Final = "http://kjerne.example/fhir/StructureDefinition/guardianship"
+"""As that, of her guardian (verge)."""
 GENDERS: Final = frozenset({"male", "female", "other"})
 
 
@@ -75,16 +77,17 @@ def name_of(tree: Tree) -> str:
     return str(whole or chosen.get("text", ""))
 
 
-def parents_in(tree: Tree) -> list[tuple[str, str]]:
-    """(element path, number) of each parent with parental responsibility that a Patient names."""
+def standing_in(tree: Tree) -> list[tuple[str, str, str]]:
+    """(extension, element path, number) of each parent with parental responsibility and each guardian that a Patient names."""
     return [
         (
+            str(one["url"]),
             f"Patient.contact[{place}].extension[{at}].valueIdentifier.value",
             str(one["valueIdentifier"].get("value", "")),
         )
         for place, contact in enumerate(tree.get("contact", ()))
         for at, one in enumerate(contact.get("extension", ()))
-        if one.get("url") == RESPONSIBLE and isinstance(one.get("valueIdentifier"), dict)
+        if one.get("url") in (RESPONSIBLE, GUARDIAN) and isinstance(one.get("valueIdentifier"), dict)
     ]
 
 

@@ -38,9 +38,9 @@ from kjerne.fhir.interaction import (
 )
 from kjerne.fhir.negotiation import check_accepted, check_sent
 from kjerne.fhir.patching import outcome
-from kjerne.fhir.patient import born_on, died_on, name_of, parents_in
+from kjerne.fhir.patient import RESPONSIBLE, born_on, died_on, name_of, standing_in
 from kjerne.fhir.search import plan
-from kjerne.policy.people import norwegian_day
+from kjerne.policy.people import ADULT, age, norwegian_day
 from kjerne.registries import identifiers
 from kjerne.registries.guides import Guides
 from kjerne.registries.identifiers import SYSTEM_BY_KIND
@@ -63,6 +63,8 @@ from kjerne.store.subjects import PersonDetail
 REGISTERING: Final = 0x7061746E  # "patn": what registrations wait for one another by
 TRIES: Final = 20
 FIRST_BIRTH: Final = date(1950, 1, 1)
+SCOPE: Final = "personligeOgOekonomiskeInteresser"
+"""What a guardian of theirs may do: the scope that holds health (`policy.representing`)."""
 DAYS_OF_BIRTH: Final = 20_000
 """From that day on, within so many days, lies the birth date in a number of whom none is said."""
 Tree = dict[str, Any]
@@ -274,7 +276,7 @@ class Newcomers:
         since = min(detail.birth_date or norwegian_day(call.at), norwegian_day(call.at))
         named = tuple(Identifier(self._digest(one.value), one.kind, one.value, since) for one in given)
         newcomer = people.newcomer(
-            NewPerson(detail, named, synthetic=True, ties=await self._parents(conn, tree, since))
+            NewPerson(detail, named, synthetic=True, ties=await self._kin(conn, tree, since, norwegian_day(call.at)))
         )
         grant = await call.admit(ref(newcomer.key), SERVICE, "file", newcomer=newcomer.subject, piece=f"{TYPE}.c")
         await people.enter(conn, [newcomer], call.at)
@@ -283,18 +285,24 @@ class Newcomers:
             call.joined.registered(newcomer.key, FIRST_STAMP)
         return written
 
-    async def _parents(self, conn: Connection, tree: Tree, since: date) -> tuple[Tie, ...]:
-        """Her parents with parental responsibility, who are in the register already."""
+    async def _kin(self, conn: Connection, tree: Tree, since: date, today: date) -> tuple[Tie, ...]:
+        """Her parents with parental responsibility and her guardian, who are in the register already; `since` she was born."""
         ties = list[Tie]()
-        for where, number in parents_in(tree):
+        for kind, where, number in standing_in(tree):
             try:
                 key = await self.everybody.store.people.key_of(conn, self._digest(number))
             except Refusal as refusal:
                 raise Refusal(422, refusal.says, where=where, code="value") from None
             if key is None:
-                says, todo = "nobody in the sandbox has this parent's number", "Register the parent first."
+                says, todo = (
+                    "nobody in the sandbox has the number of her parent or guardian",
+                    "Register that person first.",
+                )
                 raise Refusal(422, says, where=where, code="business-rule", todo=todo)
-            ties.append(Tie("parent", key=key, since=since))
+            is_child = age(since, today) < ADULT
+            form, begun = ("mindreaarig", since) if is_child else ("voksen", today)
+            guards = Tie("guardian", key=key, since=begun, areas=(SCOPE,), form=form)
+            ties.append(Tie("parent", key=key, since=since) if kind == RESPONSIBLE else guards)
         return tuple(ties)
 
     async def _generated(self, conn: Connection, detail: PersonDetail) -> identifiers.PersonNumber:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 import words
 from kjerne.commands import loading_people
 from kjerne.fhir.encode import decode
-from kjerne.fhir.patient import RESPONSIBLE
+from kjerne.fhir.patient import GUARDIAN, RESPONSIBLE
 from kjerne.fhir.validate import check
 from kjerne.registries.identifiers import OID_PERSON
 from kjerne.sandbox.numbers import person_number
 from kjerne.services.synthetic import families, fhir_mapping, fitting, identities, learning, model_file, tuning, writing
 from kjerne.services.synthetic.identities import YEAR, Identity
 from platform_fixture import Standing
+from sandbox.front.test_finder import newcomer
 from services.synthetic.made_tables import tables
 
 UNTIL = "2025-12-31"
@@ -59,17 +60,23 @@ def test_only_who_fits_belongs_together(block: tuple[list[Identity], list[int | 
         assert (one.number, one.born, one.sex, one.given, one.day_0) == (
             before.number, before.born, before.sex, before.given, before.day_0,
         )  # fmt: skip
-        if not relative.parents:
+        if not relative.kin:
             assert one.family == before.family
             continue
+        if relative.kin[0][0] == "GUARD":
+            ((_, guardian),) = relative.kin
+            at = place_of[guardian.number]
+            assert (TODAY - one.born) / YEAR < 18 or (TODAY - one.born) / YEAR >= 85
+            assert 30 <= (TODAY - guardian.born) / YEAR < 75 and at < place and died[at] is None
+            continue
         assert (TODAY - one.born) / YEAR < 18
-        for role, parent in relative.parents:
+        for role, parent in relative.kin:
             assert parent.sex == {"MTH": "female", "FTH": "male"}[role]
             assert 19 <= (one.born - parent.born) / YEAR < (45 if role == "MTH" else 99)
             assert place_of[parent.number] < place
             assert died[place_of[parent.number]] is None
             assert (one.street, one.city) == (parent.street, parent.city)
-        mother = relative.parents[0][1]
+        mother = relative.kin[0][1]
         assert one.family == mother.family
         children[mother.number] += 1
     assert max(children.values(), default=0) <= 4
@@ -123,13 +130,13 @@ def test_children_have_parents_among_the_people_and_each_alone_is_as_among_all(
     lines = patients(made(model, tmp_path / "all", 300))
     trees = [decode(one) for one in lines]
     by_number = {one["identifier"][0]["value"]: one for one in trees}
-    children = [one for one in trees if one.get("contact")]
+    children = [one for one in trees if parents_of(one)]
     assert len(children) > 10
     for one in children:
         assert check(one, "Patient") == []
         assert all(by_number[number]["address"] == one["address"] for number in parents_of(one))
     assert patients(made(model, tmp_path / "few", 200)) == lines[:200]
-    place = next(place for place, one in enumerate(trees) if one.get("contact") and place > 100)
+    place = next(place for place, one in enumerate(trees) if parents_of(one) and place > 100)
     asked = ("synth", "generate", str(model), "--person", str(place), "--seed", "11", "--format", "fhir", "--json")
     assert json.loads(run(*asked)[1])[0] == json.loads(lines[place])
 
@@ -145,7 +152,7 @@ def test_whoever_is_of_a_pool_stays_who_she_is_there(model: Path, tmp_path: Path
 def test_a_loaded_child_has_her_parents_in_the_register(platform: Standing, model: Path, tmp_path: Path) -> None:
     folder = made(model, tmp_path / "loaded", 120, until="2024-05-31")
     loading_people.loaded(folder, platform.client, lambda *_: None)
-    children = [one for one in map(json.loads, patients(folder)) if one.get("contact")]
+    children = [one for one in map(json.loads, patients(folder)) if parents_of(one)]
     assert children
     for one in children[:3]:
         ties = platform.rows(
@@ -157,6 +164,26 @@ def test_a_loaded_child_has_her_parents_in_the_register(platform: Standing, mode
             [digest(platform, number) for number in parents_of(one)],
         )
         assert {row["other"] for row in ties} == {row["patient"] for row in parents}
+
+
+@pytest.mark.parametrize(("years", "form"), [(6, "mindreaarig"), (88, "voksen")])
+def test_a_guardian_whom_a_patient_names_is_hers_in_the_register_and_may_look(
+    platform: Standing, years: int, form: str
+) -> None:
+    word = f"W{words.fresh()}"
+    guardian = newcomer(platform, word, birthDate="1980-03-04", born=date(1980, 3, 4))
+    born = platform.clock.now().date().replace(day=1) - timedelta(days=years * 366)
+    contact = {
+        "extension": [{"url": GUARDIAN, "valueIdentifier": guardian["identifier"][0]}],
+        "name": {"text": "Verge"},
+    }
+    ward = newcomer(platform, f"{word}x", birthDate=born.isoformat(), born=born, contact=[contact])
+    number = ward["identifier"][0]["value"]
+    (tie,) = platform.rows(
+        "SELECT t.kind, t.areas, t.form FROM person_tie t JOIN person_identifier i ON i.patient = t.patient WHERE i.digest = $1",
+        digest(platform, number),
+    )
+    assert (tie["kind"], tie["areas"], tie["form"]) == ("guardian", ["personligeOgOekonomiskeInteresser"], form)
 
 
 def digest(platform: Standing, number: str) -> bytes:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from kjerne.services.synthetic.identities import YEAR, Identity
 
-Role = Literal["MTH", "FTH"]
-"""Mother and father, as HL7's RoleCode has them."""
+Role = Literal["MTH", "FTH", "GUARD"]
+"""Mother, father and guardian, as HL7's RoleCode has them."""
 DRAWS: Final = 2
 ADULT: Final = 18
 NEIGHBOURS: Final = 64
@@ -30,6 +30,10 @@ YOUNGER, OLDER = 4, 8
 COUPLE_FROM: Final = 20
 MOTHER_FROM, MOTHER_BELOW = 19, 45
 FATHER_FROM: Final = 19
+GUARDIAN_FROM, GUARDIAN_BELOW = 30, 75
+GUARDED_FROM: Final = 85
+GUARDED: Final = 0.1
+"""So many who are as old as that have a guardian; and every child without a parent, where a neighbour can be hers."""
 CHILDREN: Final = 4
 BETWEEN_DAYS: Final = 330
 """Days between two children of one mother, at least."""
@@ -37,10 +41,10 @@ BETWEEN_DAYS: Final = 330
 
 @dataclass(frozen=True, repr=False)
 class Relative:
-    """Somebody with her parents, each with the role; of an adult none is told."""
+    """Somebody with those who stand in for her, each with the role: a child's parents, or her guardian."""
 
     who: Identity
-    parents: tuple[tuple[Role, Identity], ...] = ()
+    kin: tuple[tuple[Role, Identity], ...] = ()
 
 
 @dataclass
@@ -63,7 +67,7 @@ def together(
             near = _Neighbours()
         wish, which = (float(draw) for draw in draws[place])
         age, lives = (today - one.born) / YEAR, died[place] is None
-        told.append(near.child(one, which) if age < ADULT else Relative(near.adult(one, age, wish, which, lives=lives)))
+        told.append(near.child(one, which) if age < ADULT else near.adult(one, age, wish, which, lives=lives))
     return told
 
 
@@ -74,13 +78,14 @@ class _Neighbours:
         self._found = list[Identity]()
         self._mothers = dict[int, _Mother]()
         self._single = {"female": list[int](), "male": list[int]()}
+        self._guardians = list[Identity]()
 
     def child(self, one: Identity, which: float) -> Relative:
         """With one of those who may be her mother, where there is any, and with that one's partner."""
         able = [mother for mother in self._mothers.values() if self._may_bear(mother, one.born)]
         if not able:
             self._found.append(one)
-            return Relative(one)
+            return Relative(one, self._guarded(which))
         chosen = able[int(which * len(able))]
         mother, parents = self._found[chosen.place], list[tuple[Role, Identity]]()
         parents.append(("MTH", mother))
@@ -91,8 +96,9 @@ class _Neighbours:
         self._found.append(own)
         return Relative(own, tuple(parents))
 
-    def adult(self, one: Identity, age: float, wish: float, which: float, *, lives: bool) -> Identity:
-        """Alone, or at the address of somebody of a fitting age who lives alone."""
+    def adult(self, one: Identity, age: float, wish: float, which: float, *, lives: bool) -> Relative:
+        """Alone, or at the address of somebody of a fitting age who lives alone; of the oldest some with a guardian."""
+        kin = self._guarded(which) if age >= GUARDED_FROM and wish >= 1 - GUARDED else ()
         place = len(self._found)
         if lives and one.sex == "female":
             self._mothers[place] = _Mother(place)
@@ -108,7 +114,13 @@ class _Neighbours:
             else:
                 self._single[one.sex].append(place)
         self._found.append(one)
-        return one
+        if lives and GUARDIAN_FROM <= age < GUARDIAN_BELOW:
+            self._guardians.append(one)
+        return Relative(one, kin)
+
+    def _guarded(self, which: float) -> tuple[tuple[Role, Identity], ...]:
+        able = self._guardians
+        return (("GUARD", able[int(which * len(able))]),) if able else ()
 
     def _may_bear(self, mother: _Mother, born: int) -> bool:
         """Whether somebody may have had a child on that day: by her age, and by the children that she has."""

@@ -20,7 +20,7 @@ from uuid import UUID
 import numpy as np
 
 from kjerne.fhir.dates import OSLO
-from kjerne.fhir.patient import GENERATED, MADE_UP, RESPONSIBLE, ROLES
+from kjerne.fhir.patient import GENERATED, GUARDIAN, MADE_UP, RESPONSIBLE, ROLES
 from kjerne.fhir.vital_signs import LOINC
 from kjerne.services.synthetic import families
 from kjerne.services.synthetic.cohorts import Cohort
@@ -392,19 +392,19 @@ def _patient(id_: str, relative: Relative, dead: int | None) -> str:
         del told["name"]
     if not (one.street and one.city):
         del told["address"]
-    if relative.parents:
-        told["contact"] = [_parent(role, parent) for role, parent in relative.parents]
+    if relative.kin:
+        told["contact"] = [_contact(role, other) for role, other in relative.kin]
     if dead is not None:
         told["deceasedDateTime"] = _day(one.day_0 + dead)
     rest = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return f'{{"resourceType":"Patient","id":"{id_}",{_META},{rest[1:]}'
 
 
-def _parent(role: str, parent: Identity) -> dict[str, Any]:
-    """A parent with parental responsibility, who lives there too."""
+def _contact(role: str, parent: Identity) -> dict[str, Any]:
+    """A parent with parental responsibility, or a guardian."""
     number = {"system": parent.system, "value": parent.number}
     return {
-        "extension": [{"url": RESPONSIBLE, "valueIdentifier": number}],
+        "extension": [{"url": GUARDIAN if role == "GUARD" else RESPONSIBLE, "valueIdentifier": number}],
         "relationship": [{"coding": [{"system": ROLES, "code": role}]}],
         "name": {"use": "official", "family": parent.family, "given": [parent.given]},
         "gender": parent.sex,
