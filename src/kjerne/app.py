@@ -201,8 +201,7 @@ class House:
         return identifiers.digest(self.number_key, number)
 
     def identify(self, number: str) -> PatientRef:
-        """A reference to whoever has this number; `Refusal` 400 where it is not a person number, 422 where nobody with such a
-        one may be here (law, K202)."""
+        """A reference to who has the number; `Refusal` 400 where it is none, 422 where nobody with such a one may be (K202)."""
         return self._identified(number)
 
     @property

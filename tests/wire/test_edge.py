@@ -548,26 +548,17 @@ def asked_of_sessions(platform: Standing) -> Iterator[Sent]:
 
 def asked_of_documents(platform: Standing) -> Iterator[Sent]:
     """Of other institutions, none of which is asked here."""
-    search = "/phr/R4/fhir/DocumentReference/_search"
+    hers = {"nhn-patient-nin": platform.nin("citizen")}
     asked = f"patient.identifier={platform.nin('citizen')}&status=current".encode()
-    yield Sent(f"POST {search}", search, about="citizen", body=asked, headers=FORM)
-    yield Sent(f"POST {search}", search, about="citizen", body=b"_page=0", headers=FORM, status=400)
-    document, hers = "/phr/mhd/document/{id}", {"nhn-patient-nin": platform.nin("citizen")}
-    for one in (
-        document,
-        "/phr/R4/fhir/DocumentReference/{id}",
-        "/phr/R4/fhir/List/{id}",
-        "/phr/mhd/document/{patient}/{id}",
-    ):
+    bundle, found = "/phr/R4/fhir/Bundle", ("/phr/R4/fhir/DocumentReference", "/phr/R4/fhir/List")
+    for at in found:
+        yield Sent(f"POST {at}/_search", f"{at}/_search", about="citizen", body=asked, headers=FORM)
+        yield Sent(f"POST {at}/_search", f"{at}/_search", about="citizen", body=b"_page=0", headers=FORM, status=400)
+        yield Sent(f"GET {at}", f"{at}?status=current", about="citizen", headers=hers)
+    for one in ("/phr/mhd/document/{id}", "/phr/mhd/document/{patient}/{id}", *(f"{at}/{{id}}" for at in found)):
         at = one.replace("{id}", str(uuid4())).replace("{patient}", str(uuid4()))
         yield Sent(f"GET {one}", at, about="citizen", headers=hers, status=404)
-    for name in ("DocumentReference", "List"):
-        at = f"/phr/R4/fhir/{name}"
-        yield Sent(f"GET {at}", f"{at}?status=current", about="citizen", headers=hers)
-    sets = "/phr/R4/fhir/List/_search"
-    yield Sent(f"POST {sets}", sets, about="citizen", body=asked, headers=FORM)
-    bundle, kind = "/phr/R4/fhir/Bundle", {"content-type": "application/fhir+json"}
-    yield Sent(f"POST {bundle}", bundle, about="citizen", body=b"{}", headers=kind, status=501)
+    yield Sent(f"POST {bundle}", bundle, about="citizen", body=b"{}", headers=FHIR, status=501)
     yield Sent("POST /phr/register", "/phr/register", "document-source", "", form(home="urn:oid:1.2"), FORM, 403)
 
 

@@ -13,14 +13,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from kjerne.errors import Refusal
-from kjerne.fhir.dates import OSLO
 from kjerne.fhir.patient import GENERATED, MADE_UP
 from kjerne.fhir.systems import canonical
 from kjerne.fhir.ucum_grammar import is_ucum
@@ -30,6 +28,7 @@ from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import CLINICAL, DEATH, KINDS, PANELS, CodeAs, Meaning, RangeAs
 from kjerne.services.synthetic.fhir_shapes import Coding, Concept, Event, Head, Medication, Part, Person, Reference
 from kjerne.services.synthetic.identifiers import names_somebody
+from kjerne.services.synthetic.moments import age_on, day_of, moment_of
 from kjerne.services.synthetic.origins import are_marked
 from kjerne.services.synthetic.tables import EventTable, TraitTable
 from kjerne.services.synthetic.vocabulary import parent_of
@@ -49,11 +48,6 @@ _ANNOTATIONS: Final = frozenset(
     wbc""".split()
 )
 """UCUM lets anything stand between braces, a name as well: here no more than one of these."""
-_MOMENT: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:T([01]\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?"
-)
-FIRST_YEAR, LAST_YEAR = 1850, 2100
-"""A day before or after these is nobody's: it stands for one that is not known."""
 HAPPENED: Final = {
     "DiagnosticReport": "partial preliminary final amended corrected appended",
     "Encounter": "arrived triaged in-progress onleave finished",
@@ -305,7 +299,7 @@ def _event(found: _Found, kind: str, one: Event) -> None:
     if person is None:
         found.left_out[NOBODYS] += 1
         return
-    if (when := _at(one.when())) is None:
+    if (when := moment_of(one.when())) is None:
         found.left_out["resources without a day"] += 1
         return
     base, named = _literal(one.subject or one.patient)
@@ -439,7 +433,7 @@ def _range(part: Part, unit: str) -> tuple[float | None, float | None] | None:
 
 def _of_whom(person: Person, day: int, low: float | None, high: float | None) -> RangeAs:
     """A range as it was told to somebody: laboratories have others for women and men, and for children."""
-    sex, age = person.gender if person.gender in ("female", "male") else "", _age(person, day)
+    sex, age = person.gender if person.gender in ("female", "male") else "", age_on(person, day)
     if age is None:
         return RangeAs(low, high, sex)
     return RangeAs(low, high, sex, to_age=ADULT) if int(age) < ADULT else RangeAs(low, high, sex, from_age=ADULT)
@@ -503,12 +497,12 @@ def _told(found: _Found, where: str, known: Meaning | None) -> Told:
               for (key, unit), by in found.ranges.items() if key in labels and told.get(key) == unit}  # fmt: skip
     end_of_day = 1439 / 1440 if any(row.minute for row in found.rows) else 0
     for place, person in enumerate(found.people):
-        if (day := _day(person.deceasedDateTime)) and place in firsts:
+        if (day := day_of(person.deceasedDateTime)) and place in firsts:
             _add(events, place, max(day - firsts[place], 0) + end_of_day, DEATH, None, "")
             codes[DEATH] = CodeAs(DEATH)
     sexes = [one.gender if one.gender in ("female", "male", "other") else None for one in found.people]
     traits = TraitTable([str(place) for place in range(len(found.people))],
-                        {AGE: [_age(one, firsts.get(place, last)) for place, one in enumerate(found.people)], SEX: sexes},
+                        {AGE: [age_on(one, firsts.get(place, last)) for place, one in enumerate(found.people)], SEX: sexes},
                         where)  # fmt: skip
     notes = tuple(f"{count} {what} were left out" for what, count in sorted(found.left_out.items()) if count)
     if found.joined:
@@ -567,45 +561,3 @@ def _known_as(key: Key, called: Mapping[Key, str]) -> str:
     while above.code and above not in called:
         above = above._replace(code="" if key.value_code else parent_of(above.code))
     return called.get(above, " ".join(key))
-
-
-def _age(person: Person, day: int) -> str | None:
-    """Whole years on a day; of a birth date without day or month from the middle of what it says."""
-    parts = person.birthDate.split("-")
-    try:
-        born = date(int(parts[0]), int(parts[1]) if len(parts) > 1 else 7, int(parts[2]) if len(parts) > 2 else 1)
-    except (ValueError, OverflowError):
-        return None
-    on = date.fromordinal(day)
-    return str(max(on.year - born.year - ((on.month, on.day) < (born.month, born.day)), 0))
-
-
-def is_somebodys(day: date) -> bool:
-    """Whether something can have happened to somebody on a day."""
-    return FIRST_YEAR <= day.year <= LAST_YEAR
-
-
-def _day(text: str) -> int | None:
-    found = _at(text)
-    return found[0] if found else None
-
-
-def _at(text: str) -> tuple[int, int] | None:
-    """Day (ordinal) and minute by Norwegian clocks; as they are written where no zone is."""
-    found = _MOMENT.fullmatch(text)
-    try:
-        day = date.fromisoformat(found[1]) if found else None
-    except ValueError:
-        return None
-    if found is None or day is None or not is_somebodys(day):
-        return None
-    if not found[2]:
-        return day.toordinal(), 0
-    hour, minute = int(found[2]), int(found[3])
-    if found[4]:
-        try:
-            here = datetime.fromisoformat(f"{found[1]}T{hour:02d}:{minute:02d}{found[4]}").astimezone(OSLO)
-        except ValueError:
-            return None
-        return here.toordinal(), here.hour * 60 + here.minute
-    return day.toordinal(), hour * 60 + minute

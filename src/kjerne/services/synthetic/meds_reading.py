@@ -19,8 +19,9 @@ from typing import Any, Final, NamedTuple
 
 from kjerne.errors import Refusal
 from kjerne.services.synthetic.fhir_mapping import DEATH, CodeAs, Meaning
-from kjerne.services.synthetic.fhir_reading import AGE, Told, is_somebodys
+from kjerne.services.synthetic.fhir_reading import AGE, Told
 from kjerne.services.synthetic.identifiers import names_somebody
+from kjerne.services.synthetic.moments import is_somebodys
 from kjerne.services.synthetic.tables import EventTable, TraitTable, duckdb_or_refused
 
 DATA: Final = "data"

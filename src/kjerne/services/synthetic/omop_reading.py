@@ -22,7 +22,8 @@ from kjerne.fhir.systems import UCUM
 from kjerne.registries.identifiers import is_a_number
 from kjerne.services.synthetic.cohorts import STRANGE_MOST
 from kjerne.services.synthetic.fhir_mapping import Meaning
-from kjerne.services.synthetic.fhir_reading import NOBODYS, Key, Told, is_somebodys, key_of, told_of
+from kjerne.services.synthetic.fhir_reading import NOBODYS, Key, Told, key_of, told_of
+from kjerne.services.synthetic.moments import is_somebodys
 from kjerne.services.synthetic.tables import EMPTY, rows_in
 
 ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
