@@ -62,14 +62,12 @@ class Sent:
 def about_nobody(platform: Standing) -> list[Sent]:
     """Requests about records of no patient, and to the operations on terminology."""
     at, sex = "/fhir/R4", "http://hl7.org/fhir/administrative-gender"
-    headers, place = {"content-type": "application/fhir+json"}, {"resourceType": "Location", "name": "x"}
-    kept = platform.client.call(
-        "POST", f"{at}/Location", as_="registry", body=json.dumps(place).encode(), headers=headers
-    )
+    place = {"resourceType": "Location", "name": "x"}
+    kept = platform.client.call("POST", f"{at}/Location", as_="registry", body=json.dumps(place).encode(), headers=FHIR)
     found = [
         Sent("GET /fhir/R4/{type}", f"{at}/Location?name=x", about=""),
         Sent("GET /fhir/R4/{type}/{id}", f"{at}/Location/{kept.json()['id']}", about=""),
-        Sent("POST /fhir/R4/{type}", f"{at}/Location", "registry", "", json.dumps(place).encode(), headers, 201),
+        Sent("POST /fhir/R4/{type}", f"{at}/Location", "registry", "", json.dumps(place).encode(), FHIR, 201),
     ]
     asked = {
         "CodeSystem/$lookup": {"system": sex, "code": "male"},
@@ -95,7 +93,7 @@ def about_nobody(platform: Standing) -> list[Sent]:
                 continue
             found.append(Sent(f"GET /fhir/R4/{way}", f"{at}/{address}?{urlencode(values)}", about="", status=status))
             found.append(
-                Sent(f"POST /fhir/R4/{way}", f"{at}/{address}", about="", body=body, headers=headers, status=status)
+                Sent(f"POST /fhir/R4/{way}", f"{at}/{address}", about="", body=body, headers=FHIR, status=status)
             )
     return found
 
