@@ -27,6 +27,7 @@ from kjerne.pages.house import Identity, Visit
 from kjerne.pages.live import Carry
 from kjerne.pages.live_operator import OperatorPages
 from kjerne.pages.session import Seal, Session
+from kjerne.transferring import abroad_of, book_of
 from pages.fake import FakeDoor
 from services.results.conftest import NOW
 
@@ -55,9 +56,9 @@ class Tab(Ask):
         self.http.cookies.clear()
         return self.answers[-1]
 
-    async def post(self, path: str) -> httpx.Response:
+    async def post(self, path: str, **form: str) -> httpx.Response:
         headers = {"cookie": self.cookie, "origin": URL, "sec-fetch-site": "same-origin"}
-        answer = await self.http.post(self.root + path, data={"token": self.token}, headers=headers)
+        answer = await self.http.post(self.root + path, data={"token": self.token} | form, headers=headers)
         self.http.cookies.clear()
         return answer
 
@@ -81,6 +82,9 @@ class Pages:
             one.store, one.clock, one.reader, one.asker, verify, one.identify, one.digest,
             tells_choices=one.settings.tells_choices,
         )  # fmt: skip
+        self.live.making, self.live.public_url, self.live.room = one.summaries(), URL, one.documents.room
+        book = book_of(one.store, one.reader, one.identify)
+        self.live.foreign = abroad_of(one.store, book, one.guides, one.parse_foreign, one.identify)
         self.application = pages_app(self.live, FakeDoor(one.clock), key=KEY, clock=one.clock, secure=False)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.application), base_url=URL)
 
@@ -156,8 +160,14 @@ def _of_one_kind() -> Iterator[Path]:
             yield Path("page of a report", "read", ask, (kind,), "DiagnosticReport", beside=True)
 
 
-CLINICIANS: Final = _whole("?period=all", "/print")
-CITIZENS: Final = _whole("/results")
+_SUMMARY: Final = Path(
+    "page /summary",
+    "search",
+    on_page("/summary"),
+    tuple(one for one in KINDS if "not the mother's" not in one.withheld),
+)
+CLINICIANS: Final = (*_whole("?period=all", "/print"), _SUMMARY)
+CITIZENS: Final = (*_whole("/results"), _SUMMARY)
 OVERVIEW: Final = Path("page of what is new", "search", on_page(""), about=(), beside=True)
 """It shows a choice of what may be shown: nothing that may not."""
 STAFF_TRENDS, OWN_TRENDS = (

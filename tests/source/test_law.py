@@ -75,26 +75,40 @@ def verdict(asked: Claims, about: str, today: date = TODAY) -> str:
 
 
 @pytest.mark.parametrize(
-    ("born", "today", "own", "parents", "proxys"),
+    ("born", "today", "own", "parents", "proxys", "guardians"),
     [
-        (date(2014, 11, 28), TODAY, "no: own-child", "parent", "no: no-rule"),  # 11 years and 364 days
-        (date(2014, 11, 27), TODAY, "no: own-child", "no: parent-of-older", "no: no-rule"),  # 12 today
-        (date(2010, 11, 28), TODAY, "no: own-child", "no: parent-of-older", "no: no-rule"),  # 16 tomorrow
-        (date(2010, 11, 27), TODAY, "own", "no: parent-of-older", "proxy"),  # 16 today
-        (date(2008, 11, 27), TODAY, "own", "no: parent-of-older", "proxy"),
-        (date(2008, 2, 29), date(2024, 2, 28), "no: own-child", "no: parent-of-older", "no: no-rule"),
-        (date(2008, 2, 29), date(2024, 2, 29), "own", "no: parent-of-older", "proxy"),
-        (date(2012, 2, 29), date(2028, 2, 28), "no: own-child", "no: parent-of-older", "no: no-rule"),
-        (date(1926, 11, 27), TODAY, "own", "no: parent-of-older", "proxy"),
-        (date(2026, 11, 27), TODAY, "no: own-child", "parent", "no: no-rule"),
+        (
+            date(2014, 11, 28),
+            TODAY,
+            "no: own-child",
+            "parent",
+            "no: no-rule",
+            "guardian-of-child",
+        ),  # 11 years and 364 days
+        (date(2014, 11, 27), TODAY, "no: own-child", "no: parent-of-older", "no: no-rule", "no: no-rule"),  # 12 today
+        (
+            date(2010, 11, 28),
+            TODAY,
+            "no: own-child",
+            "no: parent-of-older",
+            "no: no-rule",
+            "no: no-rule",
+        ),  # 16 tomorrow
+        (date(2010, 11, 27), TODAY, "own", "no: parent-of-older", "proxy", "proxy"),  # 16 today
+        (date(2008, 11, 27), TODAY, "own", "no: parent-of-older", "proxy", "proxy"),
+        (date(2008, 2, 29), date(2024, 2, 28), "no: own-child", "no: parent-of-older", "no: no-rule", "no: no-rule"),
+        (date(2008, 2, 29), date(2024, 2, 29), "own", "no: parent-of-older", "proxy", "proxy"),
+        (date(2012, 2, 29), date(2028, 2, 28), "no: own-child", "no: parent-of-older", "no: no-rule", "no: no-rule"),
+        (date(1926, 11, 27), TODAY, "own", "no: parent-of-older", "proxy", "proxy"),
+        (date(2026, 11, 27), TODAY, "no: own-child", "parent", "no: no-rule", "guardian-of-child"),
     ],
 )
-def test_ages_are_half_open(born: date, today: date, own: str, parents: str, proxys: str) -> None:
+def test_ages_are_half_open(born: date, today: date, own: str, parents: str, proxys: str, guardians: str) -> None:
     about = number(born)
     assert verdict(citizen(about, "PATRQT", "0", own=True), about, today) == own
     assert verdict(citizen(about, "FAMRQT", "1"), about, today) == parents
     assert verdict(citizen(about, "PWATRNY", "2"), about, today) == proxys
-    assert verdict(citizen(about, "PWATRNY", "3"), about, today) == proxys
+    assert verdict(citizen(about, "PWATRNY", "3"), about, today) == guardians
 
 
 @pytest.mark.parametrize(
@@ -195,6 +209,7 @@ def test_marks_are_levels_and_labels_and_what_is_not_known_shuts_the_document(
     [
         (lambda grown, _: citizen(grown, "PATRQT", "0", own=True), law.WITHHELD - {"NORN_FORANS", "NORN_UNGDOM"}),
         (lambda _, child: citizen(child, "FAMRQT", "1"), law.WITHHELD - {"NORN_UNGDOM"}),
+        (lambda _, child: citizen(child, "PWATRNY", "3"), law.WITHHELD - {"NORN_UNGDOM"}),
         (lambda grown, _: citizen(grown, "PWATRNY", "2"), law.WITHHELD - {"NORN_UNGDOM"}),
         (lambda grown, _: doctor(grown), law.LOCKED),
         (lambda grown, _: doctor(grown, policy="6"), law.LOCKED),

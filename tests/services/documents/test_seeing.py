@@ -62,6 +62,17 @@ def test_what_its_source_marks_as_locked_is_shut_while_the_grant_says_so() -> No
     assert sight(granted(), kept_from_her, "1") == "open", "what is kept from the patient is not kept from personnel"
 
 
+@pytest.mark.parametrize("mark", ["NORN_FFL", "NORN_ANG", "NORU", "NORN_XYZ"])
+def test_personnel_who_read_their_own_see_no_more_than_the_citizens_they_are(mark: str) -> None:
+    normal, hides = code("2.16.840.1.113883.5.25", "N"), Label.WITHHELD_FROM_CITIZEN
+    of_herself = granted(hides, released_only=True)
+    withheld = entry(confidentiality=(normal, code("9603", mark)))
+    assert sight(of_herself, withheld, "1") == "absent"
+    assert sight(granted(), withheld, "1") == "open", "personnel who treat her are told of it"
+    assert sight(of_herself, entry(confidentiality=(code("2.16.840.1.113883.5.25", "V"),)), "1") == "absent"
+    assert sight(of_herself, entry(confidentiality=(normal, code("9603", "NORS"))), "1") == "open", "her own lock"
+
+
 @pytest.mark.parametrize(
     ("created", "start", "shown"),
     [

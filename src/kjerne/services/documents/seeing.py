@@ -2,7 +2,7 @@
 
 Sources judge first, by their own law. Here the platform's is asked of what they gave: what the patient has restricted is shut
 whichever source tells of it, and counted; what kjernejournal's scope does not reach is as absent, and counted nowhere. So is
-what is withheld from a citizen (9603), which she is not to know of (law, K180).
+what is withheld from a citizen (9603), which she is not to know of (law, K180), also where she asks as a health worker.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ Sight = Literal["open", "locked", "absent"]
 
 
 def sight(grant: Grant, entry: DocumentEntry, organisation: str) -> Sight:
-    """Whether a document is shown. `organisation` answers for the source that has it; `locked` is by the patient's own wish."""
-    if grant.caller.kind == "citizen":
+    """Whether a document is shown. `organisation` answers for the source that has it; `locked` is by the patient's own wish.
+
+    Personnel who read their own do so as the citizens they are (`released_only`): a source is not told that she asks about
+    herself (law, K207).
+    """
+    if grant.caller.kind == "citizen" or grant.released_only:
         return "open" if _opens_to_citizen(grant, entry) else "absent"
     if grant.windows and not _is_within(grant, entry):
         return "absent"
