@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path as Folder
 from random import Random
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -26,212 +25,64 @@ from kjerne.access import Action, Caller, Wish
 from kjerne.app import House
 from kjerne.clock import FixedClock
 from kjerne.exchange import PatientRef, granted
-from kjerne.fhir.index import index
 from kjerne.fhir.subscribing import PAYLOAD
 from kjerne.fhir.topics import TOPIC
 from kjerne.policy.choosing import Choosing
 from kjerne.policy.unsaid import SAYS
-from kjerne.registries.homes import row_number
 from kjerne.registries.receivers import Receiver
-from kjerne.registries.withholding import withheld
-from kjerne.services.critical.api import BASE as NATIONAL
 from kjerne.services.standards import types_by_service
 from kjerne.settings import Settings
-from kjerne.store import participation, subjects
 from kjerne.store.embedded import PROGRAM
 from kjerne.store.house import open_store
-from kjerne.store.kept import is_beside
-from kjerne.store.participation import Role
-from kjerne.store.records import Change
 from kjerne.store.shares import NAME, Shares
 from kjerne.subscribing import Deliverer, ready
 from kjerne.wire.hooks import Hooks
-from participating import a_row
 from services.critical import records as critical
-from services.results.conftest import LAB, NOW, Ward
-from services.test_standards_record import bodies as kept
-from services.test_standards_settlement import money
+from services.results.conftest import NOW, Ward
 from settling import settled
 
+from .beside import brought, carded, handed_out, on_pages_of_abroad, on_summary_pages, summed, told_of_abroad
+from .rooms import (
+    CRITICAL,
+    KINDS,
+    NATIONAL,
+    RECORD,
+    SETTLEMENT,
+    Room,
+    Tree,
+    allergy,
+    built,
+    caller,
+    drawn,
+    filled,
+    may_leave,
+    moved,
+    national,
+    sign,
+    without,
+)
 from .services_oracle import answer
-from .situation import Membership, Situation, Will
+from .situation import Situation, Will
 from .test_paths import BASES, KEYS, TELLING, only_faults_are_noted
 from .world import (
     ACTORS,
     BLOCKED,
     HOSPITAL,
-    KIN,
-    MEMBERS,
     OTHER,
     OUTSIDE,
     PATIENTS,
-    READ,
     UNIT,
     Actor,
     Anybody,
-    Kind,
     Patient,
     World,
     _choose,
-    _detail,
-    _person,
-    _ties,
-    mark,
-    placed,
 )  # fmt: skip
 
 ALL: Final = "KJERNE_LAWS" in os.environ
-KINDS: Final = (
-    Kind("open"),
-    Kind("restricted", frozenset({"restricted"}), marks=(mark("NORS"),)),
-    Kind("withheld from the citizen", frozenset({"withheld from citizen"}), marks=(mark("NORN_FFL"),)),
-    Kind("withheld from parents", frozenset({"withheld from parents"}), marks=(mark("NORN_FORANS"),)),
-    Kind("not yet released", is_released=False, marks=(mark("NORU", "2026-03-20"),)),
-)
-ROLES: Final[tuple[Role, ...]] = ("consumer", "source")
 __all__ = ["only_faults_are_noted"]
 TOLD_OF: Final = ("critical-information", "record")
 JSON: Final = "application/fhir+json"
-Tree = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Room:
-    """A service, with the least that R4 takes of each of its types (`bodies`, about one) and what is registered there.
-    `share` of the cells are asked by the suite. Whose number is `turned` has records of another type in another run."""
-
-    service: str
-    scopes: frozenset[str]
-    bodies: Callable[[Tree], Mapping[str, Tree]]
-    registered: tuple[str, ...]
-    share: float
-    turned: int = 0
-
-    def __str__(self) -> str:
-        return self.service
-
-    def type_of(self, patient: str) -> str:
-        """Of which type the records of this patient are: of every type somebody's."""
-        every = [*self.bodies({})]
-        return every[(list(PATIENTS).index(patient) + self.turned) % len(every)]
-
-    def body(self, patient: Patient, text: str = "", marks: tuple[Mapping[str, str], ...] = ()) -> Tree:
-        """A record of her type; `text` stands in its narrative."""
-        meta = {"meta": {"security": [dict(one) for one in marks]}} if marks else {}
-        told = {"text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{text}</div>'}}
-        return self.bodies(whom(patient))[self.type_of(patient.name)] | meta | (told if text else {})
-
-
-def whom(patient: Patient) -> Tree:
-    return {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": patient.number}}
-
-
-def wills_of(room: Room, patient: str) -> tuple[Will, ...]:
-    """Her choices about results made about this service; those of a part or a single record have no twin here."""
-    return tuple(
-        replace(one, service=room.service if one.service in ("", "results") else one.service)
-        for one in PATIENTS[patient].get("wills", ())
-        if not (one.content or one.sent_by or one.kind in ("record", "youth-access"))
-    )
-
-
-def moved(room: Room, world: World, actor: Actor, patient: str, purpose: str, basis: str) -> Situation:
-    s = world.situation(actor, patient, purpose, basis)
-    lines: tuple[Membership, ...] = tuple(
-        replace(line, service=room.service, role=role) for line in s.memberships for role in ROLES
-    )
-    scopes = s.scopes - READ | room.scopes
-    return replace(s, service=room.service, scopes=scopes, memberships=lines, wills=wills_of(room, patient))
-
-
-def sign(kind: Kind, patient: str) -> str:
-    return f"merke-{KINDS.index(kind)}-{list(PATIENTS).index(patient)}-slutt"
-
-
-def allergy(text: str, *, confirmed: bool = False) -> Tree:
-    system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
-    return {
-        "resourceType": "AllergyIntolerance",
-        "clinicalStatus": {"coding": [{"system": f"{system}clinical", "code": "active"}]},
-        "verificationStatus": {
-            "coding": [{"system": f"{system}verification", "code": "confirmed" if confirmed else "unconfirmed"}]
-        },
-        "category": ["medication"],
-        "code": {"text": text},
-        "patient": {"display": "the one named by person-id"},
-    }
-
-
-CRITICAL: Final = Room(
-    "critical-information", frozenset({"nhn:critical-information/api"}),
-    lambda who: {"AllergyIntolerance": allergy("Penicillin") | {"patient": who}},
-    ("drug-reaction", "dialysis", "drug-reaction verification"), 0.05,
-)  # fmt: skip
-RECORD: Final = Room("record", frozenset({"kjerne:record-read", "kjerne:record-write"}), kept, ("record",), 0.03)
-SETTLEMENT: Final = Room(
-    "settlement", frozenset({"kjerne:settlement-read", "kjerne:settlement-write"}), money, ("settlement",), 0.03
-)
-
-
-def body_of(room: Room, patient: Patient, what: str) -> Tree:
-    if room.service != CRITICAL.service:
-        return room.body(patient)
-    if what == "dialysis":
-        coding = {"system": "http://snomed.info/sct", "code": "265764009"}
-        return {
-            "resourceType": "Procedure",
-            "status": "in-progress",
-            "code": {"coding": [coding]},
-            "subject": {"display": "-"},
-        }
-    return allergy("Penicillin", confirmed="verification" in what)
-
-
-async def filled(room: Room, world: World, *patients: Patient) -> None:
-    """A record of each kind of each patient, or of some, whatever the law would say of registering it."""
-    store = world.ward.house.store
-    adult = PatientRef(digest=world.patients["adult"].digest)
-    template = await world.ward.admit(LAB)(adult, "results", "file")
-    for patient in patients or world.patients.values():
-        async with store.pool.acquire() as conn:
-            loaded = await subjects.load(conn, PatientRef(digest=patient.digest), LAB, store.wrap)
-            assert loaded is not None
-            grant = replace(template, subject=loaded[0], service=room.service)
-            for kind in KINDS:
-                tree = room.body(patient, sign(kind, patient.name), kind.marks)
-                shut, raw = withheld(tree, NOW), json.dumps(tree).encode()
-                number, id_ = (
-                    row_number(tree["resourceType"], room.service),
-                    store.ids.make(patient.key, beside=is_beside(tree)),
-                )
-                await store.records.create(conn, grant, Change(number, id_, raw, index(tree), shut.labels, shut.opens))
-
-
-async def built(room: Room, ward: Ward) -> World:
-    world = World(ward)
-    people = ward.house.store.people
-    async with ward.house.store.pool.acquire() as conn:
-        for name, detail in KIN.items():
-            new = _person(ward, detail)
-            (key,) = await people.register(conn, [new], NOW)
-            world.kin[name] = (key, new.identifiers[0].digest)
-        for name, facts in PATIENTS.items():
-            new = _person(ward, _detail(facts), _ties(world, name))
-            (key,) = await people.register(conn, [new], NOW)
-            world.patients[name] = Patient(name, new.identifiers[0].value, key, new.identifiers[0].digest)
-        rows = [
-            a_row(organisation, role, service=room.service, since=line.begins, until=line.ends)
-            for organisation, lines in MEMBERS.items()
-            for line in lines
-            for role in ROLES
-        ]
-        await participation.add(conn, [*rows, a_row(LAB.organisation, "source")])
-        await placed(conn)
-    await filled(room, world)
-    for name, patient in world.patients.items():
-        for will in wills_of(room, name):
-            await _choose(world, patient, will)
-    return world
 
 
 @pytest.fixture
@@ -254,7 +105,9 @@ def dsn(clusters: Any, room: Room) -> str:
 
 @pytest.fixture
 async def world(room: Room, dsn: str, tmp_path: Folder) -> AsyncIterator[World]:
-    shares = Shares.made(tmp_path / NAME, KEYS, ["results", room.service])
+    # A copy that a citizen hands out is sealed with the key of each service that it is drawn from.
+    drawn_from = dict.fromkeys(("results", "critical-information", "record", room.service))
+    shares = Shares.made(tmp_path / NAME, KEYS, list(drawn_from))
     store = await open_store(dsn, KEYS, shares, pool_size=4)
     try:
         settings = Settings(data=tmp_path, dsn=dsn)
@@ -263,22 +116,18 @@ async def world(room: Room, dsn: str, tmp_path: Folder) -> AsyncIterator[World]:
         await store.close()
 
 
-def drawn(room: Room, chance: Random, *reasons: tuple[str, str]) -> Iterator[tuple[Actor, str, str, str]]:
-    for actor, patient in product(ACTORS, PATIENTS):
-        bases = dict.fromkeys(basis for _, basis in reasons)
-        for purpose, basis in reasons if actor.situation.attest else [("", basis) for basis in bases]:
-            if ALL or chance.random() < room.share:
-                yield actor, patient, purpose, basis
-
-
-def caller(room: Room, world: World, actor: Actor, patient: Patient, purpose: str) -> Caller:
-    made = world.caller(actor, patient, purpose)
-    return replace(made, scopes=made.scopes - READ | room.scopes)
-
-
-def may_leave(kind: Kind, s: Situation) -> bool:
-    said = answer(s)
-    return said.given and not kind.withheld & said.hidden and (kind.is_released or not said.only_released)
+def body_of(room: Room, patient: Patient, what: str) -> Tree:
+    if room.service != CRITICAL.service:
+        return room.body(patient)
+    if what == "dialysis":
+        coding = {"system": "http://snomed.info/sct", "code": "265764009"}
+        return {
+            "resourceType": "Procedure",
+            "status": "in-progress",
+            "code": {"coding": [coding]},
+            "subject": {"display": "-"},
+        }
+    return allergy("Penicillin", confirmed="verification" in what)
 
 
 async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, world: World, seed: int) -> None:
@@ -287,7 +136,9 @@ async def test_what_leaves_and_what_is_written_is_what_the_law_lets(room: Room, 
     looked = await reading(room, world, chance, wrong)
     if room.service == CRITICAL.service:
         assert await asking_first(room, world, chance, wrong) > 2
-        assert await summed(room, world, chance, wrong) > 2
+        await brought(room, world)
+        for way in (summed, on_summary_pages, carded, told_of_abroad, on_pages_of_abroad, handed_out):
+            assert await way(room, world, chance, wrong) > 2, f"{way.__name__}: {wrong[:10]}"
     written = await registering(room, world, chance, wrong)
     if room.service in TOLD_OF:
         assert await telling(room, world, chance, wrong) > 2
@@ -317,26 +168,6 @@ async def authored(room: Room, world: World, wrong: list[str]) -> None:
             wrong.append(f"{jurisdiction}: registered in a restricted part: {made.status_code}, read {read}")
 
 
-async def summed(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
-    """How many patient summaries told of something; a narrative of others does not come along, so the entries are counted."""
-    client, opened = Anybody(world.ward.house), 0
-    for actor, name, purpose, basis in drawn(room, chance, *TELLING):
-        patient = world.patients[name]
-        s = replace(moved(room, world, actor, name, purpose, basis), action="search")
-        client.caller = caller(room, world, actor, patient, purpose)
-        headers = {"person-id": patient.number} | ({"access-basis": basis} if basis else {})
-        found = await client.http.get("/fhir/R4/Patient/$summary", headers=headers)
-        law = [kind.name for kind in KINDS if may_leave(kind, s)]
-        entries = [one["resource"] for one in found.json().get("entry", ())]
-        told = [one for one in entries if one.get("code", {}).get("text") == "Penicillin"]
-        opened += bool(law)
-        if len(told) != len(law) or (found.status_code == 200) != answer(s).given:
-            wrong.append(
-                f"{actor.name} / {name} / {purpose} {basis} summary: law {law}, told {found.status_code} {len(told)}"
-            )
-    return opened
-
-
 async def reading(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
     """How many searches, and histories of the type, opened something."""
     client, opened = Anybody(world.ward.house), 0
@@ -363,13 +194,6 @@ async def reading(room: Room, world: World, chance: Random, wrong: list[str]) ->
                 f"{actor.name} / {name} / {purpose} {basis}: {found.json()['total']} versions, {len(law)} by law"
             )
     return opened
-
-
-def national(caller: Caller, patient: Patient, basis: str) -> dict[str, str]:
-    """The headers of the national interface of critical information."""
-    role = json.dumps({"system": "urn:oid:2.16.578.1.12.4.1.1.9060", "code": caller.authorization or "LE"})
-    named = {"patient-nin": patient.number, "user-role": quote(role), "source-system": "EPJ", "event-id": str(uuid4())}
-    return {f"nhn-{name}": value for name, value in (named | {"access-basis": basis}).items() if value}
 
 
 async def asking_first(room: Room, world: World, chance: Random, wrong: list[str]) -> int:
@@ -409,11 +233,6 @@ def _is_right(s: Situation, jurisdiction: str, code: int, status: Tree) -> bool:
     if is_known and status["restricted"] != is_opened:
         return False
     return code == 200 and not (status["blocked"] or status["reserved"])
-
-
-def without(s: Situation) -> Situation:
-    """The same, had she shut nothing."""
-    return replace(s, wills=tuple(one for one in s.wills if one.kind not in ("block", "restriction", "opt-out")))
 
 
 class Sent(NamedTuple):
