@@ -59,6 +59,7 @@ settings.load_profile("suite")
 LONGEST: Final = (
     "laws/test_paths.py",
     "laws/test_paths_registered.py",
+    "laws/test_paths_documents.py",
     "test_package.py",
     "journeys/test_clinician.py",
     "pages/test_forms.py",

@@ -28,13 +28,14 @@ from kjerne.transferring import abroad_of, book_of
 from services.critical import foreign
 from services.results.conftest import LAB
 
+from .asking import Anybody
 from .documents_oracle import answer
 from .oracle import answer as answer_of_results
 from .outlets import Pages
 from .rooms import ALL, KINDS, NATIONAL, Room, Tree, caller, drawn, moved, national, sign
 from .situation import Answer, Situation
 from .test_paths import JURISDICTIONS, LOGGED_IN, ON_PAGES, TELLING
-from .world import PATIENTS, Actor, Anybody, Patient, World
+from .world import PATIENTS, Actor, Patient, World
 
 CARDS: Final = "/cds-services/critical-information"
 ABROAD: Final = f"{NATIONAL}/abroad"

@@ -32,6 +32,7 @@ from pages.fake import FakeDoor
 from services.results.conftest import NOW
 
 from .paths import Ask, Path, Told, by_address, signs_in
+from .straight import Heard, Straight
 from .world import KINDS, Kind, Patient
 
 URL: Final = "http://kjerne.test"
@@ -182,7 +183,7 @@ def named_in(text: str, patient: Patient, type_: str) -> frozenset[str]:
     return frozenset(kind for kind, id_ in patient.ids[type_].items() if id_ in text)
 
 
-async def events(client: httpx.AsyncClient, patient: Patient) -> str:
+async def events(client: Straight, patient: Patient) -> str:
     """All that the log says of how her records came, as FHIR; empty where it is refused."""
     form = "action=C&_count=1000"
     headers = {"person-id": patient.number, "content-type": "application/x-www-form-urlencoded"}
@@ -205,15 +206,13 @@ async def copied(tab: Tab) -> dict[str, str]:
     return by_type | {"Binary": " ".join(found.namelist())}
 
 
-async def exported(
-    call: Callable[..., Awaitable[httpx.Response]], asking: Caller, *approving: Caller
-) -> dict[str, str]:
+async def exported(call: Callable[..., Awaitable[Heard]], asking: Caller, *approving: Caller) -> dict[str, str]:
     """By type all files of an export that was asked for and approved."""
     rows = [("ground", GROUND), ("recipient", "Folkehelseinstituttet"), ("_type", ",".join(TYPES))]
     body: Any = {"resourceType": "Parameters", "parameter": [{"name": one, "valueString": two} for one, two in rows]}
     kicked = await call(asking, "POST", "/fhir/R4/$export", json=body, headers={"prefer": "respond-async"})
     assert kicked.status_code == 202, kicked.text
-    place = kicked.headers["content-location"]
+    place = kicked.header("content-location")
     for one in approving:
         assert (await call(one, "POST", f"{place}/approve", data={"reason": GROUND})).status_code == 200
     manifest = (await call(asking, "GET", place)).json()

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from random import Random
 from typing import Any, Final
@@ -63,6 +64,11 @@ ROLES: Final[tuple[Role, ...]] = ("consumer", "source")
 Tree = dict[str, Any]
 
 
+@cache
+def _types(bodies: Callable[[Tree], Mapping[str, Tree]]) -> tuple[str, ...]:
+    return tuple(bodies({}))
+
+
 @dataclass(frozen=True)
 class Room:
     """A service, with the least that R4 takes of each of its types (`bodies`, about one) and what is registered there.
@@ -80,7 +86,7 @@ class Room:
 
     def type_of(self, patient: str) -> str:
         """Of which type the records of this patient are: of every type somebody's."""
-        every = [*self.bodies({})]
+        every = _types(self.bodies)
         return every[(list(PATIENTS).index(patient) + self.turned) % len(every)]
 
     def body(self, patient: Patient, text: str = "", marks: tuple[Mapping[str, str], ...] = ()) -> Tree:

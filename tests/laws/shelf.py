@@ -45,6 +45,7 @@ from participating import a_row
 from services.results.conftest import LAB, NOW, THIRD_LAB, Ward
 from sources import AUDIENCE, GATEWAY, KEY, Standing
 
+from .asking import Anybody
 from .documents_oracle import Paper
 from .paths import FORM
 from .situation import Membership, Situation, Will
@@ -57,7 +58,6 @@ from .world import (
     READ,
     SHUTTING,
     Actor,
-    Anybody,
     Patient,
     World,
     _choose,
@@ -160,7 +160,7 @@ _places: Final = count()
 
 def number_of(born: date | None) -> str:
     """A synthetic number that tells this birth date, which nobody had before."""
-    day = born or date(1975, 1, 12)
+    day = born or date(1976, 2, 12)  # in another year than other tests' numbers
     while True:
         individual = next(_places) % 400 + (500 if day.year >= 2000 else 50)
         nine = f"{day:%d}{day.month + 80:02}{day:%y}{individual:03}"
@@ -358,22 +358,20 @@ def heard(answers: list[Heard], patient: Patient, numbers: Mapping[str, UUID]) -
     return told
 
 
+def _headers(patient: Patient, basis: str) -> dict[str, str]:
+    return {"nhn-patient-nin": patient.number} | ({"nhn-access-basis": basis} if basis else {})
+
+
 async def listed(client: Anybody, patient: Patient, basis: str) -> Heard:
-    headers = {"nhn-patient-nin": patient.number, "nhn-access-basis": basis}
+    """The whole list, with what was replaced."""
     form = b"status=current,superseded&_count=200"
-    return await sent(
-        client.edge,
-        "POST",
-        "/phr/R4/fhir/DocumentReference/_search",
-        {k: v for k, v in headers.items() if v} | FORM,
-        form,
-    )
+    at = "/phr/R4/fhir/DocumentReference/_search"
+    return await sent(client.edge, "POST", at, _headers(patient, basis) | FORM, form)
 
 
 async def opened(client: Anybody, patient: Patient, basis: str, at: str, number: UUID) -> Heard:
     """A document (`DOCUMENT`), or what its source says of it now (`ENTRY`)."""
-    headers = {"nhn-patient-nin": patient.number, "nhn-access-basis": basis}
-    return await sent(client.edge, "GET", at.format(number), {k: v for k, v in headers.items() if v})
+    return await sent(client.edge, "GET", at.format(number), _headers(patient, basis))
 
 
 def as_listed(answer: Heard, state: str) -> Listed:

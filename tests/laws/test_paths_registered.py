@@ -41,6 +41,7 @@ from services.critical import records as critical
 from services.results.conftest import NOW, Ward
 from settling import settled
 
+from .asking import Anybody
 from .beside import brought, carded, handed_out, on_pages_of_abroad, on_summary_pages, summed, told_of_abroad
 from .rooms import (
     CRITICAL,
@@ -73,7 +74,6 @@ from .world import (
     PATIENTS,
     UNIT,
     Actor,
-    Anybody,
     Patient,
     World,
     _choose,

@@ -32,11 +32,12 @@ from services.results.conftest import LAB, NOW, THIRD_LAB, Ward
 from services.results.kith.conftest import OID, SAMPLE, item, message, person, report, text
 from settling import settled
 
+from .asking import Anybody
 from .oracle import answer
 from .situation import Situation, Will
 from .test_paths import KEYS, only_faults_are_noted
 from .test_paths_registered import AT, JSON, LATER, SYSTEMS, Inbox, Sent, Tree
-from .world import ACTORS, CODES, OTHER, OUTSIDE, PATIENTS, READ, Actor, Anybody, Kind, Patient, World, about, peopled
+from .world import ACTORS, CODES, OTHER, OUTSIDE, PATIENTS, READ, Actor, Kind, Patient, World, about, peopled
 from .world import KINDS as EVERY
 from .world import _choose as choose
 

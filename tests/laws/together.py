@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import httpx
-
 from bundles import bundle, entry
 from kjerne.fhir.encode import decode
+
+from .straight import Straight
 
 REPORT, RESULT, FILE = (f"urn:uuid:00000000-0000-4000-8000-00000000000{place}" for place in range(3))
 LOCATION: Final = slice(-4, -2)
@@ -20,7 +20,7 @@ def showing(report: Tree, result: str, file: str) -> Tree:
     return report | {"result": [{"reference": result}], "presentedForm": shown}
 
 
-async def together(http: httpx.AsyncClient, number: str, report: Tree, result: Tree, file: Tree) -> dict[str, str]:
+async def together(http: Straight, number: str, report: Tree, result: Tree, file: Tree) -> dict[str, str]:
     """The id of each by its type."""
     every = ((showing(report, RESULT, FILE), REPORT), (result, RESULT), (file, FILE))
     asked = bundle("transaction", *(entry("POST", tree["resourceType"], tree, own) for tree, own in every))

@@ -27,7 +27,8 @@ from kjerne.store.notifying import Profile
 from kjerne.store.pool import Connection
 from services.results.conftest import NOW
 
-from .world import Anybody, Patient, World
+from .asking import Anybody
+from .world import Patient, World
 
 REPORT: Final = type_number("DiagnosticReport")
 LOOK: Final = NOW + timedelta(minutes=10)

@@ -11,13 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from typing import Any, Final, NoReturn
+from functools import cache, lru_cache
+from typing import Any, Final
 
-import httpx
-
-from kjerne.access import Attestation, Caller, Choice, Coded, Label, Once, Tie, Wish
-from kjerne.app import House
+from kjerne.access import Attestation, Caller, Choice, Coded, Label, Tie, Wish
 from kjerne.exchange import PatientRef, granted
 from kjerne.fhir.encode import decode
 from kjerne.policy.choosing import Choosing
@@ -26,10 +23,10 @@ from kjerne.store import participation, registers
 from kjerne.store.people import Identifier, NewPerson
 from kjerne.store.registers import OrganisationRow
 from kjerne.store.subjects import PersonDetail
-from kjerne.wire.edge import Edge
 from participating import a_row
 from services.results.conftest import LAB, NOW, THIRD_LAB, Ward, fresh_number
 
+from .asking import Anybody
 from .oracle import answer
 from .situation import UNSEEN, Answer, Attest, Bond, Membership, Situation, Will
 from .together import showing, together
@@ -149,6 +146,10 @@ class Actor:
     name: str
     situation: Situation
     person: str = ""
+
+    def __hash__(self) -> int:
+        """By her name: what she is has some thirty parts, and the law is asked about her again and again."""
+        return hash(self.name)
 
 
 IN_CARE: Final = replace(DOCTOR, legal_entity=HOSPITAL, unit=UNIT)
@@ -340,14 +341,11 @@ class World:
 
     def situation(self, actor: Actor, patient: str, purpose: str, basis: str) -> Situation:
         """The question to the law, in the oracle's words."""
-        told = _the_two(actor, patient)
-        attest = replace(told.attest, purpose=purpose) if told.attest and purpose else told.attest
-        return replace(told, basis=basis, attest=attest)
+        return _asking(actor, patient, purpose, basis)
 
     def law(self, actor: Actor, patient: str, purpose: str, basis: str, action: str, **more: str) -> Answer:
         """What the oracle says of it; `more` may name a `jurisdiction`, or another `service`."""
-        s = self.situation(actor, patient, purpose, basis)
-        return answer(replace(s, action=action, **more))  # type: ignore[arg-type]
+        return _law(actor, patient, purpose, basis, action, tuple(more.items()))
 
     def caller(self, actor: Actor, patient: Patient, purpose: str) -> Caller:
         """The same one as the product meets her, behind the check of her token."""
@@ -374,6 +372,20 @@ class World:
         )  # fmt: skip
 
 
+def _asking(actor: Actor, patient: str, purpose: str, basis: str) -> Situation:
+    told = _the_two(actor, patient)
+    attest = replace(told.attest, purpose=purpose) if told.attest and purpose else told.attest
+    return replace(told, basis=basis, attest=attest)
+
+
+@lru_cache(maxsize=20_000)
+def _law(
+    actor: Actor, patient: str, purpose: str, basis: str, action: str, more: tuple[tuple[str, str], ...]
+) -> Answer:  # fmt: skip
+    """One question has one answer, by however many paths it is asked."""
+    return answer(replace(_asking(actor, patient, purpose, basis), action=action, **dict(more)))  # type: ignore[arg-type]
+
+
 @cache
 def _the_two(actor: Actor, patient: str) -> Situation:
     """Whoever asks and whom she asks about, before she says why."""
@@ -388,24 +400,6 @@ def _the_two(actor: Actor, patient: str) -> Situation:
         own_address=kin.protection if kin else "", memberships=MEMBERS.get(told.legal_entity, ()),
         above=ABOVE.get(told.unit, ()), below=BELOW.get(told.unit or told.legal_entity, ()),
     )  # fmt: skip
-
-
-class Anybody:
-    """One client for all callers: whoever is named by `caller` when a request leaves."""
-
-    def __init__(self, house: House) -> None:
-        self.caller: Caller = LAB
-        self.edge = Edge(house.settings, house.store, house.routes(), self._authenticate, clock=house.clock)
-        url = f"http://127.0.0.1:{house.settings.port}"
-        self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.edge), base_url=url, headers={"cid": "the-same"}
-        )
-
-    async def _authenticate(self, *_: Any) -> tuple[Caller, Once]:
-        return self.caller, Once((0, b"", 0), self._refuse, noted=True)
-
-    async def _refuse(self) -> NoReturn:
-        raise AssertionError("a proof that is new was called old")
 
 
 async def peopled(ward: Ward) -> World:
