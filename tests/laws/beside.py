@@ -26,7 +26,7 @@ from kjerne.services.critical.abroad.settling import Brought
 from kjerne.store import subjects
 from kjerne.transferring import abroad_of, book_of
 from services.critical import foreign
-from services.results.conftest import LAB
+from services.results.conftest import LAB, NOW
 
 from .asking import Anybody
 from .documents_oracle import answer
@@ -249,7 +249,7 @@ async def handed_out(room: Room, world: World, chance: Random, wrong: list[str])
     pages, public = Pages(house), Anybody(house)
     citizens = [one for one in LOGGED_IN if one.situation.kind == "citizen"]
     # Half of those that the suite makes are by those who may: of the others most are refused.
-    every = [*product(citizens, PATIENTS)]
+    every = [*product(citizens, (one for one in PATIENTS if not _chooses_later(one)))]
     may_copy = [one for one in every if _takes_a_copy(world, *one)]
     number = max(1, round(LINKS_SHARE * len(every) / 2))
     for actor, name in every if ALL else (*chance.sample(may_copy, number), *chance.sample(every, number)):
@@ -272,6 +272,11 @@ async def handed_out(room: Room, world: World, chance: Random, wrong: list[str])
         if told != may(said):
             wrong.append(f"{place('NO', 'link', cell)}: {said}, told {found.status_code} {sorted(told)}")
     return opened
+
+
+def _chooses_later(name: str) -> bool:
+    """Whether a choice of hers is dated ahead, which none is that somebody makes: a link would end by it at once (K151)."""
+    return any(one.begins is not None and one.begins > NOW for one in PATIENTS[name].get("wills", ()))
 
 
 def _takes_a_copy(world: World, actor: Actor, name: str) -> bool:
