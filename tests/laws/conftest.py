@@ -15,7 +15,7 @@ from kjerne.store.embedded import PROGRAM
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the program runs on: ten thousands of requests spend a fifth of their time in the other one."""
+    """The loop that the program runs on, which takes less of ten thousands of requests."""
     return {"uvloop": uvloop.new_event_loop}
 
 
