@@ -74,6 +74,10 @@ def test_what_would_tell_of_a_patient_is_not_kept(platform: Standing) -> None:
             ({"name": word(), "text": f"brev {nin}"}, "ha et fødselsnummer i seg"),
             ({"name": word(), "institution": nin}, "ha et fødselsnummer i seg"),
             ({"name": word(), "text": "brev", "category_name": nin}, "ha et fødselsnummer i seg"),
+            *(
+                ({"name": word(), "text": apart}, "ha et fødselsnummer i seg")
+                for apart in (f"{nin[:2]}.{nin[2:4]}.{nin[4:6]} {nin[6:]}", f"{nin[:6]}–{nin[6:]}", " ".join(nin))
+            ),
             ({"name": "", "text": "brev"}, "må ha et navn"),
             ({"name": "x" * 61, "text": "brev"}, "for lang"),
             ({"name": word(), "text": "x" * 101}, "for lang"),

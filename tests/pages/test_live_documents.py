@@ -8,6 +8,8 @@ from datetime import timedelta
 from hashlib import sha1
 from uuid import uuid4
 
+import httpx
+
 from asked_sources import asking, nothing_registered, says
 from documents_at_hand import HOME, code
 from kjerne.fhir.definitions import type_number
@@ -17,6 +19,7 @@ from kjerne.xds.values import Association
 from pages.test_live import tab, text
 from pages.test_live_critical import opened
 from pages.test_live_log import lines
+from pages.test_live_log import opened as represented
 from platform_fixture import Standing
 from sources import TEXT
 
@@ -333,3 +336,39 @@ def test_a_source_that_was_not_asked_is_told_of_and_asked_by_a_press(platform: S
         all_ = it.get(f"{root}/documents{link}")
         assert "Epikrise fra Sundvika" in text(all_) and "Alle kilder ble spurt." in text(all_)
         assert 'name="ask" value="all"' in all_.text, "what is chosen on the page is chosen among all"
+
+
+def test_a_parents_log_of_a_child_counts_no_document_that_she_has_not_been_told_of(platform: Standing) -> None:
+    """What is withheld from parents would be known by what personnel saw beside what she is shown."""
+    withheld = (LOCKED[0], code("9603", "NORN_FORANS"))
+    with asking(platform) as country:
+        entries = (
+            country.its(1, "child", title="Til alle", unique_id=f"2.25.{uuid4().int}"),
+            country.its(
+                2, "child", title="Ikke for foreldre", unique_id=f"2.25.{uuid4().int}", confidentiality=withheld
+            ),
+        )
+        country.asks(sundvika=country.odd(says(*entries)).port)
+        with tab(platform, "gp") as it:
+            assert "Ikke for foreldre" in text(it.get(f"{opened(it, 'child')}/documents"))
+        (look,) = platform.rows("SELECT ids FROM audit WHERE service = 'documents' ORDER BY at DESC LIMIT 1")
+        assert len(look["ids"]) == 2
+        with tab(platform, "parent", "me") as it:
+            represented(it, platform.population.by_key[platform.population.cast["child"]].name)
+            assert not counted(it.get("/me/log"))
+            listed = it.get("/me/documents")
+            assert "Til alle" in text(listed) and "Ikke for foreldre" not in text(listed)
+            page = it.get("/me/log?show=all")
+            assert counted(page) == {"1"} and "Til alle" in text(page)
+        told = platform.client.call(
+            "GET", "/fhir/R4/AuditEvent", as_="parent", patient=platform.nin("child"), portal=True
+        )
+        assert told.status_code == 200, told.text
+        (shown,) = links(listed.text)
+        (kept,) = {str(one) for one in look["ids"]} - {shown.rpartition("/")[2]}
+        assert shown.rpartition("/")[2] in told.text and kept not in told.text
+
+
+def counted(page: httpx.Response) -> set[str]:
+    """How many documents the lines of a log say that were seen."""
+    return set(re.findall(r"(\d+) journaldokument", text(page)))

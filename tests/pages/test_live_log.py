@@ -187,3 +187,29 @@ def test_a_source_that_sent_nothing_but_what_is_kept_from_a_parent_is_named_to_h
         choices, log = it.get("/me/privacy"), it.get("/me/log?show=all")
     assert choices.status_code == log.status_code == 200
     assert source not in text(choices) and source not in text(log)
+
+
+def test_who_wrote_nothing_but_what_is_kept_from_a_reader_is_not_offered_to_be_blocked(platform: Standing) -> None:
+    """Her log has no line of it, and a name beside it would tell that something is there."""
+    shut = {"meta": {"security": [{"system": "urn:oid:2.16.578.1.12.4.1.1.9603", "code": "NORN_FFL"}]}}
+    condition = shut | {
+        "resourceType": "Condition",
+        "clinicalStatus": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
+        },
+        "code": {"text": "Holdt tilbake"},
+        "subject": {"identifier": {"system": "urn:oid:2.16.578.1.12.4.1.4.1", "value": platform.nin("guardian")}},
+    }
+    writer = platform.persona("pharmacist").person_name
+    for offered in (False, True):
+        sent = platform.client.call(
+            "POST", "/fhir/R4/Condition", as_="pharmacist", patient=platform.nin("guardian"), service="record",
+            reason="Innlagt hos oss", self_selected=True,
+            headers={"content-type": "application/fhir+json"}, body=json.dumps(condition).encode(),
+        )  # fmt: skip
+        assert sent.status_code == 201, sent.text
+        with tab(platform, "guardian", "me") as it:
+            log, choices = it.get("/me/log?show=all"), it.get("/me/privacy")
+        assert choices.status_code == log.status_code == 200
+        assert (writer in text(log), writer in text(choices)) == (offered, offered)
+        condition.pop("meta", None)  # the second is hers to know

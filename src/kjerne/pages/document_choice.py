@@ -17,7 +17,7 @@ from kjerne.errors import Refusal
 from kjerne.fhir.dates import OSLO
 from kjerne.pages.desk import Page
 from kjerne.pages.documents_house import WantedDocuments
-from kjerne.registries.identifiers import numbers_in
+from kjerne.registries.identifiers import holds_a_number, numbers_in
 from kjerne.services.documents.sorting import SORTS
 from kjerne.store.document_filters import Filter, Said
 
@@ -174,11 +174,11 @@ def name_in(form: Mapping[str, str]) -> str:
 
 
 def check(text: str, limit: int) -> None:
-    """`Refusal` 400 for what is too long, has signs that no text has, or has something of the form of a person number in it:
-    nothing that is kept or searched for names a patient by it."""
+    """`Refusal` 400 for what is too long, has signs that no text has, or has something of the form of a person number in it,
+    or one that is set apart otherwise: nothing that is kept or searched for names a patient by it."""
     if len(text) > limit or not text.isprintable():
         raise Refusal(400, "The text is too long or cannot be read.", where="filter_long")
-    if numbers_in(text):
+    if numbers_in(text) or holds_a_number(text):
         raise Refusal(400, "A person number is not searched for, and not kept.", where="filter_number")
 
 

@@ -128,11 +128,14 @@ AND NOT (action = ANY($2::text[]) AND ids <> '{}' AND ids <@ $3::uuid[]) GROUP B
 _LOOKERS = """
 SELECT p.hpr, p.name, p.authorizations, coalesce(max(o.name), '') FROM practitioner p
 LEFT JOIN audit a ON a.caller_hpr = p.hpr AND a.patient = ANY($1::bigint[])
+  AND NOT (a.action = ANY($2::text[]) AND a.ids <> '{}' AND a.ids <@ $3::uuid[])
 LEFT JOIN organisation o ON o.number = a.organisation
 WHERE a.caller_hpr IS NOT NULL OR p.hpr IN (SELECT hpr FROM person_tie WHERE patient = ANY($1::bigint[]) AND hpr <> '')
 GROUP BY p.hpr, p.name, p.authorizations ORDER BY p.name LIMIT 200"""
+"""As of places: whose only lines are of what is kept from the reader is named to her nowhere."""
 
 
 async def _blockable(conn: Connection, grant: Grant) -> tuple[Blockable, ...]:
-    rows = await conn.fetch(_LOOKERS, list(grant.subject.keys))
+    hidden = [UUID(one) for one in await audit.hidden_from(conn, grant)]
+    rows = await conn.fetch(_LOOKERS, list(grant.subject.keys), sorted(insight.FILING), hidden)
     return tuple(Blockable(row[0], row[1], next(iter(row[2]), ""), row[3]) for row in rows)

@@ -9,7 +9,7 @@ from kjerne.access import Grant
 from kjerne.fhir.definitions import type_name
 from kjerne.policy import insight
 from kjerne.policy.words import Language
-from kjerne.store import audit, log_pages, registers
+from kjerne.store import audit, document_names, log_pages, registers
 from kjerne.store.house import Store
 from kjerne.store.log_entry import LogEntry
 from kjerne.store.log_pages import LogPage, Rows
@@ -54,6 +54,8 @@ class AccessLog:
                 choices=choices,
             )
             gone = await log_pages.deletions(conn, grant, found.rows)
+            if not insight.is_own(grant):
+                hidden |= await document_names.untold(conn, grant, found.rows)
         names = await self._names(found)
         entries = insight.entries(
             found.rows,

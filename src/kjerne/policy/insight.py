@@ -82,7 +82,7 @@ def entries(
     `Refusal` 403 where the grant is not for the log, or a row is about somebody else.
     """
     must_open(grant)
-    own, kept = _is_own(grant), unseen(grant, hidden)
+    own, kept = is_own(grant), unseen(grant, hidden)
     reading = _Reading(grant, organisations, type_name, hidden, deleted, language, own, kept)
     return tuple(_entry(row, reading) for row in rows if _may_see(row, reading))
 
@@ -111,7 +111,7 @@ def unseen(grant: Grant, hidden: Iterable[str]) -> Unseen:
     was filed and may not be known of, or not yet, has no line: an answer that came and is not there to be seen would tell
     that something is hidden. Where a person with a protected address was treated is told to nobody who stands in for her.
     """
-    own = _is_own(grant)
+    own = is_own(grant)
     stands_in = not own and grant.purpose == "PWATRNY"
     return Unseen(
         filing=FILING,
@@ -124,7 +124,7 @@ def unseen(grant: Grant, hidden: Iterable[str]) -> Unseen:
     )
 
 
-def _is_own(grant: Grant) -> bool:
+def is_own(grant: Grant) -> bool:
     """Whether the patient reads her own log, or whoever keeps it, who reads it as it is."""
     return grant.caller.kind == "system" or grant.subject.caller_key in grant.subject.keys
 

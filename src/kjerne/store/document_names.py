@@ -7,9 +7,9 @@ transaction that names what leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,8 @@ from kjerne.store.pool import Connection
 
 TYPE: Final = type_number("DocumentReference")
 """As the log names a document: no record of that type is kept here."""
+SERVICE: Final = "documents"
+"""As rows of the log call the service (`services.documents.model`)."""
 NUMBERS_LIMIT: Final = 4
 """Of her numbers that are asked about, those that hold first: who has more was linked by mistake, or is not a patient."""
 
@@ -139,8 +141,15 @@ async def opened_before(conn: Connection, grant: Grant, asked: Sequence[UUID]) -
 
 async def told_before(conn: Connection, grant: Grant, asked: Sequence[UUID]) -> frozenset[UUID]:
     """Those of them that the citizen of a grant has been told of before, on a list or as they are."""
-    rows = await conn.fetch(_TOLD, list(grant.subject.keys), grant.service, grant.caller.digest, list(asked))
+    rows = await conn.fetch(_TOLD, list(grant.subject.keys), SERVICE, grant.caller.digest, list(asked))
     return frozenset(UUID(bytes=row[0].bytes) for row in rows)
+
+
+async def untold(conn: Connection, grant: Grant, rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Ids of the documents in lines of the log that the citizen of a grant has never been told of herself: only their sources
+    know which of them are withheld from her."""
+    asked = {UUID(bytes=one.bytes) for row in rows if row["service"] == SERVICE for one in row["ids"]}
+    return frozenset(str(one) for one in asked - await told_before(conn, grant, list(asked))) if asked else frozenset()
 
 
 def _key(grant: Grant, wrap: Wrap, place: int) -> DataKey:
