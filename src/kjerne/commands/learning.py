@@ -87,15 +87,15 @@ def divided(people: People, folder: Path, seed: int, share: float) -> People:
     return replace(people, told=told, files=(*events, *traits))
 
 
-def permit(settings: Settings, who: str, ground: str, until: str) -> dict[str, Any]:
-    """Records a permission, with its row in the log."""
+def permit(settings: Settings, export: int, until: str) -> dict[str, Any]:
+    """Records a permission on an approved export, with its row in the log."""
     try:
         last_day = date.fromisoformat(until)
     except ValueError:
         raise Refusal(400, "it is no day as 2026-12-31", where="--until") from None
 
     async def use(pool: Pool) -> Permission:
-        return await Permissions(pool).give(author(), who, ground, last_day, SystemClock().now(), uuid4().hex)
+        return await Permissions(pool).give(author(), export, last_day, SystemClock().now(), uuid4().hex)
 
     return told_of(on_database(settings, use))
 
@@ -130,7 +130,7 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
 def told_of(one: Permission) -> dict[str, Any]:
     """A permission as JSON."""
     told: dict[str, Any] = {
-        "number": one.number, "state": one.state(SystemClock().now()), "who": one.who, "ground": one.ground,
+        "number": one.number, "state": one.state(SystemClock().now()), "who": one.who, "ground": one.ground, "export": one.export,
         "from": one.at.isoformat(timespec="seconds"), "until": one.until.isoformat(timespec="seconds"), "madeBy": one.made_by,
     }  # fmt: skip
     if one.ended_at:

@@ -139,16 +139,17 @@ def _check_out(out: Path, parts: Path | None) -> None:
 
 @synth.command("permit")
 def synth_permit(
-    who: Annotated[str, typer.Option("--who", help="Who may learn: a person, with her organisation.")],
-    ground: Annotated[str, typer.Option("--ground", help="What for, and on which provision of law (with its §).")],
+    export: Annotated[int, typer.Option("--export", help="The export of everybody that two persons have approved.")],
     until: Annotated[str, typer.Option("--until", help="The last day, as 2026-12-31; at most 92 days from now.")],
     data: Data = None,
     json_: Json = False,
 ) -> None:
-    """Record that somebody may learn from the real people of this database, until a day. It stands in the log."""
+    """Record that the recipient of an approved export may learn from the real people of this database, until a day.
+
+    It stands in the log."""
     from kjerne.commands import learning
 
-    told = learning.permit(settings_of(data=data), who, ground, until)
+    told = learning.permit(settings_of(data=data), export, until)
     say(told, as_json=json_, text=f"{told['number']}: {told['who']} may learn from this store until {told['until']}")
 
 

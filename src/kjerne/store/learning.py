@@ -14,7 +14,8 @@ State = Literal["in force", "over", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One permission. `who` learns, on which `ground`; in force in [at, until), where nobody has ended it."""
+    """One permission. `who` learns, on which `ground`; in force in [at, until), where nobody has ended it. `export` is the number
+    of the export that it stands on."""
 
     number: int
     at: datetime
@@ -22,6 +23,7 @@ class Permission:
     who: str
     ground: str
     made_by: str
+    export: int
     ended_at: datetime | None = None
     ended_by: str = ""
     ended_why: str = ""
@@ -39,7 +41,7 @@ class Count(NamedTuple):
     made_up: int
 
 
-_COLUMNS: Final = "number, at, until, who, ground, made_by, ended_at, ended_by, ended_why"
+_COLUMNS: Final = "number, at, until, who, ground, made_by, export, ended_at, ended_by, ended_why"
 
 
 _BEGIN: Final = """SELECT p.patient FROM person p WHERE p.patient > $1 AND p.wrapped_key IS NOT NULL
@@ -50,12 +52,14 @@ _MADE_UP: Final = f"""{_BEGIN} AND p.synthetic
   AND NOT EXISTS (SELECT 1 FROM person q WHERE q.patient = ANY(p.linked) AND NOT q.synthetic){_END}"""
 
 
-async def add(conn: Connection, who: str, ground: str, made_by: str, at: datetime, until: datetime) -> Permission:
+async def add(
+    conn: Connection, who: str, ground: str, made_by: str, export: int, at: datetime, until: datetime
+) -> Permission:
     """A new permission, in force at once."""
-    found = Permission(secrets.randbits(53), at, until, who, ground, made_by)
+    found = Permission(secrets.randbits(53), at, until, who, ground, made_by, export)
     await conn.execute(
-        "INSERT INTO learning_permission (number, at, until, who, ground, made_by) VALUES ($1, $2, $3, $4, $5, $6)",
-        found.number, at, until, who, ground, made_by,
+        "INSERT INTO learning_permission (number, at, until, who, ground, made_by, export) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        found.number, at, until, who, ground, made_by, export,
     )  # fmt: skip
     return found
 

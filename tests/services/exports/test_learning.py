@@ -20,7 +20,7 @@ from kjerne.store.learning import Permission
 from participating import a_row
 from services.results.conftest import LAB, NOW, Ward, fresh_number
 
-from .test_api import call
+from .test_api import ASKING, FIRST, SECOND, asked, call, decided
 from .test_bulk import JOURNAL, shut
 
 OPERATOR = Caller("system", COMMAND_LINE, frozenset({OPERATIONS}), name="command line drift")
@@ -77,7 +77,22 @@ async def rows(ward: Ward, where: str, *values: Any) -> list[Any]:
 
 async def permitted(ward: Ward, days: int = 30) -> Permission:
     last = NOW.date() + timedelta(days=days)
-    return await Permissions(ward.house.store.pool).give(OPERATOR, WHO, GROUND, last, NOW, "given")
+    return await Permissions(ward.house.store.pool).give(OPERATOR, number(await agreed(ward)), last, NOW, "given")
+
+
+async def agreed(ward: Ward, **more: str) -> str:
+    """The address of an export for `WHO` that two persons have approved."""
+    said = {"ground": GROUND, "recipient": WHO, "_type": "Patient,Observation,Encounter"} | more
+    answer = await asked(ward, **said)
+    assert answer.status_code == 202, answer.text
+    for one in (FIRST, SECOND):
+        assert (await decided(ward, one, answer.headers["content-location"])).status_code == 200
+    return str(answer.headers["content-location"])
+
+
+def number(place: str) -> int:
+    """Of an export, from its address."""
+    return int(place.rpartition("/")[2])
 
 
 async def test_everybody_made_up_is_learned_from_under_the_law_and_the_log_names_what_was_read(ward: Ward) -> None:
@@ -160,18 +175,46 @@ async def test_permission_ends_by_itself_or_by_an_operator_also_while_it_is_used
     assert [row["reason"] for row in ended] == ["Prosjektet er over"]
 
 
+@pytest.mark.parametrize("last", [date(2026, 3, 4), date(2026, 7, 1)])
+async def test_permission_ends_on_a_near_day(ward: Ward, last: date) -> None:
+    with pytest.raises(Refusal, match="a day to come, at most 92"):
+        await Permissions(ward.house.store.pool).give(OPERATOR, 7, last, NOW, "given")
+
+
+async def test_one_persons_word_lets_nobody_learn_from_real_people(ward: Ward, real: int) -> None:
+    """A permission stands on an export that two others have approved, and falls with it."""
+    permissions, last = Permissions(ward.house.store.pool), NOW.date() + timedelta(days=30)
+    with pytest.raises(Refusal, match="no export has this number"):
+        await permissions.give(OPERATOR, 7, last, NOW, "given")
+    waiting = (await asked(ward)).headers["content-location"]
+    with pytest.raises(Refusal, match="this export is waiting, and a permission stands on one that two persons"):
+        await permissions.give(OPERATOR, number(waiting), last, NOW, "given")
+    place = await agreed(ward)
+    given = await permissions.give(OPERATOR, number(place), last, NOW, "given")
+    assert (await read(ward, given.number)).permission["number"] == str(given.number)
+    assert (await call(ward, ASKING, "DELETE", place)).status_code == 202
+    with pytest.raises(Refusal, match=f"permission {given.number} is not approved"):
+        await read(ward, given.number)
+
+
 @pytest.mark.parametrize(
-    ("who", "ground", "last", "says"),
+    ("more", "says"),
     [
-        ("Kari", GROUND, date(2026, 3, 6), "recipient is one line of 8"),
-        (WHO, "Fordi vi vil prøve", date(2026, 3, 6), "names no provision of law"),
-        (WHO, GROUND, date(2026, 3, 4), "a day to come, at most 92"),
-        (WHO, GROUND, date(2026, 7, 1), "a day to come, at most 92"),
-        (WHO, f"{GROUND}\nog mer", date(2026, 3, 6), "one line"),
+        ({"purpose": "check"}, "everybody's whole records"),
+        ({"_typeFilter": "Observation?status=final"}, "everybody's whole records"),
+        ({"_type": "Observation"}, "of Patient as well"),
     ],
 )
-async def test_permission_names_a_person_a_provision_of_law_and_a_near_day(
-    ward: Ward, who: str, ground: str, last: date, says: str
+async def test_permission_stands_on_an_export_of_everybodys_whole_records(
+    ward: Ward, more: dict[str, str], says: str
 ) -> None:
+    place = await agreed(ward, **more)
     with pytest.raises(Refusal, match=says):
-        await Permissions(ward.house.store.pool).give(OPERATOR, who, ground, last, NOW, "given")
+        await Permissions(ward.house.store.pool).give(OPERATOR, number(place), date(2026, 3, 20), NOW, "given")
+
+
+async def test_nothing_is_learned_of_a_type_that_was_not_approved(ward: Ward, real: int) -> None:
+    place, permissions = await agreed(ward, _type="Patient,Encounter"), Permissions(ward.house.store.pool)
+    given = await permissions.give(OPERATOR, number(place), date(2026, 3, 20), NOW, "given")
+    events = (await read(ward, given.number)).told.events
+    assert events.codes and not any(value is not None for value in events.values), "encounters have no value"

@@ -140,6 +140,6 @@ def test_what_does_not_go_with_a_store_is_refused(tmp_path: Path, run: Any) -> N
     assert "people of its own" in run("synth", "fit", str(tmp_path), "--store", *out)[2]
     assert "asked of a store alone" in run("synth", "fit", str(tmp_path), "--permission", "5", *out)[2]
     assert "there is no database" in run("synth", "fit", "--store", "--data", str(tmp_path), *out)[2]
-    permit = ("synth", "permit", "--who", "Prøve Forsker", "--ground", "Lov § 1", "--data", str(tmp_path))
+    permit = ("synth", "permit", "--export", "7", "--data", str(tmp_path))
     assert "no day as 2026-12-31" in run(*permit, "--until", "i morgen")[2]
     assert not (tmp_path / "m").exists()
