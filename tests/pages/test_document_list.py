@@ -10,11 +10,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from documents_at_hand import code
 from kjerne.exchange import Denied
 from kjerne.pages.documents_house import SHOWN
 from pages.browser import Browser
 from pages.fake import FakeHouse, _denial
-from pages.fake_documents import LARGE_BYTES, listed
+from pages.fake_documents import LARGE_BYTES, WITHHELD, listed
 from pages.test_critical import opened
 from pages.test_live import text
 
@@ -102,3 +103,18 @@ async def test_the_way_on_from_the_last_line_of_a_page_leads_to_the_first_of_the
     assert (await browser.get(f"{root}/documents?page=2&document={ordered[-1]}")).text.count(
         'data-step="1" hidden'
     ) == 1
+
+
+async def test_what_the_patient_has_locked_herself_is_not_called_withheld_from_her(
+    browser: Browser, house: FakeHouse
+) -> None:
+    """A health worker meets it in her own record: she must not be told that the patient may not see it."""
+    one, word = house.listing[0], "Nektet pasienten"
+    _, root = await opened(browser)
+    for mark, is_said in (("NORS", False), ("NORN_FPB", True)):
+        marks = (WITHHELD[0], code("9603", mark))
+        house.listing[0] = replace(one, entry=replace(one.entry, confidentiality=marks))
+        assert (word in text(await browser.get(f"{root}/documents/{one.number}"))) is is_said
+        page = await browser.get(f"{root}/documents?sort=date")
+        (row,) = re.findall(rf'<tr id="d-{one.number}".*?</tr>', page.text, re.DOTALL)
+        assert (word in row) is is_said

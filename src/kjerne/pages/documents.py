@@ -331,8 +331,8 @@ def _row(one: Document, *, opened: bool) -> Row:
     return Row(
         one.number, entry.title, _day(day), "" if len(day) == 8 else ".".join(filter(None, (day[4:], day[:4]))),
         words(entry.class_code), words(entry.type_code), department(entry), institution(entry),
-        author(entry), one.title, bool(said - {DELAYED}), said == {DELAYED},
-        LOCKED in said, opened, one.holds,
+        author(entry), one.title, bool(said - {DELAYED, LOCKED}),
+        said - {LOCKED} == {DELAYED}, LOCKED in said, opened, one.holds,
     )  # fmt: skip
 
 
