@@ -19,7 +19,7 @@ from kjerne.access import Grant
 from kjerne.errors import Refusal
 from kjerne.policy import insight
 from kjerne.policy.access_log import AccessLog
-from kjerne.store import audit, log_pages, registers
+from kjerne.store import audit, document_names, log_pages, registers
 from kjerne.store.log_pages import Rows
 from kjerne.store.looks import Place, Wanted
 
@@ -129,3 +129,17 @@ async def test_one_line_is_asked_for_by_its_place_alone(opened: Any) -> None:
 async def test_the_number_is_that_of_the_patient_of_the_grant(opened: Any) -> None:
     grant = reading(CHILDS, as_relative=True)
     assert await opened(Stored([], 0, more=False)).number(grant) == f"the number of {grant.subject.patient}"
+
+
+async def test_documents_that_who_stands_in_has_not_been_told_of_have_no_place_in_a_line(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def untold(_: Any, __: Grant, rows: Any) -> frozenset[str]:
+        return frozenset({str(REPORT)}) if rows else frozenset()
+
+    monkeypatch.setattr(document_names, "untold", untold)
+    (hers,) = (await opened(Stored(ROWS[:1], 1, more=False)).page(reading(), WANTED, 2)).entries
+    assert [seen.id for seen in hers.seen] == [str(REPORT)], "the patient hears of every look"
+    over = opened(Stored(ROWS[:1], 1, more=False))
+    (others,) = (await over.page(reading(CHILDS, as_relative=True), WANTED, 2)).entries
+    assert (others.seen, others.unnamed) == ((), "untold")
