@@ -36,9 +36,12 @@ class Asked:
         """Which of all that was found stand on the page."""
         return slice((self.page - 1) * self.count, self.page * self.count)
 
-    def links(self, address: str, total: int) -> list[tuple[str, str]]:
-        """The links of the page, (relation, address): none holds a number of hers."""
-        left = without_number(self.used)
+    def links(self, address: str, total: int, *, patient: str = "") -> list[tuple[str, str]]:
+        """The links of the page, (relation, address), each to be followed by GET as it stands, whether or not a form asked
+        (R4 http.html#paging): none holds a number of hers. `patient` is her own address, where nothing else that goes with the
+        next request names her."""
+        left, address = without_number(self.used), address.removesuffix("/_search")
+        left += [("patient", patient)] if patient else []
         links = [("self", f"{address}?{urlencode(left)}" if left else address)]
         if self.page * self.count < total:
             onward = [(name, value) for name, value in left if name != "_page"] + [("_page", str(self.page + 1))]

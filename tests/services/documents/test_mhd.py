@@ -142,6 +142,22 @@ def test_a_patient_is_named_by_her_own_address_in_a_form_and_in_an_address(count
     assert got(country, f"{ROOT}/DocumentReference", header=country.platform.nin("citizen")).tree["total"] == 2
 
 
+def test_a_form_that_names_her_by_its_number_alone_has_links_that_are_followed_as_they_stand(country: Country) -> None:
+    country.asks(sundvika=country.odd(says(country.its(1), country.its(2, unique_id="2.16.578.1.3"))).port)
+    number = country.platform.nin("citizen")
+    form = f"patient.identifier=urn:oid:{PERSON}|{number}&_count=1".encode()
+    first = Answered(
+        country.platform.client.call(
+            "POST", SEARCH, as_="gp", patient=number, body=form, headers={**FORM, "nhn-patient-nin": ""}
+        )
+    )
+    ways = [first.link(one) for one in ("self", "next")]
+    again, onward = (got(country, "/phr" + one.partition("/phr")[2]) for one in ways)
+    assert (again.status, onward.status) == (200, 200), onward.response.text
+    assert again.ids() == first.ids() != onward.ids() and len(onward.ids()) == 1
+    assert not any(number in one for one in ways)
+
+
 def test_submission_sets_are_told_with_the_documents_that_are_shown_and_no_others(
     country: Country, hospital: tuple[Any, int]
 ) -> None:

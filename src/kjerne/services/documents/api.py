@@ -20,9 +20,9 @@ from kjerne.fhir.encode import encode
 from kjerne.fhir.negotiation import check_accepted
 from kjerne.mhd.lists import submission_set
 from kjerne.mhd.reference import Tree, document_reference
-from kjerne.services.documents.asking import Asked, Asking, basis_of, line_of, plainly_asked
+from kjerne.services.documents.asking import HEADER, Asked, Asking, basis_of, line_of, plainly_asked
 from kjerne.services.documents.model import FAULTS, SERVICE, UNASKED, Part
-from kjerne.services.documents.room import Document, Documents, Sent, absent
+from kjerne.services.documents.room import Document, Documents, Found, Sent, absent
 from kjerne.services.documents.sorting import in_order
 from kjerne.store.patient_ids import id_of
 
@@ -90,7 +90,7 @@ class DocumentsApi:
             shown = wanted[asked.search.place]
             await self.documents.show(grant, shown)
             entries = [(f"{call.base_url}{BASE}/{one.number}", encode(tell(one)), "match") for one in shown]
-            return self._bundle(call, asked, entries, len(wanted), found.parts, found.locked)
+            return self._bundle(call, grant, asked, entries, len(wanted), found)
 
         return await granted(
             call.admit, asked.patient, SERVICE, "search", use, basis=basis, asked=f"DocumentReference?{line_of(call)}",
@@ -113,7 +113,7 @@ class DocumentsApi:
             shown = wanted[asked.search.place]
             await self.documents.show(grant, _members(shown))
             entries = [(f"{call.base_url}{SETS}/{one.number}", encode(_listed(one)), "match") for one in shown]
-            return self._bundle(call, asked, entries, len(wanted), found.parts, found.locked)
+            return self._bundle(call, grant, asked, entries, len(wanted), found)
 
         return await granted(
             call.admit, asked.patient, SERVICE, "search", use, basis=basis, asked=f"List?{line_of(call)}", piece=_TOLD
@@ -199,13 +199,14 @@ class DocumentsApi:
             await self.documents.show(grant, [])
             raise
 
-    def _bundle(
-        self, call: Call, asked: Asked, entries: list[Entry], total: int, parts: Sequence[Part], locked: int
-    ) -> Answer:
-        if issues := told(parts):
+    def _bundle(self, call: Call, grant: Grant, asked: Asked, entries: list[Entry], total: int, found: Found) -> Answer:
+        if issues := told(found.parts):
             entries = [*entries, ("", encode({"resourceType": "OperationOutcome", "issue": issues}), "outcome")]
-        links = asked.search.links(f"{call.base_url}{call.path}", total)
-        headers = tuple((name, str(locked)) for name in LOCKED) if self.documents.tells_choices else ()
+        # A number that stood in the form alone is in no address, and would be missed at the next page.
+        named = call.headers.get(HEADER, "") or "patient" in asked.search.said
+        hers = "" if named else f"Patient/{id_of(self.asking.ids, grant.subject.keys[0])}"
+        links = asked.search.links(f"{call.base_url}{call.path}", total, patient=hers)
+        headers = tuple((name, str(found.locked)) for name in LOCKED) if self.documents.tells_choices else ()
         return Answer(200, searchset(entries, links, total), headers=headers)
 
 
