@@ -139,6 +139,18 @@ async def test_documents_are_found_by_the_parameters_of_the_standard(source: Sta
     assert uniques(by_address.json()) == [second]
 
 
+async def test_a_document_refers_by_its_id_to_those_alone_that_are_shown(source: Standing) -> None:
+    kind = "^^^^urn:ihe:iti:xds:2013:uniqueId"
+    shut, shown = entry(2).unique_id, entry(3).unique_id
+    await source.provide(one(1, reference_ids=(f"{shut}{kind}", f"{shown}{kind}")), TEXT)
+    await source.provide(one(2, confidentiality=(N, NORS)), TEXT)
+    await source.provide(one(3), TEXT)
+    asked = {"identifier": f"urn:oid:{entry(1).unique_id}"}
+    for said, told in ((doctor(), [shown]), (citizen(), [shut, shown])):
+        (first,) = resources(await search(source, "DocumentReference", said, **asked))
+        assert [each["identifier"]["value"] for each in first["context"]["related"]] == told
+
+
 async def test_a_replaced_document_is_told_to_who_asks_for_it_with_what_took_its_place(source: Standing) -> None:
     earlier = one(1)
     await source.provide(earlier, TEXT)

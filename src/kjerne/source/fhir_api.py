@@ -26,7 +26,7 @@ from kjerne.fhir.search import Search
 from kjerne.mhd import asking, capability
 from kjerne.mhd.lists import submission_set
 from kjerne.mhd.reference import Tree, document_reference
-from kjerne.mhd.relations import related
+from kjerne.mhd.relations import referring, related
 from kjerne.mhd.searching import OWN
 from kjerne.registries import identifiers
 from kjerne.source import bundle_api
@@ -190,12 +190,12 @@ def _opened(source: Source, public: str, seen: Seen, type_: str) -> list[_Opened
     """Everything of a type that is opened, newest first."""
     by_id = {one.id: one for one in seen.documents}
     if type_ == "DocumentReference":
-        relates = related(seen.associations, by_id.keys())
+        relates, shown = related(seen.associations, by_id.keys()), {one.unique_id for one in seen.documents}
         newest = sorted(seen.documents, key=lambda one: (one.created, one.id), reverse=True)
         return [
             _Opened(
                 _id(one.id), "current" if one.status == names.APPROVED else "superseded", (one.unique_id,),
-                partial(_reference, source, public, one, relates.get(one.id, ())),
+                partial(_reference, source, public, referring(one, shown), relates.get(one.id, ())),
             )
             for one in newest
         ]  # fmt: skip

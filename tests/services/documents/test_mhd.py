@@ -158,6 +158,22 @@ def test_a_form_that_names_her_by_its_number_alone_has_links_that_are_followed_a
     assert not any(number in one for one in ways)
 
 
+def test_a_document_refers_by_its_id_to_those_alone_that_are_shown(country: Country) -> None:
+    kind = "^^^^urn:ihe:iti:xds:2013:uniqueId"
+    shown, shut, order = "2.16.578.1.88.2", "2.16.578.1.88.3", "R-1^^^&1.2.9&ISO^urn:ihe:iti:xds:2013:order"
+    entries = (
+        country.its(1, unique_id="2.16.578.1.88.1", reference_ids=(f"{shown}{kind}", f"{shut}{kind}", order)),
+        country.its(2, unique_id=shown), country.its(3, unique_id=shut, confidentiality=LOCKED),
+    )  # fmt: skip
+    country.asks(sundvika=country.odd(says(*entries)).port)
+    found = country.search("&identifier=urn:oid:2.16.578.1.88.1")
+    (told,) = found.resources()
+    assert [one["identifier"]["value"] for one in told["context"]["related"]] == [shown, "R-1"]
+    read = got(country, f"{ROOT}/DocumentReference/{told['id']}")
+    assert shut not in found.response.text + read.response.text
+    assert country.search(f"&related:identifier={shut}").tree["total"] == 0
+
+
 def test_submission_sets_are_told_with_the_documents_that_are_shown_and_no_others(
     country: Country, hospital: tuple[Any, int]
 ) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kjerne.access import Grant
 from kjerne.errors import Refusal
-from kjerne.mhd.relations import related
+from kjerne.mhd.relations import referring, related
 from kjerne.services.documents.chains import judged
 from kjerne.services.documents.model import FAULTS, NOBODY, Asker, Gateway, NotGiven, Opened, Part, Place, Sets
 from kjerne.services.documents.seeing import day_of
@@ -268,10 +268,10 @@ class Documents:
     def _of(self, grant: Grant, part: Part, entries: Sequence[DocumentEntry]) -> list[Document]:
         """The documents of one source that are shown, and what they are to each other."""
         numbers = {one.id: self._number(grant, one) for one in entries}
-        relates = related(part.relations, numbers)
+        relates, shown = related(part.relations, numbers), {one.unique_id for one in entries}
         return [
             Document(
-                numbers[one.id], one, part.source, part.title,
+                numbers[one.id], referring(one, shown), part.source, part.title,
                 tuple((kind, numbers[other]) for kind, other in relates.get(one.id, ())),
             )
             for one in entries
