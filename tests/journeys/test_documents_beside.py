@@ -23,6 +23,7 @@ def listing(it: Tab) -> None:
     choose(it, "Kari Nordvik")
     it.page.get_by_role("link", name="Journaldokumenter").click()
     expect(it.page.get_by_role("heading", name="Journaldokumenter")).to_be_visible()
+    it.page.wait_for_load_state("load")  # before its style has come each line has both its links
 
 
 def opened_of(where: Site) -> list[str]:

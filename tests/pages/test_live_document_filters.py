@@ -72,6 +72,8 @@ def test_what_would_tell_of_a_patient_is_not_kept(platform: Standing) -> None:
         for fields, says_ in (
             ({"name": nin, "text": "brev"}, "ha et fødselsnummer i seg"),
             ({"name": word(), "text": f"brev {nin}"}, "ha et fødselsnummer i seg"),
+            ({"name": word(), "text": f"{nin[:2]}.{nin[2:4]}.{nin[4:6]} {nin[6:]}"}, "ha et fødselsnummer i seg"),
+            ({"name": " ".join(nin), "text": "brev"}, "ha et fødselsnummer i seg"),
             ({"name": word(), "institution": nin}, "ha et fødselsnummer i seg"),
             ({"name": word(), "text": "brev", "category_name": nin}, "ha et fødselsnummer i seg"),
             *(
@@ -89,6 +91,7 @@ def test_what_would_tell_of_a_patient_is_not_kept(platform: Standing) -> None:
             assert no.status_code == 400 and says_ in text(no), (fields, text(no)[:600])
             assert nin not in no.text
         assert it.post(page, f"{root}/documents", do="zzz").status_code == 400
+        assert it.get(f"{root}/documents?period=7").status_code == 400, "no address chooses what no form may"
         assert platform.rows("SELECT count(*) AS n FROM document_filter") == before
 
 

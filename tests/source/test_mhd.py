@@ -222,6 +222,16 @@ def spoil(kind: str, *path: Any, value: Any) -> Callable[[dict[str, Tree]], Any]
         (spoil("DocumentReference", "implicitRules", value="http://x"), "XDSRegistryMetadataError"),
         (spoil("DocumentReference", "meta", value={"security": [{"system": LABEL, "code": "x"}]}), "XDSRegistryMetadataError"),
         (spoil("Binary", "meta", value={"security": [{"system": LABEL, "code": "NORS"}]}), "XDSRegistryMetadataError"),
+        (spoil("Binary", "securityContext", value={"reference": "Consent/1"}), "XDSRegistryMetadataError"),
+        (
+            spoil("DocumentReference", "meta", value={"security": [{"system": LABEL, "display": "NORS"}]}),
+            "XDSRegistryMetadataError",
+        ),
+        (lambda all_: all_["DocumentReference"]["securityLabel"].append({"text": "NORS"}), "XDSRegistryMetadataError"),
+        (
+            lambda all_: all_["DocumentReference"]["securityLabel"].append({"coding": [{"system": LABEL, "display": "NORS"}]}),
+            "XDSRegistryMetadataError",
+        ),
         (spoil("List", "code", value=concept("x", "folder")), "XDSRegistryMetadataError"),
         (spoil("List", "status", value="entered-in-error"), "XDSRegistryMetadataError"),
         (spoil("List", "entry", value=[]), "XDSRegistryMetadataError"),
@@ -261,6 +271,18 @@ async def test_a_lock_that_stands_with_the_resource_is_one(source: Standing, sys
     assert (await send(source, bundle(spoil("DocumentReference", "meta", value={"security": marks}))))[0] == 200
     assert await source.found(documents_of()) == []
     assert await source.found(documents_of(), citizen()) == ["1.2.65.1"]
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "status"),
+    [(LABEL, "NORS", 422), ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST", 200)],
+)
+async def test_a_mark_on_the_whole_bundle_is_passed_over_by_nobody(
+    source: Standing, system: str, code: str, status: int
+) -> None:
+    tree = json.loads(bundle()) | {"meta": {"security": [{"system": system, "code": code}]}}
+    assert (await send(source, json.dumps(tree).encode()))[0] == status
+    assert len(source.kept()) == (status == 200)
 
 
 @pytest.mark.parametrize(

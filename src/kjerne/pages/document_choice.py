@@ -116,6 +116,8 @@ def asked_for(page: Page, filters: Sequence[Filter] = ()) -> Choice:
     sort = asked.get("sort", NEWEST)
     if sort.removeprefix("-") not in SORTS:
         raise Refusal(400, "There is no such order.", where="sort")
+    if asked.get("period", "") not in ("", *PERIODS):
+        raise Refusal(400, "There is no such period.", where="period")
     wanted = WantedDocuments(
         sort.removeprefix("-"), sort.startswith("-"), asked.get("category", ""), asked.get("institution", ""),
         _since(page, asked.get("period", "")), _place(asked.get("page", "1")), text, asked.get("ask") == ALL,

@@ -278,7 +278,9 @@ class Source:
             await self._add(row)
             raise Refusal(401, "Who sends documents is not known by its key.", where="Authorization", rule="submitter")
         try:
-            sent, contents, kinds = mhd.provided(raw, self.configured.made_up, self.configured.minimal)
+            # Of a large Bundle it takes seconds, in which others are answered.
+            said = self.configured
+            sent, contents, kinds = await asyncio.to_thread(mhd.provided, raw, said.made_up, said.minimal)
             row = replace(row, patient=sent.sent.patient)
             ready = await asyncio.to_thread(submitting.checked, sent, contents, *self._rules)
             kept = await self._keep(mhd.PROVIDE, message_id, ready, submitter)

@@ -220,6 +220,8 @@ def provided(
         raise _wrong("It is no transaction Bundle with one List.", "Bundle")
     if len(kinds) > 4 * DOCUMENTS_LIMIT or not {*kinds} <= {"List", "Patient", "Binary", "DocumentReference"}:
         raise _wrong("It holds a resource that no submission has, or too many.", "Bundle.entry")
+    if any(bare(one.system) not in _NO_MARKS for one in bundle.meta.security):
+        raise _wrong("Marks stand on the DocumentReference.", "Bundle.meta.security")
     for each in bundle.entry:
         _hold_request(each)
     by_url = {one.url: one.resource for one in bundle.entry}
@@ -334,6 +336,10 @@ def _hold_label(said: _Document, made_up: MadeUp) -> None:
 
 def _marks(said: _Document) -> tuple[Code, ...]:
     """The security labels, and those marks that stand in `meta.security` alone: a lock is one wherever it stands."""
+    if any(not concept.coding or not all(one.code for one in concept.coding) for concept in said.labels):
+        raise _wrong("A label is known by its code, and one has none.", "DocumentReference.securityLabel")
+    if not all(one.code for one in said.meta.security):
+        raise _wrong("A mark is known by its code, and one has none.", "DocumentReference.meta.security")
     labels = [one for concept in said.labels for one in _codes(concept)]
     known = {one.code for one in labels}
     beside = [_of(one) for one in said.meta.security if bare(one.system) not in _NO_MARKS]
@@ -360,6 +366,8 @@ def _hold_request(one: _Entry) -> None:
     if one.request.get("method", "POST") != "POST" or _CONDITIONS & one.request.keys():
         raise _wrong("An entry is created (POST), without a condition.", "Bundle.entry.request")
     security = one.resource.get("meta", {}).get("security") if isinstance(one.resource.get("meta"), dict) else None
+    if one.resource.get("securityContext"):
+        raise _wrong("Who may see a document is said on its DocumentReference.", f"{kind}.securityContext")
     if security and kind != "DocumentReference":
         raise _wrong("Marks stand on the DocumentReference.", f"{kind}.meta.security")
 
