@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from asked_sources import asking, says
 from documents_at_hand import code
@@ -119,6 +120,20 @@ def test_the_original_of_one_too_large_for_a_page_is_a_download_in_pieces_and_an
                 assert file.headers["content-disposition"] == 'attachment; filename="dokument.pdf"'
                 assert file.headers["content-type"] == "application/octet-stream"
                 assert looks(platform, 1)[0][2] == [link.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize(("persona", "to"), [("gp", "clinician"), ("citizen", "me")])
+def test_the_original_of_one_that_names_another_patient_is_not_given(platform: Standing, persona: str, to: str) -> None:
+    another = f"Gjelder pasient {platform.nin('youth')}.".encode()
+    with asking(platform) as country, tab(platform, persona, to) as it:
+        root = opened(it, "citizen") if to == "clinician" else "/me"
+        for content, is_given in ((another, False), (b"Ingen er nevnt.", True)):
+            country.asks(sundvika=country.odd(says(country.its(1, **known(content)), content=content)).port)
+            (link,) = links(it.get(f"{root}/documents").text)
+            file = it.get(f"{link}/file")
+            assert (file.status_code, file.content == content) == (200, is_given)
+            assert is_given or (another.decode() not in file.text and "content-disposition" not in file.headers)
+            assert looks(platform, 1)[0][2] == [link.rpartition("/")[2]]
 
 
 def test_a_file_that_its_source_does_not_give_is_told_of_on_a_page(platform: Standing) -> None:

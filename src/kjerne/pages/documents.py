@@ -46,6 +46,8 @@ SAYS_WHY: Final = "source-"
 """What the rules of a refusal begin with that tell what a source did."""
 AGAIN: Final = frozenset({"late", "away", "resting", "unable", "busy"})
 """Faults that may be over in a moment."""
+OPENED: Final[Mapping[str, str]] = {"practitioner": "clinician/document_opened.html", "citizen": "me/document.html"}
+"""The page of a document, by who reads it."""
 _LETTERS: Final = frozenset({kinds.TEXT, kinds.RTF})
 SHOWN_MB: Final = opening.LIMIT_BYTES // 1_000_000
 DEEDS: Final = frozenset({"choose", "keep", "rename", "drop"})
@@ -196,16 +198,19 @@ async def mine(page: Page) -> Response:
 
 async def one(page: Page) -> Response:
     """One document, read by our own reader; what names another patient is told of and not shown."""
-    return await _alone(page, "clinician/document_opened.html")
+    return await _alone(page, OPENED["practitioner"])
 
 
 async def my_document(page: Page) -> Response:
     """One of the citizen's, by the same reader."""
-    return await _alone(page, "me/document.html")
+    return await _alone(page, OPENED["citizen"])
 
 
 async def _alone(page: Page, template: str) -> Response:
-    read = await _read(page, number_of(page.request.path_params["document"]))
+    return await _told(page, template, await _read(page, number_of(page.request.path_params["document"])))
+
+
+async def _told(page: Page, template: str, read: Read | NotGiven) -> Response:
     person = await person_of(page) if page.who.kind == "citizen" else None
     if isinstance(read, NotGiven):
         template = "me/document_not_given.html" if person else "clinician/document_not_given.html"
@@ -217,23 +222,26 @@ async def _alone(page: Page, template: str) -> Response:
 
 
 async def file(page: Page) -> Response:
-    """A document as it came, in pieces, whatever its size. Its name is ours: a title may name the patient."""
+    """A document as it came, in pieces where it is large; one that a page can read and that names another patient is told of and
+    not given. Its name is ours: a title may name the patient."""
     number = number_of(page.request.path_params["document"])
     try:
         kept = await page.house.document_file(page.who, page.visit, number)
     except Refusal as refusal:
-        read = _not_given(page, number, refusal)
-        person = await person_of(page) if page.who.kind == "citizen" else None
-        template = "me/document_not_given.html" if person else "clinician/document_not_given.html"
-        title = page.say("documents.not_given")
-        return page.render(template, status=read.status, title=title, read=read, person=person, shown_mb=SHOWN_MB)
-    return StreamingResponse(
-        kept.pieces, media_type=kinds.UNKNOWN,
-        headers={
-            "content-length": str(kept.size_bytes),
-            "content-disposition": f'attachment; filename="{document_page.name_of(kept.first, whole=False)}"',
-        },
-    )  # fmt: skip
+        return await _told(page, "", _not_given(page, number, refusal))
+    if isinstance(kept, DocumentOpened):
+        read = await _shown(page, kept)
+        if read.whose == "another":
+            return await _told(page, OPENED[page.who.kind], read)
+        name = document_page.name_of(kept.raw)
+        return Response(kept.raw, media_type=kinds.UNKNOWN, headers=_to_keep(name))
+    name = document_page.name_of(kept.first, whole=False)
+    headers = {"content-length": str(kept.size_bytes), **_to_keep(name)}
+    return StreamingResponse(kept.pieces, media_type=kinds.UNKNOWN, headers=headers)
+
+
+def _to_keep(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
 
 
 async def _read(page: Page, number: UUID) -> Read | NotGiven:
@@ -243,6 +251,10 @@ async def _read(page: Page, number: UUID) -> Read | NotGiven:
         opened = await page.house.document_opened(page.who, page.visit, number)
     except Refusal as refusal:
         return _not_given(page, number, refusal)
+    return await _shown(page, opened)
+
+
+async def _shown(page: Page, opened: DocumentOpened) -> Read:
     body, headers, fault, original, whose = Markup(), dict[str, str](), "", None, "unsaid"
     try:
         entry = opened.document.entry

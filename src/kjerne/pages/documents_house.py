@@ -90,8 +90,9 @@ class DocumentsHouse(Protocol):
         """One document, with its line in the log. `Refusal` 404 where it is not there, 413 where it is too large for a page."""
         ...
 
-    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile:
-        """As `document_opened`, of any size that sources are asked for, to be passed on as it comes."""
+    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile | DocumentOpened:
+        """As `document_opened`, of any size that sources are asked for: whole where a page could show it, so that whom it names
+        can be looked for, else to be passed on as it comes."""
         ...
 
     async def document_filters(self, who: Identity) -> Sequence[Filter]:

@@ -17,7 +17,7 @@ from kjerne.pages.house import Identity, Patient, Visit
 from kjerne.pages.live_document_filters import DocumentFilterPages
 from kjerne.reading import about, opening
 from kjerne.services.documents import free_text
-from kjerne.services.documents.model import SERVICE
+from kjerne.services.documents.model import SERVICE, Opened
 from kjerne.services.documents.room import Document, Documents
 from kjerne.services.documents.seeing import listed_by
 from kjerne.services.documents.sorting import collated, in_order, institution, words
@@ -73,26 +73,30 @@ class DocumentPages(DocumentFilterPages):
 
     async def document_opened(self, who: Identity, visit: Visit, number: UUID) -> DocumentOpened:
         async def use(grant: Grant) -> DocumentOpened:
-            document, opened = await self.room.open(grant, number, opening.LIMIT_BYTES)
-            try:
-                raw = b"".join([piece async for piece in opened.pieces])
-            finally:
-                await opened.pieces.aclose()
-            async with self.store.pool.acquire() as conn:
-                hers = await document_names.numbers(conn, grant, self.room.numbers)
-            compared = partial(about.compared, hers={one.value for one in hers})
-            return DocumentOpened(await self._her(grant, visit), document, raw, compared)
+            return await self._read_whole(grant, visit, *await self.room.open(grant, number, opening.LIMIT_BYTES))
 
         return await self.under(who, visit, "read", use, service=SERVICE)
 
-    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile:
-        """Whom it names is not looked for: it is passed on piece by piece."""
+    async def document_file(self, who: Identity, visit: Visit, number: UUID) -> DocumentFile | DocumentOpened:
+        """Whom a large one names is not looked for: it is passed on piece by piece."""
 
-        async def use(grant: Grant) -> DocumentFile:
-            _, opened = await self.room.open(grant, number)
+        async def use(grant: Grant) -> DocumentFile | DocumentOpened:
+            document, opened = await self.room.open(grant, number)
+            if opened.size_bytes <= opening.LIMIT_BYTES:
+                return await self._read_whole(grant, visit, document, opened)
             return DocumentFile(opened.size_bytes, opened.first, opened.pieces)
 
         return await self.under(who, visit, "read", use, service=SERVICE)
+
+    async def _read_whole(self, grant: Grant, visit: Visit, document: Document, opened: Opened) -> DocumentOpened:
+        try:
+            raw = b"".join([piece async for piece in opened.pieces])
+        finally:
+            await opened.pieces.aclose()
+        async with self.store.pool.acquire() as conn:
+            hers = await document_names.numbers(conn, grant, self.room.numbers)
+        compared = partial(about.compared, hers={one.value for one in hers})
+        return DocumentOpened(await self._her(grant, visit), document, raw, compared)
 
     async def _her(self, grant: Grant, visit: Visit) -> Patient:
         async with self.store.pool.acquire() as conn:
