@@ -139,6 +139,25 @@ async def test_documents_are_found_by_the_parameters_of_the_standard(source: Sta
     assert uniques(by_address.json()) == [second]
 
 
+async def test_a_question_that_cannot_be_read_has_its_row_and_a_stranger_hears_nothing_of_it(source: Standing) -> None:
+    await source.provide(one(), TEXT)
+    asked = (
+        f"{ROOT}/DocumentReference?foo=1",
+        f"{ROOT}/List?patient=x",
+        f"{ROOT}/List/x?y=1",
+        f"{ROOT}/mhd/document?x=1",
+    )
+    for path in asked:
+        assert (await get(source, path)).status_code == 400, path
+        assert (await source.ask_http("GET", path, headers={})).status_code == 401, path
+    rows = (await source.log())[1:]
+    told = [
+        (row["action"], row["allowed"], row["rule"], row["documents"]) for row in rows if row["rule"] != "no-assertion"
+    ]
+    assert told == [(action, False, "search", []) for action in ("ITI-67", "ITI-66", "ITI-66", "ITI-68")]
+    assert len(rows) == 2 * len(asked)
+
+
 async def test_a_document_refers_by_its_id_to_those_alone_that_are_shown(source: Standing) -> None:
     kind = "^^^^urn:ihe:iti:xds:2013:uniqueId"
     shut, shown = entry(2).unique_id, entry(3).unique_id

@@ -99,6 +99,15 @@ class _Opened:
     tell: Callable[[], Tree]
 
 
+class _Unreadable(Exception):
+    """A question that cannot be read, before it is known who asks."""
+
+    def __init__(self, action: str, refusal: Refusal) -> None:
+        super().__init__(refusal.says)
+        self.action = action
+        self.refusal = refusal
+
+
 def is_here(path: str) -> bool:
     """Whether an address, in small letters, is one of these."""
     return path in (DOCUMENT, METADATA, bundle_api.ADDRESS) or any(
@@ -128,6 +137,22 @@ async def answered(source: Source, scope: http.Scope, receive: http.Receive, key
 async def _done(source: Source, asked: _Request, path: str) -> Given:
     if path == METADATA:
         return Given(200, encode(_statement(source, asked)))
+    try:
+        return await _given(source, asked, path)
+    except _Unreadable as wrong:
+        return await _refused(source, asked, wrong)
+
+
+async def _refused(source: Source, asked: _Request, wrong: _Unreadable) -> Given:
+    """Raises what is wrong with a question: who asks is held to the law first, and the no has its row as every other."""
+
+    def choose(_: Seen) -> tuple[Given, Iterable[str]]:
+        raise wrong.refusal
+
+    return await source.look(asked.message(wrong.action), asked.url, None, choose)
+
+
+async def _given(source: Source, asked: _Request, path: str) -> Given:
     if path == DOCUMENT:
         return await _document(source, asked)
     type_, named = next((TYPES[at], path.removeprefix(at)) for at in TYPES if path == at or path.startswith(at + "/"))
@@ -138,12 +163,16 @@ async def _done(source: Source, asked: _Request, path: str) -> Given:
 
 async def _search(source: Source, asked: _Request, type_: str) -> Given:
     """ITI-66 and ITI-67: a page of what the assertion opens, newest first."""
-    found = asking.taken(type_, asked.query, asked.form, asked.headers, _parse, source.clock.now(), count=COUNT)
-    if "patient" in found.said:
-        raise Refusal(
-            400, "no Patient is kept here", where="patient", code="not-supported",
-            todo="Name her by patient.identifier in a form, or not at all: the assertion does.",
-        )  # fmt: skip
+    try:
+        found = asking.taken(type_, asked.query, asked.form, asked.headers, _parse, source.clock.now(), count=COUNT)
+        if "patient" in found.said:
+            raise Refusal(
+                400, "no Patient is kept here", where="patient", code="not-supported",
+                todo="Name her by patient.identifier in a form, or not at all: the assertion does.",
+            )  # fmt: skip
+        patient = _patient(found.said.get("patient.identifier", ""))
+    except Refusal as refusal:
+        raise _Unreadable(TRANSACTIONS[type_], refusal) from refusal
 
     def choose(seen: Seen) -> tuple[tuple[list[Tree], int], Iterable[str]]:
         among = (one for one in _opened(source, asked.public, seen, type_) if one.status in found.status)
@@ -151,7 +180,6 @@ async def _search(source: Source, asked: _Request, type_: str) -> Given:
         page = taken[found.place]
         return ([one.tell() for one in page], len(taken)), (unique for one in page for unique in one.documents)
 
-    patient = _patient(found.said.get("patient.identifier", ""))
     page, total = await source.look(asked.message(TRANSACTIONS[type_]), asked.url, patient, choose)
     entries = [(f"{asked.public}/R4/fhir/{type_}/{tree['id']}", encode(tree), "match") for tree in page]
     return Given(200, searchset(entries, found.links(asked.url, total), total))
@@ -160,7 +188,8 @@ async def _search(source: Source, asked: _Request, type_: str) -> Given:
 async def _one(source: Source, asked: _Request, type_: str, named: str) -> Given:
     """One of them by its id; absent, hidden and another's are 404."""
     if asked.query:
-        raise Refusal(400, "this address takes no parameters", where="query", code="not-supported")
+        refusal = Refusal(400, "this address takes no parameters", where="query", code="not-supported")
+        raise _Unreadable(TRANSACTIONS[type_], refusal)
 
     def choose(seen: Seen) -> tuple[Tree | None, Iterable[str]]:
         one = next((one for one in _opened(source, asked.public, seen, type_) if one.id == named), None)
@@ -176,7 +205,7 @@ async def _document(source: Source, asked: _Request) -> Given:
     """ITI-68: the document that an attachment leads to, as ITI-43 gives it."""
     said = dict(asked.query)
     if sorted(said) != sorted(_PLACE) or len(said) < len(asked.query) or not all(said.values()):
-        raise Refusal(400, f"the address has {', '.join(_PLACE)}, each once", where="query")
+        raise _Unreadable(RETRIEVE, Refusal(400, f"the address has {', '.join(_PLACE)}, each once", where="query"))
     home, repository, unique = (said[name] for name in _PLACE)
     body = messages.written_wanted([Wanted(unique, repository, home)])
     outcome = await source.retrieve(asked.message(RETRIEVE, body), asked.url)
