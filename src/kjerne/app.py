@@ -201,7 +201,7 @@ class House:
         return identifiers.digest(self.number_key, number)
 
     def identify(self, number: str) -> PatientRef:
-        """A reference to who has the number; `Refusal` 400 where it is none, 422 where nobody with such a one may be (K202)."""
+        """A reference to who has the number; `Refusal` 400 where it is none, 422 where nobody with such a one may be (K200)."""
         return self._identified(number)
 
     @property

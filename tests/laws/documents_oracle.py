@@ -75,7 +75,7 @@ class Place:
 def source_lets_in(s: Situation, said: Answer) -> bool:
     """Personnel for whom the law here said yes, and never about themselves: a person reads her own as the citizen she is (K158).
     A citizen by her age as the number tells it (K157, K159): herself and who stands in for her from 16, a parent under 12, and
-    a guardian who stands where a parent would (K206)."""
+    a guardian who stands where a parent would (K204)."""
     if s.kind == "practitioner":
         return not s.is_the_patient
     if said.purpose == "FAMRQT" or in_a_parents_place(s):
@@ -122,7 +122,7 @@ def _alone(paper: Paper, s: Situation, said: Answer, source: Place, *, locked: b
 
 
 def is_hers_to_see(paper: Paper, said: Answer) -> bool:
-    """K180; personnel who read their own as the citizen she is, and no further (K8, K207)."""
+    """K180; personnel who read their own as the citizen she is, and no further (K8, K205)."""
     if paper.marks & WITHHELD or paper.marks - KNOWN or paper.level == "V":
         return False
     if "NORN_FORANS" in paper.marks and "withheld from parents" in said.hidden:

@@ -1,4 +1,4 @@
-"""A source takes documents of people who are made up alone, or none of them (law, K202)."""
+"""A source takes documents of people who are made up alone, or none of them (law, K200)."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ SERVES: Final = (
     "from kjerne.registries import made_up; made_up.MadeUp.of = classmethod(lambda *_: made_up.SANDBOX); "
     "from kjerne.cli import main; main()"
 )
-"""`kjerne serve` as it is but for one rule: the people of tests are made up, and production takes none (law, K202)."""
+"""`kjerne serve` as it is but for one rule: the people of tests are made up, and production takes none (law, K200)."""
 
 
 @dataclass

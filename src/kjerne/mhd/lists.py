@@ -1,6 +1,6 @@
 """A submission set as MHD tells of it: a List of the documents that came with it (IHE MHD 4.2.2, ITI-66).
 
-Its title and its comments are told to nobody: they may speak of a document in it that is shut to who reads them (law, K197).
+Its title and its comments are told to nobody: they may speak of a document in it that is shut to who reads them (law, K196).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def related(relations: Iterable[Association], shown: Collection[str]) -> Mapping
 
 def referring(entry: DocumentEntry, shown: Collection[str]) -> DocumentEntry:
     """The entry without the ids of other documents than those that are shown (uniqueIds): what it refers to may be shut to the
-    reader (law, K212). What else it is related to, as an order, stands."""
+    reader (law, K209). What else it is related to, as an order, stands."""
     told = tuple(one for one in entry.reference_ids if not _is_shut(one, shown))
     return entry if told == entry.reference_ids else replace(entry, reference_ids=told)
 

@@ -126,7 +126,7 @@ async def open_patient(page: Page) -> Response:
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
-        # 422: the number is one, and of somebody whom production does not take (law, K202).
+        # 422: the number is one, and of somebody whom production does not take (law, K200).
         why = "choose.number_made_up" if refusal.status == 422 else "choose.number_wrong"
         return await _choose(page, page.say(why), 400)
     asked = Asked(_login(page), key, cast("Purpose", purpose), cast("Basis", basis), reason, page.now)

@@ -1,4 +1,4 @@
-"""People who are made up, and where they may be: a sandbox takes nobody else, production takes none of them (law, K202).
+"""People who are made up, and where they may be: a sandbox takes nobody else, production takes none of them (law, K200).
 
 One rule for both, asked where a number is first taken: of laboratories' messages, of the header and the body of a request, of
 imports, and of what is sent to a document source. A number tells it by its month. What is said of a refused one never repeats it.

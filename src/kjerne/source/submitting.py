@@ -215,7 +215,7 @@ def _form(sent: Submission, made_up: MadeUp) -> Iterator[RegistryError]:
 
 
 def _of_made_up(sent: Submission, made_up: MadeUp) -> Iterator[RegistryError]:
-    """Where it is about somebody who has no place here (law, K202)."""
+    """Where it is about somebody who has no place here (law, K200)."""
     try:
         if _is_person(sent.sent.patient):
             made_up.hold(identifiers.parse(sent.sent.patient.number), "patientId")

@@ -1,4 +1,4 @@
-"""Production takes nothing about somebody who is made up, on any way in (law, K202)."""
+"""Production takes nothing about somebody who is made up, on any way in (law, K200)."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Documents:
         return Found(holding, locked if self.tells_choices else 0, parts, former)
 
     async def find_sets(self, grant: Grant, *, everybody: bool = True) -> FoundSets:
-        """The submission sets in which documents came that are shown (law, K197). Sources are asked by these documents alone, so
+        """The submission sets in which documents came that are shown (law, K196). Sources are asked by these documents alone, so
         that none tells of a set in which nothing is open to the reader. Nothing leaves by it, as by `find`."""
         found = await self.find(grant, everybody=everybody)
         told = defaultdict[str, list[Document]](list)

@@ -38,7 +38,7 @@ def sight(grant: Grant, entry: DocumentEntry, organisation: str) -> Sight:
     """Whether a document is shown. `organisation` answers for the source that has it; `locked` is by the patient's own wish.
 
     Personnel who read their own do so as the citizens they are (`released_only`): a source is not told that she asks about
-    herself (law, K207).
+    herself (law, K205).
     """
     if grant.caller.kind == "citizen" or grant.released_only:
         return "open" if _opens_to_citizen(grant, entry) else "absent"

@@ -126,7 +126,7 @@ class Abroad:
         return await changing.read(brought.raw, partial(self._first_read, brought.raw, brought.media, now))
 
     def _first_read(self, raw: bytes, media: Media, now: datetime) -> Document:
-        """As `_read`, of what has not been taken in yet: production takes no test data (law, K202)."""
+        """As `_read`, of what has not been taken in yet: production takes no test data (law, K200)."""
         tree = self.parse(raw, media)
         document = reading.read(tree, now)
         self.guides.made_up.check_labels(tree, "Bundle")
