@@ -6,7 +6,7 @@ from json import loads
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from documents_at_hand import entry, submission_set
@@ -65,14 +65,14 @@ entries = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(entries)
 def test_every_entry_is_told_as_a_resource_of_r4(one: DocumentEntry) -> None:
     tree = document_reference(one, id_="d1", url="https://x/1", custodian="S", relates=(("replaces", "d2"),))
     assert [fault for fault in check(loads(encode(tree)), "DocumentReference") if not _is_national(fault)] == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.builds(
         submission_set, title=texts, submitted=times.filter(bool), content_type=codes, source_id=texts.filter(bool),
