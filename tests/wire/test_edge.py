@@ -61,8 +61,7 @@ class Sent:
 
 def about_nobody(platform: Standing) -> list[Sent]:
     """Requests about records of no patient, and to the operations on terminology."""
-    at, sex = "/fhir/R4", "http://hl7.org/fhir/administrative-gender"
-    place = {"resourceType": "Location", "name": "x"}
+    at, sex, place = "/fhir/R4", "http://hl7.org/fhir/administrative-gender", {"resourceType": "Location", "name": "x"}
     kept = platform.client.call("POST", f"{at}/Location", as_="registry", body=json.dumps(place).encode(), headers=FHIR)
     found = [
         Sent("GET /fhir/R4/{type}", f"{at}/Location?name=x", about=""),

@@ -100,8 +100,7 @@ def synth_fit(
             model, copies = _of_store(settings_of(data=data), permission, parts, wanted, effort, step)
         else:
             model, copies = fitting.fit(_source(source, events, static), wanted, effort, step)
-    hash_ = model_file.saved(model, copies, out)
-    card = model.card
+    hash_, card = model_file.saved(model, copies, out), model.card
     says = f"{out}: {hash_[:12]}, learned from {card['people']} {card['learned_from']} ({card['form']})"
     lines = [
         *(f"note: {one}" for one in card["notes"]),
