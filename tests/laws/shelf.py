@@ -26,6 +26,7 @@ from kjerne.commands.sourcing import ASSERTION_SECONDS
 from kjerne.exchange import PatientRef, granted
 from kjerne.policy.choosing import Choosing
 from kjerne.registries.identifiers import control_digits
+from kjerne.registries.made_up import SANDBOX
 from kjerne.services.standards import types_by_service
 from kjerne.source.app import Application
 from kjerne.source.configured import Configured
@@ -223,7 +224,7 @@ async def source_of(house: House, dsn: str, folder: Folder) -> AsyncIterator[Sta
     """A source that believes the platform, about personnel and about citizens, and that the platform asks."""
     believed = trusted(house.documents.signer().metadata())
     submitters = {"journal": sha256(KEY.encode()).hexdigest()}
-    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, submitters, citizens=believed)
+    configured = Configured(HOME, REPOSITORY, (AUDIENCE,), believed, submitters, SANDBOX, citizens=believed)
     pool = await open_pool(dsn, 4)
     files = Files(folder)
     assertions = Assertions(believed, configured.audiences, house.clock, seconds=ASSERTION_SECONDS)
