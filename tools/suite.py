@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -45,5 +46,5 @@ def run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, "")  # as `python -m pytest` has it
+    sys.path[0] = str(Path.cwd())  # as `python -m pytest` has it: programs that tests start are told it
     sys.exit(run(sys.argv[1:]))
