@@ -85,17 +85,21 @@ async def test_an_entry_of_a_status_that_is_not_known_is_counted() -> None:
     assert (len(found.entries), found.left_out) == (1, 1)
 
 
-async def test_a_mark_that_stands_beside_its_document_in_the_list_counts() -> None:
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_mark_that_stands_beside_its_document_counts_and_one_of_nothing_says_that_something_is_lacking(
+    *, lost: bool
+) -> None:
     def moved(raw: bytes) -> bytes:
         body = etree.fromstring(told(its(1, confidentiality=(LOCK,)))(raw)[1])
         (mark,) = (one for one in body.iter(RIM + "Classification") if one.get("nodeRepresentation") == LOCK.code)
-        listed = next(body.iter(RIM + "RegistryObjectList"))
-        listed.append(mark)
+        if lost:
+            mark.set("classifiedObject", "urn:uuid:00000000-0000-4000-8000-0000000000ff")
+        next(body.iter(RIM + "RegistryObjectList")).append(mark)
         return etree.tostring(body)
 
     async with odd(lambda raw: (soap.TYPE, moved(raw))) as at:
         found = await part(asking(known(at.port, seconds=20)))
-    assert [is_locked(one) for one in found.entries] == [True]
+    assert ([is_locked(one) for one in found.entries], found.lacks) == ([not lost], lost)
 
 
 @pytest.mark.parametrize(("error", "lacks"), [("XDSTooManyResults", True), ("XDSUnknownStoredQuery", False)])

@@ -12,19 +12,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kjerne.access import Grant
+from kjerne.policy.insight import ACUTE_BASES, ACUTE_PURPOSES
 from kjerne.registries.document_sources import DocumentSource
 from kjerne.store.whereabouts import Whereabouts
 from kjerne.xds.values import bare
 
 STALE: Final = timedelta(hours=24)
 """So long it holds that a source registers everybody, after it last said so."""
-EMERGENCIES: Final = frozenset({"ETREAT", "BTG"})
-EMERGENCY_BASES: Final = frozenset({"AKUTT", "FORHOYET_AKUTT"})
 
 
 def asks_everybody(grant: Grant) -> bool:
     """Whether all sources are asked whatever is known."""
-    return grant.caller.kind != "practitioner" or grant.purpose in EMERGENCIES or grant.basis in EMERGENCY_BASES
+    return grant.caller.kind != "practitioner" or grant.purpose in ACUTE_PURPOSES or grant.basis in ACUTE_BASES
 
 
 def is_left_out(source: DocumentSource, known: Whereabouts, now: datetime) -> bool:

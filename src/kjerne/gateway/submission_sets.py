@@ -56,8 +56,7 @@ def _told(
     except Rejected as rejected:
         raise NotGiven("broken", f"what it answered is no response: {rejected.errors[0].code}") from rejected
     listed = body.find(RIM + "RegistryObjectList")
-    if listed is not None:
-        reading.gather(listed)
+    lacks = lacks or (listed is not None and reading.gather(listed) > 0)
     elements = list(listed) if listed is not None else []
     if len(elements) > 2 * reading.OBJECTS_LIMIT:
         raise NotGiven("long", f"it told of more than {2 * reading.OBJECTS_LIMIT} objects", of_one=True)

@@ -150,11 +150,11 @@ def _told(body: etree._Element, source: DocumentSource, hers: Collection[CX], en
     """The entries that can be read and are hers and the source's. One that cannot be read takes no other with it. Nothing more is
     read once nobody waits for it (`ended`)."""
     listed = body.find(RIM + "RegistryObjectList")
-    if listed is not None:
-        reading.gather(listed)
+    # What a mark is of that stands there for nothing nobody knows: something of hers may be shut that was not said to be.
+    lost = reading.gather(listed) if listed is not None else 0
     objects = list(listed.iterchildren(RIM + "ExtrinsicObject")) if listed is not None else []
     between = list(listed.iterchildren(RIM + "Association")) if listed is not None else []
-    lacks = answers.lacks(_response(body))
+    lacks = answers.lacks(_response(body)) or lost > 0
     if len(objects) > reading.OBJECTS_LIMIT:
         raise NotGiven("long", f"it told of more than {reading.OBJECTS_LIMIT} documents", of_one=True)
     entries, left_out = list[DocumentEntry](), 0

@@ -191,7 +191,7 @@ async def mine(page: Page) -> Response:
     return page.render(
         "me/documents.html", title=page.say("documents.title"), person=person, found=found, wanted=wanted,
         years=[(year, list(each)) for year, each in groupby(rows, lambda row: row.day.year if row.day else None)],
-        periods=tuple(PERIODS), period=choice.period, narrowed=bool(choice.asked), pages=-(-found.total // SHOWN),
+        periods=tuple(PERIODS), period=choice.period, narrowed=choice.narrows, pages=-(-found.total // SHOWN),
         at_page=lambda number: choice.address(page=str(number)),
     )  # fmt: skip
 

@@ -39,8 +39,8 @@ _OF_CRITICAL: Final = (
 _OF_DOCUMENTS: Final = (
     "Documents of other institutions (IHE MHD), told of by their sources. A search is about one patient: the header "
     "nhn-patient-nin, patient.identifier in a form, or patient (Patient/id). DocumentReference is sorted (_sort) by date, name, "
-    "type, securityLabel, category, department or organization, and both are paged by _count and _page. Provide Document Bundle "
-    "(ITI-65) is refused: a document is sent to the source that answers for it."
+    "type, securityLabel, category, department or organization, and both are paged by _count and _page; sources=all asks every "
+    "source. Provide Document Bundle (ITI-65) is refused: a document is sent to the source that answers for it."
 )
 _KIND: Final = {
     "name": "criticalInfoType",

@@ -19,8 +19,9 @@ import msgspec
 from kjerne.errors import Refusal, sentences
 from kjerne.fhir.dates import interval
 from kjerne.fhir.primitives import UNFIT
+from kjerne.mhd.lists import EXTENSION
 from kjerne.reading.about import compared, national
-from kjerne.registries.made_up import LABEL, MadeUp
+from kjerne.registries.made_up import MadeUp
 from kjerne.source.configured import NOTHING_ADDED, Minimal
 from kjerne.wire import json
 from kjerne.xds import messages, names
@@ -34,7 +35,6 @@ BUNDLE_LIMIT_BYTES: Final = 50_000_000
 """A Bundle with its documents in base64; larger ones are sent by ITI-41."""
 PROVIDE: Final = "ITI-65"
 """What the log calls it, where SOAP has an action."""
-_EXTENSION: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-"
 _PERSONS: Final = frozenset(f"2.16.578.1.12.4.1.4.{kind}" for kind in "123")
 _RELATIONS: Final = {
     "replaces": names.REPLACES, "transforms": names.TRANSFORMS, "appends": names.APPENDS, "signs": names.SIGNS,
@@ -220,6 +220,7 @@ def provided(
         raise _wrong("It is no transaction Bundle with one List.", "Bundle")
     if len(kinds) > 4 * DOCUMENTS_LIMIT or not {*kinds} <= {"List", "Patient", "Binary", "DocumentReference"}:
         raise _wrong("It holds a resource that no submission has, or too many.", "Bundle.entry")
+    _hold_labels(tree, bundle, made_up)
     if any(bare(one.system) not in _NO_MARKS for one in bundle.meta.security):
         raise _wrong("Marks stand on the DocumentReference.", "Bundle.meta.security")
     for each in bundle.entry:
@@ -233,7 +234,6 @@ def provided(
     entries, contents, associations = [], {}, []
     for url, one in documents.items():
         said = _read(one, _Document, "DocumentReference")
-        _hold_label(said, made_up)
         entry = _entry(url, said, by_url)
         entry = _filled(entry, said, minimal) if _MINIMAL in bundle.meta.profile else entry
         entries.append(entry)
@@ -249,7 +249,7 @@ def provided(
 
 def _set(url: str, resource: Mapping[str, Any], by_url: Mapping[str, Mapping[str, Any]]) -> SubmissionSet:
     said = _read(resource, _List, "List")
-    extended = {one.url.removeprefix(_EXTENSION): one for one in said.extension}
+    extended = {one.url.removeprefix(EXTENSION): one for one in said.extension}
     unique = next((one.value for one in said.identifier if one.use == "usual"), "")
     source = extended.get("sourceId", _Extension()).identifier.value
     if not unique or not source:
@@ -325,11 +325,12 @@ def _references(related: Sequence[_Reference]) -> Iterator[str]:
             yield f"{identifier.value}^^^&{oid}&ISO" + (f"^{kind}" if kind else "")
 
 
-def _hold_label(said: _Document, made_up: MadeUp) -> None:
-    """`Rejected` where it is marked as test data, and none is taken here."""
+def _hold_labels(tree: Mapping[str, Any], bundle: _Bundle, made_up: MadeUp) -> None:
+    """`Rejected` where it, or anything in it, is marked as test data, and none is taken here (law, K200)."""
     try:
-        if any(one.code.upper() == LABEL for one in said.meta.security):
-            made_up.refuse_label("DocumentReference.meta.security")
+        made_up.check_labels(tree, "Bundle")
+        for one in bundle.entry:
+            made_up.check_labels(one.resource, str(one.resource["resourceType"]))
     except Refusal as refusal:
         raise _wrong(sentences(refusal.says, refusal.todo), refusal.where) from None
 

@@ -15,13 +15,14 @@ from kjerne.errors import Refusal
 from kjerne.exchange import Answer, Call, Denied, PatientRef, Route, granted, not_filed
 from kjerne.fhir.encode import encode
 from kjerne.registries.document_sources import DocumentSource
+from kjerne.registries.naming import identified
+from kjerne.services.documents.api import PROVIDING
 from kjerne.services.documents.model import SERVICE
 from kjerne.store import audit, participation, whereabouts
 from kjerne.store.pool import Pool
 from kjerne.xds.values import bare
 
 PATH: Final = "/phr/register"
-SCOPE: Final = "nhn:phr/mhd/create-documents-with-reference"
 PEOPLE_LIMIT: Final = 100
 FORM_LIMIT_BYTES: Final = 16_000
 _PARAMETERS: Final = frozenset({"home", "patient", "gone", "whole"})
@@ -38,7 +39,7 @@ class Registering:
     identify: Callable[[str], PatientRef]
 
     def routes(self) -> list[Route]:
-        return [Route("POST", PATH, self.register, SCOPE, "json", FORM_LIMIT_BYTES)]
+        return [Route("POST", PATH, self.register, PROVIDING, "json", FORM_LIMIT_BYTES)]
 
     async def register(self, call: Call) -> Answer:
         """Notes about whom a source has documents (`patient`), and about whom none any more (`gone`), 100 at a time; with
@@ -52,7 +53,7 @@ class Registering:
         people = [(one, name == "patient") for name in ("patient", "gone") for one in said.get(name, ())]
         if len(people) > PEOPLE_LIMIT or not (people or whole[0]):
             raise Refusal(400, f"a request names one patient at least and {PEOPLE_LIMIT} at most", where="patient")
-        refs = [(self.identify(number), has) for number, has in people]
+        refs = [(identified(self.identify, number, "patient" if has else "gone"), has) for number, has in people]
         for ref, has in refs:
             await self._note(call, caller, home, ref, has)
         if whole[0]:

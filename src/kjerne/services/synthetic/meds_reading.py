@@ -40,7 +40,6 @@ _READ: Final = {
     "unit": "VARCHAR",
 }
 _NEEDED: Final = ("subject_id", "time", "code")
-_MINUTES: Final = 60_000_000
 _GREATEST: Final = 1e12
 
 
