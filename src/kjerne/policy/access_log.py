@@ -53,9 +53,9 @@ class AccessLog:
                 limit=limit,
                 choices=choices,
             )
-            gone = await log_pages.deletions(conn, grant, found.rows)
             if not insight.is_own(grant):
                 hidden |= await document_names.untold(conn, grant, found.rows)
+            gone = await log_pages.deletions(conn, grant, found.rows)
         names = await self._names(found)
         entries = insight.entries(
             found.rows,
