@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from kjerne.registries.homes import KEPT, row_number
 from kjerne.store.codec import Dictionaries, Wrap, bound, parted, split
 from kjerne.store.house import load_dictionaries
 from kjerne.store.keys import Keys
@@ -23,6 +24,9 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY 1"""
 _BODIES: Final = """
 SELECT r.patient, r.type, r.id, r.dictionary, r.body, p.wrapped_key FROM record r JOIN person p USING (patient)
 WHERE p.wrapped_key IS NOT NULL LIMIT $1"""
+
+_SERVICES: Final = {row_number(name, service): service for name, service in KEPT}
+"""A type's number in rows, and the service whose records they are."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ async def measured(dsn: str, data: Path) -> Sizes:
         await load_dictionaries(conn, dictionaries)
         lengths = []
         for patient, type_, id_, dictionary, body, wrapped in await conn.fetch(_BODIES, SAMPLE):
-            key = wrap.unwrap(patient, wrapped).with_share(shares.share("results", patient))
+            key = wrap.unwrap(patient, wrapped).with_share(shares.share(_SERVICES[type_], patient))
             _, packed = parted(dictionary, key.open(body, bound(patient, type_, id_)))
             lengths.append(len(split(dictionaries.grow(dictionary, packed))[0]))
     finally:
