@@ -1,10 +1,11 @@
 """Runs the tests as pytest does with the same arguments, and asks once more, alone, what failed by chance.
 
-Of some seventeen thousand tests over browsers, sockets and PostgreSQL on a busy machine one fails now and then for a reason of
-its own: two clocks, two transactions, a port. Where no more than `CHANCES` failed, the file of each is run again by itself. What
-is green then is told by name at the end, since it is a fault of the test, or a rare one of the program's, and wants mending; the
-run as a whole is green. What fails again, and any number above `CHANCES`, is red, as is a run that was stopped or could not
-collect its tests. `make chance`, which looks for such tests, does not ask twice.
+Of some eighteen thousand tests over browsers, sockets and PostgreSQL on a busy machine one fails now and then for a reason of
+its own: two clocks, two transactions, a port, what another file left with the same patient. Where tests of no more than
+`CHANCES` files failed, each of these files is run again by itself. What is green then is told by name at the end, since it is a
+fault of the test, or a rare one of the program's, and wants mending; the run as a whole is green. What fails again, and any
+number above `CHANCES`, is red, as is a run that was stopped or could not collect its tests.
+`make chance`, which looks for such tests, does not ask twice.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def run(arguments: list[str]) -> int:
     """The exit code."""
     failures = Failures()
     code = int(pytest.main(arguments, plugins=[failures]))
-    if code != pytest.ExitCode.TESTS_FAILED or not 0 < len(failures.names) <= CHANCES:
+    files = sorted({name.partition("::")[0] for name in failures.names})
+    if code != pytest.ExitCode.TESTS_FAILED or not 0 < len(files) <= CHANCES:
         return code
-    for file in sorted({name.partition("::")[0] for name in failures.names}):
+    for file in files:
         print(f"asking {file} once more, alone", flush=True)
         answer = subprocess.run([sys.executable, "-m", "pytest", "-q", file], check=False)
         if answer.returncode:

@@ -61,7 +61,8 @@ from kjerne.store.records import expect, hold
 from kjerne.store.subjects import PersonDetail
 
 REGISTERING: Final = 0x7061746E  # "patn": what registrations wait for one another by
-TRIES: Final = 20
+TRIES: Final = 500
+"""As many as a day has, of one sex."""
 FIRST_BIRTH: Final = date(1950, 1, 1)
 SCOPE: Final = "personligeOgOekonomiskeInteresser"
 """What a guardian of theirs may do: the scope that holds health (`policy.representing`)."""
@@ -307,11 +308,11 @@ class Newcomers:
 
     async def _generated(self, conn: Connection, detail: PersonDetail) -> identifiers.PersonNumber:
         """A number that nobody here has, of her birth date and sex where they are said."""
-        chance = Random(secrets.randbits(64))
+        chance, taken = Random(secrets.randbits(64)), set[str]()
         for _ in range(TRIES):
             born = detail.birth_date or FIRST_BIRTH + timedelta(days=chance.randrange(DAYS_OF_BIRTH))
             try:
-                number = person_number(chance, born, detail.sex or chance.choice(("male", "female")), set())
+                number = person_number(chance, born, detail.sex or chance.choice(("male", "female")), taken)
             except (DayFull, StopIteration):
                 break
             if not await self.everybody.store.people.known(conn, [self._digest(number)]):

